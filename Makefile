@@ -1,0 +1,49 @@
+# Each target sets up what it needs; `make help` lists them.
+VENV ?= .venv
+JOBS ?= 2
+PYTHON := $(VENV)/bin/python
+C_FILES = $(shell find runtime sparsec/run/harness -name '*.[ch]' 2>/dev/null)
+# A module of benchmarks/ whose name starts with _ is a helper, every other one a benchmark.
+BENCHMARKS = $(patsubst benchmarks/%.py,%,$(shell find benchmarks -maxdepth 1 -name '[a-z]*.py' 2>/dev/null | sort))
+
+export VENV PIP_INSTALL_FLAGS
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 16
+	@echo
+	@echo 'JOBS=N sets the parallel test processes (2); PIP_INSTALL_FLAGS="..." goes to every pip install.'
+
+setup: ## build .venv, install the cross compiler, QEMU and CMSIS-NN; skips what is there
+	@scripts/setup
+
+demo: setup ## train-to-device tour: compile LeNet, run it on QEMU, print the table
+	@$(PYTHON) -m examples.demo
+
+test: setup ## every test: filecheck (lit) and pytest
+	@status=0; \
+	if [ -f tests/filecheck/lit.cfg ]; then $(VENV)/bin/lit -q -j$(JOBS) tests/filecheck || status=1; fi; \
+	$(PYTHON) -m pytest -q -n $(JOBS) || status=1; \
+	exit $$status
+
+lint: setup ## ruff, pyright (strict) and clang-format, without changing a file
+	@$(VENV)/bin/ruff check
+	@$(VENV)/bin/ruff format --check
+	@$(if $(C_FILES),$(VENV)/bin/clang-format --dry-run --Werror $(C_FILES),:)
+	@$(VENV)/bin/pyright
+
+format: setup ## apply ruff's fixes and both formatters
+	@$(VENV)/bin/ruff check --fix
+	@$(VENV)/bin/ruff format
+	@$(if $(C_FILES),$(VENV)/bin/clang-format -i $(C_FILES),:)
+
+bench: setup ## every benchmark; each prints a table and writes benchmarks/results/NAME.json
+	@status=0; for name in $(BENCHMARKS); do $(PYTHON) -m benchmarks.$$name || status=1; done; exit $$status
+
+bench-%: setup ## one benchmark: make bench-NAME
+	@$(PYTHON) -m benchmarks.$(subst -,_,$*)
+
+clean: ## remove caches and build outputs; keeps .venv
+	@rm -rf build dist .lit .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Example networks in plain PyTorch; nothing here imports sparsec, so each file reads as a user's own would."""

@@ -1,0 +1,1 @@
+"""LeNet-5 trained on MNIST and pruned: the example that carries real data from end to end."""

@@ -1,0 +1,1 @@
+"""The dialects: what each operation is, how it is written, and when it is valid."""

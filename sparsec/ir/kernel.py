@@ -1,0 +1,122 @@
+"""What a kernel operation is: one call of one C function, on memrefs.
+
+The class of a kernel op tells everything about its call: which memrefs it reads and writes, and
+with which C arguments the function is called. The printer only writes that down.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+from xdsl.dialects.builtin import I8, AnyFloat, IntegerType, MemRefType, i8, i32
+from xdsl.ir import Attribute, SSAValue
+from xdsl.irdl import IRDLOperation, traits_def
+from xdsl.traits import MemoryReadEffect, MemoryWriteEffect
+
+from sparsec.ir.constant import ui8, ui16
+from sparsec.ir.shapes import shape_of
+from sparsec.quantization.params import Clamp
+
+I8Buffer: TypeAlias = MemRefType[I8]
+
+
+@dataclass(frozen=True)
+class CStruct:
+    """A struct passed by address: `&(type){.field = value, ..}`; nested ones lie inline."""
+
+    type: str
+    fields: Mapping[str, "CArgument"]
+
+
+@dataclass(frozen=True)
+class CPointer:
+    """A buffer passed as `(type)buffer`, where the C field is not const although it is not
+    written."""
+
+    type: str
+    value: SSAValue
+
+
+CArgument: TypeAlias = "int | SSAValue | CPointer | CStruct"
+
+C_ELEMENT_TYPES: Mapping[Attribute, str] = {
+    i8: "int8_t",
+    i32: "int32_t",
+    ui8: "uint8_t",
+    ui16: "uint16_t",
+}
+
+
+def c_element_type(type: Attribute) -> str:
+    """The C type of the elements of a memref."""
+    assert isinstance(type, MemRefType)
+    element_type: IntegerType | AnyFloat | Attribute = type.element_type  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return C_ELEMENT_TYPES[element_type]  # pyright: ignore[reportUnknownArgumentType]
+
+
+class KernelOp(IRDLOperation, ABC):
+    """A call of the C function `C_FUNCTION`, declared in the header `HEADER`."""
+
+    HEADER: ClassVar[str]
+    C_FUNCTION: ClassVar[str]
+
+    traits = traits_def(MemoryReadEffect(), MemoryWriteEffect())
+
+    @abstractmethod
+    def c_arguments(self) -> Sequence[CArgument]:
+        """The arguments of the call, in the order of the C prototype."""
+
+    @abstractmethod
+    def written(self) -> Sequence[SSAValue]:
+        """The operands the function writes: its outputs and its scratch memory."""
+
+
+def dims(n: int, h: int, w: int, c: int) -> CStruct:
+    """CMSIS-NN's shape of a tensor."""
+    return CStruct("cmsis_nn_dims", {"n": n, "h": h, "w": w, "c": c})
+
+
+def image_dims(type: Attribute) -> CStruct:
+    """`dims` of an NHWC buffer."""
+    n, h, w, c = shape_of(type)
+    return dims(n, h, w, c)
+
+
+def context(scratch: SSAValue | None) -> CStruct:
+    """CMSIS-NN's function context: the scratch buffer and its bytes."""
+    if scratch is None:
+        return CStruct("cmsis_nn_context", {"buf": 0, "size": 0})
+    (size,) = shape_of(scratch.type)
+    return CStruct("cmsis_nn_context", {"buf": scratch, "size": size})
+
+
+def tile(height_width: tuple[int, int]) -> CStruct:
+    """CMSIS-NN's pair of a width and a height."""
+    return CStruct("cmsis_nn_tile", {"w": height_width[1], "h": height_width[0]})
+
+
+def activation(clamp: Clamp) -> CStruct:
+    """CMSIS-NN's clamp."""
+    return CStruct("cmsis_nn_activation", {"min": clamp[0], "max": clamp[1]})
+
+
+def per_channel(multiplier: SSAValue, shift: SSAValue) -> CStruct:
+    """CMSIS-NN's per-channel multipliers; its fields are not const although they are only read."""
+    return CStruct(
+        "cmsis_nn_per_channel_quant_params",
+        {
+            "multiplier": CPointer("int32_t *", multiplier),
+            "shift": CPointer("int32_t *", shift),
+        },
+    )
+
+
+def element_count(type: Attribute) -> int:
+    """The number of elements of a memref."""
+    count = 1
+    for size in shape_of(type):
+        count *= size
+    return count
+
+

@@ -1,0 +1,40 @@
+"""The numbers of int8 operators as attributes."""
+
+from typing import ClassVar
+
+from xdsl.irdl import irdl_attr_definition
+
+from sparsec.ir.record import RecordAttr
+from sparsec.quantization.params import AddParams, Requant, Rescale, SoftmaxParams
+
+
+@irdl_attr_definition
+class RequantAttr(RecordAttr[Requant]):
+    """`#qnn.requant<input_zp = -128, output_zp = 3, clamp = [0, 127]>`."""
+
+    name = "qnn.requant"
+    RECORD: ClassVar = Requant
+
+
+@irdl_attr_definition
+class RescaleAttr(RecordAttr[Rescale]):
+    """`#qnn.rescale<input_zp = 1, multiplier = 1073741824, shift = 1, output_zp = 2>`."""
+
+    name = "qnn.rescale"
+    RECORD: ClassVar = Rescale
+
+
+@irdl_attr_definition
+class AddParamsAttr(RecordAttr[AddParams]):
+    """`#qnn.add_params<input1_zp = .., input1_multiplier = .., ..>`."""
+
+    name = "qnn.add_params"
+    RECORD: ClassVar = AddParams
+
+
+@irdl_attr_definition
+class SoftmaxParamsAttr(RecordAttr[SoftmaxParams]):
+    """`#qnn.softmax_params<multiplier = 1717986918, shift = 23, diff_min = -248>`."""
+
+    name = "qnn.softmax_params"
+    RECORD: ClassVar = SoftmaxParams

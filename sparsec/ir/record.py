@@ -1,0 +1,77 @@
+"""Attributes that hold one frozen dataclass of numbers, written `<field = value, ..>`.
+
+A field is an `int`, a `float` or a tuple of them (`[1, 2]`). Fields that have their default
+value are not printed. The dataclass checks itself: its ValueError becomes a parse error.
+"""
+
+import dataclasses
+from typing import Any, ClassVar, TypeVar
+
+from xdsl.ir import Data
+from xdsl.parser import AttrParser
+from xdsl.printer import Printer
+
+RecordT = TypeVar("RecordT")
+
+
+def _parse_value(parser: AttrParser) -> int | float | tuple[int | float, ...]:
+    def number() -> int | float:
+        return parser.parse_number(allow_boolean=False)
+
+    values = parser.parse_optional_comma_separated_list(parser.Delimiter.SQUARE, number)
+    return number() if values is None else tuple(values)
+
+
+def parse_fields(parser: AttrParser, record: type[RecordT], leading_comma: bool) -> RecordT:
+    """Parse `field = value` pairs up to the closing bracket into `record`."""
+    names = {field.name for field in dataclasses.fields(record)}  # pyright: ignore[reportArgumentType]
+    fields: dict[str, Any] = {}
+    position = parser.pos
+    first = True
+    while True:
+        if first and not leading_comma:
+            name = parser.parse_optional_identifier()
+            if name is None:
+                break
+        elif parser.parse_optional_punctuation(",") is None:
+            break
+        else:
+            name = parser.parse_identifier("field name")
+        first = False
+        if name not in names:
+            parser.raise_error(f"unknown field '{name}', expected one of {sorted(names)}")
+        if name in fields:
+            parser.raise_error(f"field '{name}' is given twice")
+        parser.parse_punctuation("=")
+        fields[name] = _parse_value(parser)
+    try:
+        return record(**fields)
+    except (TypeError, ValueError) as error:
+        parser.raise_error(str(error), at_position=position, end_position=parser.pos)
+
+
+def print_fields(printer: Printer, record: Any, leading_comma: bool) -> None:
+    """Print the fields of `record` that differ from their defaults."""
+    separator = ", " if leading_comma else ""
+    for field in dataclasses.fields(record):
+        value = getattr(record, field.name)
+        if value == field.default:
+            continue
+        text = f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else repr(value)
+        printer.print_string(f"{separator}{field.name} = {text}")
+        separator = ", "
+
+
+class RecordAttr(Data[RecordT]):
+    """Base of the attributes whose payload is the dataclass `RECORD`."""
+
+    RECORD: ClassVar[type[Any]]
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> RecordT:
+        with parser.in_angle_brackets():
+            return parse_fields(parser, cls.RECORD, leading_comma=False)
+
+    def print_parameter(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            print_fields(printer, self.data, leading_comma=False)

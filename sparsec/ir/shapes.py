@@ -1,0 +1,120 @@
+"""What shapes must agree on: checks shared by the verifiers of `nn` and `qnn`.
+
+Every function raises VerifyException with one sentence about the tensor that is wrong.
+"""
+
+from collections.abc import Sequence
+from math import prod
+
+from xdsl.dialects.builtin import MemRefType, TensorType
+from xdsl.ir import Attribute
+from xdsl.utils.exceptions import VerifyException
+
+from sparsec.quantization.window import Border, Window
+
+
+def shape_of(type: Attribute) -> tuple[int, ...]:
+    """The shape of a tensor or memref type, which must be static."""
+    assert isinstance(type, TensorType | MemRefType)
+    shape = type.get_shape()
+    if min(shape, default=1) < 0:
+        raise VerifyException(f"dynamic shapes are not supported, got {type}")
+    return shape
+
+
+def expect_shape(type: Attribute, expected: Sequence[int], what: str) -> None:
+    """`type` must have the shape `expected`."""
+    if shape_of(type) != tuple(expected):
+        raise VerifyException(f"{what} must have shape {'x'.join(map(str, expected))}, got {type}")
+
+
+def image_shape(type: Attribute, what: str = "input") -> tuple[int, int, int]:
+    """(height, width, channels) of an NHWC tensor with batch 1."""
+    shape = shape_of(type)
+    if len(shape) != 4 or shape[0] != 1:
+        raise VerifyException(f"{what} must have shape 1xHxWxC, got {type}")
+    return shape[1], shape[2], shape[3]
+
+
+def verify_window(
+    window: Window, input: Attribute, kernel: tuple[int, int], channels: int, result: Attribute
+) -> None:
+    """`result` must be what sliding `window` over `input` gives, with `channels` channels."""
+    height, width, _ = image_shape(input)
+    try:
+        size = window.output_size((height, width), kernel)
+    except ValueError as error:
+        raise VerifyException(str(error)) from error
+    expect_shape(result, (1, *size, channels), "result")
+
+
+def verify_convolution(
+    window: Window, input: Attribute, weights: Attribute, result: Attribute
+) -> int:
+    """Weights are OHWI and fit `input`; returns the number of output channels."""
+    shape = shape_of(weights)
+    channels = image_shape(input)[2]
+    if len(shape) != 4 or shape[3] != channels:
+        raise VerifyException(f"weights must have shape OxKHxKWx{channels}, got {weights}")
+    verify_window(window, input, (shape[1], shape[2]), shape[0], result)
+    return shape[0]
+
+
+def verify_depthwise(window: Window, input: Attribute, weights: Attribute, result: Attribute) -> int:
+    """Weights are 1xKHxKWx(C*multiplier); returns the number of output channels."""
+    shape = shape_of(weights)
+    channels = image_shape(input)[2]
+    if len(shape) != 4 or shape[0] != 1 or shape[3] == 0 or shape[3] % channels:
+        raise VerifyException(
+            f"weights must have shape 1xKHxKWxN, N a multiple of {channels}, got {weights}"
+        )
+    verify_window(window, input, (shape[1], shape[2]), shape[3], result)
+    return shape[3]
+
+
+def verify_linear(input: Attribute, weights: Attribute, result: Attribute) -> int:
+    """Weights are OxK for an input of ..xK; returns the number of output features."""
+    *rows, depth = shape_of(input)
+    shape = shape_of(weights)
+    if len(shape) != 2 or shape[1] != depth:
+        raise VerifyException(f"weights must have shape Ox{depth}, got {weights}")
+    expect_shape(result, (*rows, shape[0]), "result")
+    return shape[0]
+
+
+def verify_reshape(input: Attribute, result: Attribute) -> None:
+    """A reshape keeps the number of elements."""
+    if prod(shape_of(input)) != prod(shape_of(result)):
+        raise VerifyException(f"{input} does not have as many elements as {result}")
+
+
+def verify_border(border: Border, input: Attribute, result: Attribute) -> None:
+    """`result` is `input` with `border` around it."""
+    try:
+        expected = border.output_shape(shape_of(input))
+    except ValueError as error:
+        raise VerifyException(str(error)) from error
+    expect_shape(result, expected, "result")
+
+
+def verify_permutation(permutation: Sequence[int], input: Attribute, result: Attribute) -> None:
+    """`result` has the axes of `input` in the order `permutation`."""
+    shape = shape_of(input)
+    if sorted(permutation) != list(range(len(shape))):
+        raise VerifyException(f"{list(permutation)} is not a permutation of the axes of {input}")
+    expect_shape(result, [shape[axis] for axis in permutation], "result")
+
+
+def verify_concatenation(axis: int, inputs: Sequence[Attribute], result: Attribute) -> None:
+    """`inputs` agree on every axis but `axis`, where their sizes add up to that of `result`."""
+    shapes = [shape_of(type) for type in inputs]
+    if not shapes or not 0 <= axis < len(shapes[0]):
+        raise VerifyException(f"axis {axis} does not exist in the inputs")
+    total = list(shapes[0])
+    total[axis] = sum(shape[axis] for shape in shapes if len(shape) > axis)
+    for type, shape in zip(inputs, shapes, strict=True):
+        if len(shape) != len(total) or any(
+            n != m for i, (n, m) in enumerate(zip(shape, total, strict=True)) if i != axis
+        ):
+            raise VerifyException(f"{type} cannot be concatenated with {inputs[0]}")
+    expect_shape(result, total, "result")

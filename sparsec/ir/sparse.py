@@ -1,0 +1,117 @@
+"""`sparse`: how a constant is stored. The encoding is on the type; the value stays dense.
+
+A tensor of rank above 2 is stored as the matrix of its first axis by all others: one row for each
+output channel.
+"""
+
+import dataclasses
+from math import prod
+from typing import ClassVar
+
+from xdsl.dialects.builtin import I8, AnyTensorTypeConstr, NoneAttr, StringAttr, TensorType
+from xdsl.ir import Attribute, Dialect, SSAValue
+from xdsl.irdl import (
+    IRDLOperation,
+    irdl_attr_definition,
+    irdl_op_definition,
+    operand_def,
+    prop_def,
+    result_def,
+    traits_def,
+)
+from xdsl.parser import AttrParser
+from xdsl.printer import Printer
+from xdsl.ir import Data
+from xdsl.traits import Pure
+from xdsl.utils.exceptions import VerifyException
+
+from sparsec.formats import FORMATS, SparseFormat
+from sparsec.ir.record import parse_fields, print_fields
+from sparsec.ir.shapes import shape_of
+
+
+@irdl_attr_definition
+class EncodingAttr(Data[SparseFormat]):
+    """`#sparse.encoding<nm, n = 2, m = 4>`: a storage format and its numbers."""
+
+    name = "sparse.encoding"
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> SparseFormat:
+        with parser.in_angle_brackets():
+            position = parser.pos
+            keyword = parser.parse_identifier("sparse format")
+            record = FORMATS.get(keyword)
+            if record is None:
+                parser.raise_error(
+                    f"unknown sparse format '{keyword}', known: {', '.join(FORMATS)}",
+                    at_position=position,
+                    end_position=parser.pos,
+                )
+            return parse_fields(parser, record, leading_comma=True)
+
+    def print_parameter(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            printer.print_string(self.data.name)
+            print_fields(printer, self.data, leading_comma=True)
+
+
+def format_of(type: Attribute) -> SparseFormat | None:
+    """The storage format of a tensor type, None when it is dense."""
+    assert isinstance(type, TensorType)
+    return type.encoding.data if isinstance(type.encoding, EncodingAttr) else None
+
+
+def matrix_shape(type: Attribute) -> tuple[int, int]:
+    """(rows, columns) of the matrix as which a tensor is stored."""
+    rows, *columns = shape_of(type)
+    return rows, prod(columns)
+
+
+def verify_encoding(type: Attribute) -> None:
+    """VerifyException unless the encoding of `type`, if any, can store its shape.
+
+    xDSL does not look at encodings: every operation that takes encoded tensors calls this.
+    """
+    assert isinstance(type, TensorType)
+    if isinstance(type.encoding, NoneAttr):
+        return
+    if not isinstance(type.encoding, EncodingAttr):
+        raise VerifyException(f"{type.encoding} is not a sparse encoding")
+    try:
+        type.encoding.data.check(matrix_shape(type))
+    except ValueError as error:
+        raise VerifyException(str(error)) from error
+
+
+@irdl_op_definition
+class ComponentOp(IRDLOperation):
+    """One of the arrays that store an encoded constant.
+
+    `%e = sparse.component "entries" %w : tensor<4x6xi8, #sparse.encoding<delta8>> -> tensor<20xui8>`
+    """
+
+    name = "sparse.component"
+
+    component = prop_def(StringAttr)
+    input = operand_def(TensorType[I8])
+    result = result_def(AnyTensorTypeConstr)
+
+    assembly_format = "$component $input attr-dict `:` type($input) `->` type($result)"
+
+    traits = traits_def(Pure())
+
+    def __init__(self, component: str, input: SSAValue, result_type: Attribute):
+        super().__init__(
+            operands=[input],
+            properties={"component": StringAttr(component)},
+            result_types=[result_type],
+        )
+
+    def verify_(self) -> None:
+        verify_encoding(self.input.type)
+        if format_of(self.input.type) is None:
+            raise VerifyException(f"{self.input.type} has no sparse encoding")
+
+
+Sparse = Dialect("sparse", [ComponentOp], [EncodingAttr])

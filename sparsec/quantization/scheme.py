@@ -1,0 +1,33 @@
+"""How real numbers are held in int8: real = scale * (stored - zero_point)."""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """Scales and zero point of an int8 tensor.
+
+    `scales` has one entry, or with `axis` one entry for each index along that axis (then
+    `zero_point` is 0 in practice). Raises ValueError for scales that are not positive and finite,
+    several scales without an axis, or a zero point outside int8.
+    """
+
+    scales: tuple[float, ...]
+    zero_point: int = 0
+    axis: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.scales or not all(math.isfinite(s) and s > 0 for s in self.scales):
+            raise ValueError("scales must be positive and finite")
+        if self.axis is None and len(self.scales) != 1:
+            raise ValueError("several scales need an axis")
+        if not -128 <= self.zero_point <= 127:
+            raise ValueError(f"zero point {self.zero_point} is outside int8")
+
+    @property
+    def scale(self) -> float:
+        """The single scale of a per-tensor scheme. Raises ValueError for a per-axis one."""
+        if self.axis is not None:
+            raise ValueError("a per-axis scheme has no single scale")
+        return self.scales[0]

@@ -1,0 +1,1 @@
+"""Builds generated projects, runs them on the host or on QEMU, and compares what they computed."""

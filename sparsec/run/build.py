@@ -1,0 +1,196 @@
+"""From a project directory to an image: the project's C files, the harness and CMSIS-NN, for one core."""
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sparsec.run.cmsis_library import COMPILE_FLAGS, cmsis_nn_library, first_errors
+from sparsec.run.errors import BuildError
+from sparsec.run.machines import SMALL_FLASH_BYTES, SMALL_RAM_BYTES, STACK_BYTES, Layout, Machine, machine_for
+from sparsec.run.project import Project
+from sparsec.run.toolchain import Compiler, compiler_for, is_host
+from sparsec.targets.cpu import cpu_named
+
+HARNESS = Path(__file__).parent / "harness"
+
+STRICT_FLAGS = ("-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion")
+SANITIZER_FLAGS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+CMSIS_NN_SANITIZER_FLAGS = SANITIZER_FLAGS
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes of the sections of a linked file: code and constants, initialised and zeroed data."""
+
+    text: int
+    data: int
+    bss: int
+
+    @property
+    def flash(self) -> int:
+        """Bytes of flash: code, constants and the initial values of data."""
+        return self.text + self.data
+
+    @property
+    def ram(self) -> int:
+        """Bytes of RAM: data and zeroed data."""
+        return self.data + self.bss
+
+
+@dataclass(frozen=True)
+class Image:
+    """A linked program that runs a model.
+
+    `total` measures all of it, harness, stack and arena included; `model` only what the entry
+    reaches: generated code, weights, runtime, CMSIS-NN and C library functions, without the arena.
+    """
+
+    path: Path
+    project: Project
+    cpu: str
+    total: Sizes
+    model: Sizes
+
+
+def build_image(
+    project: Project,
+    cpu: str,
+    directory: Path,
+    *,
+    cmsis_nn: Path,
+    sanitize: bool = False,
+    layout: Layout = "large",
+    progress: Callable[[str], None] | None = None,
+) -> Image:
+    """Compiles and links `project` with the harness for `cpu`; all files are written to `directory`.
+
+    `sanitize` adds the address and undefined-behaviour sanitizers (host only). The layout "small"
+    leaves 1 MB of flash and 256 KB of RAM, so that a model that does not fit does not link.
+    Raises BuildError with the compiler's first errors, ToolchainError when a tool is missing and
+    ValueError for an unknown core.
+    """
+    target = cpu_named(cpu)
+    compiler = compiler_for(target)
+    machine = None if is_host(target) else machine_for(cpu)
+    if sanitize and machine is not None:
+        raise BuildError(f"the sanitizers run on the host only, not on {cpu}")
+    library = cmsis_nn_library(
+        cmsis_nn,
+        compiler,
+        sanitizer_flags=CMSIS_NN_SANITIZER_FLAGS if sanitize else (),
+        progress=progress,
+    )
+    if progress is not None:
+        progress(f"compiling {project.name} for {cpu}")
+
+    sanitizer_flags = SANITIZER_FLAGS if sanitize else ()
+    flags = (*COMPILE_FLAGS, *sanitizer_flags, "-Wall", "-Wextra")
+    (directory / "model_under_test.h").write_text(_model_under_test(project), encoding="utf-8")
+    harness_flags = (*flags, f"-I{directory}", f"-I{HARNESS}", *_timer_flags(machine))
+    platform = HARNESS / ("host.c" if machine is None else "cortex_m.c")
+    model = _compile(compiler, project, project.sources, directory / "model", flags, cmsis_nn)
+    harness = _compile(compiler, project, [HARNESS / "main.c", platform], directory / "harness", harness_flags, cmsis_nn)
+
+    path = directory / "image.elf"
+    link_flags = (*sanitizer_flags, "-Wl,--gc-sections", *_layout_flags(machine, layout))
+    _link(compiler, [*harness, *model, library], path, link_flags, layout)
+    reached = directory / "reached.o"
+    # A relocatable link that keeps what the entry reaches and nothing else.
+    reached_flags = ("-nostdlib", "-r", "-Wl,--gc-sections", f"-Wl,-e,{project.entry}", f"-Wl,-u,{project.entry}")
+    libraries = (library,) if machine is None else (library, "-lc", "-lgcc")
+    _link(compiler, [*model, *libraries], reached, reached_flags, layout)
+    return Image(path, project, cpu, _sizes(compiler, path), _sizes(compiler, reached))
+
+
+def compile_strictly(project: Project, cpu: str, *, cmsis_nn: Path) -> None:
+    """Compiles every C file of `project` for `cpu` with all warnings as errors, and keeps nothing.
+
+    Raises BuildError with the compiler's first warnings.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        flags = (*COMPILE_FLAGS, *STRICT_FLAGS)
+        _compile(compiler_for(cpu_named(cpu)), project, project.sources, Path(directory), flags, cmsis_nn)
+
+
+def _model_under_test(project: Project) -> str:
+    """The header that tells the harness which model it runs."""
+    inputs = ", ".join(f"{{{buffer.offset}, {buffer.bytes}}}" for buffer in project.inputs)
+    outputs = ", ".join(f"{{{buffer.offset}, {buffer.bytes}}}" for buffer in project.outputs)
+    return (
+        f'#include "{project.header}"\n'
+        f"#define MODEL_ENTRY {project.entry}\n"
+        f"#define MODEL_ARENA_BYTES {project.arena_bytes}\n"
+        f"#define MODEL_INPUTS {{{inputs}}}\n"
+        f"#define MODEL_OUTPUTS {{{outputs}}}\n"
+    )
+
+
+def _timer_flags(machine: Machine | None) -> tuple[str, ...]:
+    if machine is None:
+        return ()
+    return (f"-DTIMER_HZ={machine.timer_hz}u", *(f"-D{address}" for address in machine.timer_addresses))
+
+
+def _layout_flags(machine: Machine | None, layout: Layout) -> tuple[str, ...]:
+    if machine is None:
+        return ()
+    flash, ram = machine.regions(layout)
+    symbols = {
+        "vectors_origin": machine.vectors_origin,
+        "flash_origin": flash.origin,
+        "flash_length": flash.length,
+        "ram_origin": ram.origin,
+        "ram_length": ram.length,
+        "stack_length": STACK_BYTES,
+    }
+    definitions = tuple(f"-Wl,--defsym={name}={value:#x}" for name, value in symbols.items())
+    return ("-nostartfiles", *definitions, f"-Wl,-T,{HARNESS / 'cortex_m.ld'}")
+
+
+def _compile(
+    compiler: Compiler,
+    project: Project,
+    sources: Sequence[Path],
+    directory: Path,
+    flags: Sequence[str],
+    cmsis_nn: Path,
+) -> list[Path]:
+    """Compiles `sources` one by one into `directory`."""
+    directory.mkdir(exist_ok=True)
+    # CMSIS-NN as a system header: its own warnings are not the project's.
+    includes = (f"-I{project.directory}", "-isystem", str(cmsis_nn / "Include"))
+    objects: list[Path] = []
+    for source in sources:
+        output = directory / f"{source.stem}.o"
+        command = [compiler.path, *compiler.flags, *flags, *includes, "-c", source, "-o", output]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode != 0:
+            raise BuildError(f"{source.name} does not compile:\n{first_errors(result.stderr)}")
+        objects.append(output)
+    return objects
+
+
+def _link(
+    compiler: Compiler, inputs: Sequence[Path | str], output: Path, flags: Sequence[str], layout: Layout
+) -> None:
+    command = [compiler.path, *compiler.flags, *flags, *inputs, "-o", output]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode == 0:
+        return
+    overflow = re.findall(r"region `(\w+)' overflowed by (\d+) bytes", result.stderr)
+    if overflow:
+        missing = " and ".join(f"{int(bytes_):,} bytes of {region}" for region, bytes_ in overflow)
+        memory = f"{SMALL_FLASH_BYTES // 1024} KB flash, {SMALL_RAM_BYTES // 1024} KB RAM"
+        offer = f"'small' layout ({memory})" if layout == "small" else "machine"
+        raise BuildError(f"the model does not fit the {offer}: {missing} too many")
+    raise BuildError(f"the image does not link:\n{first_errors(result.stderr)}")
+
+
+def _sizes(compiler: Compiler, path: Path) -> Sizes:
+    """Section sizes as the `size` program prints them (Berkeley format)."""
+    result = subprocess.run([compiler.size, path], capture_output=True, text=True, check=True)
+    text, data, bss = result.stdout.splitlines()[1].split()[:3]
+    return Sizes(int(text), int(data), int(bss))

@@ -1,0 +1,1 @@
+"""Facts about the processors code is generated for: plain tables, no IR."""

@@ -1,0 +1,52 @@
+"""The processors sparsec generates code for, as one frozen table."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+VectorUnit = Literal["scalar", "dsp", "mve"]
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """One processor.
+
+    `vector_unit` is the arithmetic CMSIS-NN picks at compile time: plain C, the DSP extension
+    (SMLAD and friends) or Helium (MVE). It decides how much scratch memory a kernel asks for.
+    `compiler_flags` select the processor in gcc and clang.
+    """
+
+    name: str
+    vector_unit: VectorUnit
+    compiler_flags: tuple[str, ...]
+    summary: str
+
+
+def _arm(name: str, vector_unit: VectorUnit, float_abi: str, summary: str) -> Cpu:
+    flags = (f"-mcpu={name}", "-mthumb", f"-mfloat-abi={float_abi}")
+    return Cpu(name, vector_unit, flags, summary)
+
+
+CPUS: dict[str, Cpu] = {
+    cpu.name: cpu
+    for cpu in (
+        _arm("cortex-m0plus", "scalar", "soft", "Armv6-M, no DSP"),
+        _arm("cortex-m3", "scalar", "soft", "Armv7-M, no DSP"),
+        _arm("cortex-m4", "dsp", "hard", "Armv7E-M, DSP, single-precision FPU"),
+        _arm("cortex-m7", "dsp", "hard", "Armv7E-M, DSP, FPU, dual issue"),
+        _arm("cortex-m33", "dsp", "hard", "Armv8-M Mainline, DSP, FPU"),
+        _arm("cortex-m55", "mve", "hard", "Armv8.1-M, Helium"),
+        _arm("cortex-m85", "mve", "hard", "Armv8.1-M, Helium, dual issue"),
+        Cpu("host", "scalar", (), "the machine the compiler runs on, for tests"),
+    )
+}
+
+
+def cpu_named(name: str) -> Cpu:
+    """The processor called `name`.
+
+    Raises ValueError, naming the known processors, when there is none.
+    """
+    cpu = CPUS.get(name)
+    if cpu is None:
+        raise ValueError(f"unknown target '{name}', choose one of: {', '.join(CPUS)}")
+    return cpu

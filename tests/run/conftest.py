@@ -1,0 +1,57 @@
+"""Small hand-written projects for the tests of the harness, and the skips for missing tools."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sparsec.run import cmsis_nn as cmsis_nn_lookup
+
+QEMU_TOOLS = ("arm-none-eabi-gcc", "qemu-system-arm")
+
+WriteProject = Callable[..., Path]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "qemu: needs arm-none-eabi-gcc and qemu-system-arm")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    missing = [tool for tool in QEMU_TOOLS if shutil.which(tool) is None]
+    if missing and item.get_closest_marker("qemu") is not None:
+        pytest.skip(f"{' and '.join(missing)} not installed")
+
+
+@pytest.fixture
+def cmsis_nn() -> Path:
+    found = cmsis_nn_lookup.locate()
+    if found is None:
+        pytest.skip("no CMSIS-NN: run python -m sparsec.run.cmsis_nn")
+    return found
+
+
+@pytest.fixture
+def write_project(tmp_path: Path) -> WriteProject:
+    """Writes the project "tiny" around a C file that defines tiny_invoke(int8_t *arena)."""
+
+    def write(
+        source: str, *, arena: int = 64, inputs: list[tuple[int, int]], outputs: list[tuple[int, int]]
+    ) -> Path:
+        project = tmp_path / "project"
+        project.mkdir(exist_ok=True)
+        (project / "tiny.h").write_text("#include <stdint.h>\nint tiny_invoke(int8_t *arena);\n")
+        (project / "tiny.c").write_text(f'#include "tiny.h"\n{source}\n')
+        report = {
+            "name": "tiny",
+            "entry": "tiny_invoke",
+            "header": "tiny.h",
+            "arena_bytes": arena,
+            "inputs": [{"name": f"in{i}", "offset": o, "bytes": n} for i, (o, n) in enumerate(inputs)],
+            "outputs": [{"name": f"out{i}", "offset": o, "bytes": n} for i, (o, n) in enumerate(outputs)],
+        }
+        (project / "report.json").write_text(json.dumps(report))
+        return project
+
+    return write

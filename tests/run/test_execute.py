@@ -1,0 +1,267 @@
+"""The harness itself: right bytes, exact counts, and every way a model can go wrong is told apart."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sparsec.run.errors import BuildError, RunError, ToolchainError
+from sparsec.run.execute import run_project
+
+WriteProject = Callable[..., Path]
+
+QEMU_CPUS = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
+EVERYWHERE = [
+    pytest.param("host", False, id="host"),
+    pytest.param("host", True, id="host-sanitized"),
+    *(pytest.param(cpu, False, id=cpu, marks=pytest.mark.qemu) for cpu in QEMU_CPUS),
+]
+
+# 40 -> 12, every output row of its own; weights run through -50..49.
+FULLY_CONNECTED = """
+#include "arm_nnfunctions.h"
+static int8_t weights[480];
+static int32_t bias[12];
+int tiny_invoke(int8_t *arena)
+{
+    for (int i = 0; i < 480; i++)
+    {
+        weights[i] = (int8_t)(i * 37 % 100 - 50);
+    }
+    for (int i = 0; i < 12; i++)
+    {
+        bias[i] = 1000 * i - 5000;
+    }
+    const cmsis_nn_context context = {arena + 48, 48};
+    const cmsis_nn_fc_params fc = {.input_offset = 3, .output_offset = -7, .activation = {-128, 127}};
+    const cmsis_nn_per_tensor_quant_params quantization = {1518500250, -7};
+    const cmsis_nn_dims input = {1, 1, 1, 40};
+    const cmsis_nn_dims filter = {40, 1, 1, 12};
+    const cmsis_nn_dims output = {1, 1, 1, 12};
+    int32_t sums[12];
+    arm_vector_sum_s8(sums, 40, 12, weights, fc.input_offset, 0, bias);
+    __builtin_memcpy(arena + 48, sums, sizeof(sums));
+    return arm_fully_connected_s8(&context, &fc, &quantization, &input, arena, &filter, weights, &output, bias,
+                                  &output, arena + 96);
+}
+"""
+
+
+def fully_connected(x: NDArray[np.int8]) -> NDArray[np.int8]:
+    """What FULLY_CONNECTED computes, by gemmlowp's double rounding in whole numbers."""
+    weights = (np.arange(480) * 37 % 100 - 50).reshape(12, 40)
+    sums = (x.astype(np.int64) + 3) @ weights.T + (1000 * np.arange(12) - 5000)
+    high = (sums * 1518500250 + (1 << 30)) >> 31
+    low = (high + 64 - (high < 0)) >> 7
+    return np.clip(low - 7, -128, 127).astype(np.int8)
+
+
+@pytest.mark.parametrize(("cpu", "sanitize"), EVERYWHERE)
+def test_a_kernel_of_cmsis_nn(cpu: str, sanitize: bool, write_project: WriteProject, cmsis_nn: Path) -> None:
+    project = write_project(FULLY_CONNECTED, arena=108, inputs=[(0, 40)], outputs=[(96, 12)])
+    x = np.random.default_rng(1).integers(-128, 128, (256, 40)).astype(np.int8)
+    result = run_project(project, cpu, [x], cmsis_nn=cmsis_nn, sanitize=sanitize)
+    assert np.array_equal(result.outputs[0], fully_connected(x))
+    assert len(np.unique(result.outputs[0])) > 50
+    if cpu == "host":
+        assert result.instructions is None
+    else:
+        assert result.instructions is not None
+        assert result.instructions.dtype == np.uint64 and result.instructions.shape == (256,)
+    assert 480 < result.model.bss < 600 and 0 < result.model.flash < result.total.flash
+
+
+SEVERAL_BUFFERS = """
+int tiny_invoke(int8_t *arena)
+{
+    for (int i = 0; i < 3; i++)
+    {
+        arena[20 + i] = (int8_t)(arena[i] - arena[8 + i]);
+    }
+    arena[40] = arena[0];
+    arena[41] = arena[50];
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize(("cpu", "sanitize"), EVERYWHERE)
+def test_several_inputs_and_outputs(cpu: str, sanitize: bool, write_project: WriteProject, cmsis_nn: Path) -> None:
+    project = write_project(SEVERAL_BUFFERS, inputs=[(0, 3), (8, 3)], outputs=[(40, 2), (20, 3)])
+    a = np.array([[9, 8, 7], [1, 2, 3], [-4, -5, -6]], dtype=np.int8)
+    b = np.array([[1, 2, 3], [0, 0, 0], [1, 1, 1]], dtype=np.int8)
+    result = run_project(project, cpu, [a, b], cmsis_nn=cmsis_nn, sanitize=sanitize)
+    # The byte no one wrote shows the two poisons in turn.
+    poison = np.array([0xA5, 0x5A, 0xA5], dtype=np.uint8).view(np.int8)
+    assert np.array_equal(result.outputs[0], np.stack([a[:, 0], poison], axis=1))
+    assert np.array_equal(result.outputs[1], a - b)
+
+
+# The loop has 2 instructions a pass, and 3 more stand around it: movs (or lsls), the return and the move of n.
+COUNTED_LOOP = """
+__attribute__((naked)) static int loop(uint32_t n)
+{
+    (void)n;
+    __asm__ volatile(".syntax unified\\n"
+                     "1: subs r0, r0, #1\\n"
+                     "bne 1b\\n"
+                     "movs r0, #0\\n"
+                     "bx lr\\n");
+}
+__attribute__((naked)) int tiny_invoke(int8_t *arena)
+{
+    (void)loop;
+    (void)arena;
+    __asm__ volatile(".syntax unified\\n"
+                     "ldrb r1, [r0]\\n"
+                     "ldrb r0, [r0, #1]\\n"
+                     "lsls r0, r0, #24\\n"
+                     "orrs r0, r0, r1\\n"
+                     "1: subs r0, r0, #1\\n"
+                     "bne 1b\\n"
+                     "movs r0, #0\\n"
+                     "bx lr\\n");
+}
+"""
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("cpu", QEMU_CPUS)
+def test_counts_are_exact(cpu: str, write_project: WriteProject, cmsis_nn: Path) -> None:
+    project = write_project(COUNTED_LOOP, inputs=[(0, 2)], outputs=[(0, 1)])
+    passes = [*range(1, 128), 5 * 2**24 + 3]
+    x = np.array([[n % 2**24, n >> 24] for n in passes], dtype=np.int8)
+    result = run_project(project, cpu, [x], cmsis_nn=cmsis_nn)
+    assert result.instructions is not None
+    assert result.instructions.tolist() == [4 + 2 * n + 2 for n in passes]
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("cpu", ["cortex-m4", "cortex-m33", "cortex-m55"])
+def test_counts_outlive_a_32_bit_timer(cpu: str, write_project: WriteProject, cmsis_nn: Path) -> None:
+    project = write_project(COUNTED_LOOP, inputs=[(0, 2)], outputs=[(0, 1)])
+    result = run_project(project, cpu, [np.array([[1, 110]], dtype=np.int8)], cmsis_nn=cmsis_nn)
+    assert result.instructions is not None
+    assert result.instructions.tolist() == [4 + 2 * (110 * 2**24 + 1) + 2]
+
+
+@pytest.mark.qemu
+def test_without_counting(write_project: WriteProject, cmsis_nn: Path) -> None:
+    project = write_project(SEVERAL_BUFFERS, inputs=[(0, 3), (8, 3)], outputs=[(20, 3)])
+    x = np.ones((2, 3), dtype=np.int8)
+    result = run_project(project, "cortex-m55", [x, x], cmsis_nn=cmsis_nn, counting=False)
+    assert result.instructions is None
+    assert not result.outputs[0].any()
+
+
+@pytest.mark.parametrize(("cpu", "sanitize"), EVERYWHERE)
+@pytest.mark.parametrize("offset", [-1, 64, 127])
+def test_a_write_outside_the_arena(
+    offset: int, cpu: str, sanitize: bool, write_project: WriteProject, cmsis_nn: Path
+) -> None:
+    body = f"int tiny_invoke(int8_t *arena) {{ arena[{offset}] = arena[0]; return 0; }}"
+    project = write_project(body, inputs=[(0, 1)], outputs=[(0, 1)])
+    x = np.array([[1], [2]], dtype=np.int8)
+    expected = "use-after-poison" if sanitize else f"outside its arena\ninference 0: .* at offset {offset}$"
+    with pytest.raises(RunError, match=expected):
+        run_project(project, cpu, [x], cmsis_nn=cmsis_nn, sanitize=sanitize)
+
+
+@pytest.mark.parametrize(("cpu", "sanitize"), EVERYWHERE)
+def test_a_status_is_reported(cpu: str, sanitize: bool, write_project: WriteProject, cmsis_nn: Path) -> None:
+    body = "int tiny_invoke(int8_t *arena) { return arena[0] == 7 ? -1234 : 0; }"
+    project = write_project(body, inputs=[(0, 1)], outputs=[(0, 1)])
+    x = np.array([[1], [2], [7]], dtype=np.int8)
+    with pytest.raises(RunError, match="reported an error\ninference 2: the model returned status -1234$"):
+        run_project(project, cpu, [x], cmsis_nn=cmsis_nn, sanitize=sanitize)
+
+
+def test_a_read_outside_the_arena_is_seen_by_the_sanitizer(write_project: WriteProject, cmsis_nn: Path) -> None:
+    body = "int tiny_invoke(int8_t *arena) { arena[0] = arena[61]; return 0; }"
+    project = write_project(body, arena=61, inputs=[(0, 1)], outputs=[(0, 1)])
+    with pytest.raises(RunError, match="use-after-poison"):
+        run_project(project, "host", [np.zeros((1, 1), dtype=np.int8)], cmsis_nn=cmsis_nn, sanitize=True)
+
+
+def test_undefined_behaviour_is_seen_by_the_sanitizer(write_project: WriteProject, cmsis_nn: Path) -> None:
+    body = "int tiny_invoke(int8_t *arena) { arena[0] = (int8_t)(0x7FFFFFFF + arena[0]); return 0; }"
+    project = write_project(body, inputs=[(0, 1)], outputs=[(0, 1)])
+    with pytest.raises(RunError, match="signed integer overflow"):
+        run_project(project, "host", [np.ones((1, 1), dtype=np.int8)], cmsis_nn=cmsis_nn, sanitize=True)
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("cpu", QEMU_CPUS)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param("*(volatile int *)0x90000000 = arena[0];", id="bad address"),
+        pytest.param("return tiny_invoke((int8_t *)__builtin_alloca(100)) + arena[0];", id="stack overflow"),
+    ],
+)
+def test_a_fault_is_reported(statement: str, cpu: str, write_project: WriteProject, cmsis_nn: Path) -> None:
+    body = f"int tiny_invoke(int8_t *arena) {{ arena[0] = 0; {statement} return 0; }}"
+    project = write_project(body, inputs=[(0, 1)], outputs=[(0, 1)])
+    with pytest.raises(RunError, match="processor faulted"):
+        run_project(project, cpu, [np.zeros((1, 1), dtype=np.int8)], cmsis_nn=cmsis_nn, time_limit=20)
+
+
+@pytest.mark.parametrize("cpu", ["host", pytest.param("cortex-m4", marks=pytest.mark.qemu)])
+def test_a_run_that_hangs_is_ended(cpu: str, write_project: WriteProject, cmsis_nn: Path) -> None:
+    body = "int tiny_invoke(int8_t *arena) { for (;;) { *(volatile int8_t *)arena = 1; } }"
+    project = write_project(body, inputs=[(0, 1)], outputs=[(0, 1)])
+    progress: list[str] = []
+    with pytest.raises(RunError, match="ended after 0.5 s"):
+        run_project(
+            project,
+            cpu,
+            [np.zeros((1, 1), dtype=np.int8)],
+            cmsis_nn=cmsis_nn,
+            time_limit=0.5,
+            progress=progress.append,
+        )
+    assert progress[-1] == f"running tiny on {cpu}: 0/1"
+
+
+IDENTITY = "int tiny_invoke(int8_t *arena) { (void)arena; return 0; }"
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("cpu", QEMU_CPUS)
+def test_the_small_layout(cpu: str, write_project: WriteProject, cmsis_nn: Path) -> None:
+    x = np.zeros((1, 1), dtype=np.int8)
+    fits = write_project(IDENTITY, arena=200 * 1024, inputs=[(0, 1)], outputs=[(0, 1)])
+    assert run_project(fits, cpu, [x], cmsis_nn=cmsis_nn, layout="small").total.ram > 200 * 1024
+    too_big = write_project(IDENTITY, arena=300 * 1024, inputs=[(0, 1)], outputs=[(0, 1)])
+    run_project(too_big, cpu, [x], cmsis_nn=cmsis_nn)
+    with pytest.raises(BuildError, match=r"'small' layout \(1024 KB flash, 256 KB RAM\): [\d,]+ bytes of RAM too many"):
+        run_project(too_big, cpu, [x], cmsis_nn=cmsis_nn, layout="small")
+    constants = (
+        "const int8_t big[1100000] = {1};"
+        "int tiny_invoke(int8_t *arena) { arena[0] = big[(uint8_t)arena[0] * 100]; return 0; }"
+    )
+    with pytest.raises(BuildError, match="bytes of FLASH too many"):
+        project = write_project(constants, inputs=[(0, 1)], outputs=[(0, 1)])
+        run_project(project, cpu, [x], cmsis_nn=cmsis_nn, layout="small")
+
+
+def test_inputs_of_another_shape(write_project: WriteProject, cmsis_nn: Path) -> None:
+    project = write_project(IDENTITY, inputs=[(0, 3), (3, 1)], outputs=[(0, 1)])
+    good, short = np.zeros((2, 3), dtype=np.int8), np.zeros((1, 1), dtype=np.int8)
+    with pytest.raises(ValueError, match="has 2 inputs, 1 were given"):
+        run_project(project, "host", [good], cmsis_nn=cmsis_nn)
+    with pytest.raises(ValueError, match=r"'in1' must be int8 \[N, 1\], not int8 \[2, 3\]"):
+        run_project(project, "host", [good, good], cmsis_nn=cmsis_nn)
+    with pytest.raises(ValueError, match="differ in their number"):
+        run_project(project, "host", [good, short], cmsis_nn=cmsis_nn)
+
+
+def test_cores_that_cannot_run(write_project: WriteProject, cmsis_nn: Path) -> None:
+    project = write_project(IDENTITY, inputs=[(0, 1)], outputs=[(0, 1)])
+    x = np.zeros((1, 1), dtype=np.int8)
+    with pytest.raises(ValueError, match="unknown target 'z80'"):
+        run_project(project, "z80", [x], cmsis_nn=cmsis_nn)
+    with pytest.raises(ToolchainError, match="cortex-m85"):
+        run_project(project, "cortex-m85", [x], cmsis_nn=cmsis_nn)
