@@ -28,13 +28,15 @@ test: setup ## every test: filecheck (lit) and pytest
 	exit $$status
 
 lint: setup ## ruff, pyright (strict) and clang-format, without changing a file
-	@$(VENV)/bin/ruff check
-	@$(VENV)/bin/ruff format --check
-	@$(if $(C_FILES),$(VENV)/bin/clang-format --dry-run --Werror $(C_FILES),:)
-	@$(VENV)/bin/pyright
+	@status=0; \
+	$(VENV)/bin/ruff check || status=1; \
+	$(VENV)/bin/ruff format --check || status=1; \
+	$(if $(C_FILES),$(VENV)/bin/clang-format --dry-run --Werror $(C_FILES) || status=1;) \
+	$(VENV)/bin/pyright || status=1; \
+	exit $$status
 
 format: setup ## apply ruff's fixes and both formatters
-	@$(VENV)/bin/ruff check --fix
+	@$(VENV)/bin/ruff check --fix --exit-zero
 	@$(VENV)/bin/ruff format
 	@$(if $(C_FILES),$(VENV)/bin/clang-format -i $(C_FILES),:)
 

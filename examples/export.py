@@ -42,6 +42,12 @@ def save_program(model: nn.Module, inputs: Tensor, path: Path) -> None:
         torch.export.save(export_program(model, inputs), file)
 
 
+def load_program(path: Path) -> ExportedProgram:
+    """`torch.export.load` a program that `save_program` wrote; for one's own files, as torch may unpickle."""
+    with path.open("rb") as file:
+        return torch.export.load(file)
+
+
 def export_example(name: str, path: Path, seed: int = 0) -> None:
     """Write the network `name` of the zoo with random weights and inputs to `path`."""
     inputs = example_inputs(name, ZOO[name].example_batch, seed + 1)

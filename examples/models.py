@@ -5,6 +5,8 @@ Keras pads a strided "same" convolution more at the bottom and right than at the
 `nn.Conv2d(padding=...)` cannot say, so those convolutions stand behind an explicit `nn.ZeroPad2d`.
 """
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -178,7 +180,7 @@ class AutoEncoder(nn.Module):
         super().__init__()
         widths = (640, 128, 128, 128, 128, 8, 128, 128, 128, 128)
         layers: list[nn.Module] = []
-        for in_features, out_features in zip(widths, widths[1:], strict=False):
+        for in_features, out_features in pairwise(widths):
             layers += [
                 nn.Linear(in_features, out_features),
                 nn.BatchNorm1d(out_features),

@@ -82,9 +82,8 @@ class Trainer:
     def epoch(self, title: str) -> None:
         """One pass over the training set."""
         self.model.train()
-        for batch in self.progress.track(
-            torch.randperm(len(self.labels)).split(BATCH), description=title
-        ):
+        batches: tuple[Tensor, ...] = torch.split(torch.randperm(len(self.labels)), BATCH)
+        for batch in self.progress.track(batches, description=title):
             loss = functional.cross_entropy(self.model(self.inputs[batch]), self.labels[batch])
             self.optimizer.zero_grad()
             loss.backward()
@@ -104,7 +103,7 @@ def train(data: Images, progress: Progress) -> tuple[LeNet5, LeNet5]:
     dense.load_state_dict(model.state_dict())
 
     weights = prunable(model)
-    # Pruning replaces each parameter by its dense original and a mask: the first call must come before the optimizer.
+    # Pruning replaces each weight by its dense original and a mask, which a new optimizer must see.
     prune.global_unstructured(weights, prune.L1Unstructured, amount=0.0)
     trainer = Trainer(model, data, RAMP_EPOCHS + FINE_TUNE_EPOCHS, 1e-3, progress)
     for epoch, amount in enumerate(cubic_ramp()):
@@ -124,12 +123,12 @@ def figures(dense: nn.Module, pruned: nn.Module, test: Images) -> Iterator[str]:
         for name, model in (("dense", dense), ("pruned", pruned)):
             correct, total = count_correct(model, data), len(data.labels)
             yield f"| float, {name}, {title} | {correct} of {total} | {100 * correct / total:.2f} % |"
-    for name, module in pruned.named_modules():
+    weights: list[Tensor] = []
+    for name, module in pruned.named_children():
         if isinstance(module, nn.Conv2d | nn.Linear):
             yield _sparsity_row(f"zero weights, {name}", [module.weight])
-    yield _sparsity_row(
-        "zero weights, all", [module.get_parameter(name) for module, name in prunable(pruned)]
-    )
+            weights.append(module.weight)
+    yield _sparsity_row("zero weights, all", weights)
 
 
 def _sparsity_row(title: str, weights: list[Tensor]) -> str:
@@ -154,6 +153,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         directory: Path = arguments.data or download(default_cache())
         data, test = load(directory, "train"), load(directory, "t10k")
+        arguments.output.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

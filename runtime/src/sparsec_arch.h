@@ -50,8 +50,11 @@ static inline int8_t sparsec_output(const int32_t acc,
 
 static inline int8_t sparsec_saturate(const int32_t value)
 {
-#if defined(__ARM_FEATURE_SAT)
-    return (int8_t)__ssat(value, 8);
+#if defined(__ARM_FEATURE_SAT) && defined(__GNUC__)
+    /* Not __ssat of arm_acle.h: GCC 12 warns about a conversion inside that macro. */
+    int32_t result;
+    __ASM("ssat %0, #8, %1" : "=r"(result) : "r"(value));
+    return (int8_t)result;
 #else
     const int32_t raised = value < INT8_MIN ? INT8_MIN : value;
     return (int8_t)(raised > INT8_MAX ? INT8_MAX : raised);

@@ -53,11 +53,11 @@ dot_x4(const int8_t *input, const int8_t *rows, const int32_t stride, const int3
 #if defined(ARM_MATH_DSP)
 
 /* Four products: `even` and `odd` are the bytes 0, 2 and 1, 3 of the input, widened. */
-static inline int32_t mac_x4(const int8_t *row, const int32_t even, const int32_t odd, int32_t acc)
+static inline int32_t mac_x4(const int8_t *row, const uint32_t even, const uint32_t odd, const int32_t acc)
 {
-    const int32_t weights = arm_nn_read_s8x4(row);
-    acc = SMLAD((int32_t)SXTB16((uint32_t)weights), even, acc);
-    return SMLAD((int32_t)SXTB16_RORn((uint32_t)weights, 8), odd, acc);
+    const uint32_t weights = (uint32_t)arm_nn_read_s8x4(row);
+    const uint32_t partial = (uint32_t)SMLAD((uint32_t)SXTB16(weights), even, (uint32_t)acc);
+    return (int32_t)SMLAD((uint32_t)SXTB16_RORn(weights, 8), odd, partial);
 }
 
 #endif
@@ -73,9 +73,9 @@ static inline void dot_x2(const int8_t *input, const int8_t *row0, const int8_t 
     #endif
     for (; columns >= 4; columns -= 4)
     {
-        const int32_t values = arm_nn_read_s8x4(input);
-        const int32_t even = (int32_t)SXTB16((uint32_t)values);
-        const int32_t odd = (int32_t)SXTB16_RORn((uint32_t)values, 8);
+        const uint32_t values = (uint32_t)arm_nn_read_s8x4(input);
+        const uint32_t even = (uint32_t)SXTB16(values);
+        const uint32_t odd = (uint32_t)SXTB16_RORn(values, 8);
         acc0 = mac_x4(row0, even, odd, acc0);
         acc1 = mac_x4(row1, even, odd, acc1);
         input += 4;

@@ -41,7 +41,7 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from sparsec.ir.constant import DenseConstantOp
-from sparsec.ir.quantization import QuantizationAttr
+from sparsec.ir.quantization import BoundsAttr, QuantizationAttr
 from sparsec.ir.shapes import (
     expect_shape,
     image_shape,
@@ -57,7 +57,7 @@ from sparsec.ir.shapes import (
 )
 from sparsec.ir.window import BorderAttr, PoolAttr, WindowAttr
 from sparsec.quantization.functions import FUNCTIONS
-from sparsec.quantization.scheme import Quantization
+from sparsec.quantization.scheme import Bounds, Quantization
 from sparsec.quantization.window import Border, Pool, Window
 
 F32Tensor: TypeAlias = TensorType[Float32Type]
@@ -72,11 +72,12 @@ class ConstantOp(DenseConstantOp):
 
 
 class WeightedOp(IRDLOperation, ABC):
-    """A layer with weights and one bias for each output channel."""
+    """A layer with weights and one bias for each output channel, then a clamp if `bounds` is set."""
 
     input = operand_def(F32Tensor)
     weights = operand_def(F32Tensor)
     bias = operand_def(F32Tensor)
+    bounds = opt_prop_def(BoundsAttr)
     result = result_def(F32Tensor)
 
     traits = traits_def(Pure())
@@ -88,7 +89,7 @@ class ConvolutionOp(WeightedOp, ABC):
     window = prop_def(WindowAttr)
 
     assembly_format = (
-        "$input `,` $weights `,` $bias `window` $window attr-dict `:` "
+        "$input `,` $weights `,` $bias `window` $window (`clamp` $bounds^)? attr-dict `:` "
         "type($input) `,` type($weights) `,` type($bias) `->` type($result)"
     )
 
@@ -99,10 +100,11 @@ class ConvolutionOp(WeightedOp, ABC):
         bias: SSAValue,
         window: Window,
         result_type: Attribute,
+        bounds: BoundsAttr | None = None,
     ):
         super().__init__(
             operands=[input, weights, bias],
-            properties={"window": WindowAttr(window)},
+            properties={"window": WindowAttr(window), "bounds": bounds},
             result_types=[result_type],
         )
 
@@ -147,14 +149,23 @@ class LinearOp(WeightedOp):
     name = "nn.linear"
 
     assembly_format = (
-        "$input `,` $weights `,` $bias attr-dict `:` "
+        "$input `,` $weights `,` $bias (`clamp` $bounds^)? attr-dict `:` "
         "type($input) `,` type($weights) `,` type($bias) `->` type($result)"
     )
 
     def __init__(
-        self, input: SSAValue, weights: SSAValue, bias: SSAValue, result_type: Attribute
+        self,
+        input: SSAValue,
+        weights: SSAValue,
+        bias: SSAValue,
+        result_type: Attribute,
+        bounds: BoundsAttr | None = None,
     ):
-        super().__init__(operands=[input, weights, bias], result_types=[result_type])
+        super().__init__(
+            operands=[input, weights, bias],
+            properties={"bounds": bounds},
+            result_types=[result_type],
+        )
 
     def verify_(self) -> None:
         features = verify_linear(self.input.type, self.weights.type, self.result.type)
@@ -221,40 +232,23 @@ class BatchNormOp(IRDLOperation):
 
 @irdl_op_definition
 class ClampOp(SameTypeOp):
-    """Element-wise clamp; relu is `min 0.0`, relu6 `min 0.0 max 6.0`.
+    """Element-wise clamp; relu is `<min = 0.0>`, relu6 `<min = 0.0, max = 6.0>`.
 
-    `%y = nn.clamp %x min 0.0 : tensor<1x4xf32>`
+    `%y = nn.clamp %x <min = 0.0> : tensor<1x4xf32>`
     """
 
     name = "nn.clamp"
 
-    min = opt_prop_def(FloatAttr[Float64Type])
-    max = opt_prop_def(FloatAttr[Float64Type])
+    bounds = prop_def(BoundsAttr)
 
-    assembly_format = "$input (`min` $min^)? (`max` $max^)? attr-dict `:` type($input)"
+    assembly_format = "$input $bounds attr-dict `:` type($input)"
 
-    def __init__(self, input: SSAValue, minimum: float | None, maximum: float | None):
+    def __init__(self, input: SSAValue, bounds: Bounds):
         super().__init__(
             operands=[input],
-            properties={
-                "min": None if minimum is None else FloatAttr(minimum, f64),
-                "max": None if maximum is None else FloatAttr(maximum, f64),
-            },
+            properties={"bounds": BoundsAttr(bounds)},
             result_types=[input.type],
         )
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """(lowest, highest), infinite where unbounded."""
-        return (
-            float("-inf") if self.min is None else self.min.value.data,
-            float("inf") if self.max is None else self.max.value.data,
-        )
-
-    def verify_(self) -> None:
-        lowest, highest = self.bounds
-        if not lowest <= highest:
-            raise VerifyException(f"min {lowest} must not exceed max {highest}")
 
 
 @irdl_op_definition
@@ -297,37 +291,54 @@ class SoftmaxOp(SameTypeOp):
 
 @irdl_op_definition
 class AddOp(IRDLOperation):
-    """Element-wise sum, no broadcast. `%y = nn.add %a, %b : tensor<1x4x4x8xf32>`"""
+    """Element-wise sum, no broadcast, then a clamp if `bounds` is set.
+
+    `%y = nn.add %a, %b : tensor<1x4x4x8xf32>`
+    """
 
     name = "nn.add"
     T: ClassVar = VarConstraint("T", base(F32Tensor))
 
     lhs = operand_def(T)
     rhs = operand_def(T)
+    bounds = opt_prop_def(BoundsAttr)
     result = result_def(T)
 
-    assembly_format = "$lhs `,` $rhs attr-dict `:` type($lhs)"
+    assembly_format = "$lhs `,` $rhs (`clamp` $bounds^)? attr-dict `:` type($lhs)"
 
     traits = traits_def(Pure())
 
-    def __init__(self, lhs: SSAValue, rhs: SSAValue):
-        super().__init__(operands=[lhs, rhs], result_types=[lhs.type])
+    def __init__(self, lhs: SSAValue, rhs: SSAValue, bounds: BoundsAttr | None = None):
+        super().__init__(
+            operands=[lhs, rhs], properties={"bounds": bounds}, result_types=[lhs.type]
+        )
 
 
 class Pool2dOp(IRDLOperation, ABC):
-    """A layer that reduces each window of an image to one pixel."""
+    """A layer that reduces each window of an image to one pixel, then clamps if `bounds` is set."""
 
     input = operand_def(F32Tensor)
     pool = prop_def(PoolAttr)
+    bounds = opt_prop_def(BoundsAttr)
     result = result_def(F32Tensor)
 
-    assembly_format = "$input `pool` $pool attr-dict `:` type($input) `->` type($result)"
+    assembly_format = (
+        "$input `pool` $pool (`clamp` $bounds^)? attr-dict `:` type($input) `->` type($result)"
+    )
 
     traits = traits_def(Pure())
 
-    def __init__(self, input: SSAValue, pool: Pool, result_type: Attribute):
+    def __init__(
+        self,
+        input: SSAValue,
+        pool: Pool,
+        result_type: Attribute,
+        bounds: BoundsAttr | None = None,
+    ):
         super().__init__(
-            operands=[input], properties={"pool": PoolAttr(pool)}, result_types=[result_type]
+            operands=[input],
+            properties={"pool": PoolAttr(pool), "bounds": bounds},
+            result_types=[result_type],
         )
 
     def verify_(self) -> None:
@@ -537,5 +548,5 @@ Nn = Dialect(
         QuantizeOp,
         DequantizeOp,
     ],
-    [WindowAttr, PoolAttr, BorderAttr, QuantizationAttr],
+    [WindowAttr, PoolAttr, BorderAttr, BoundsAttr, QuantizationAttr],
 )

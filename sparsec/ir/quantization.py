@@ -1,11 +1,11 @@
-"""The quantization of a tensor as an attribute."""
+"""The quantization and the bounds of a tensor as attributes."""
 
 from typing import ClassVar
 
 from xdsl.irdl import irdl_attr_definition
 
 from sparsec.ir.record import RecordAttr
-from sparsec.quantization.scheme import Quantization
+from sparsec.quantization.scheme import Bounds, Quantization
 
 
 @irdl_attr_definition
@@ -14,3 +14,11 @@ class QuantizationAttr(RecordAttr[Quantization]):
 
     name = "nn.quantization"
     RECORD: ClassVar = Quantization
+
+
+@irdl_attr_definition
+class BoundsAttr(RecordAttr[Bounds]):
+    """`#nn.bounds<min = 0.0, max = 6.0>`; what is absent is infinite."""
+
+    name = "nn.bounds"
+    RECORD: ClassVar = Bounds

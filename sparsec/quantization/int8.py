@@ -8,7 +8,7 @@ Accumulators are int32 and wrap beyond it, where C is undefined: `accumulator_bo
 Sums of products run in float64, where every partial sum is an integer below 2**53 and thus exact in any order.
 """
 
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from sparsec.quantization.softmax import softmax, softmax_params
 
 __all__ = [
     "FUNCTIONS",
+    "AddParams",
     "accumulator_bound",
     "add",
     "add_params",
@@ -62,6 +63,7 @@ def accumulator_bound(
     """int64[O]: no partial sum of a channel, in any order and for any int8 input, exceeds this magnitude.
 
     Holds for sums of `w * (x - input_zp)` and for kernels that add `w * x` and `-w * input_zp` apart.
+    `requantize` shifts left first, so it is `bound << max(shift, 0)` that has to fit int32.
     The channel axis is 0 for conv and linear weights, -1 for depthwise weights.
     """
     rows = np.abs(np.moveaxis(w, channel_axis, 0).astype(np.int64))
@@ -149,7 +151,19 @@ def fully_connected(
     return _finish(acc, bias, multiplier, shift, output_zp, clamp)
 
 
-def add_params(scale1: float, scale2: float, out_scale: float) -> dict[str, int]:
+class AddParams(TypedDict):
+    """What `add` needs besides zero points and clamp."""
+
+    input1_multiplier: int
+    input1_shift: int
+    input2_multiplier: int
+    input2_shift: int
+    left_shift: int
+    output_multiplier: int
+    output_shift: int
+
+
+def add_params(scale1: float, scale2: float, out_scale: float) -> AddParams:
     """The multipliers, shifts and left shift of `add`, as TFLite prepares them (left shift 20, twice the larger scale)."""
     left_shift = 20
     twice_max = 2 * max(scale1, scale2)

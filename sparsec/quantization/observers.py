@@ -66,7 +66,8 @@ class PercentileObserver:
         smallest, largest = self._extremes.range()
         cumulative = np.cumsum(self._counts)
         total = int(cumulative[-1])
-        excluded = math.floor(total * (100 - self._percentile) / 100)
+        # 100 - 99.9 is a little less than 0.1, and must not cost a value.
+        excluded = math.floor(total * (100 - self._percentile) / 100 + 1e-6)
         low_bin = int(np.searchsorted(cumulative, excluded, side="right"))
         high_bin = int(np.searchsorted(cumulative, total - excluded, side="left"))
         width = self._limit / self._HALF

@@ -14,6 +14,9 @@ from sparsec.quantization.arrays import Float64Array, Int8Array, Int32Array
 _EPSILON = 2.0**-23
 """The smallest activation scale, as in torch's observers."""
 
+_TINY = 2.0**-126
+"""The smallest normal float32: weights whose scale is below it count as zero."""
+
 
 def activation_qparams(lo: float, hi: float) -> tuple[float, int]:
     """The (scale, zero_point) that lays [lo, hi], widened to contain 0, onto [-128, 127]; 0 is always exact.
@@ -44,8 +47,9 @@ def weight_scales(
     rows = magnitude[np.newaxis] if axis is None else np.moveaxis(magnitude, axis, 0)
     largest = rows.max(axis=tuple(range(1, rows.ndim)), initial=0.0)
     scales = _float32(np.maximum(largest / 127, minimum))
-    fallback = scales.max(initial=0.0) or 2.0**-7
-    return np.where(scales > 0, scales, fallback)
+    largest_scale = scales.max(initial=0.0)
+    fallback = largest_scale if largest_scale >= _TINY else 2.0**-7
+    return np.where(scales >= _TINY, scales, fallback)
 
 
 def minimum_weight_scale(bias: npt.ArrayLike, input_scale: float) -> Float64Array:

@@ -31,3 +31,24 @@ class Quantization:
         if self.axis is not None:
             raise ValueError("a per-axis scheme has no single scale")
         return self.scales[0]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The interval a clamp keeps values in; infinite where it does not bound.
+
+    Raises ValueError when the interval is empty or a bound is not a number.
+    """
+
+    min: float = -math.inf
+    max: float = math.inf
+
+    def __post_init__(self) -> None:
+        if not self.min <= self.max:
+            raise ValueError(f"min {self.min} must not exceed max {self.max}")
+
+    def intersect(self, other: "Bounds") -> "Bounds":
+        """What clamping to this interval and then to `other` keeps."""
+        low = min(max(self.min, other.min), other.max)
+        high = max(min(self.max, other.max), other.min)
+        return Bounds(low, high)

@@ -56,12 +56,12 @@ class Machine:
                 return Region(self.flash.origin, SMALL_FLASH_BYTES), Region(self.ram.origin, SMALL_RAM_BYTES)
 
 
-def _mps2(qemu_name: str) -> Machine:
+def _mps2(qemu_name: str, ram_origin: int) -> Machine:
     return Machine(
         qemu_name,
         vectors_origin=0,
         flash=Region(0x400, 4 * _MIB - 0x400),
-        ram=Region(0x21000000, 16 * _MIB),
+        ram=Region(ram_origin, 16 * _MIB),
         timer_hz=25_000_000,
         timer_addresses=("TIMER_CMSDK=0x40000000u", "SECONDS_COUNTER=0x40028010u"),
     )
@@ -87,10 +87,10 @@ _AN547 = Machine(
 
 MACHINES: dict[str, Machine] = {
     # QEMU has no Cortex-M0+ board; Armv6-M is a subset of the Cortex-M3's Armv7-M.
-    "cortex-m0plus": _mps2("mps2-an385"),
-    "cortex-m3": _mps2("mps2-an385"),
-    "cortex-m4": _mps2("mps2-an386"),
-    "cortex-m7": _mps2("mps2-an500"),
+    "cortex-m0plus": _mps2("mps2-an385", ram_origin=0x21000000),
+    "cortex-m3": _mps2("mps2-an385", ram_origin=0x21000000),
+    "cortex-m4": _mps2("mps2-an386", ram_origin=0x21000000),
+    "cortex-m7": _mps2("mps2-an500", ram_origin=0x60000000),
     "cortex-m33": _AN505,
     "cortex-m55": _AN547,
 }

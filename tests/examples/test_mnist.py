@@ -2,12 +2,15 @@
 
 import gzip
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
+from examples.export import load_program
 from examples.mnist.idx import Images, download, load, read_idx
 from examples.mnist.train import RAMP_EPOCHS, SPARSITY, cubic_ramp, main
 
@@ -62,7 +65,8 @@ def test_evenly_sampled() -> None:
 def test_missing_data_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--data", str(tmp_path)]) == 2
     error = capsys.readouterr().err
-    assert error.count("\n") == 1 and error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert error.startswith("error: ")
     assert "give MNIST's four IDX files with --data DIR" in error
 
 
@@ -80,3 +84,35 @@ def test_ramp_reaches_the_sparsity() -> None:
         assert 0 < amount < 1
         left *= 1 - amount
     assert left == pytest.approx(1 - SPARSITY)
+
+
+@pytest.fixture
+def torch_settings() -> Iterator[None]:
+    """Put back what training sets for the whole process."""
+    threads, state = torch.get_num_threads(), torch.random.get_rng_state()
+    yield
+    torch.use_deterministic_algorithms(False)
+    torch.set_num_threads(threads)
+    torch.random.set_rng_state(state)
+
+
+@pytest.mark.usefixtures("torch_settings")
+def test_trains_prunes_and_exports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shipped = Path(__file__).parents[2] / "examples/mnist/test_images.npz"
+    with np.load(shipped) as data:
+        images, labels = data["images"], data["labels"]
+    for part in ("train", "t10k"):
+        (tmp_path / f"{part}-images-idx3-ubyte").write_bytes(idx(images))
+        (tmp_path / f"{part}-labels-idx1-ubyte").write_bytes(idx(labels))
+    output = tmp_path / "new" / "folder"
+    assert main(["--data", str(tmp_path), "-o", str(output)]) == 0
+
+    printed = capsys.readouterr()
+    assert "| zero weights, all | 49176 of 61470 | 80.00 % |" in printed.out.splitlines()
+    assert "fine-tune" in printed.err
+    state = load_program(output / "model.pt").state_dict
+    weights = [value for key, value in state.items() if key.endswith(".weight")]
+    assert sum(int((weight == 0).sum()) for weight in weights) == 49176
+    with np.load(output / "test_images.npz") as data:
+        assert np.array_equal(data["images"], images)
+        assert np.array_equal(data["labels"], labels)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from examples.export import export_example, main
+from examples.export import export_example, load_program, main
 from examples.mnist.train import to_input
 from examples.models import same_padding
 from examples.zoo import ZOO, example_inputs, random_model, randomise
@@ -49,11 +49,6 @@ def count_macs(model: nn.Module, inputs: Tensor) -> int:
         module.register_forward_hook(add)
     model(inputs)
     return total
-
-
-def load_program(path: Path) -> ExportedProgram:
-    with path.open("rb") as file:
-        return torch.export.load(file)
 
 
 def stored_inputs(program: ExportedProgram) -> Tensor:
@@ -135,8 +130,10 @@ def test_batch_norms_are_not_trivial() -> None:
     norms = [m for m in random_model("ic").modules() if isinstance(m, nn.BatchNorm2d)]
     assert len(norms) == 7
     for norm in norms:
-        assert norm.running_mean is not None and norm.running_mean.std() > 0.01
-        assert norm.running_var is not None and norm.running_var.std() > 0.01
+        assert norm.running_mean is not None
+        assert norm.running_mean.std() > 0.01
+        assert norm.running_var is not None
+        assert norm.running_var.std() > 0.01
         assert norm.weight.std() > 0.1
         assert not norm.training
 
@@ -174,7 +171,8 @@ def test_mnist_accuracy_is_what_the_readme_says() -> None:
     program = load_program(EXAMPLES / "mnist/model.pt")
     with np.load(EXAMPLES / "mnist/test_images.npz") as data:
         images, labels = data["images"], data["labels"]
-    assert images.shape == (256, 28, 28) and images.dtype == np.uint8
+    assert images.shape == (256, 28, 28)
+    assert images.dtype == np.uint8
     with torch.inference_mode():
         predicted = program.module()(to_input(images)).argmax(dim=1).numpy()
     correct = int((predicted == labels).sum())

@@ -1,0 +1,511 @@
+"""`rt`: one operation is one call of our runtime, `rt.X` is `sparsec_X`."""
+
+from abc import ABC
+from collections.abc import Sequence
+from math import prod
+from typing import ClassVar
+
+from xdsl.dialects.builtin import I8, I32, DenseArrayBase, IntegerAttr, MemRefType, i8, i64
+from xdsl.ir import Attribute, Dialect, SSAValue
+from xdsl.irdl import (
+    irdl_op_definition,
+    operand_def,
+    opt_operand_def,
+    prop_def,
+)
+from xdsl.utils.exceptions import VerifyException
+
+from sparsec.ir.constant import ui8, ui16
+from sparsec.ir.kernel import (
+    CArgument,
+    CStruct,
+    KernelOp,
+    activation,
+    context,
+    dims,
+    element_count,
+    image_dims,
+    per_channel,
+    tile,
+)
+from sparsec.ir.params import RequantAttr, RescaleAttr
+from sparsec.ir.shapes import (
+    expect_shape,
+    image_shape,
+    shape_of,
+    verify_border,
+    verify_linear,
+    verify_permutation,
+    verify_window,
+)
+from sparsec.ir.window import BorderAttr, WindowAttr
+from sparsec.quantization.params import Requant, Rescale
+from sparsec.quantization.window import Border, Window
+
+
+class RuntimeOp(KernelOp, ABC):
+    """A function of the runtime."""
+
+    HEADER: ClassVar[str] = "sparsec.h"
+
+
+class FoldedBiasOp(RuntimeOp, ABC):
+    """A layer with weights that multiplies raw inputs: its bias already contains
+    -input_zp * (sum of the weights) of each output."""
+
+    input = operand_def(MemRefType[I8])
+    bias = operand_def(MemRefType[I32])
+    multiplier = operand_def(MemRefType[I32])
+    shift = operand_def(MemRefType[I32])
+    output = operand_def(MemRefType[I8])
+    requant = prop_def(RequantAttr)
+
+    def verify_channels(self, channels: int) -> None:
+        """The per-channel arrays fit the number of output channels."""
+        for value, what in (
+            (self.bias, "bias"),
+            (self.multiplier, "multiplier"),
+            (self.shift, "shift"),
+        ):
+            expect_shape(value.type, (channels,), what)
+
+    def fully_connected_params(self) -> CStruct:
+        """CMSIS-NN's struct of a fully connected layer."""
+        requant = self.requant.data
+        return CStruct(
+            "cmsis_nn_fc_params",
+            {
+                "input_offset": -requant.input_zp,
+                "filter_offset": 0,
+                "output_offset": requant.output_zp,
+                "activation": activation(requant.clamp),
+            },
+        )
+
+    def written(self) -> Sequence[SSAValue]:
+        return (self.output,)
+
+
+def verify_delta8(entries: Attribute, counts: Attribute, rows: int) -> None:
+    """The arrays of a `delta8` matrix of `rows` rows."""
+    (size,) = shape_of(entries)
+    if size % 2:
+        raise VerifyException("entries must hold pairs of a step and a value")
+    expect_shape(counts, (rows,), "counts")
+
+
+@irdl_op_definition
+class ConvolveDelta8Op(FoldedBiasOp):
+    """`sparsec_convolve_delta8_s8`: convolution by weights stored as `delta8`.
+
+    `kernel` is the height and width that the packed weights no longer tell.
+    """
+
+    name = "rt.convolve_delta8_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_convolve_delta8_s8"
+
+    entries = operand_def(MemRefType.constr(ui8))
+    counts = operand_def(MemRefType.constr(ui16))
+    scratch = operand_def(MemRefType[I8])
+    window = prop_def(WindowAttr)
+    kernel = prop_def(DenseArrayBase.constr(i64))
+
+    assembly_format = (
+        "$input `,` $entries `,` $counts `,` $bias `requant` `(` $multiplier `,` $shift `)` "
+        "$requant `kernel` $kernel `window` $window `into` $output `scratch` $scratch attr-dict "
+        "`:` type($input) `,` type($entries) `,` type($counts) `,` type($bias) `,` "
+        "type($multiplier) `,` type($shift) `,` type($output) `,` type($scratch)"
+    )
+
+    def __init__(
+        self,
+        input: SSAValue,
+        entries: SSAValue,
+        counts: SSAValue,
+        bias: SSAValue,
+        multiplier: SSAValue,
+        shift: SSAValue,
+        output: SSAValue,
+        scratch: SSAValue,
+        requant: Requant,
+        window: Window,
+        kernel: tuple[int, int],
+    ):
+        super().__init__(
+            operands=[input, bias, multiplier, shift, output, entries, counts, scratch],
+            properties={
+                "requant": RequantAttr(requant),
+                "window": WindowAttr(window),
+                "kernel": DenseArrayBase.from_list(i64, kernel),
+            },
+        )
+
+    @property
+    def kernel_size(self) -> tuple[int, int]:
+        """`kernel` as (height, width)."""
+        height, width = self.kernel.get_values()
+        return height, width
+
+    def verify_(self) -> None:
+        channels = image_shape(self.output.type, "output")[2]
+        if len(self.kernel) != 2:
+            raise VerifyException("kernel must be a height and a width")
+        verify_window(
+            self.window.data, self.input.type, self.kernel_size, channels, self.output.type
+        )
+        self.verify_channels(channels)
+        verify_delta8(self.entries.type, self.counts.type, channels)
+
+    def c_arguments(self) -> Sequence[CArgument]:
+        window, requant = self.window.data, self.requant.data
+        in_channels = image_shape(self.input.type)[2]
+        out_channels = image_shape(self.output.type)[2]
+        params = CStruct(
+            "cmsis_nn_conv_params",
+            {
+                "input_offset": -requant.input_zp,
+                "output_offset": requant.output_zp,
+                "stride": tile(window.strides),
+                "padding": tile((window.padding[0], window.padding[1])),
+                "dilation": tile(window.dilations),
+                "activation": activation(requant.clamp),
+            },
+        )
+        return (
+            context(self.scratch),
+            params,
+            per_channel(self.multiplier, self.shift),
+            image_dims(self.input.type),
+            self.input,
+            dims(out_channels, *self.kernel_size, in_channels),
+            self.entries,
+            self.counts,
+            self.bias,
+            image_dims(self.output.type),
+            self.output,
+        )
+
+    def written(self) -> Sequence[SSAValue]:
+        return (self.output, self.scratch)
+
+
+@irdl_op_definition
+class FullyConnectedDelta8Op(FoldedBiasOp):
+    """`sparsec_fully_connected_delta8_s8`: one row of inputs by weights stored as `delta8`."""
+
+    name = "rt.fully_connected_delta8_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_fully_connected_delta8_s8"
+
+    entries = operand_def(MemRefType.constr(ui8))
+    counts = operand_def(MemRefType.constr(ui16))
+
+    assembly_format = (
+        "$input `,` $entries `,` $counts `,` $bias `requant` `(` $multiplier `,` $shift `)` "
+        "$requant `into` $output attr-dict `:` type($input) `,` type($entries) `,` "
+        "type($counts) `,` type($bias) `,` type($multiplier) `,` type($shift) `,` type($output)"
+    )
+
+    def __init__(
+        self,
+        input: SSAValue,
+        entries: SSAValue,
+        counts: SSAValue,
+        bias: SSAValue,
+        multiplier: SSAValue,
+        shift: SSAValue,
+        output: SSAValue,
+        requant: Requant,
+    ):
+        super().__init__(
+            operands=[input, bias, multiplier, shift, output, entries, counts],
+            properties={"requant": RequantAttr(requant)},
+        )
+
+    def verify_(self) -> None:
+        features = element_count(self.output.type)
+        self.verify_channels(features)
+        verify_delta8(self.entries.type, self.counts.type, features)
+
+    def c_arguments(self) -> Sequence[CArgument]:
+        return (
+            self.fully_connected_params(),
+            per_channel(self.multiplier, self.shift),
+            self.input,
+            self.entries,
+            self.counts,
+            self.bias,
+            dims(1, 1, 1, element_count(self.output.type)),
+            self.output,
+        )
+
+
+@irdl_op_definition
+class FullyConnectedPerChannelOp(FoldedBiasOp):
+    """`sparsec_fully_connected_per_channel_s8`: one row of inputs by dense weights, a multiplier
+    and shift for each output. (CMSIS-NN has one for all.)"""
+
+    name = "rt.fully_connected_per_channel_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_fully_connected_per_channel_s8"
+
+    weights = operand_def(MemRefType[I8])
+
+    assembly_format = (
+        "$input `,` $weights `,` $bias `requant` `(` $multiplier `,` $shift `)` $requant "
+        "`into` $output attr-dict `:` type($input) `,` type($weights) `,` type($bias) `,` "
+        "type($multiplier) `,` type($shift) `,` type($output)"
+    )
+
+    def __init__(
+        self,
+        input: SSAValue,
+        weights: SSAValue,
+        bias: SSAValue,
+        multiplier: SSAValue,
+        shift: SSAValue,
+        output: SSAValue,
+        requant: Requant,
+    ):
+        super().__init__(
+            operands=[input, bias, multiplier, shift, output, weights],
+            properties={"requant": RequantAttr(requant)},
+        )
+
+    def verify_(self) -> None:
+        features = verify_linear(self.input.type, self.weights.type, self.output.type)
+        if element_count(self.output.type) != features:
+            raise VerifyException("this kernel takes one row of inputs")
+        self.verify_channels(features)
+
+    def c_arguments(self) -> Sequence[CArgument]:
+        features, depth = shape_of(self.weights.type)
+        return (
+            self.fully_connected_params(),
+            per_channel(self.multiplier, self.shift),
+            self.input,
+            dims(depth, 1, 1, features),
+            self.weights,
+            self.bias,
+            dims(1, 1, 1, features),
+            self.output,
+        )
+
+
+@irdl_op_definition
+class LookupOp(RuntimeOp):
+    """`sparsec_lookup_s8`; the output may be the input."""
+
+    name = "rt.lookup_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_lookup_s8"
+
+    input = operand_def(MemRefType[I8])
+    table = operand_def(MemRefType[I8])
+    output = operand_def(MemRefType[I8])
+
+    assembly_format = (
+        "$input `,` $table `into` $output attr-dict `:` "
+        "type($input) `,` type($table) `,` type($output)"
+    )
+
+    def __init__(self, input: SSAValue, table: SSAValue, output: SSAValue):
+        super().__init__(operands=[input, table, output])
+
+    def verify_(self) -> None:
+        expect_shape(self.table.type, (256,), "table")
+        expect_shape(self.output.type, shape_of(self.input.type), "output")
+
+    def c_arguments(self) -> Sequence[CArgument]:
+        return (element_count(self.input.type), self.input, self.table, self.output)
+
+    def written(self) -> Sequence[SSAValue]:
+        return (self.output,)
+
+
+@irdl_op_definition
+class RequantizeOp(RuntimeOp):
+    """`sparsec_requantize_s8`; the output may be the input."""
+
+    name = "rt.requantize_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_requantize_s8"
+
+    input = operand_def(MemRefType[I8])
+    output = operand_def(MemRefType[I8])
+    params = prop_def(RescaleAttr)
+
+    assembly_format = (
+        "$input $params `into` $output attr-dict `:` type($input) `,` type($output)"
+    )
+
+    def __init__(self, input: SSAValue, output: SSAValue, params: Rescale):
+        super().__init__(operands=[input, output], properties={"params": RescaleAttr(params)})
+
+    def verify_(self) -> None:
+        expect_shape(self.output.type, shape_of(self.input.type), "output")
+
+    def c_arguments(self) -> Sequence[CArgument]:
+        p = self.params.data
+        return (
+            -p.input_zp,
+            p.output_zp,
+            activation(p.clamp),
+            CStruct(
+                "cmsis_nn_per_tensor_quant_params", {"multiplier": p.multiplier, "shift": p.shift}
+            ),
+            element_count(self.input.type),
+            self.input,
+            self.output,
+        )
+
+    def written(self) -> Sequence[SSAValue]:
+        return (self.output,)
+
+
+def four_axes(values: Sequence[int], fill: int) -> CStruct:
+    """Up to four numbers, one for each axis, right-aligned."""
+    n, h, w, c = (*(fill,) * (4 - len(values)), *values)
+    return dims(n, h, w, c)
+
+
+@irdl_op_definition
+class PadOp(RuntimeOp):
+    """`sparsec_pad_s8`, for tensors of up to four axes."""
+
+    name = "rt.pad_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_pad_s8"
+
+    input = operand_def(MemRefType[I8])
+    output = operand_def(MemRefType[I8])
+    value = prop_def(IntegerAttr[I8])
+    border = prop_def(BorderAttr)
+
+    assembly_format = (
+        "$input `,` $value $border `into` $output attr-dict `:` type($input) `,` type($output)"
+    )
+
+    def __init__(self, input: SSAValue, output: SSAValue, value: int, border: Border):
+        super().__init__(
+            operands=[input, output],
+            properties={"value": IntegerAttr(value, i8), "border": BorderAttr(border)},
+        )
+
+    def verify_(self) -> None:
+        if len(shape_of(self.input.type)) > 4:
+            raise VerifyException("at most four axes can be padded")
+        verify_border(self.border.data, self.input.type, self.output.type)
+
+    def c_arguments(self) -> Sequence[CArgument]:
+        return (
+            self.value.value.data,
+            four_axes(self.border.data.low, 0),
+            four_axes(shape_of(self.input.type), 1),
+            self.input,
+            four_axes(shape_of(self.output.type), 1),
+            self.output,
+        )
+
+    def written(self) -> Sequence[SSAValue]:
+        return (self.output,)
+
+
+@irdl_op_definition
+class TransposeOp(RuntimeOp):
+    """`sparsec_transpose_s8`, for tensors of up to four axes."""
+
+    name = "rt.transpose_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_transpose_s8"
+
+    input = operand_def(MemRefType[I8])
+    output = operand_def(MemRefType[I8])
+    permutation = prop_def(DenseArrayBase.constr(i64))
+
+    assembly_format = (
+        "$input $permutation `into` $output attr-dict `:` type($input) `,` type($output)"
+    )
+
+    def __init__(self, input: SSAValue, output: SSAValue, permutation: Sequence[int]):
+        super().__init__(
+            operands=[input, output],
+            properties={"permutation": DenseArrayBase.from_list(i64, permutation)},
+        )
+
+    def verify_(self) -> None:
+        if len(self.permutation) > 4:
+            raise VerifyException("at most four axes can be transposed")
+        verify_permutation(self.permutation.get_values(), self.input.type, self.output.type)
+
+    def c_arguments(self) -> Sequence[CArgument]:
+        shape = shape_of(self.input.type)
+        strides = [prod(shape[axis + 1 :]) for axis in self.permutation.get_values()]
+        return (
+            four_axes(strides, 0),
+            self.input,
+            four_axes(shape_of(self.output.type), 1),
+            self.output,
+        )
+
+    def written(self) -> Sequence[SSAValue]:
+        return (self.output,)
+
+
+@irdl_op_definition
+class ConcatenateOp(RuntimeOp):
+    """`sparsec_concatenate_s8`: copies one input to its place, from index `position` on along
+    `axis` of the output."""
+
+    name = "rt.concatenate_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_concatenate_s8"
+
+    input = operand_def(MemRefType[I8])
+    output = operand_def(MemRefType[I8])
+    axis = prop_def(IntegerAttr.constr(i64))
+    position = prop_def(IntegerAttr.constr(i64))
+
+    assembly_format = (
+        "$input `axis` $axis `at` $position `into` $output attr-dict `:` "
+        "type($input) `,` type($output)"
+    )
+
+    def __init__(self, input: SSAValue, output: SSAValue, axis: int, position: int):
+        super().__init__(
+            operands=[input, output],
+            properties={"axis": IntegerAttr(axis, 64), "position": IntegerAttr(position, 64)},
+        )
+
+    def verify_(self) -> None:
+        input, output = shape_of(self.input.type), shape_of(self.output.type)
+        axis, position = self.axis.value.data, self.position.value.data
+        if not 0 <= axis < len(output) or len(input) != len(output):
+            raise VerifyException(f"axis {axis} does not exist in the input and output")
+        for i, (n, m) in enumerate(zip(input, output, strict=True)):
+            if (n != m) if i != axis else not 0 <= position <= m - n:
+                raise VerifyException(f"input does not fit into the output at {position}")
+
+    def c_arguments(self) -> Sequence[CArgument]:
+        axis = self.axis.value.data
+        input, output = shape_of(self.input.type), shape_of(self.output.type)
+        inner = prod(output[axis + 1 :])
+        return (
+            prod(output[:axis]),
+            input[axis] * inner,
+            output[axis] * inner,
+            self.position.value.data * inner,
+            self.input,
+            self.output,
+        )
+
+    def written(self) -> Sequence[SSAValue]:
+        return (self.output,)
+
+
+Rt = Dialect(
+    "rt",
+    [
+        ConvolveDelta8Op,
+        FullyConnectedDelta8Op,
+        FullyConnectedPerChannelOp,
+        LookupOp,
+        RequantizeOp,
+        PadOp,
+        TransposeOp,
+        ConcatenateOp,
+    ],
+)
