@@ -31,6 +31,41 @@ static inline int32_t sparsec_requantize(const int32_t value, const int32_t mult
     return (((product + (product >> 31)) >> (-shift - 1)) + 1) >> 1;
 }
 
+#if defined(__GNUC__)
+    #define SPARSEC_NOINLINE __attribute__((noinline))
+#else
+    #define SPARSEC_NOINLINE
+#endif
+
+#if defined(ARM_MATH_DSP) && defined(__GNUC__)
+
+/* The pointer plus byte 0 (byte 2) of the word, in one instruction. */
+static inline const int8_t *sparsec_step_byte0(const int8_t *pointer, const int32_t word)
+{
+    __ASM("uxtab %0, %0, %1" : "+r"(pointer) : "r"(word));
+    return pointer;
+}
+
+static inline const int8_t *sparsec_step_byte2(const int8_t *pointer, const int32_t word)
+{
+    __ASM("uxtab %0, %0, %1, ror #16" : "+r"(pointer) : "r"(word));
+    return pointer;
+}
+
+#else
+
+static inline const int8_t *sparsec_step_byte0(const int8_t *pointer, const int32_t word)
+{
+    return pointer + (uint8_t)word;
+}
+
+static inline const int8_t *sparsec_step_byte2(const int8_t *pointer, const int32_t word)
+{
+    return pointer + (uint8_t)(word >> 16);
+}
+
+#endif
+
 static inline int8_t sparsec_clamp(const int32_t value, const cmsis_nn_activation *const activation)
 {
     const int32_t raised = value < activation->min ? activation->min : value;
@@ -61,42 +96,35 @@ static inline int8_t sparsec_saturate(const int32_t value)
 #endif
 }
 
-/* One output channel: accumulators to bytes, all by the same multiplier and shift, `stride` bytes apart.
- * `bounded` says that every accumulator lies within +-2^30. */
-static inline void sparsec_store_channel(const int32_t *acc,
-                                         const int32_t count,
-                                         const bool bounded,
-                                         const int32_t multiplier,
-                                         const int32_t shift,
-                                         const int32_t output_offset,
-                                         const cmsis_nn_activation *const activation,
-                                         int8_t *output,
-                                         const int32_t stride)
+/* Whether sparsec_store_saturated gives what sparsec_output gives, for accumulators within +-2^30. */
+static inline bool sparsec_is_saturated(const int32_t shift, const cmsis_nn_activation *const activation)
 {
-    const int32_t *const end = acc + count;
-    if (bounded && shift < 0 && shift >= -22)
-    {
-        /* (value * m + 2^30) >> 31 is the upper word of 2 * value * m + 2^31, one SMLAL; the rounding half, the output
-         * offset and the -1 of a negative value join it there. The bounds keep the sum within 32 bits. */
-        const int32_t right = -shift;
-        const int32_t addend = (1 << (right - 1)) + output_offset * (1 << right);
-        const bool saturate = activation->min == INT8_MIN && activation->max == INT8_MAX;
+    return shift < 0 && shift >= -22 && activation->min == INT8_MIN && activation->max == INT8_MAX;
+}
+
+/* Accumulators of one output channel to bytes, `stride` bytes apart; the case that sparsec_is_saturated names.
+ *
+ * (value * m + 2^30) >> 31 is the upper word of 2 * value * m + 2^31, one SMLAL; the rounding half, the output offset
+ * and the -1 of a negative value join it there. The bounds keep the sum within 32 bits. */
+static inline void sparsec_store_saturated(const int32_t *acc,
+                                           const int32_t count,
+                                           const int32_t multiplier,
+                                           const int32_t shift,
+                                           const int32_t output_offset,
+                                           int8_t *output,
+                                           const int32_t stride)
+{
+    const int32_t right = -shift;
+    const int32_t addend = (1 << (right - 1)) + output_offset * (1 << right);
 #if defined(__GNUC__)
     #pragma GCC unroll 4
 #endif
-        while (acc != end)
-        {
-            const int32_t twice = *acc++ * 2;
-            const int64_t upper = (int64_t)(addend + (twice >> 31)) * ((int64_t)1 << 32);
-            const int32_t sum = (int32_t)((upper + ((int64_t)1 << 31) + (int64_t)twice * multiplier) >> 32);
-            *output = saturate ? sparsec_saturate(sum >> right) : sparsec_clamp(sum >> right, activation);
-            output += stride;
-        }
-        return;
-    }
-    while (acc != end)
+    for (int32_t i = 0; i < count; i++)
     {
-        *output = sparsec_output(*acc++, multiplier, shift, output_offset, activation);
+        const int32_t twice = acc[i] * 2;
+        const int64_t upper = (int64_t)(addend + (twice >> 31)) * ((int64_t)1 << 32);
+        const int64_t sum = upper + ((int64_t)1 << 31) + (int64_t)twice * multiplier;
+        *output = sparsec_saturate((int32_t)(sum >> 32) >> right);
         output += stride;
     }
 }

@@ -77,7 +77,7 @@ static lane_t *pack_window_row(lane_t *lane,
 }
 
 /* The windows of `count` pixels from (y, x) on; lanes without a pixel are zero, so that they cannot overflow. */
-static void pack_strip(lane_t *lanes,
+static SPARSEC_NOINLINE void pack_strip(lane_t *lanes,
                        const int32_t count,
                        int32_t y,
                        int32_t x,
@@ -129,56 +129,77 @@ static inline int32x4_t accumulate_x4(const lane_t *lanes, const uint8_t *entry,
     return acc;
 }
 
-static void convolve_row(const lane_t *lanes,
-                         const uint8_t *entry,
-                         int32_t count,
-                         const int32_t bias,
-                         const int32_t pixels,
-                         const int32_t multiplier,
-                         const int32_t shift,
-                         const cmsis_nn_conv_params *conv_params,
-                         int8_t *output,
-                         const int32_t stride)
+/* All lanes of a row. */
+static inline void accumulate_x16(const lane_t *lanes, const uint8_t *entry, int32_t count, const int32_t bias, int32x4_t acc[4])
 {
-    int32x4_t acc[LANES / 4];
-    if (pixels > LANES / 2)
+    int32x4_t acc0 = vdupq_n_s32(bias);
+    int32x4_t acc1 = acc0;
+    int32x4_t acc2 = acc0;
+    int32x4_t acc3 = acc0;
+    for (; count > 0; count--)
     {
-        int32x4_t acc0 = vdupq_n_s32(bias);
-        int32x4_t acc1 = acc0;
-        int32x4_t acc2 = acc0;
-        int32x4_t acc3 = acc0;
-        for (; count > 0; count--)
-        {
-            const int32_t weight = (int8_t)entry[1];
-            lanes += LANES * entry[0];
-            entry += 2;
-            acc0 = vmlaq_n_s32(acc0, vldrbq_s32(lanes), weight);
-            acc1 = vmlaq_n_s32(acc1, vldrbq_s32(lanes + 4), weight);
-            acc2 = vmlaq_n_s32(acc2, vldrbq_s32(lanes + 8), weight);
-            acc3 = vmlaq_n_s32(acc3, vldrbq_s32(lanes + 12), weight);
-        }
-        acc[0] = acc0;
-        acc[1] = acc1;
-        acc[2] = acc2;
-        acc[3] = acc3;
+        const int32_t weight = (int8_t)entry[1];
+        lanes += LANES * entry[0];
+        entry += 2;
+        acc0 = vmlaq_n_s32(acc0, vldrbq_s32(lanes), weight);
+        acc1 = vmlaq_n_s32(acc1, vldrbq_s32(lanes + 4), weight);
+        acc2 = vmlaq_n_s32(acc2, vldrbq_s32(lanes + 8), weight);
+        acc3 = vmlaq_n_s32(acc3, vldrbq_s32(lanes + 12), weight);
     }
-    else
+    acc[0] = acc0;
+    acc[1] = acc1;
+    acc[2] = acc2;
+    acc[3] = acc3;
+}
+
+/* Four accumulators of one output channel to bytes, of which the first `count` are stored, at `offsets`. */
+static inline void store_x4(const int32x4_t acc,
+                            const int32_t count,
+                            const int32_t multiplier,
+                            const int32_t shift,
+                            const cmsis_nn_conv_params *conv_params,
+                            int8_t *output,
+                            const uint32x4_t offsets)
+{
+    int32x4_t result = arm_requantize_mve(acc, multiplier, shift);
+    result = vaddq_n_s32(result, conv_params->output_offset);
+    result = vmaxq_s32(result, vdupq_n_s32(conv_params->activation.min));
+    result = vminq_s32(result, vdupq_n_s32(conv_params->activation.max));
+    vstrbq_scatter_offset_p_s32(output, offsets, result, vctp32q((uint32_t)count));
+}
+
+/* All output channels of up to LANES pixels. */
+static SPARSEC_NOINLINE void convolve_strip(const lane_t *lanes,
+                                            const int32_t pixels,
+                                            const cmsis_nn_conv_params *conv_params,
+                                            const cmsis_nn_per_channel_quant_params *quant_params,
+                                            const uint8_t *entry,
+                                            const uint16_t *counts,
+                                            const int32_t *bias,
+                                            const int32_t channels,
+                                            int8_t *output)
+{
+    const uint32x4_t offsets = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)channels);
+    for (int32_t row = 0; row < channels; row++)
     {
-        acc[0] = accumulate_x4(lanes, entry, count, bias);
-        if (pixels > 4)
+        const int32_t count = counts[row];
+        const int32_t multiplier = quant_params->multiplier[row];
+        const int32_t shift = quant_params->shift[row];
+        int32x4_t acc[LANES / 4];
+        if (pixels > LANES / 2)
         {
-            acc[1] = accumulate_x4(lanes + 4, entry, count, bias);
+            accumulate_x16(lanes, entry, count, bias[row], acc);
         }
-    }
-    const uint32x4_t offsets = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)stride);
-    for (int32_t i = 0; i < pixels; i += 4)
-    {
-        int32x4_t result = arm_requantize_mve(acc[i / 4], multiplier, shift);
-        result = vaddq_n_s32(result, conv_params->output_offset);
-        result = vmaxq_s32(result, vdupq_n_s32(conv_params->activation.min));
-        result = vminq_s32(result, vdupq_n_s32(conv_params->activation.max));
-        vstrbq_scatter_offset_p_s32(output, offsets, result, vctp32q((uint32_t)(pixels - i)));
-        output += 4 * stride;
+        else
+        {
+            acc[0] = accumulate_x4(lanes, entry, count, bias[row]);
+            acc[1] = pixels > 4 ? accumulate_x4(lanes + 4, entry, count, bias[row]) : acc[0];
+        }
+        for (int32_t i = 0; i < pixels; i += 4)
+        {
+            store_x4(acc[i / 4], pixels - i, multiplier, shift, conv_params, output + row + i * channels, offsets);
+        }
+        entry += 2 * count;
     }
 }
 
@@ -284,41 +305,89 @@ static inline int32_t accumulate_x1(const lane_t *lanes, const uint8_t *entry, c
     return acc;
 }
 
-static inline void convolve_row(const lane_t *lanes,
-                                const uint8_t *entry,
-                                const int32_t count,
-                                const int32_t bias,
-                                const int32_t pixels,
-                                const int32_t multiplier,
-                                const int32_t shift,
-                                const cmsis_nn_conv_params *conv_params,
-                                int8_t *output,
-                                const int32_t stride)
+static SPARSEC_NOINLINE void store_channel(const int32_t *acc,
+                                           const int32_t count,
+                                           const int32_t multiplier,
+                                           const int32_t shift,
+                                           const cmsis_nn_conv_params *conv_params,
+                                           int8_t *output,
+                                           const int32_t stride)
 {
-    int32_t acc[LANES];
-    const uint8_t *const end = entry + 2 * count;
-    const bool bounded = count < BOUNDED_ENTRIES && bias >= -BOUNDED_BIAS && bias <= BOUNDED_BIAS;
-    if (pixels > 4)
+    for (int32_t i = 0; i < count; i++)
     {
-        accumulate_x8(lanes, entry, end, bias, acc);
+        *output = sparsec_output(acc[i], multiplier, shift, conv_params->output_offset, &conv_params->activation);
+        output += stride;
     }
-    else if (pixels > 1)
+}
+
+/* All output channels of LANES pixels. A function of its own, so that its loops have all registers. */
+static SPARSEC_NOINLINE void convolve_full_strip(const lane_t *lanes,
+                                                 const cmsis_nn_conv_params *conv_params,
+                                                 const cmsis_nn_per_channel_quant_params *quant_params,
+                                                 const uint8_t *entry,
+                                                 const uint16_t *counts,
+                                                 const int32_t *bias,
+                                                 const int32_t channels,
+                                                 int8_t *output)
+{
+    for (int32_t row = 0; row < channels; row++)
     {
-        accumulate_x4(lanes, entry, end, bias, acc);
+        int32_t acc[LANES];
+        const int32_t count = counts[row];
+        const int32_t multiplier = quant_params->multiplier[row];
+        const int32_t shift = quant_params->shift[row];
+        const uint8_t *const end = entry + 2 * count;
+        accumulate_x8(lanes, entry, end, bias[row], acc);
+        entry = end;
+        const bool bounded = count < BOUNDED_ENTRIES && bias[row] >= -BOUNDED_BIAS && bias[row] <= BOUNDED_BIAS;
+        if (bounded && sparsec_is_saturated(shift, &conv_params->activation))
+        {
+            sparsec_store_saturated(
+                acc, LANES, multiplier, shift, conv_params->output_offset, output + row, channels);
+        }
+        else
+        {
+            store_channel(acc, LANES, multiplier, shift, conv_params, output + row, channels);
+        }
     }
-    else
+}
+
+/* All output channels of the last pixels, fewer than LANES. */
+static SPARSEC_NOINLINE void convolve_last_strip(const lane_t *lanes,
+                                                 const int32_t pixels,
+                                                 const cmsis_nn_conv_params *conv_params,
+                                                 const cmsis_nn_per_channel_quant_params *quant_params,
+                                                 const uint8_t *entry,
+                                                 const uint16_t *counts,
+                                                 const int32_t *bias,
+                                                 const int32_t channels,
+                                                 int8_t *output)
+{
+    for (int32_t row = 0; row < channels; row++)
     {
-        acc[0] = accumulate_x1(lanes, entry, end, bias);
+        int32_t acc[LANES];
+        const uint8_t *const end = entry + 2 * counts[row];
+        if (pixels > 4)
+        {
+            accumulate_x8(lanes, entry, end, bias[row], acc);
+        }
+        else if (pixels > 1)
+        {
+            accumulate_x4(lanes, entry, end, bias[row], acc);
+        }
+        else
+        {
+            acc[0] = accumulate_x1(lanes, entry, end, bias[row]);
+        }
+        entry = end;
+        store_channel(acc,
+                      pixels,
+                      quant_params->multiplier[row],
+                      quant_params->shift[row],
+                      conv_params,
+                      output + row,
+                      channels);
     }
-    sparsec_store_channel(acc,
-                          pixels,
-                          bounded,
-                          multiplier,
-                          shift,
-                          conv_params->output_offset,
-                          &conv_params->activation,
-                          output,
-                          stride);
 }
 
 #endif
@@ -336,7 +405,7 @@ void sparsec_convolve_delta8_s8(const cmsis_nn_context *ctx,
                                 int8_t *output)
 {
     lane_t *const lanes = (lane_t *)ctx->buf;
-    const int32_t output_channels = output_dims->c;
+    const int32_t channels = output_dims->c;
     const int32_t all_pixels = output_dims->h * output_dims->w;
     for (int32_t pixel = 0; pixel < all_pixels; pixel += LANES)
     {
@@ -350,21 +419,18 @@ void sparsec_convolve_delta8_s8(const cmsis_nn_context *ctx,
                    input,
                    filter_dims,
                    output_dims);
-        const uint8_t *entry = entries;
-        for (int32_t row = 0; row < output_channels; row++)
+#if defined(ARM_MATH_MVEI)
+        convolve_strip(lanes, pixels, conv_params, quant_params, entries, counts, bias, channels, output);
+#else
+        if (pixels == LANES)
         {
-            convolve_row(lanes,
-                         entry,
-                         counts[row],
-                         bias[row],
-                         pixels,
-                         quant_params->multiplier[row],
-                         quant_params->shift[row],
-                         conv_params,
-                         output + row,
-                         output_channels);
-            entry += 2 * counts[row];
+            convolve_full_strip(lanes, conv_params, quant_params, entries, counts, bias, channels, output);
         }
-        output += LANES * output_channels;
+        else
+        {
+            convolve_last_strip(lanes, pixels, conv_params, quant_params, entries, counts, bias, channels, output);
+        }
+#endif
+        output += LANES * channels;
     }
 }

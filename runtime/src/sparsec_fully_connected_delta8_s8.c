@@ -11,13 +11,16 @@ accumulate_row(const int8_t *input, const uint8_t *entry, const uint8_t *const e
 {
 #if defined(ARM_MATH_DSP)
     /* Two entries a word: [step, weight, step, weight] from the lowest byte up. */
+    #if defined(__GNUC__)
+        #pragma GCC unroll 2
+    #endif
     while (end - entry >= 4)
     {
         const int32_t word = arm_nn_read_s8x4((const int8_t *)entry);
         const int32_t weights = (int32_t)SXTB16_RORn((uint32_t)word, 8);
-        input += (uint8_t)word;
+        input = sparsec_step_byte0(input, word);
         acc = __smlabb(*input, weights, acc);
-        input += (uint8_t)(word >> 16);
+        input = sparsec_step_byte2(input, word);
         acc = __smlabt(*input, weights, acc);
         entry += 4;
     }

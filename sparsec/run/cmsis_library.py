@@ -64,13 +64,26 @@ def _compile(
     cmsis_nn: Path, sources: list[Path], compiler: Compiler, flags: tuple[str, ...], library: Path
 ) -> None:
     with tempfile.TemporaryDirectory(dir=library.parent) as directory:
-        objects = [Path(directory) / f"{number}_{source.stem}.o" for number, source in enumerate(sources)]
+        objects = [
+            Path(directory) / f"{number}_{source.stem}.o" for number, source in enumerate(sources)
+        ]
 
         def compile_one(source: Path, output: Path) -> None:
-            command = [compiler.path, *flags, "-w", f"-I{cmsis_nn / 'Include'}", "-c", source, "-o", output]
+            command = [
+                compiler.path,
+                *flags,
+                "-w",
+                f"-I{cmsis_nn / 'Include'}",
+                "-c",
+                source,
+                "-o",
+                output,
+            ]
             result = subprocess.run(command, capture_output=True, text=True, check=False)
             if result.returncode != 0:
-                raise BuildError(f"CMSIS-NN's {source.name} does not compile:\n{first_errors(result.stderr)}")
+                raise BuildError(
+                    f"CMSIS-NN's {source.name} does not compile:\n{first_errors(result.stderr)}"
+                )
 
         with ThreadPoolExecutor(_PARALLEL_JOBS) as pool:
             # The list waits for every file and raises the first error.
@@ -85,5 +98,9 @@ def _compile(
 def first_errors(stderr: str, count: int = 8) -> str:
     """The first `count` lines of a compiler's output that speak of an error, else its first lines."""
     lines = stderr.splitlines()
-    errors = [line for line in lines if "error" in line or "undefined reference" in line or "overflowed" in line]
+    errors = [
+        line
+        for line in lines
+        if "error" in line or "undefined reference" in line or "overflowed" in line
+    ]
     return "\n".join((errors or lines)[:count])

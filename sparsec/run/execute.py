@@ -102,7 +102,9 @@ def run_image(
         output = np.fromfile(directory / "outputs.bin", dtype=np.int8)
         ticks = np.fromfile(directory / "ticks.bin", dtype="<u8")
     if output.size != len(records) * output_bytes or ticks.size != len(records) + 1:
-        raise RunError(f"{image.project.name} on {image.cpu} ended early: its results are incomplete")
+        raise RunError(
+            f"{image.project.name} on {image.cpu} ended early: its results are incomplete"
+        )
     outputs = _split(image.project.outputs, output.reshape(len(records), output_bytes))
     counts = _instructions(machine, ticks) if machine is not None and counting else None
     return RunResult(outputs, counts, image.total, image.model)
@@ -124,7 +126,10 @@ def _join(buffers: Sequence[Buffer], inputs: Sequence[NDArray[np.int8]]) -> NDAr
 
 def _split(buffers: Sequence[Buffer], records: NDArray[np.int8]) -> list[NDArray[np.int8]]:
     ends = np.cumsum([buffer.bytes for buffer in buffers])
-    return [records[:, end - buffer.bytes : end].copy() for buffer, end in zip(buffers, ends, strict=True)]
+    return [
+        records[:, end - buffer.bytes : end].copy()
+        for buffer, end in zip(buffers, ends, strict=True)
+    ]
 
 
 def _qemu_command(machine: Machine, image: Path, counting: bool) -> list[str]:
@@ -139,7 +144,9 @@ def _qemu_command(machine: Machine, image: Path, counting: bool) -> list[str]:
     ]
 
 
-def _run(command: list[str], directory: Path, time_limit: float, report: Callable[[int], None]) -> None:
+def _run(
+    command: list[str], directory: Path, time_limit: float, report: Callable[[int], None]
+) -> None:
     """Runs `command` in `directory` to its end; reports the size of outputs.bin as it grows."""
     environment = dict(os.environ, ASAN_OPTIONS="detect_leaks=0")
     deadline = time.monotonic() + time_limit
@@ -159,7 +166,9 @@ def _run(command: list[str], directory: Path, time_limit: float, report: Callabl
                     break
                 except subprocess.TimeoutExpired:
                     if time.monotonic() > deadline:
-                        raise RunError(f"the run was ended after {time_limit:g} s; raise the time limit") from None
+                        raise RunError(
+                            f"the run was ended after {time_limit:g} s; raise the time limit"
+                        ) from None
                     outputs = directory / "outputs.bin"
                     report(outputs.stat().st_size if outputs.exists() else 0)
         finally:
@@ -175,7 +184,11 @@ def _problem(code: int, messages: str) -> str:
     """One line for an exit code, followed by what the program printed."""
     meaning = _EXIT_CODES.get(code)
     if meaning is None:
-        meaning = f"the run ended with exit code {code}" if code > 0 else f"the run was ended by signal {-code}"
+        meaning = (
+            f"the run ended with exit code {code}"
+            if code > 0
+            else f"the run was ended by signal {-code}"
+        )
     details = [line for line in messages.splitlines() if line.strip()][:12]
     return "\n".join([meaning, *details])
 

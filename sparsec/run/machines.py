@@ -53,19 +53,24 @@ class Machine:
             case "large":
                 return self.flash, self.ram
             case "small":
-                return Region(self.flash.origin, SMALL_FLASH_BYTES), Region(self.ram.origin, SMALL_RAM_BYTES)
+                return Region(self.flash.origin, SMALL_FLASH_BYTES), Region(
+                    self.ram.origin, SMALL_RAM_BYTES
+                )
 
 
-def _mps2(qemu_name: str, ram_origin: int) -> Machine:
+def _mps2(qemu_name: str, ram: Region) -> Machine:
     return Machine(
         qemu_name,
         vectors_origin=0,
         flash=Region(0x400, 4 * _MIB - 0x400),
-        ram=Region(ram_origin, 16 * _MIB),
+        ram=ram,
         timer_hz=25_000_000,
         timer_addresses=("TIMER_CMSDK=0x40000000u", "SECONDS_COUNTER=0x40028010u"),
     )
 
+
+# These boards have 16 MB of PSRAM too, but what lies below it ignores writes: a stack overflow would go unseen.
+_SSRAM = Region(0x20000000, 4 * _MIB)
 
 _AN505 = Machine(
     "mps2-an505",
@@ -87,10 +92,10 @@ _AN547 = Machine(
 
 MACHINES: dict[str, Machine] = {
     # QEMU has no Cortex-M0+ board; Armv6-M is a subset of the Cortex-M3's Armv7-M.
-    "cortex-m0plus": _mps2("mps2-an385", ram_origin=0x21000000),
-    "cortex-m3": _mps2("mps2-an385", ram_origin=0x21000000),
-    "cortex-m4": _mps2("mps2-an386", ram_origin=0x21000000),
-    "cortex-m7": _mps2("mps2-an500", ram_origin=0x60000000),
+    "cortex-m0plus": _mps2("mps2-an385", _SSRAM),
+    "cortex-m3": _mps2("mps2-an385", _SSRAM),
+    "cortex-m4": _mps2("mps2-an386", _SSRAM),
+    "cortex-m7": _mps2("mps2-an500", Region(0x60000000, 16 * _MIB)),
     "cortex-m33": _AN505,
     "cortex-m55": _AN547,
 }
@@ -100,5 +105,7 @@ def machine_for(cpu: str) -> Machine:
     """The QEMU machine that has the core `cpu`. Raises ToolchainError when there is none."""
     machine = MACHINES.get(cpu)
     if machine is None:
-        raise ToolchainError(f"QEMU has no machine with {cpu}, run on one of: host, {', '.join(MACHINES)}")
+        raise ToolchainError(
+            f"QEMU has no machine with {cpu}, run on one of: host, {', '.join(MACHINES)}"
+        )
     return machine

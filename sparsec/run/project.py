@@ -50,9 +50,13 @@ def read_project(directory: Path) -> Project:
             outputs=_buffers(report["outputs"]),
         )
     except OSError as error:
-        raise RunError(f"{directory} holds no readable report.json; write it with: sparsec MODEL --emit=c") from error
+        raise RunError(
+            f"{directory} holds no readable report.json; write it with: sparsec MODEL --emit=c"
+        ) from error
     except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{path} is not a report of this version ({error!r}); write the project again") from error
+        raise RunError(
+            f"{path} is not a report of this version ({error!r}); write the project again"
+        ) from error
 
 
 def _buffers(rows: list[dict[str, Any]]) -> tuple[Buffer, ...]:

@@ -24,7 +24,9 @@ def find_tool(name: str) -> Path:
     """The path of a program. Raises ToolchainError with the Debian package that holds it."""
     path = shutil.which(name)
     if path is None:
-        raise ToolchainError(f"{name} is not installed; on Debian or Ubuntu: sudo apt-get install {_PACKAGES[name]}")
+        raise ToolchainError(
+            f"{name} is not installed; on Debian or Ubuntu: sudo apt-get install {_PACKAGES[name]}"
+        )
     return Path(path)
 
 
@@ -56,9 +58,15 @@ def compiler_for(cpu: Cpu) -> Compiler:
     prefix = "" if is_host(cpu) else "arm-none-eabi-"
     path = find_tool(f"{prefix}gcc")
     probe = subprocess.run(
-        [path, *cpu.compiler_flags, "-E", "-x", "c", "-"], input="", capture_output=True, text=True, check=False
+        [path, *cpu.compiler_flags, "-E", "-x", "c", "-"],
+        input="",
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    version = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
+    version = subprocess.run(
+        [path, "--version"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()[0]
     if probe.returncode != 0:
         raise ToolchainError(f"{version} does not know {cpu.name}; install a newer {path.name}")
     return Compiler(path, version, cpu.compiler_flags, find_tool(f"{prefix}size"))

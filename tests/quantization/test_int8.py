@@ -32,7 +32,7 @@ def test_output_size_counts_positions(n: int, k: int, s: int, before: int, after
 def test_a_batch_is_its_samples():
     # 60 samples of 40 x 40 x 27 columns: more than one im2col chunk.
     x, w = random_int8(0, 60, 40, 40, 3), random_int8(1, 5, 3, 3, 3)
-    params = IDENTITY | {"multiplier": 2**30, "shift": -7, "input_zp": 5}
+    params: dict[str, Any] = {**IDENTITY, "shift": -7, "input_zp": 5}
     whole = int8.convolve(x, w, padding=(1, 1, 1, 1), **params)
     for index in (0, 29, 59):
         one = int8.convolve(x[index : index + 1], w, padding=(1, 1, 1, 1), **params)
@@ -43,7 +43,7 @@ def test_int32_accumulators_wrap():
     x, w = np.zeros((1, 1), np.int8), np.zeros((1, 1), np.int8)
     x[:], w[:] = 127, 127
     bias = np.array([2**31 - 1], np.int32)
-    half = IDENTITY | {"shift": 0}
+    half: dict[str, Any] = {**IDENTITY, "shift": 0}
     assert int8.fully_connected(x, w, bias, **half) == -128
     assert int8.accumulator_bound(w, bias, 0) > 2**31 - 1
 
@@ -126,10 +126,7 @@ def test_shapes_must_suit():
     with pytest.raises(ValueError, match="does not fit"):
         int8.convolve(x, np.zeros((5, 5, 5, 3), np.int8), **IDENTITY)
     with pytest.raises(ValueError, match="cannot add"):
-        params = int8.add_params(1, 1, 1) | dict.fromkeys(
-            ("input1_zp", "input2_zp", "output_zp"), 0
-        )
-        int8.add(x, x[:, :1], **params)
+        int8.add(x, x[:, :1], **int8.add_params(1, 1, 1), input1_zp=0, input2_zp=0, output_zp=0)
 
 
 def test_requantize_tensor():

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from sparsec.quantization import int8
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 exact = settings(
-    max_examples=4000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 seeds = st.integers(0, 2**32 - 1)
@@ -29,7 +29,10 @@ clamps = st.tuples(st.integers(-128, 127), st.integers(-128, 127)).map(
     lambda pair: (min(pair), max(pair))
 ) | st.just((-128, 127))
 sizes = st.integers(1, 9)
-kernels = st.tuples(st.integers(1, 4), st.integers(1, 4))
+# CMSIS-NN has kernels of its own for 1x1, 1xN and depthwise 3x3.
+kernels = st.tuples(st.integers(1, 4), st.integers(1, 4)) | st.sampled_from(
+    [(1, 1), (3, 3), (1, 3), (1, 4)]
+)
 strides = st.tuples(st.integers(1, 3), st.integers(1, 3))
 dilations = st.just((1, 1)) | st.tuples(st.integers(1, 3), st.integers(1, 3))
 
@@ -65,7 +68,7 @@ def windows(draw: st.DrawFn, dilated: bool) -> dict[str, Any]:
     pads = [draw(st.integers(0, span - 1)) for span in (*spans, *spans)]
     needed = [max(1, spans[i] - pads[i] - pads[i + 2]) for i in (0, 1)]
     return {
-        "size": tuple(n + draw(sizes) - 1 for n in needed),
+        "size": tuple(n + draw(st.just(0) | sizes) for n in needed),
         "kernel": kernel,
         "strides": draw(strides),
         "padding": tuple(pads),
@@ -91,6 +94,19 @@ def test_convolve(cmsis: CmsisNn, data: st.DataObject):
     np.testing.assert_array_equal(actual, cmsis.convolve(x, w, bias, **params))
 
 
+def reads_beyond_the_row(x: Int8Array, w: Int8Array, params: dict[str, Any]) -> bool:
+    """Where CMSIS-NN is wrong: its depthwise 3x3 kernel always reads the middle column of a window.
+
+    The wrapper takes it for a padding of at most 1 before, and does not see that more than 1 column of
+    padding follows.
+    """
+    (top, left, _, right), stride = params["padding"], params["strides"][1]
+    if x.shape[0] != 1 or w.shape[1:] != (3, 3, x.shape[3]) or params["dilations"] != (1, 1):
+        return False
+    width = int8.output_size(x.shape[2], 3, stride, left, right)
+    return top <= 1 and left <= 1 and (width - 1) * stride - left + 1 >= x.shape[2]
+
+
 @given(st.data())
 @exact
 def test_depthwise_convolve(cmsis: CmsisNn, data: st.DataObject):
@@ -102,6 +118,7 @@ def test_depthwise_convolve(cmsis: CmsisNn, data: st.DataObject):
     x, w = random_int8(rng, batch, *size, channels), random_int8(rng, 1, *kernel, outputs)
     bias = random_bias(data, rng, outputs)
     params = window | scale_params(data, rng, (outputs,))
+    assume(not reads_beyond_the_row(x, w, params))
     actual = int8.depthwise_convolve(x, w, bias, **params)
     np.testing.assert_array_equal(actual, cmsis.depthwise_convolve(x, w, bias, **params))
 
@@ -150,7 +167,7 @@ def test_add(
 ):
     rng = np.random.default_rng(seed)
     a, b = random_int8(rng, size), random_int8(rng, size)
-    params: dict[str, Any] = int8.add_params(*scales) | {"clamp": clamp}
+    params: dict[str, Any] = {**int8.add_params(*scales), "clamp": clamp}
     params |= {"input1_zp": zp1, "input2_zp": zp2, "output_zp": zp3}
     np.testing.assert_array_equal(int8.add(a, b, **params), cmsis.add(a, b, **params))
 

@@ -14,10 +14,6 @@ QEMU_TOOLS = ("arm-none-eabi-gcc", "qemu-system-arm")
 WriteProject = Callable[..., Path]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "qemu: needs arm-none-eabi-gcc and qemu-system-arm")
-
-
 def pytest_runtest_setup(item: pytest.Item) -> None:
     missing = [tool for tool in QEMU_TOOLS if shutil.which(tool) is None]
     if missing and item.get_closest_marker("qemu") is not None:
@@ -37,7 +33,11 @@ def write_project(tmp_path: Path) -> WriteProject:
     """Writes the project "tiny" around a C file that defines tiny_invoke(int8_t *arena)."""
 
     def write(
-        source: str, *, arena: int = 64, inputs: list[tuple[int, int]], outputs: list[tuple[int, int]]
+        source: str,
+        *,
+        arena: int = 64,
+        inputs: list[tuple[int, int]],
+        outputs: list[tuple[int, int]],
     ) -> Path:
         project = tmp_path / "project"
         project.mkdir(exist_ok=True)
@@ -48,8 +48,12 @@ def write_project(tmp_path: Path) -> WriteProject:
             "entry": "tiny_invoke",
             "header": "tiny.h",
             "arena_bytes": arena,
-            "inputs": [{"name": f"in{i}", "offset": o, "bytes": n} for i, (o, n) in enumerate(inputs)],
-            "outputs": [{"name": f"out{i}", "offset": o, "bytes": n} for i, (o, n) in enumerate(outputs)],
+            "inputs": [
+                {"name": f"in{i}", "offset": o, "bytes": n} for i, (o, n) in enumerate(inputs)
+            ],
+            "outputs": [
+                {"name": f"out{i}", "offset": o, "bytes": n} for i, (o, n) in enumerate(outputs)
+            ],
         }
         (project / "report.json").write_text(json.dumps(report))
         return project

@@ -43,7 +43,9 @@ def multiply(x: NDArray[np.int8]) -> NDArray[np.int8]:
 
 
 @pytest.mark.parametrize(("cpu", "sanitize"), EVERYWHERE)
-def test_a_kernel_of_cmsis_nn(cpu: str, sanitize: bool, write_project: WriteProject, cmsis_nn: Path) -> None:
+def test_a_kernel_of_cmsis_nn(
+    cpu: str, sanitize: bool, write_project: WriteProject, cmsis_nn: Path
+) -> None:
     project = write_project(MULTIPLY, arena=93, inputs=[(0, 45)], outputs=[(48, 45)])
     x = np.random.default_rng(1).integers(-128, 128, (256, 45)).astype(np.int8)
     result = run_project(project, cpu, [x], cmsis_nn=cmsis_nn, sanitize=sanitize)
@@ -72,7 +74,9 @@ int tiny_invoke(int8_t *arena)
 
 
 @pytest.mark.parametrize(("cpu", "sanitize"), EVERYWHERE)
-def test_several_inputs_and_outputs(cpu: str, sanitize: bool, write_project: WriteProject, cmsis_nn: Path) -> None:
+def test_several_inputs_and_outputs(
+    cpu: str, sanitize: bool, write_project: WriteProject, cmsis_nn: Path
+) -> None:
     project = write_project(SEVERAL_BUFFERS, inputs=[(0, 3), (8, 3)], outputs=[(40, 2), (20, 3)])
     a = np.array([[9, 8, 7], [1, 2, 3], [-4, -5, -6]], dtype=np.int8)
     b = np.array([[1, 2, 3], [0, 0, 0], [1, 1, 1]], dtype=np.int8)
@@ -83,20 +87,10 @@ def test_several_inputs_and_outputs(cpu: str, sanitize: bool, write_project: Wri
     assert np.array_equal(result.outputs[1], a - b)
 
 
-# The loop has 2 instructions a pass, and 3 more stand around it: movs (or lsls), the return and the move of n.
+# Reads the number of passes n as byte 0 + byte 1 * 2^24 and executes 4 + 2 n + 2 instructions.
 COUNTED_LOOP = """
-__attribute__((naked)) static int loop(uint32_t n)
-{
-    (void)n;
-    __asm__ volatile(".syntax unified\\n"
-                     "1: subs r0, r0, #1\\n"
-                     "bne 1b\\n"
-                     "movs r0, #0\\n"
-                     "bx lr\\n");
-}
 __attribute__((naked)) int tiny_invoke(int8_t *arena)
 {
-    (void)loop;
     (void)arena;
     __asm__ volatile(".syntax unified\\n"
                      "ldrb r1, [r0]\\n"
@@ -123,12 +117,15 @@ def test_counts_are_exact(cpu: str, write_project: WriteProject, cmsis_nn: Path)
 
 
 @pytest.mark.qemu
+@pytest.mark.slow
 @pytest.mark.parametrize("cpu", ["cortex-m4", "cortex-m33", "cortex-m55"])
-def test_counts_outlive_a_32_bit_timer(cpu: str, write_project: WriteProject, cmsis_nn: Path) -> None:
+def test_counts_outlive_a_32_bit_timer(
+    cpu: str, write_project: WriteProject, cmsis_nn: Path
+) -> None:
     project = write_project(COUNTED_LOOP, inputs=[(0, 2)], outputs=[(0, 1)])
-    result = run_project(project, cpu, [np.array([[1, 110]], dtype=np.int8)], cmsis_nn=cmsis_nn)
+    result = run_project(project, cpu, [np.array([[1, 51]], dtype=np.int8)], cmsis_nn=cmsis_nn)
     assert result.instructions is not None
-    assert result.instructions.tolist() == [4 + 2 * (110 * 2**24 + 1) + 2]
+    assert result.instructions.tolist() == [4 + 2 * (51 * 2**24 + 1) + 2]
 
 
 @pytest.mark.qemu
@@ -148,32 +145,58 @@ def test_a_write_outside_the_arena(
     body = f"int tiny_invoke(int8_t *arena) {{ arena[{offset}] = arena[0]; return 0; }}"
     project = write_project(body, inputs=[(0, 1)], outputs=[(0, 1)])
     x = np.array([[1], [2]], dtype=np.int8)
-    expected = "use-after-poison" if sanitize else f"outside its arena\ninference 0: .* at offset {offset}$"
+    expected = (
+        "use-after-poison"
+        if sanitize
+        else f"outside its arena\ninference 0: .* at offset {offset}$"
+    )
     with pytest.raises(RunError, match=expected):
         run_project(project, cpu, [x], cmsis_nn=cmsis_nn, sanitize=sanitize)
 
 
 @pytest.mark.parametrize(("cpu", "sanitize"), EVERYWHERE)
-def test_a_status_is_reported(cpu: str, sanitize: bool, write_project: WriteProject, cmsis_nn: Path) -> None:
+def test_a_status_is_reported(
+    cpu: str, sanitize: bool, write_project: WriteProject, cmsis_nn: Path
+) -> None:
     body = "int tiny_invoke(int8_t *arena) { return arena[0] == 7 ? -1234 : 0; }"
     project = write_project(body, inputs=[(0, 1)], outputs=[(0, 1)])
     x = np.array([[1], [2], [7]], dtype=np.int8)
-    with pytest.raises(RunError, match="reported an error\ninference 2: the model returned status -1234$"):
+    with pytest.raises(
+        RunError, match="reported an error\ninference 2: the model returned status -1234$"
+    ):
         run_project(project, cpu, [x], cmsis_nn=cmsis_nn, sanitize=sanitize)
 
 
-def test_a_read_outside_the_arena_is_seen_by_the_sanitizer(write_project: WriteProject, cmsis_nn: Path) -> None:
+def test_a_read_outside_the_arena_is_seen_by_the_sanitizer(
+    write_project: WriteProject, cmsis_nn: Path
+) -> None:
     body = "int tiny_invoke(int8_t *arena) { arena[0] = arena[61]; return 0; }"
     project = write_project(body, arena=61, inputs=[(0, 1)], outputs=[(0, 1)])
     with pytest.raises(RunError, match="use-after-poison"):
-        run_project(project, "host", [np.zeros((1, 1), dtype=np.int8)], cmsis_nn=cmsis_nn, sanitize=True)
+        run_project(
+            project, "host", [np.zeros((1, 1), dtype=np.int8)], cmsis_nn=cmsis_nn, sanitize=True
+        )
 
 
-def test_undefined_behaviour_is_seen_by_the_sanitizer(write_project: WriteProject, cmsis_nn: Path) -> None:
-    body = "int tiny_invoke(int8_t *arena) { arena[0] = (int8_t)(0x7FFFFFFF + arena[0]); return 0; }"
+def test_undefined_behaviour_is_seen_by_the_sanitizer(
+    write_project: WriteProject, cmsis_nn: Path
+) -> None:
+    body = "int tiny_invoke(int8_t *arena) { int sum = 0x7FFFFFFF; sum += arena[0]; return sum > 0 ? 0 : 1; }"
     project = write_project(body, inputs=[(0, 1)], outputs=[(0, 1)])
     with pytest.raises(RunError, match="signed integer overflow"):
-        run_project(project, "host", [np.ones((1, 1), dtype=np.int8)], cmsis_nn=cmsis_nn, sanitize=True)
+        run_project(
+            project, "host", [np.ones((1, 1), dtype=np.int8)], cmsis_nn=cmsis_nn, sanitize=True
+        )
+
+
+DEEP_RECURSION = """
+static __attribute__((noinline, unused)) int deep(volatile int8_t *last, int depth)
+{
+    volatile int8_t frame[200];
+    frame[3] = last[3];
+    return depth == 0 ? 0 : deep(frame, depth - 1) + frame[3];
+}
+"""
 
 
 @pytest.mark.qemu
@@ -181,15 +204,19 @@ def test_undefined_behaviour_is_seen_by_the_sanitizer(write_project: WriteProjec
 @pytest.mark.parametrize(
     "statement",
     [
-        pytest.param("*(volatile int *)0x90000000 = arena[0];", id="bad address"),
-        pytest.param("return tiny_invoke((int8_t *)__builtin_alloca(100)) + arena[0];", id="stack overflow"),
+        pytest.param("return *(volatile int *)0xF0000000 + arena[0];", id="bad address"),
+        pytest.param("return deep(arena, 1000);", id="stack overflow"),
     ],
 )
-def test_a_fault_is_reported(statement: str, cpu: str, write_project: WriteProject, cmsis_nn: Path) -> None:
-    body = f"int tiny_invoke(int8_t *arena) {{ arena[0] = 0; {statement} return 0; }}"
+def test_a_fault_is_reported(
+    statement: str, cpu: str, write_project: WriteProject, cmsis_nn: Path
+) -> None:
+    body = f"{DEEP_RECURSION} int tiny_invoke(int8_t *arena) {{ {statement} }}"
     project = write_project(body, inputs=[(0, 1)], outputs=[(0, 1)])
     with pytest.raises(RunError, match="processor faulted"):
-        run_project(project, cpu, [np.zeros((1, 1), dtype=np.int8)], cmsis_nn=cmsis_nn, time_limit=20)
+        run_project(
+            project, cpu, [np.zeros((1, 1), dtype=np.int8)], cmsis_nn=cmsis_nn, time_limit=20
+        )
 
 
 @pytest.mark.parametrize("cpu", ["host", pytest.param("cortex-m4", marks=pytest.mark.qemu)])
@@ -220,7 +247,10 @@ def test_the_small_layout(cpu: str, write_project: WriteProject, cmsis_nn: Path)
     assert run_project(fits, cpu, [x], cmsis_nn=cmsis_nn, layout="small").total.ram > 200 * 1024
     too_big = write_project(IDENTITY, arena=300 * 1024, inputs=[(0, 1)], outputs=[(0, 1)])
     run_project(too_big, cpu, [x], cmsis_nn=cmsis_nn)
-    with pytest.raises(BuildError, match=r"'small' layout \(1024 KB flash, 256 KB RAM\): [\d,]+ bytes of RAM too many"):
+    with pytest.raises(
+        BuildError,
+        match=r"'small' layout \(1024 KB flash, 256 KB RAM\): [\d,]+ bytes of RAM too many",
+    ):
         run_project(too_big, cpu, [x], cmsis_nn=cmsis_nn, layout="small")
     constants = (
         "const int8_t big[1100000] = {1};"

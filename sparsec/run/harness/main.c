@@ -52,7 +52,8 @@ static void print_number(long number)
     {
         *--digit = (char)('0' + rest % 10);
         rest /= 10;
-    } while (rest != 0);
+    }
+    while (rest != 0);
     if (number < 0)
     {
         *--digit = '-';

@@ -1,0 +1,1 @@
+"""From IR to plain data: facts that passes, backends and reports share."""

@@ -1,0 +1,1 @@
+"""From kernels to files: one folder for each family of devices; no backend knows another."""

@@ -1,0 +1,1 @@
+"""Cortex-M: CMSIS-NN and the sparsec runtime, as C. Choosing kernels comes first, printing decides nothing."""

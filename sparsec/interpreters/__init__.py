@@ -1,0 +1,1 @@
+"""What every level of the IR means, in numpy: the oracle of the passes."""

@@ -1,0 +1,46 @@
+"""Running a module of any level on arrays."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.interpreter import Interpreter, InterpreterFunctions, PythonValues
+from xdsl.interpreters.func import FuncFunctions
+from xdsl.ir import Operation
+
+from sparsec.interpreters.nn import NnFunctions
+from sparsec.interpreters.qnn import QnnFunctions
+
+Array: TypeAlias = np.ndarray[Any, Any]
+Listen: TypeAlias = Callable[[Operation, Sequence[Array]], None]
+
+FUNCTIONS: tuple[type[InterpreterFunctions], ...] = (
+    FuncFunctions,
+    NnFunctions,
+    QnnFunctions,
+)
+"""What the operations of each level mean."""
+
+
+class _Listener(Interpreter.Listener):
+    def __init__(self, listen: Listen):
+        self.listen = listen
+
+    def did_interpret_op(self, op: Operation, results: PythonValues) -> None:
+        self.listen(op, results)
+
+
+def interpret(
+    module: ModuleOp, inputs: Sequence[Array], *, listener: Listen | None = None
+) -> list[Array]:
+    """The results of `main` of `module` on `inputs`, one array for each argument.
+
+    `listener` sees every operation with its results, in the order they are computed. At the level
+    of `nn` and `qnn` an input of type 1x.. may hold N samples, [N, ..].
+    """
+    listeners = () if listener is None else (_Listener(listener),)
+    interpreter = Interpreter(module, listeners=listeners)
+    for functions in FUNCTIONS:
+        interpreter.register_implementations(functions())
+    return list(interpreter.call_op("main", tuple(inputs)))

@@ -1,0 +1,1 @@
+"""Passes that no backend owns: each rewrites a module of one level."""

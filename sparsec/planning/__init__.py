@@ -1,0 +1,1 @@
+"""Memory planning on plain data: a planner and, apart from it, a checker of its plans."""

@@ -1,0 +1,1 @@
+"""The commands: `sparsec`, `sparsec-opt` and `sparsec-run`."""

@@ -1,0 +1,76 @@
+"""Kernel calls as a project directory that sparsec.run builds and runs, on the host or on QEMU.
+
+The calls' constants are arrays in flash; their outputs lie one behind the other in the arena, and one
+scratch buffer behind them all.
+"""
+
+import json
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.runtime.kernel_library import RUNTIME
+
+C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "uint16": "uint16_t", "int32": "int32_t"}
+SCRATCH_BYTES = 64 * 1024
+
+
+@dataclass
+class KernelProject:
+    """Collects calls; `output_bytes` counts what they write."""
+
+    declarations: list[str] = field(default_factory=list[str])
+    statements: list[str] = field(default_factory=list[str])
+    output_bytes: int = 0
+
+    def array(self, values: NDArray[Any]) -> str:
+        """A constant with these values (quantization parameters are not const in CMSIS-NN's structs)."""
+        name = f"constant{len(self.declarations)}"
+        const = "" if values.dtype == np.int32 else "const "
+        numbers = ", ".join(map(str, values.reshape(-1).tolist())) or "0"
+        c_type = C_TYPES[values.dtype.name]
+        self.declarations.append(f"static {const}{c_type} {name}[] = {{{numbers}}};")
+        return name
+
+    def call(self, function: str, arguments: list[str], output_bytes: int) -> None:
+        """`function(arguments, output)`, the output being the next bytes of the arena."""
+        self.statements.append(f"{function}({', '.join(arguments)}, arena + {self.output_bytes});")
+        self.output_bytes += output_bytes
+
+    def write(self, directory: Path) -> Path:
+        for source in (*(RUNTIME / "src").iterdir(), *(RUNTIME / "include").iterdir()):
+            shutil.copy(source, directory)
+        scratch_at = (self.output_bytes + 15) // 16 * 16
+        lines = [
+            '#include "kernels.h"\n#include "arm_nnfunctions.h"\n#include "sparsec.h"',
+            *self.declarations,
+            "int kernels_invoke(int8_t *arena) {",
+            f"cmsis_nn_context scratch = {{arena + {scratch_at}, {SCRATCH_BYTES}}};",
+            "(void)scratch;",
+            *self.statements,
+            "return 0;\n}",
+        ]
+        (directory / "kernels.c").write_text("\n".join(lines) + "\n")
+        (directory / "kernels.h").write_text("#include <stdint.h>\nint kernels_invoke(int8_t *arena);\n")
+        report = {
+            "name": "kernels",
+            "entry": "kernels_invoke",
+            "header": "kernels.h",
+            "arena_bytes": scratch_at + SCRATCH_BYTES,
+            "inputs": [{"name": "unused", "offset": scratch_at, "bytes": 1}],
+            "outputs": [{"name": "output", "offset": 0, "bytes": self.output_bytes}],
+        }
+        (directory / "report.json").write_text(json.dumps(report))
+        return directory
+
+
+def dims(*sizes: int) -> str:
+    return f"&(cmsis_nn_dims){{{', '.join(map(str, sizes))}}}"
+
+
+def per_channel(project: KernelProject, multipliers: NDArray[np.int32], shifts: NDArray[np.int32]) -> str:
+    return f"&(cmsis_nn_per_channel_quant_params){{{project.array(multipliers)}, {project.array(shifts)}}}"
