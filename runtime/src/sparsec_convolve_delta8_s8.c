@@ -78,14 +78,14 @@ static lane_t *pack_window_row(lane_t *lane,
 
 /* The windows of `count` pixels from (y, x) on; lanes without a pixel are zero, so that they cannot overflow. */
 static SPARSEC_NOINLINE void pack_strip(lane_t *lanes,
-                       const int32_t count,
-                       int32_t y,
-                       int32_t x,
-                       const cmsis_nn_conv_params *conv_params,
-                       const cmsis_nn_dims *input_dims,
-                       const int8_t *input,
-                       const cmsis_nn_dims *filter_dims,
-                       const cmsis_nn_dims *output_dims)
+                                        const int32_t count,
+                                        int32_t y,
+                                        int32_t x,
+                                        const cmsis_nn_conv_params *conv_params,
+                                        const cmsis_nn_dims *input_dims,
+                                        const int8_t *input,
+                                        const cmsis_nn_dims *filter_dims,
+                                        const cmsis_nn_dims *output_dims)
 {
     const int32_t row_bytes = input_dims->w * input_dims->c;
     const int32_t padding = -conv_params->input_offset;
@@ -96,10 +96,14 @@ static SPARSEC_NOINLINE void pack_strip(lane_t *lanes,
         int32_t input_y = y * conv_params->stride.h - conv_params->padding.h;
         for (int32_t ky = 0; ky < filter_dims->h; ky++)
         {
-            lane = input_y >= 0 && input_y < input_dims->h
-                       ? pack_window_row(
-                             lane, input + input_y * row_bytes, input_x, padding, conv_params, input_dims, filter_dims)
-                       : fill_lane(lane, padding, filter_dims->w * input_dims->c);
+            lane = input_y >= 0 && input_y < input_dims->h ? pack_window_row(lane,
+                                                                             input + input_y * row_bytes,
+                                                                             input_x,
+                                                                             padding,
+                                                                             conv_params,
+                                                                             input_dims,
+                                                                             filter_dims)
+                                                           : fill_lane(lane, padding, filter_dims->w * input_dims->c);
             input_y += conv_params->dilation.h;
         }
         if (++x == output_dims->w)
@@ -130,7 +134,8 @@ static inline int32x4_t accumulate_x4(const lane_t *lanes, const uint8_t *entry,
 }
 
 /* All lanes of a row. */
-static inline void accumulate_x16(const lane_t *lanes, const uint8_t *entry, int32_t count, const int32_t bias, int32x4_t acc[4])
+static inline void
+accumulate_x16(const lane_t *lanes, const uint8_t *entry, int32_t count, const int32_t bias, int32x4_t acc[4])
 {
     int32x4_t acc0 = vdupq_n_s32(bias);
     int32x4_t acc1 = acc0;
@@ -342,8 +347,7 @@ static SPARSEC_NOINLINE void convolve_full_strip(const lane_t *lanes,
         const bool bounded = count < BOUNDED_ENTRIES && bias[row] >= -BOUNDED_BIAS && bias[row] <= BOUNDED_BIAS;
         if (bounded && sparsec_is_saturated(shift, &conv_params->activation))
         {
-            sparsec_store_saturated(
-                acc, LANES, multiplier, shift, conv_params->output_offset, output + row, channels);
+            sparsec_store_saturated(acc, LANES, multiplier, shift, conv_params->output_offset, output + row, channels);
         }
         else
         {

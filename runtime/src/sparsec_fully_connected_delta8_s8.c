@@ -6,8 +6,7 @@
 #include "sparsec_arch.h"
 
 /* The sum of a row's products; `entry` and `end` hold between them its entries. */
-static inline int32_t
-accumulate_row(const int8_t *input, const uint8_t *entry, const uint8_t *const end, int32_t acc)
+static inline int32_t accumulate_row(const int8_t *input, const uint8_t *entry, const uint8_t *const end, int32_t acc)
 {
 #if defined(ARM_MATH_DSP)
     /* Two entries a word: [step, weight, step, weight] from the lowest byte up. */

@@ -109,8 +109,9 @@ void sparsec_fully_connected_per_channel_s8(const cmsis_nn_fc_params *fc_params,
     for (; row + 4 <= rows; row += 4)
     {
         int32x4_t result = dot_x4(input, filter + row * columns, columns, columns, bias + row);
-        result = arm_requantize_mve_32x4(
-            result, vldrwq_s32(quant_params->multiplier + row), vldrwq_s32(quant_params->shift + row));
+        result = arm_requantize_mve_32x4(result,
+                                         vldrwq_s32(quant_params->multiplier + row),
+                                         vldrwq_s32(quant_params->shift + row));
         result = vaddq_n_s32(result, fc_params->output_offset);
         result = vmaxq_s32(result, vdupq_n_s32(fc_params->activation.min));
         result = vminq_s32(result, vdupq_n_s32(fc_params->activation.max));

@@ -34,7 +34,9 @@ class SparseFormat(ABC):
         """
 
     @abstractmethod
-    def unpack(self, components: Mapping[str, NDArray[Any]], shape: tuple[int, ...]) -> NDArray[np.int8]:
+    def unpack(
+        self, components: Mapping[str, NDArray[Any]], shape: tuple[int, ...]
+    ) -> NDArray[np.int8]:
         """The int8 matrix of `shape` [rows, columns] that `components` store; the inverse of `pack`.
 
         Raises ValueError when the components do not describe a matrix of that shape.
@@ -51,4 +53,6 @@ class SparseFormat(ABC):
 def check_matrix(shape: tuple[int, ...]) -> None:
     """Raise ValueError unless `shape` is that of a matrix with at least one row and one column."""
     if len(shape) != 2 or min(shape) < 1:
-        raise ValueError(f"a sparse format stores a matrix [rows, columns], not a tensor of shape {list(shape)}")
+        raise ValueError(
+            f"a sparse format stores a matrix [rows, columns], not a tensor of shape {list(shape)}"
+        )

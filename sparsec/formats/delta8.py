@@ -52,12 +52,16 @@ class Delta8(SparseFormat):
         entries[last_of_each, 1] = dense[rows, columns].view(np.uint8)
         return {"entries": entries.reshape(-1), "counts": counts.astype(np.uint16)}
 
-    def unpack(self, components: Mapping[str, NDArray[Any]], shape: tuple[int, ...]) -> NDArray[np.int8]:
+    def unpack(
+        self, components: Mapping[str, NDArray[Any]], shape: tuple[int, ...]
+    ) -> NDArray[np.int8]:
         self.check(shape)
         entries = components["entries"].reshape(-1, 2)
         counts = components["counts"].astype(np.int64)
         if len(counts) != shape[0] or counts.sum() != len(entries):
-            raise ValueError(f"{len(entries)} entries in {len(counts)} rows do not make a matrix of shape {list(shape)}")
+            raise ValueError(
+                f"{len(entries)} entries in {len(counts)} rows do not make a matrix of shape {list(shape)}"
+            )
         dense = np.zeros(shape, np.int8)
         ends = np.cumsum(counts)
         for row, (start, end) in enumerate(zip(ends - counts, ends, strict=True)):

@@ -207,14 +207,22 @@ class SameTypeOp(IRDLOperation, ABC):
 
 
 @irdl_op_definition
-class LookupOp(SameTypeOp):
-    """result = table[input + 128]. `%y = qnn.lookup %x, %table : tensor<1x4xi8>`"""
+class LookupOp(IRDLOperation):
+    """result = table[input + 128].
+
+    `%y = qnn.lookup %x, %table : tensor<1x4xi8>, tensor<256xi8>`
+    """
 
     name = "qnn.lookup"
+    T: ClassVar = VarConstraint("T", base(TensorType[I8]))
 
+    input = operand_def(T)
     table = operand_def(TensorType[I8])
+    result = result_def(T)
 
     assembly_format = "$input `,` $table attr-dict `:` type($input) `,` type($table)"
+
+    traits = traits_def(Pure())
 
     def __init__(self, input: SSAValue, table: SSAValue):
         super().__init__(operands=[input, table], result_types=[input.type])

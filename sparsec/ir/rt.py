@@ -51,7 +51,10 @@ class RuntimeOp(KernelOp, ABC):
 
 class FoldedBiasOp(RuntimeOp, ABC):
     """A layer with weights that multiplies raw inputs: its bias already contains
-    -input_zp * (sum of the weights) of each output."""
+    -input_zp * (sum of the weights) of each output.
+
+    The operands of a subclass come before these: that is the order IRDL gives them.
+    """
 
     input = operand_def(MemRefType[I8])
     bias = operand_def(MemRefType[I32])
@@ -132,7 +135,7 @@ class ConvolveDelta8Op(FoldedBiasOp):
         kernel: tuple[int, int],
     ):
         super().__init__(
-            operands=[input, bias, multiplier, shift, output, entries, counts, scratch],
+            operands=[entries, counts, scratch, input, bias, multiplier, shift, output],
             properties={
                 "requant": RequantAttr(requant),
                 "window": WindowAttr(window),
@@ -217,7 +220,7 @@ class FullyConnectedDelta8Op(FoldedBiasOp):
         requant: Requant,
     ):
         super().__init__(
-            operands=[input, bias, multiplier, shift, output, entries, counts],
+            operands=[entries, counts, input, bias, multiplier, shift, output],
             properties={"requant": RequantAttr(requant)},
         )
 
@@ -266,7 +269,7 @@ class FullyConnectedPerChannelOp(FoldedBiasOp):
         requant: Requant,
     ):
         super().__init__(
-            operands=[input, bias, multiplier, shift, output, weights],
+            operands=[weights, input, bias, multiplier, shift, output],
             properties={"requant": RequantAttr(requant)},
         )
 

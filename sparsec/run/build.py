@@ -82,9 +82,10 @@ def build_image(
     Raises BuildError with the compiler's first errors, ToolchainError when a tool is missing and
     ValueError for an unknown core.
     """
+    directory = directory.resolve()
     target = cpu_named(cpu)
-    compiler = compiler_for(target)
     machine = None if is_host(target) else machine_for(cpu)
+    compiler = compiler_for(target)
     if sanitize and machine is not None:
         raise BuildError(f"the sanitizers run on the host only, not on {cpu}")
     library = cmsis_nn_library(

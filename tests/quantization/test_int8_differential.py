@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 exact = settings(
-    max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 seeds = st.integers(0, 2**32 - 1)

@@ -219,6 +219,18 @@ def test_a_fault_is_reported(
         )
 
 
+@pytest.mark.qemu
+def test_cortex_m0plus_cannot_access_unaligned_words(
+    write_project: WriteProject, cmsis_nn: Path
+) -> None:
+    body = "int tiny_invoke(int8_t *arena) { return *(volatile int16_t *)(arena + 1) == 3; }"
+    project = write_project(body, inputs=[(0, 1)], outputs=[(0, 1)])
+    x = np.zeros((1, 1), dtype=np.int8)
+    run_project(project, "cortex-m3", [x], cmsis_nn=cmsis_nn)
+    with pytest.raises(RunError, match="processor faulted"):
+        run_project(project, "cortex-m0plus", [x], cmsis_nn=cmsis_nn)
+
+
 @pytest.mark.parametrize("cpu", ["host", pytest.param("cortex-m4", marks=pytest.mark.qemu)])
 def test_a_run_that_hangs_is_ended(cpu: str, write_project: WriteProject, cmsis_nn: Path) -> None:
     body = "int tiny_invoke(int8_t *arena) { for (;;) { *(volatile int8_t *)arena = 1; } }"

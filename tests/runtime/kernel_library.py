@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,19 +116,22 @@ class KernelLibrary:
 
     def call(self, function: str, *arguments: object) -> int:
         """Call a C function and check that it left its constant arrays and all guards alone."""
-        before = [a.copy() if isinstance(a, np.ndarray) else None for a in arguments]
+        arrays = [cast(NDArray[Any], a) for a in arguments if isinstance(a, np.ndarray)]
+        before = [array.copy() for array in arrays]
         result: int = self._library[function](*(pointer(argument) for argument in arguments))
-        for argument, copy in zip(arguments, before, strict=True):
+        for argument in arguments:
             if isinstance(argument, Guarded):
                 argument.check()
             if isinstance(argument, Context) and argument.size:
                 argument.scratch.check()
-            if copy is not None:
-                np.testing.assert_array_equal(argument, copy)  # pyright: ignore[reportArgumentType]
+        for array, copy in zip(arrays, before, strict=True):
+            np.testing.assert_array_equal(array, copy)
         return result
 
 
-def build(sources: Sequence[Path], cmsis_nn: Path, output: Path, flags: Sequence[str]) -> KernelLibrary:
+def build(
+    sources: Sequence[Path], cmsis_nn: Path, output: Path, flags: Sequence[str]
+) -> KernelLibrary:
     command = ["gcc", "-std=c11", "-shared", "-fPIC", *flags, "-I", str(RUNTIME / "include")]
     command += ["-isystem", str(cmsis_nn / "Include"), *map(str, sources), "-o", str(output)]
     subprocess.run(command, check=True)

@@ -55,7 +55,9 @@ class KernelProject:
             "return 0;\n}",
         ]
         (directory / "kernels.c").write_text("\n".join(lines) + "\n")
-        (directory / "kernels.h").write_text("#include <stdint.h>\nint kernels_invoke(int8_t *arena);\n")
+        (directory / "kernels.h").write_text(
+            "#include <stdint.h>\nint kernels_invoke(int8_t *arena);\n"
+        )
         report = {
             "name": "kernels",
             "entry": "kernels_invoke",
@@ -72,5 +74,7 @@ def dims(*sizes: int) -> str:
     return f"&(cmsis_nn_dims){{{', '.join(map(str, sizes))}}}"
 
 
-def per_channel(project: KernelProject, multipliers: NDArray[np.int32], shifts: NDArray[np.int32]) -> str:
+def per_channel(
+    project: KernelProject, multipliers: NDArray[np.int32], shifts: NDArray[np.int32]
+) -> str:
     return f"&(cmsis_nn_per_channel_quant_params){{{project.array(multipliers)}, {project.array(shifts)}}}"

@@ -42,9 +42,16 @@ class Convolution:
     clamp: tuple[int, int] = (-128, 127)
 
     def params(self) -> ConvParams:
-        stride, padding, dilation = (Tile(w, h) for h, w in (self.stride, self.padding, self.dilation))
+        stride, padding, dilation = (
+            Tile(w, h) for h, w in (self.stride, self.padding, self.dilation)
+        )
         return ConvParams(
-            self.input_offset, self.output_offset, stride, padding, dilation, Activation(*self.clamp)
+            self.input_offset,
+            self.output_offset,
+            stride,
+            padding,
+            dilation,
+            Activation(*self.clamp),
         )
 
     def dims(self) -> tuple[Dims, Dims, Dims]:
@@ -75,7 +82,9 @@ def sparse_output(runtime: KernelLibrary, layer: Convolution) -> Int8:
     return output.bytes
 
 
-def dense_output(cmsis_nn: KernelLibrary, layer: Convolution, function: str = "arm_convolve_s8") -> Int8:
+def dense_output(
+    cmsis_nn: KernelLibrary, layer: Convolution, function: str = "arm_convolve_s8"
+) -> Int8:
     input_dims, filter_dims, output_dims = layer.dims()
     size = cmsis_nn.call("arm_convolve_s8_get_buffer_size", input_dims, filter_dims)
     output = Guarded(layer.output[0] * layer.output[1] * len(layer.weights))
@@ -105,7 +114,8 @@ def random_layer(
     weights[rng.random(outputs) < 0.2] = 0
     stride, padding, dilation = (other.get(name, d) for name, d in (("stride", (1, 1)), ("padding", (0, 0)), ("dilation", (1, 1))))  # fmt: skip
     output = tuple(
-        (image[i] + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1) // stride[i] + 1 for i in (0, 1)
+        (image[i] + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1) // stride[i] + 1
+        for i in (0, 1)
     )
     nonzeros = max(1.0, float(np.count_nonzero(weights)) / outputs)
     scale = 0.4 / (74.0 * np.sqrt(nonzeros)) * rng.uniform(0.5, 2, outputs)
@@ -155,15 +165,21 @@ def test_shapes(
     layer = random_layer(np.random.default_rng(7), image, outputs, kernel, sparsity, **other)
     expected = assert_equal(runtime, cmsis_nn, layer)
     if sparsity < 1:
-        assert len(np.unique(expected)) > 10, "the case says little: its outputs are nearly constant"
+        assert len(np.unique(expected)) > 10, (
+            "the case says little: its outputs are nearly constant"
+        )
 
 
 @pytest.mark.parametrize("pixels", range(1, 36))
-def test_strips_and_their_tails(runtime: KernelLibrary, cmsis_nn: KernelLibrary, pixels: int) -> None:
+def test_strips_and_their_tails(
+    runtime: KernelLibrary, cmsis_nn: KernelLibrary, pixels: int
+) -> None:
     layer = random_layer(np.random.default_rng(pixels), (1, pixels, 20), 5, (1, 1), 0.5)
     expected = assert_equal(runtime, cmsis_nn, layer)
     # The wrapper takes another of CMSIS-NN's functions for this shape.
-    np.testing.assert_array_equal(dense_output(cmsis_nn, layer, "arm_convolve_wrapper_s8"), expected)
+    np.testing.assert_array_equal(
+        dense_output(cmsis_nn, layer, "arm_convolve_wrapper_s8"), expected
+    )
 
 
 @st.composite
@@ -175,14 +191,16 @@ def layers(draw: st.DrawFn) -> Convolution:
     behind, kernel, dilation = pair(0, 3), pair(1, 4), pair(1, 3)
     spans = tuple(dilation[i] * (kernel[i] - 1) + 1 for i in (0, 1))
     size = pair(1, 9)
-    size = tuple(max(size[i], spans[i] - padding[i] - behind[i]) for i in (0, 1))
+    height, width = (max(size[i], spans[i] - padding[i] - behind[i]) for i in (0, 1))
     output = tuple((size[i] + padding[i] + behind[i] - spans[i]) // stride[i] + 1 for i in (0, 1))
-    image = (*size, draw(st.integers(1, 40)))
+    image = (height, width, draw(st.integers(1, 40)))
     outputs = draw(st.integers(1, 6))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     layer = random_layer(rng, image, outputs, kernel, draw(st.sampled_from([0.0, 0.5, 0.9, 0.99])))
     low = draw(st.sampled_from([-128, -128, -2, 0, 40]))
-    shifts = draw(st.sampled_from([layer.shifts, np.full(outputs, draw(st.integers(-31, 12)), np.int32)]))
+    shifts = draw(
+        st.sampled_from([layer.shifts, np.full(outputs, draw(st.integers(-31, 12)), np.int32)])
+    )
     return replace(
         layer,
         stride=stride,
@@ -214,7 +232,10 @@ def sign_matched(layer: Convolution, row: int) -> Int8:
 
 @pytest.mark.parametrize("direction", [1, -1])
 @pytest.mark.parametrize("shift", [0, -1, -9, -16, -21, -22, -23, -30, -31, 3])
-@pytest.mark.parametrize("bias", [0, 2**29, 2**29 + 1, -(2**29), -(2**29) - 1, 2**30, -(2**30), 2_100_000_000, -2_100_000_000])
+@pytest.mark.parametrize(
+    "bias",
+    [0, 2**29, 2**29 + 1, -(2**29), -(2**29) - 1, 2**30, -(2**30), 2_100_000_000, -2_100_000_000],
+)
 def test_largest_accumulators(
     runtime: KernelLibrary, cmsis_nn: KernelLibrary, bias: int, shift: int, direction: int
 ) -> None:
@@ -230,7 +251,9 @@ def test_largest_accumulators(
         input_offset=0,
         output_offset=127 if direction > 0 else -128,
     )
-    layer = replace(layer, input=(sign_matched(layer, row=0) if direction > 0 else ~sign_matched(layer, row=0)))
+    layer = replace(
+        layer, input=(sign_matched(layer, row=0) if direction > 0 else ~sign_matched(layer, row=0))
+    )
     assert_equal(runtime, cmsis_nn, layer)
     # Twelve pixels, each the worst for one row: the same through strips of eight and four lanes.
     flat = np.concatenate([layer.weights.reshape(4, 1, 1, 450)] * 3)
@@ -244,12 +267,19 @@ def test_largest_accumulators(
     assert_equal(runtime, cmsis_nn, layer)
 
 
-def test_rows_too_long_for_the_fast_requantization(runtime: KernelLibrary, cmsis_nn: KernelLibrary) -> None:
+def test_rows_too_long_for_the_fast_requantization(
+    runtime: KernelLibrary, cmsis_nn: KernelLibrary
+) -> None:
     for columns in (32_767, 32_768, 40_000):
         layer = random_layer(np.random.default_rng(5), (1, 2, columns), 1, (1, 1), 0.0)
         weights = np.full((1, 1, 1, columns), -128, np.int8)
         layer = replace(layer, weights=weights, input=np.full((1, 2, columns), -128, np.int8))
-        layer = replace(layer, bias=np.array([2**29], np.int32), shifts=np.array([-22], np.int32), input_offset=0)
+        layer = replace(
+            layer,
+            bias=np.array([2**29], np.int32),
+            shifts=np.array([-22], np.int32),
+            input_offset=0,
+        )
         assert_equal(runtime, cmsis_nn, layer)
 
 

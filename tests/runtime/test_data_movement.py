@@ -59,7 +59,9 @@ def test_requantize(
 ) -> None:
     quant = PerTensorQuantParams(multiplier, shift)
     output = Guarded(256)
-    runtime.call("sparsec_requantize_s8", input_offset, output_offset, quant, 256, ALL_VALUES, output)
+    runtime.call(
+        "sparsec_requantize_s8", input_offset, output_offset, quant, 256, ALL_VALUES, output
+    )
     expected = requantized(multiplier, shift, input_offset, output_offset)
     np.testing.assert_array_equal(output.bytes, expected)
     output.bytes[:] = ALL_VALUES
@@ -68,20 +70,28 @@ def test_requantize(
 
 
 @MANY
-@given(shape=SHAPES, before=st.tuples(*[st.integers(0, 3)] * 4), after=st.tuples(*[st.integers(0, 3)] * 4))
+@given(
+    shape=SHAPES,
+    before=st.tuples(*[st.integers(0, 3)] * 4),
+    after=st.tuples(*[st.integers(0, 3)] * 4),
+)
 def test_pad(
     runtime: KernelLibrary, shape: tuple[int, ...], before: tuple[int, ...], after: tuple[int, ...]
 ) -> None:
     data = values(shape)
     expected = np.pad(data, list(zip(before, after, strict=True)), constant_values=-77)
     output = Guarded(expected.size)
-    runtime.call("sparsec_pad_s8", -77, Dims(*before), Dims(*shape), data, Dims(*expected.shape), output)
+    runtime.call(
+        "sparsec_pad_s8", -77, Dims(*before), Dims(*shape), data, Dims(*expected.shape), output
+    )
     np.testing.assert_array_equal(output.bytes, expected.reshape(-1))
 
 
 @pytest.mark.parametrize("permutation", list(itertools.permutations(range(4))), ids=str)
 @pytest.mark.parametrize("shape", [(2, 3, 4, 5), (1, 7, 1, 9), (1, 1, 1, 1)], ids=str)
-def test_transpose(runtime: KernelLibrary, permutation: tuple[int, ...], shape: tuple[int, ...]) -> None:
+def test_transpose(
+    runtime: KernelLibrary, permutation: tuple[int, ...], shape: tuple[int, ...]
+) -> None:
     data = values(shape)
     expected = data.transpose(permutation)
     output = Guarded(data.size)
@@ -91,8 +101,12 @@ def test_transpose(runtime: KernelLibrary, permutation: tuple[int, ...], shape: 
 
 
 @MANY
-@given(shape=SHAPES, axis=st.integers(0, 3), sizes=st.lists(st.integers(1, 5), min_size=1, max_size=4))
-def test_concatenate(runtime: KernelLibrary, shape: tuple[int, ...], axis: int, sizes: list[int]) -> None:
+@given(
+    shape=SHAPES, axis=st.integers(0, 3), sizes=st.lists(st.integers(1, 5), min_size=1, max_size=4)
+)
+def test_concatenate(
+    runtime: KernelLibrary, shape: tuple[int, ...], axis: int, sizes: list[int]
+) -> None:
     parts = [values((*shape[:axis], size, *shape[axis + 1 :])) for size in sizes]
     expected = np.concatenate(parts, axis)
     output = Guarded(expected.size)
@@ -100,6 +114,14 @@ def test_concatenate(runtime: KernelLibrary, shape: tuple[int, ...], axis: int, 
     offset = 0
     for part in parts:
         block_bytes = part.size // blocks
-        runtime.call("sparsec_concatenate_s8", blocks, block_bytes, expected.size // blocks, offset, part, output)
+        runtime.call(
+            "sparsec_concatenate_s8",
+            blocks,
+            block_bytes,
+            expected.size // blocks,
+            offset,
+            part,
+            output,
+        )
         offset += block_bytes
     np.testing.assert_array_equal(output.bytes, expected.reshape(-1))

@@ -3,7 +3,7 @@
 Where every output has its own scale, CMSIS-NN's 1x1 convolution of one pixel is the same layer.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -127,14 +127,14 @@ def assert_equal(
 ) -> Int8:
     expected = per_channel_output(cmsis_nn, layer)
     np.testing.assert_array_equal(our_output(runtime, layer, kernel), expected)
-    uniform = FullyConnected(
-        **{
-            **vars(layer),
-            "multipliers": np.full_like(layer.multipliers, layer.multipliers[0]),
-            "shifts": np.full_like(layer.shifts, layer.shifts[0]),
-        }
+    uniform = replace(
+        layer,
+        multipliers=np.full_like(layer.multipliers, layer.multipliers[0]),
+        shifts=np.full_like(layer.shifts, layer.shifts[0]),
     )
-    np.testing.assert_array_equal(our_output(runtime, uniform, kernel), per_tensor_output(cmsis_nn, uniform))
+    np.testing.assert_array_equal(
+        our_output(runtime, uniform, kernel), per_tensor_output(cmsis_nn, uniform)
+    )
     return expected
 
 
@@ -185,18 +185,21 @@ def test_any_layer(
 @pytest.mark.parametrize("shift", [2, 0, -1, -12, -31])
 @pytest.mark.parametrize("bias", [0, 2**30, -(2**30), 2_000_000_000, -2_000_000_000])
 def test_largest_accumulators(
-    runtime: KernelLibrary, cmsis_nn: KernelLibrary, bias: int, shift: int, sign: int, kernel: Kernel
+    runtime: KernelLibrary,
+    cmsis_nn: KernelLibrary,
+    bias: int,
+    shift: int,
+    sign: int,
+    kernel: Kernel,
 ) -> None:
     layer = random_layer(4, 6, 400, 0.5, shift)
     weights = np.where(layer.weights > 0, 127, np.where(layer.weights < 0, -128, 0)).astype(np.int8)
     matched = np.where(weights[0] >= 0, 127, -128).astype(np.int8)
-    layer = FullyConnected(
-        **{
-            **vars(layer),
-            "weights": weights,
-            "input": matched if sign > 0 else ~matched,
-            "bias": np.full(6, bias, np.int32),
-        }
+    layer = replace(
+        layer,
+        weights=weights,
+        input=matched if sign > 0 else ~matched,
+        bias=np.full(6, bias, np.int32),
     )
     assert_equal(runtime, cmsis_nn, layer, kernel)
 

@@ -1,0 +1,168 @@
+"""The memory plan that a module states, read from its IR and nothing else.
+
+A planned function takes the arena as its one argument and sees every buffer by a `memref.view` at a
+constant offset. Where its inputs and results lie is said in the attributes of that argument.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import prod
+
+from xdsl.dialects import arith, func, memref
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    DictionaryAttr,
+    IntegerAttr,
+    MemRefType,
+    ModuleOp,
+    i8,
+)
+from xdsl.ir import SSAValue
+
+from sparsec.ir.kernel import KernelOp
+from sparsec.ir.qnn import QUANTIZATION
+from sparsec.ir.quantization import QuantizationAttr
+from sparsec.ir.shapes import shape_of
+from sparsec.ir.views import memory_of
+from sparsec.planning.certificate import Region, Step, certify
+from sparsec.quantization.scheme import Quantization
+
+INPUTS = "sparsec.inputs"
+OUTPUTS = "sparsec.outputs"
+"""Attributes of the arena argument: the places of inputs and results, in order."""
+
+INPUT = "sparsec.input"
+OUTPUT = "sparsec.output"
+"""Attributes of a view: the number of the input or result that it shows."""
+
+SCRATCH_ALIGNMENT = 8
+"""Bytes to which the kernels want their scratch memory aligned."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an input or result lies in the arena, in bytes, and how it is quantized."""
+
+    offset: int
+    shape: tuple[int, ...]
+    quantization: Quantization | None
+
+    @property
+    def bytes(self) -> int:
+        """Size in bytes."""
+        return prod(self.shape)
+
+    def attribute(self) -> DictionaryAttr:
+        """The place as an attribute."""
+        entries = {
+            "offset": IntegerAttr(self.offset, 64),
+            "type": MemRefType(i8, self.shape),
+        }
+        if self.quantization is not None:
+            entries[QUANTIZATION] = QuantizationAttr(self.quantization)
+        return DictionaryAttr(entries)
+
+
+def place_of(attribute: DictionaryAttr) -> Place:
+    """The inverse of `Place.attribute`."""
+    offset, quantization = attribute.data["offset"], attribute.data.get(QUANTIZATION)
+    assert isinstance(offset, IntegerAttr)
+    return Place(
+        offset.value.data,
+        shape_of(attribute.data["type"]),
+        quantization.data if isinstance(quantization, QuantizationAttr) else None,
+    )
+
+
+@dataclass(frozen=True)
+class PlannedFunction:
+    """A function whose buffers all lie in its arena."""
+
+    function: func.FuncOp
+    arena_bytes: int
+    inputs: tuple[Place, ...]
+    outputs: tuple[Place, ...]
+
+    @property
+    def kernels(self) -> Iterator[KernelOp]:
+        """The calls, in order."""
+        return (op for op in self.function.body.block.ops if isinstance(op, KernelOp))
+
+
+def planned_function(module: ModuleOp) -> PlannedFunction | None:
+    """The planned function of `module`, None when its memory is not planned."""
+    for function in module.ops:
+        if not isinstance(function, func.FuncOp) or function.arg_attrs is None:
+            continue
+        if len(function.arg_attrs) != 1 or INPUTS not in function.arg_attrs.data[0].data:
+            continue
+        attributes = function.arg_attrs.data[0].data
+        (arena,) = function.body.block.args
+        return PlannedFunction(
+            function,
+            shape_of(arena.type)[0],
+            _places(attributes[INPUTS]),
+            _places(attributes[OUTPUTS]),
+        )
+    return None
+
+
+def _places(attribute: object) -> tuple[Place, ...]:
+    assert isinstance(attribute, ArrayAttr)
+    places: list[Place] = []
+    for entry in attribute:  # pyright: ignore[reportUnknownVariableType]
+        assert isinstance(entry, DictionaryAttr)
+        places.append(place_of(entry))
+    return tuple(places)
+
+
+def arena_offset(view: memref.ViewOp) -> int:
+    """The constant offset of a view, in bytes."""
+    constant = view.byte_shift.owner
+    assert isinstance(constant, arith.ConstantOp)
+    assert isinstance(constant.value, IntegerAttr)
+    return constant.value.value.data
+
+
+def certify_plan(planned: PlannedFunction) -> None:
+    """Raises ValueError unless the plan of the function gives every kernel the bytes it needs."""
+    numbers: dict[SSAValue, int] = {}
+    regions: dict[int, Region] = {}
+    inputs: dict[int, int] = {}
+    outputs: dict[int, int] = {}
+    for view in planned.function.body.block.ops:
+        if not isinstance(view, memref.ViewOp):
+            continue
+        number = numbers[view.result] = len(numbers)
+        regions[number] = Region(arena_offset(view), prod(shape_of(view.result.type)))
+        for name, places, found in (
+            (INPUT, planned.inputs, inputs),
+            (OUTPUT, planned.outputs, outputs),
+        ):
+            index = view.attributes.get(name)
+            if isinstance(index, IntegerAttr):
+                place = places[index.value.data]
+                if (place.offset, place.bytes) != (regions[number].offset, regions[number].size):
+                    raise ValueError(f"{name} {index.value.data} does not lie where it is said to")
+                found[index.value.data] = number
+    if outputs.keys() != set(range(len(planned.outputs))):
+        raise ValueError("not every output has a buffer")
+
+    steps: list[Step] = []
+    for index, op in enumerate(planned.kernels):
+        written = {memory_of(value) for value in op.written()}
+        used = [memory_of(value) for value in op.operands]
+        scratch: SSAValue | None = getattr(op, "scratch", None)
+        if scratch is not None:
+            number = numbers[scratch]
+            regions[number] = replace(regions[number], alignment=SCRATCH_ALIGNMENT)
+        steps.append(
+            Step(
+                f"call {index}, {op.name}",
+                tuple(numbers[value] for value in used if value in numbers.keys() - written),
+                tuple(numbers[value] for value in used if value in written),
+            )
+        )
+    certify(
+        planned.arena_bytes, regions, list(inputs.values()), steps, list(outputs.values())
+    )

@@ -1,0 +1,145 @@
+"""Writing `nn`: one function `main`, to which each call of the model adds its operations.
+
+The one rule: an activation is never moved to another order before an operation asks for it.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+import numpy as np
+from xdsl.dialects.builtin import Float32Type, FunctionType, ModuleOp, StringAttr, TensorType
+from xdsl.dialects.func import FuncOp, ReturnOp
+from xdsl.ir import Block, Operation, Region, SSAValue
+
+from sparsec.frontends.call import Place
+from sparsec.frontends.errors import FrontendError, UnsupportedError
+from sparsec.frontends.tensors import (
+    CHANNELS_LAST,
+    Activation,
+    Array,
+    Order,
+    Parameter,
+    Tensor,
+    as_in_torch,
+)
+from sparsec.ir import nn
+
+Layout: TypeAlias = Literal["nchw", "nhwc"]
+
+
+def entry_order(rank: int, layout: Layout) -> Order:
+    """The order of the axes of an argument or result of the generated entry."""
+    return CHANNELS_LAST[4] if rank == 4 and layout == "nhwc" else as_in_torch(rank)
+
+
+def float_type(shape: Sequence[int]) -> TensorType[Float32Type]:
+    """A tensor of float32."""
+    return TensorType(Float32Type(), shape)
+
+
+class Builder:
+    """Collects the operations of `main`."""
+
+    def __init__(self, layout: Layout):
+        self.block = Block()
+        self.layout: Layout = layout
+        self.place = Place("")
+        self._moved: dict[tuple[SSAValue, Order], SSAValue] = {}
+        self._constants: dict[tuple[int, Order], tuple[Parameter, SSAValue]] = {}
+
+    def argument(self, name: str, shape: Sequence[int]) -> Activation:
+        """A new input of `main`; `shape` is torch's."""
+        order = entry_order(len(shape), self.layout)
+        ssa = self.block.insert_arg(
+            float_type([shape[axis] for axis in order]), len(self.block.args)
+        )
+        if SSAValue.is_valid_name(name):
+            ssa.name_hint = name
+        return Activation(ssa, tuple(shape), order, is_argument=True)
+
+    def settled(self, value: Activation) -> Activation:
+        """`value`, in channels-last order where it is an image that comes from outside."""
+        if not value.is_argument or len(value.shape) != 4:
+            return value
+        return Activation(self.ssa(value, CHANNELS_LAST[4]), value.shape, CHANNELS_LAST[4])
+
+    def add(self, op: Operation, order: Order) -> Activation:
+        """Append `op`, whose one result is held in `order`."""
+        op.attributes["layer"] = StringAttr(self.place.layer)
+        self.block.add_op(op)
+        type = op.results[0].type
+        assert isinstance(type, TensorType)
+        stored = type.get_shape()
+        shape = tuple(stored[order.index(axis)] for axis in range(len(order)))
+        return Activation(op.results[0], shape, order)
+
+    def ssa(self, value: Tensor, order: Order | None = None) -> SSAValue:
+        """`value` with its axes in `order` (torch's, if None), transposed if it has to be."""
+        if order is None:
+            order = as_in_torch(len(value.shape))
+        if isinstance(value, Parameter):
+            return self._constant(value, order)
+        if value.order == order:
+            return value.ssa
+        key = (value.ssa, order)
+        if key not in self._moved:
+            self._moved[key] = self._transpose(value, order)
+        return self._moved[key]
+
+    def reshape(self, value: SSAValue, shape: Sequence[int]) -> SSAValue:
+        """`value` with another shape, row by row."""
+        type = value.type
+        assert isinstance(type, TensorType)
+        if type.get_shape() == tuple(shape):
+            return value
+        return self.add(nn.ReshapeOp(value, shape), as_in_torch(len(shape))).ssa
+
+    def constant(self, array: Array, name: str) -> SSAValue:
+        """A constant as it is, named for what it came from."""
+        return self._constant(Parameter(name, array), as_in_torch(array.ndim))
+
+    def _transpose(self, value: Activation, order: Order) -> SSAValue:
+        permutation = [value.order.index(axis) for axis in order]
+        shape = [value.shape[axis] for axis in order]
+        moving = [axis for axis in permutation if value.shape[value.order[axis]] != 1]
+        if moving == sorted(moving):  # only axes of one element change places
+            return self.reshape(value.ssa, shape)
+        return self.add(nn.TransposeOp(value.ssa, permutation), as_in_torch(len(order))).ssa
+
+    def _constant(self, parameter: Parameter, order: Order) -> SSAValue:
+        key = (id(parameter), order)
+        if key not in self._constants:
+            moved = parameter.permuted(order)
+            op = nn.ConstantOp(_checked(moved), parameter.name)
+            self.block.add_op(op)
+            ssa: SSAValue = op.result
+            if moved.quantization is not None:
+                ssa = self.add(nn.DequantizeOp(ssa, moved.quantization), order).ssa
+            # The parameter is kept: its id stays taken for as long as the key is in use.
+            self._constants[key] = (parameter, ssa)
+        return self._constants[key][1]
+
+    def finish(self, results: Sequence[Tensor]) -> ModuleOp:
+        """The module, with `results` as the results of `main`."""
+        self.place = Place("output")
+        values = [self.ssa(value, entry_order(len(value.shape), self.layout)) for value in results]
+        self.block.add_op(ReturnOp(*values))
+        type = FunctionType.from_lists(self.block.arg_types, [value.type for value in values])
+        return ModuleOp([FuncOp("main", type, Region(self.block))])
+
+
+def _checked(parameter: Parameter) -> Array:
+    array = parameter.array
+    if parameter.quantization is not None:
+        return array
+    if array.dtype != np.float32:
+        raise UnsupportedError(
+            f"'{parameter.name}' is {array.dtype} where float32 is needed: "
+            "export the model after model.float()"
+        )
+    if not np.isfinite(array).all():
+        raise FrontendError(
+            f"parameter '{parameter.name}' holds NaN or infinite values: "
+            "repair or retrain the model before compiling it"
+        )
+    return array

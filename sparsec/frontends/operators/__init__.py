@@ -1,0 +1,25 @@
+"""Every torch operation that can be imported: a new one is a function and one entry of its file's table.
+
+An operator takes a Builder and a Call and gives what the call gives: a Tensor, a number, a list of
+these, or None. A call of several results gives those that a model may use.
+"""
+
+from collections.abc import Mapping
+
+from sparsec.frontends.operators.elementwise import ELEMENTWISE
+from sparsec.frontends.operators.pooling import POOLING
+from sparsec.frontends.operators.quantization import QUANTIZATION
+from sparsec.frontends.operators.scalar import SCALAR
+from sparsec.frontends.operators.shape import SHAPE
+from sparsec.frontends.operators.signature import Operator
+from sparsec.frontends.operators.weighted import WEIGHTED
+
+OPERATORS: Mapping[str, Operator] = {
+    **WEIGHTED,
+    **ELEMENTWISE,
+    **POOLING,
+    **SHAPE,
+    **QUANTIZATION,
+    **SCALAR,
+}
+"""By the operation's name without its overload, and without the `_` of an operation in place."""

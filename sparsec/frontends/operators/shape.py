@@ -1,0 +1,234 @@
+"""Where elements lie: reshapes, permutations, borders and concatenation; and what does nothing."""
+
+from collections.abc import Mapping, Sequence
+from math import prod
+
+import numpy as np
+
+from sparsec.frontends.builder import Builder, float_type
+from sparsec.frontends.call import Call
+from sparsec.frontends.errors import UnsupportedError
+from sparsec.frontends.operators.signature import Operator
+from sparsec.frontends.tensors import Activation, Parameter, Tensor, as_in_torch
+from sparsec.ir import nn
+from sparsec.quantization.window import Border
+
+
+def reshaped(builder: Builder, value: Tensor, shape: Sequence[int]) -> Tensor:
+    """`value` row by row in another shape."""
+    if value.shape == tuple(shape):
+        return value
+    if isinstance(value, Parameter):
+        if value.quantization is not None and value.quantization.axis is not None:
+            raise UnsupportedError("the reshape of a constant with a scale for each channel")
+        return Parameter(value.name, value.array.reshape(shape), value.quantization)
+    ssa = builder.reshape(builder.ssa(value), shape)
+    return Activation(ssa, tuple(shape), as_in_torch(len(shape)))
+
+
+def reshape(builder: Builder, call: Call) -> Tensor:
+    """reshape and view; a size of the exported batch in front stands for the batch."""
+    value = call.tensor("self")
+    sizes = call.integers("shape" if call.given("shape") else "size")
+    if isinstance(value, Activation) and sizes and sizes[0] == call.exported_batch:
+        sizes = [1, *sizes[1:]]
+    if -1 in sizes:
+        known = -prod(sizes)
+        if known == 0 or prod(value.shape) % known:
+            raise UnsupportedError(f"{prod(value.shape)} elements do not fit {sizes}")
+        sizes = [prod(value.shape) // known if n == -1 else n for n in sizes]
+    if prod(sizes) != prod(value.shape):
+        raise UnsupportedError(
+            f"shape {sizes} does not fit a batch of 1, which has {prod(value.shape)} elements: "
+            "write it with -1 or x.shape[0] in place of the batch"
+        )
+    return reshaped(builder, value, sizes)
+
+
+def flatten(builder: Builder, call: Call) -> Tensor:
+    """Axes from start_dim to end_dim as one."""
+    value = call.tensor("self", "input")
+    rank = max(len(value.shape), 1)
+    start, end = call.integer("start_dim", 0) % rank, call.integer("end_dim", -1) % rank
+    middle = prod(value.shape[start : end + 1])
+    return reshaped(builder, value, (*value.shape[:start], middle, *value.shape[end + 1 :]))
+
+
+def unflatten(builder: Builder, call: Call) -> Tensor:
+    """One axis as several."""
+    value = call.tensor("self")
+    axis = call.integer("dim") % len(value.shape)
+    sizes = call.integers("sizes")
+    if -1 in sizes:
+        sizes = [value.shape[axis] // -prod(sizes) if n == -1 else n for n in sizes]
+    return reshaped(builder, value, (*value.shape[:axis], *sizes, *value.shape[axis + 1 :]))
+
+
+def squeeze(builder: Builder, call: Call) -> Tensor:
+    """Without axes of one element; the batch stays, as it is one only here."""
+    value = call.tensor("self")
+    rank = len(value.shape)
+    axes = [n % rank for n in call.integers("dim", list(range(rank)))]
+    keep_batch = call.exported_batch != 1 and isinstance(value, Activation)
+    shape = [
+        n
+        for axis, n in enumerate(value.shape)
+        if n != 1 or axis not in axes or (keep_batch and axis == 0)
+    ]
+    return reshaped(builder, value, shape)
+
+
+def unsqueeze(builder: Builder, call: Call) -> Tensor:
+    """With one more axis of one element."""
+    value = call.tensor("self")
+    axis = call.integer("dim") % (len(value.shape) + 1)
+    return reshaped(builder, value, (*value.shape[:axis], 1, *value.shape[axis:]))
+
+
+def permuted(value: Tensor, axes: Sequence[int]) -> Tensor:
+    """torch's axes in another order: nothing moves, the order in memory is only named anew."""
+    if isinstance(value, Parameter):
+        return value.permuted(axes)
+    shape = tuple(value.shape[axis] for axis in axes)
+    order = tuple(axes.index(axis) for axis in value.order)
+    return Activation(value.ssa, shape, order, value.is_argument)
+
+
+def permute(builder: Builder, call: Call) -> Tensor:
+    """permute(dims)."""
+    value = call.tensor("self")
+    return permuted(value, [axis % len(value.shape) for axis in call.integers("dims")])
+
+
+def transpose(builder: Builder, call: Call) -> Tensor:
+    """Two axes exchanged; `t` exchanges those of a matrix."""
+    value = call.tensor("self")
+    rank = len(value.shape)
+    axes = list(range(rank))
+    if rank > 1:
+        first, second = call.integer("dim0", 0) % rank, call.integer("dim1", 1) % rank
+        axes[first], axes[second] = axes[second], axes[first]
+    return permuted(value, axes)
+
+
+def identity(builder: Builder, call: Call) -> Tensor:
+    """What changes neither values nor shape."""
+    return call.tensor("self", "input")
+
+
+def dropout(builder: Builder, call: Call) -> Tensor:
+    """Nothing, once training is over."""
+    if call.flag("train") and call.number("p", 0.5) > 0:
+        raise UnsupportedError("it is in training mode: call model.eval() before the export")
+    return call.tensor("input", "self")
+
+
+FLOAT32_CODES = (6, 7)
+"""float32 as TorchScript's and as torch.export's number of a dtype."""
+
+
+def to(builder: Builder, call: Call) -> Tensor:
+    """A conversion to what the value already is."""
+    if call.given("dtype") and call.arguments["dtype"] not in FLOAT32_CODES:
+        raise UnsupportedError("a conversion to a type other than float32")
+    value = call.tensor("self")
+    if isinstance(value, Parameter) and value.quantization is None:
+        return Parameter(value.name, value.array.astype(np.float32))
+    return value
+
+
+def expand(builder: Builder, call: Call) -> Tensor:
+    """A repetition; of an activation, only one that repeats nothing."""
+    value = call.tensor("self")
+    if isinstance(value, Parameter):
+        sizes = call.integers("size")
+        if value.quantization is not None or -1 in sizes:
+            raise UnsupportedError("a repetition of this constant")
+        return Parameter(value.name, np.broadcast_to(value.array, sizes).copy())
+    rank, sizes = len(value.shape), call.integers("size")
+    if len(sizes) != rank or any(
+        n not in (-1, m) for n, m in zip(sizes[1:], value.shape[1:], strict=True)
+    ):
+        raise UnsupportedError("a repetition of an activation")
+    return value
+
+
+def whole_slice(builder: Builder, call: Call) -> Tensor:
+    """A slice that takes everything."""
+    value = call.tensor("self")
+    length = value.shape[call.integer("dim", 0) % len(value.shape)]
+    start = call.integer("start", 0) if call.given("start") else 0
+    end = call.integer("end", length) if call.given("end") else length
+    if start not in (0, -length) or end < length or call.integer("step", 1) != 1:
+        raise UnsupportedError("only a slice of the whole axis is supported")
+    return value
+
+
+def pad(builder: Builder, call: Call) -> Tensor:
+    """A border of one value; torch lists (before, after) from the last axis on."""
+    value = call.activation("self", "input")
+    if call.text("mode", "constant") != "constant":
+        raise UnsupportedError(f"padding mode '{call.text('mode')}' is not supported")
+    sizes, rank = call.integers("pad"), len(value.shape)
+    if any(n < 0 for n in sizes):
+        raise UnsupportedError("negative padding is not supported")
+    low, high = [0] * rank, [0] * rank
+    for i in range(len(sizes) // 2):
+        low[rank - 1 - i], high[rank - 1 - i] = sizes[2 * i : 2 * i + 2]
+    if low[0] or high[0]:
+        raise UnsupportedError("padding of the batch is not supported")
+    if not any(sizes):
+        return value
+    border = Border(tuple(low[a] for a in value.order), tuple(high[a] for a in value.order))
+    number = call.number("value") if call.given("value") else 0.0
+    return builder.add(nn.PadOp(value.ssa, number, border), value.order)
+
+
+def concatenate(builder: Builder, call: Call) -> Tensor:
+    """Tensors side by side along one axis."""
+    values = [value for value in call.tensors("tensors") if value.shape != (0,)]
+    activations = [value for value in values if isinstance(value, Activation)]
+    if not activations:
+        raise UnsupportedError("a concatenation of constants")
+    order, rank = activations[0].order, len(activations[0].shape)
+    axis = call.integer("dim", 0) % rank
+    if axis == 0:
+        raise UnsupportedError("a concatenation of batches")
+    if len(values) == 1:
+        return values[0]
+    shape = list(activations[0].shape)
+    shape[axis] = sum(value.shape[axis] for value in values)
+    type = float_type([shape[a] for a in order])
+    inputs = [builder.ssa(value, order) for value in values]
+    return builder.add(nn.ConcatOp(inputs, order.index(axis), type), order)
+
+
+SHAPE: Mapping[str, Operator] = {
+    "aten.reshape": reshape,
+    "aten.view": reshape,
+    "aten._unsafe_view": reshape,
+    "aten.flatten": flatten,
+    "aten.unflatten": unflatten,
+    "aten.squeeze": squeeze,
+    "aten.unsqueeze": unsqueeze,
+    "aten.permute": permute,
+    "aten.transpose": transpose,
+    "aten.t": transpose,
+    "aten.pad": pad,
+    "aten.constant_pad_nd": pad,
+    "aten.cat": concatenate,
+    "aten.concat": concatenate,
+    "aten.slice": whole_slice,
+    "aten.expand": expand,
+    "aten.to": to,
+    "aten._to_copy": to,
+    "aten.dropout": dropout,
+    "aten.feature_dropout": dropout,
+    "aten.alpha_dropout": dropout,
+    "aten.native_dropout": dropout,
+    "aten.contiguous": identity,
+    "aten.clone": identity,
+    "aten.alias": identity,
+    "aten.detach": identity,
+    "aten.lift_fresh_copy": identity,
+}

@@ -1,0 +1,173 @@
+"""Layers with weights: convolutions, fully connected layers and batch normalization."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from xdsl.ir import SSAValue
+
+from sparsec.frontends.builder import Builder, float_type
+from sparsec.frontends.call import Call
+from sparsec.frontends.errors import UnsupportedError
+from sparsec.frontends.operators.image import height_and_width, read_image, written_image
+from sparsec.frontends.operators.signature import Operator
+from sparsec.frontends.tensors import (
+    CHANNELS_LAST,
+    Activation,
+    Parameter,
+    Tensor,
+    as_in_torch,
+)
+from sparsec.ir import nn
+from sparsec.quantization.window import Window
+
+
+def bias_of(builder: Builder, bias: Parameter | None, channels: int) -> SSAValue:
+    """The bias of a layer, zero if it has none."""
+    if bias is None:
+        return builder.constant(
+            np.zeros(channels, np.float32), f"{builder.place.layer}.bias (none in the model)"
+        )
+    if bias.shape != (channels,):
+        raise UnsupportedError(f"its bias has shape {bias.shape} instead of ({channels},)")
+    return builder.ssa(bias)
+
+
+def padding_of(call: Call, kernel: Sequence[int], dilation: Sequence[int]) -> list[tuple[int, int]]:
+    """(before, after) for each spatial axis; torch's "same" puts an odd pixel after."""
+    padding = call.arguments.get("padding", 0)
+    if padding == "valid":
+        return [(0, 0)] * len(kernel)
+    if padding == "same":
+        totals = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+        return [(total // 2, total - total // 2) for total in totals]
+    return [(p, p) for p in call.repeated("padding", len(kernel), 0)]
+
+
+def convolution(builder: Builder, call: Call) -> Tensor:
+    """conv1d and conv2d, with groups of all channels or of one."""
+    value, weight = call.activation("input"), call.parameter("weight")
+    rank = len(weight.shape)
+    if call.flag("transposed"):
+        raise UnsupportedError("transposed convolutions are not supported")
+    if rank not in CHANNELS_LAST or len(value.shape) != rank:
+        raise UnsupportedError("only convolutions over one or two dimensions are supported")
+    image = read_image(builder, value)
+    if rank == 3:
+        weight = with_height(weight)
+    outputs, inputs, *kernel = weight.shape
+    strides = call.repeated("stride", rank - 2, 1)
+    dilations = call.repeated("dilation", rank - 2, 1)
+    pads = padding_of(call, kernel[4 - rank :], dilations)
+    before = height_and_width([pad[0] for pad in pads], rank, 0)
+    after = height_and_width([pad[1] for pad in pads], rank, 0)
+    window = Window(
+        height_and_width(strides, rank, 1),
+        (*before, *after),
+        height_and_width(dilations, rank, 1),
+    )
+    groups, channels = call.integer("groups", 1), value.shape[1]
+    if groups == 1:
+        kind, order = nn.Conv2dOp, (0, 2, 3, 1)
+    elif groups == channels and inputs == 1:
+        kind, order = nn.DepthwiseConv2dOp, (1, 2, 3, 0)
+    else:
+        raise UnsupportedError(
+            f"groups = {groups} is neither 1 nor the number of input channels, {channels}"
+        )
+    size = window.output_size(
+        (1, value.shape[2]) if rank == 3 else (value.shape[2], value.shape[3]),
+        (kernel[0], kernel[1]),
+    )
+    bias = bias_of(builder, call.optional_parameter("bias"), outputs)
+    op = kind(image, builder.ssa(weight, order), bias, window, float_type((1, *size, outputs)))
+    return written_image(builder, builder.add(op, CHANNELS_LAST[4]), rank)
+
+
+def with_height(weight: Parameter) -> Parameter:
+    """Weights (O, I, L) as (O, I, 1, L)."""
+    scheme = weight.quantization
+    if scheme is not None and scheme.axis == 2:
+        raise UnsupportedError("its weights have a scale for each element of the kernel")
+    return Parameter(weight.name, weight.array[:, :, np.newaxis, :], scheme)
+
+
+def fully_connected(
+    builder: Builder, value: Activation, weight: Parameter, bias: Parameter | None
+) -> Tensor:
+    """`value` (.., K) times weights (O, K)."""
+    if len(weight.shape) != 2 or len(value.shape) < 2:
+        raise UnsupportedError("its weights must be a matrix, and its input a batch of vectors")
+    outputs = weight.shape[0]
+    op = nn.LinearOp(
+        builder.ssa(value),
+        builder.ssa(weight),
+        bias_of(builder, bias, outputs),
+        float_type((*value.shape[:-1], outputs)),
+    )
+    return builder.add(op, as_in_torch(len(value.shape)))
+
+
+def linear(builder: Builder, call: Call) -> Tensor:
+    """aten.linear."""
+    return fully_connected(
+        builder,
+        call.activation("input"),
+        call.parameter("weight"),
+        call.optional_parameter("bias"),
+    )
+
+
+def addmm(builder: Builder, call: Call) -> Tensor:
+    """bias + x @ w, as a decomposed linear layer is."""
+    if call.number("alpha", 1) != 1 or call.number("beta", 1) != 1:
+        raise UnsupportedError("alpha and beta other than 1 are not supported")
+    weight = call.parameter("mat2").permuted((1, 0))
+    return fully_connected(builder, call.activation("mat1"), weight, call.parameter("self"))
+
+
+def matmul(builder: Builder, call: Call) -> Tensor:
+    """x @ w with constant w."""
+    name = "mat2" if call.given("mat2") else "other"
+    weight = call.parameter(name)
+    if len(weight.shape) != 2:
+        raise UnsupportedError("its weights must be a matrix")
+    return fully_connected(builder, call.activation("self"), weight.permuted((1, 0)), None)
+
+
+def batch_norm(builder: Builder, call: Call) -> Tensor:
+    """Batch normalization with the stored statistics."""
+    if call.flag("training"):
+        raise UnsupportedError("it is in training mode: call model.eval() before the export")
+    value = call.activation("input")
+    rank, channels = len(value.shape), value.shape[1] if len(value.shape) > 1 else 0
+    if not call.given("running_mean") or not call.given("running_var"):
+        raise UnsupportedError("it has no running statistics (track_running_stats=False)")
+    if rank != 2 and rank not in CHANNELS_LAST:
+        raise UnsupportedError(f"its input has {rank} dimensions")
+    order = CHANNELS_LAST.get(rank, as_in_torch(rank))
+    gamma, beta = call.optional_parameter("weight"), call.optional_parameter("bias")
+    layer = builder.place.layer
+    op = nn.BatchNormOp(
+        builder.ssa(value, order),
+        builder.ssa(gamma or Parameter(f"{layer}.weight", np.ones(channels, np.float32))),
+        builder.ssa(beta or Parameter(f"{layer}.bias", np.zeros(channels, np.float32))),
+        builder.ssa(call.parameter("running_mean")),
+        builder.ssa(call.parameter("running_var")),
+        call.number("eps", 1e-5),
+    )
+    return builder.add(op, order)
+
+
+WEIGHTED: Mapping[str, Operator] = {
+    "aten.conv1d": convolution,
+    "aten.conv2d": convolution,
+    "aten.convolution": convolution,
+    "aten._convolution": convolution,
+    "aten._convolution_mode": convolution,
+    "aten.linear": linear,
+    "aten.addmm": addmm,
+    "aten.mm": matmul,
+    "aten.matmul": matmul,
+    "aten.batch_norm": batch_norm,
+    "aten._native_batch_norm_legit_no_training": batch_norm,
+}

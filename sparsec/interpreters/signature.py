@@ -1,0 +1,54 @@
+"""What the entry of a quantized module takes and gives, in real numbers."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from xdsl.dialects import func
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
+
+from sparsec.ir.qnn import QUANTIZATION
+from sparsec.ir.quantization import QuantizationAttr
+from sparsec.quantization.ranges import dequantize, quantize
+from sparsec.quantization.scheme import Quantization
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+
+def main_function(module: ModuleOp) -> func.FuncOp:
+    """The entry of a module. Raises ValueError when there is none."""
+    for op in module.ops:
+        if isinstance(op, func.FuncOp) and op.sym_name.data == "main":
+            return op
+    raise ValueError("the module has no function called 'main'")
+
+
+def _quantizations(attributes: ArrayAttr[DictionaryAttr] | None) -> list[Quantization]:
+    found: list[Quantization] = []
+    for entry in attributes or ():
+        attribute = entry.data.get(QUANTIZATION)
+        if isinstance(attribute, QuantizationAttr):
+            found.append(attribute.data)
+    return found
+
+
+def entry_quantizations(module: ModuleOp) -> tuple[list[Quantization], list[Quantization]]:
+    """Those of the arguments and of the results; empty above `qnn`."""
+    main = main_function(module)
+    return _quantizations(main.arg_attrs), _quantizations(main.res_attrs)
+
+
+def quantized(arrays: Sequence[Array], quantizations: Sequence[Quantization]) -> list[Array]:
+    """Float arrays as int8."""
+    return [
+        quantize(array, q.scale, q.zero_point)
+        for array, q in zip(arrays, quantizations, strict=True)
+    ]
+
+
+def dequantized(arrays: Sequence[Array], quantizations: Sequence[Quantization]) -> list[Array]:
+    """Int8 arrays as real numbers."""
+    return [
+        dequantize(array, q.scale, q.zero_point)
+        for array, q in zip(arrays, quantizations, strict=True)
+    ]

@@ -1,0 +1,224 @@
+"""`calibrate`: run the float network on real data and note the range of every value.
+
+    %y = nn.linear ..        becomes        %y = nn.linear .. {nn.range = array<f64: -1.5, 3.25>}
+
+The ranges are what `quantize` works from. Arguments carry theirs in the function's `arg_attrs`.
+"""
+
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import prod
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp, f32
+from xdsl.dialects.func import FuncOp
+from xdsl.ir import Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.utils.exceptions import PassFailedException
+
+from sparsec.analysis.ranges import set_range
+from sparsec.interpreters.run import interpret
+from sparsec.ir import nn
+from sparsec.ir.layer import layer_of
+from sparsec.ir.shapes import shape_of
+from sparsec.quantization.observers import MinMaxObserver, PercentileObserver
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+_CHUNK_VALUES = 1 << 25
+"""About how many float32 values one run of the interpreter may hold: 128 MiB."""
+
+_MOST_SAMPLES = 32
+
+
+class Observer(Protocol):
+    """What sees values and answers with their range."""
+
+    def update(self, values: Array) -> None: ...
+    def range(self) -> tuple[float, float]: ...
+
+
+ObserverFactory: TypeAlias = Callable[[], Observer]
+
+
+def main_of(module: ModuleOp) -> FuncOp:
+    """The function `main`. PassFailedException if there is none."""
+    for op in module.ops:
+        if isinstance(op, FuncOp) and op.sym_name.data == "main":
+            return op
+    raise PassFailedException("the module has no function main")
+
+
+def input_names(function: FuncOp) -> list[str]:
+    """A name for each argument: that of the IR, else `arr_0`, `arr_1`, .. as numpy says."""
+    return [arg.name_hint or f"arr_{i}" for i, arg in enumerate(function.args)]
+
+
+def read_arrays(path: Path, names: Sequence[str]) -> list[Array]:
+    """One array for each of `names` from a .npy or .npz file.
+
+    An .npz is read by the names, else as `arr_0`, `arr_1`, .., else in its own order when it
+    holds just as many arrays. Raises PassFailedException where that fails.
+    """
+    try:
+        loaded: Any = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            arrays: Mapping[str, Array] = {"arr_0": loaded}
+        else:
+            with loaded:
+                arrays = {name: loaded[name] for name in loaded.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise PassFailedException(f"cannot read calibration data from {path}: {reason}") from error
+    for wanted in (names, [f"arr_{i}" for i in range(len(names))]):
+        if all(name in arrays for name in wanted):
+            return [arrays[name] for name in wanted]
+    if len(arrays) != len(names):
+        found = ", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items())
+        raise PassFailedException(
+            f"{path} holds the arrays {found or 'none'}, but the network takes "
+            f"{len(names)}: name them {', '.join(names)}"
+        )
+    return list(arrays.values())
+
+
+def check_inputs(function: FuncOp, inputs: Sequence[Array]) -> list[Array]:
+    """`inputs` as float32, [N, ..] for each argument of type 1x... PassFailedException else."""
+    names = input_names(function)
+    if len(inputs) != len(names):
+        raise PassFailedException(
+            f"the network takes {len(names)} inputs, the calibration data has {len(inputs)}"
+        )
+    checked: list[Array] = []
+    for name, argument, array in zip(names, function.args, inputs, strict=True):
+        batch, *shape = shape_of(argument.type) or (0,)
+        expected = f"[{', '.join(['N' if batch == 1 else str(batch), *map(str, shape)])}]"
+        fits = list(array.shape[1:]) == shape and (batch == 1 or list(array.shape[:1]) == [batch])
+        if array.ndim == 0 or not fits or array.size == 0:
+            raise PassFailedException(
+                f"calibration data for input {name} must have shape {expected}, "
+                f"got {list(array.shape)}"
+            )
+        if array.dtype.kind not in "fiub":
+            raise PassFailedException(
+                f"calibration data for input {name} must be numbers, got {array.dtype}"
+            )
+        if not np.all(np.isfinite(array)):
+            raise PassFailedException(f"calibration data for input {name} has NaN or infinity")
+        checked.append(array.astype(np.float32))
+    if len({len(array) for array in checked}) > 1:
+        raise PassFailedException(
+            f"calibration data must have as many samples for each input, "
+            f"got {[len(array) for array in checked]}"
+        )
+    return checked
+
+
+def check_constants(module: ModuleOp) -> None:
+    """PassFailedException if a weight is NaN or infinite."""
+    for op in module.walk():
+        if isinstance(op, nn.ConstantOp) and not np.all(np.isfinite(op.array)):
+            raise PassFailedException(
+                f"{op.name_in_model or 'a constant'} holds NaN or infinity; "
+                "train or load the model again"
+            )
+
+
+def is_observed(value: SSAValue) -> bool:
+    """Whether calibration notes a range for `value`: a float tensor that is not a constant."""
+    if isinstance(value.owner, nn.ConstantOp | nn.DequantizeOp):
+        return False
+    return isinstance(value.type, nn.F32Tensor.__origin__) and value.type.element_type == f32
+
+
+def samples_at_once(function: FuncOp) -> int:
+    """How many samples the interpreter takes in one run: 1 unless axis 0 is always the batch."""
+    total = 0
+    for op in function.body.walk():
+        for result in op.results:
+            shape = shape_of(result.type)
+            total += prod(shape)
+            if not isinstance(op, nn.ConstantOp | nn.DequantizeOp) and shape[:1] != (1,):
+                return 1
+        if isinstance(op, nn.TransposeOp) and op.permutation.get_values()[0] != 0:
+            return 1
+        if isinstance(op, nn.ConcatOp) and op.axis.value.data == 0:
+            return 1
+    return max(1, min(_MOST_SAMPLES, _CHUNK_VALUES // max(1, total)))
+
+
+def calibrate(module: ModuleOp, inputs: Sequence[Array], observer: ObserverFactory) -> None:
+    """Note the range of every float value of `main` of `module` on `inputs`.
+
+    `inputs` has one array for each argument, [N, ..]. Raises PassFailedException, one sentence,
+    if they do not fit, or if a weight or a value of the network is not finite.
+    """
+    function = main_of(module)
+    checked = check_inputs(function, inputs)
+    check_constants(module)
+    observers: dict[SSAValue, Observer] = {}
+
+    def observe(value: SSAValue, array: Array) -> None:
+        try:
+            observers.setdefault(value, observer()).update(array)
+        except ValueError as error:
+            layer = layer_of(value.owner) if isinstance(value.owner, Operation) else "the input"
+            raise PassFailedException(f"{layer}: {error}") from error
+
+    def listen(op: Operation, results: Sequence[Array]) -> None:
+        for value, array in zip(op.results, results, strict=True):
+            if is_observed(value):
+                observe(value, array)
+
+    for chunk in chunks(checked, samples_at_once(function)):
+        for argument, array in zip(function.args, chunk, strict=True):
+            observe(argument, array)
+        with np.errstate(over="ignore", invalid="ignore"):
+            interpret(module, chunk, listener=listen)
+    for value, seen in observers.items():
+        set_range(value, seen.range())
+
+
+def chunks(inputs: Sequence[Array], size: int) -> Iterator[list[Array]]:
+    """`inputs`, `size` samples at a time."""
+    for start in range(0, max(map(len, inputs), default=0), size):
+        yield [array[start : start + size] for array in inputs]
+
+
+def make_observer(kind: Literal["min-max", "percentile"], percentile: float) -> ObserverFactory:
+    """How to build an observer. PassFailedException if the percentile is out of range."""
+    if kind == "min-max":
+        return MinMaxObserver
+    try:
+        PercentileObserver(percentile)
+    except ValueError as error:
+        raise PassFailedException(str(error)) from error
+    return partial(PercentileObserver, percentile)
+
+
+@dataclass(frozen=True)
+class CalibratePass(ModulePass):
+    """Calibrates with the arrays of a .npy or .npz file."""
+
+    name = "calibrate"
+
+    file: str = ""
+    observer: Literal["min-max", "percentile"] = "min-max"
+    percentile: float | int = 99.99
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        if not any(
+            isinstance(inner, nn.IRDLOperation) and inner.dialect_name() == "nn"
+            for inner in op.walk()
+        ):
+            return
+        if not self.file:
+            raise PassFailedException("calibrate needs data: calibrate{file=inputs.npz}")
+        observer = make_observer(self.observer, self.percentile)
+        inputs = read_arrays(Path(self.file), input_names(main_of(op)))
+        calibrate(op, inputs, observer)

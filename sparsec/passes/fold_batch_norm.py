@@ -1,0 +1,141 @@
+"""`fold-batch-norm`: batch normalization becomes part of the weights of a neighbour.
+
+    nn.conv2d -> nn.batch_norm        becomes        nn.conv2d with scaled weights and shifted bias
+
+With s = gamma / sqrt(variance + epsilon) and t = beta - mean * s, in float64, the result is x * s + t.
+The layer before takes s and t if nothing else reads its result; else the linear layers after it, if
+they are all that reads the result; else it becomes a depthwise 1x1 convolution.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.rewriter import InsertPoint, Rewriter
+from xdsl.utils.exceptions import PassFailedException
+
+from sparsec.analysis.ranges import RANGE
+from sparsec.ir import nn
+from sparsec.ir.constant import constant_array
+from sparsec.ir.layer import layer_of
+from sparsec.ir.shapes import shape_of
+from sparsec.passes.constants import erase_unused, replace_constant
+from sparsec.quantization.window import Window
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+
+def float64_constant(value: SSAValue) -> Floats | None:
+    """The constant behind `value` in float64, or None."""
+    array = constant_array(value)
+    return None if array is None else array.astype(np.float64)
+
+
+def scale_and_shift(op: nn.BatchNormOp) -> tuple[Floats, Floats]:
+    """(s, t) of a batch normalization, [C] each. PassFailedException if they are not numbers."""
+    arrays = [float64_constant(value) for value in (op.gamma, op.beta, op.mean, op.variance)]
+    gamma, beta, mean, variance = arrays
+    if gamma is None or beta is None or mean is None or variance is None:
+        raise PassFailedException(
+            f"{layer_of(op)}: the statistics of its batch normalization are not constants; "
+            "export the model in eval mode"
+        )
+    variance = variance + op.epsilon.value.data
+    if not all(np.all(np.isfinite(array)) for array in (gamma, beta, mean, variance)):
+        raise PassFailedException(f"{layer_of(op)}: its batch normalization has NaN or infinity")
+    if np.any(variance <= 0):
+        raise PassFailedException(f"{layer_of(op)}: its variance plus epsilon is not above 0")
+    scale = gamma / np.sqrt(variance)
+    return scale, beta - mean * scale
+
+
+def replace_weights(layer: nn.WeightedOp, weights: Floats, bias: Floats) -> None:
+    """Give `layer` other weights and another bias, under the same names."""
+    old = (layer.weights, layer.bias)
+    replace_constant(layer, 1, weights)
+    replace_constant(layer, 2, bias)
+    erase_unused(old)
+
+
+def fold_backward(op: nn.BatchNormOp, scale: Floats, shift: Floats) -> bool:
+    """Scale the output channels of the layer before `op`; False where there is no such layer."""
+    layer = op.input.owner
+    if not isinstance(layer, nn.WeightedOp) or layer.bounds is not None:
+        return False
+    weights, bias = float64_constant(layer.weights), float64_constant(layer.bias)
+    if weights is None or bias is None or not layer.result.has_one_use():
+        return False
+    # The output channel is the last axis of depthwise weights, else the first.
+    last = isinstance(layer, nn.DepthwiseConv2dOp)
+    along = scale if last else scale.reshape(-1, *[1] * (weights.ndim - 1))
+    replace_weights(layer, weights * along, bias * scale + shift)
+    layer.attributes.pop(RANGE, None)
+    if RANGE in op.attributes:
+        layer.attributes[RANGE] = op.attributes[RANGE]
+    op.result.replace_all_uses_with(layer.result)
+    return True
+
+
+def fold_forward(op: nn.BatchNormOp, scale: Floats, shift: Floats) -> bool:
+    """Scale the input columns of the linear layers after `op`; False where others read it too."""
+    layers = [use.operation for use in op.result.uses if use.index == 0]
+    constants = [
+        (layer, weights, bias)
+        for layer in layers
+        if isinstance(layer, nn.LinearOp)
+        and (weights := float64_constant(layer.weights)) is not None
+        and (bias := float64_constant(layer.bias)) is not None
+    ]
+    if not constants or len(constants) != op.result.uses.get_length():
+        return False
+    for layer, weights, bias in constants:
+        replace_weights(layer, weights * scale, bias + weights @ shift)
+        layer.operands[0] = op.input
+    return True
+
+
+def to_depthwise(op: nn.BatchNormOp, scale: Floats, shift: Floats) -> None:
+    """Replace `op` by a depthwise 1x1 convolution, with reshapes where it is not on an image."""
+    shape = shape_of(op.input.type)
+    if len(shape) not in (2, 3, 4) or shape[0] != 1:
+        raise PassFailedException(
+            f"{layer_of(op)}: batch normalization of {op.input.type} is not supported, "
+            "it takes one sample of features, of a sequence or of an image"
+        )
+    layer = layer_of(op)
+    weights = nn.ConstantOp(scale.reshape(1, 1, 1, -1).astype(np.float32), f"{layer}.weight")
+    bias = nn.ConstantOp(shift.astype(np.float32), f"{layer}.bias")
+    new_ops: list[Operation] = [weights, bias]
+    image = (1, *shape[1:-1], *[1] * (4 - len(shape)), shape[-1])
+    input = op.input
+    if image != shape:
+        new_ops.append(nn.ReshapeOp(input, image))
+        input = new_ops[-1].results[0]
+    new_ops.append(nn.DepthwiseConv2dOp(input, weights.result, bias.result, Window(), input.type))
+    new_ops[-1].attributes.update(op.attributes)
+    if image != shape:
+        new_ops.append(nn.ReshapeOp(new_ops[-1].results[0], shape))
+        new_ops[-1].attributes.update(op.attributes)
+    Rewriter.insert_op(new_ops, InsertPoint.before(op))
+    op.result.replace_all_uses_with(new_ops[-1].results[0])
+
+
+@dataclass(frozen=True)
+class FoldBatchNormPass(ModulePass):
+    """Removes every `nn.batch_norm`. PassFailedException, naming the layer, where that fails."""
+
+    name = "fold-batch-norm"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for norm in [inner for inner in op.walk() if isinstance(inner, nn.BatchNormOp)]:
+            scale, shift = scale_and_shift(norm)
+            if not fold_backward(norm, scale, shift) and not fold_forward(norm, scale, shift):
+                to_depthwise(norm, scale, shift)
+            statistics = (norm.gamma, norm.beta, norm.mean, norm.variance)
+            Rewriter.erase_op(norm)
+            erase_unused(statistics)

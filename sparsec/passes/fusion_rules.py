@@ -1,0 +1,135 @@
+"""How two neighbouring operations become one: the rules that the table of `fuse-layers` names.
+
+A rule takes the producer and the consumer of a value. It returns new operations, the last of which
+computes what the consumer did, or nothing where the two do not fit.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import TypeAlias, TypeVar
+
+import numpy as np
+from xdsl.ir import Operation, SSAValue
+
+from sparsec.analysis.ranges import RANGE, range_attribute, range_of
+from sparsec.ir import nn
+from sparsec.ir.constant import constant_array
+from sparsec.ir.quantization import BoundsAttr
+from sparsec.ir.shapes import shape_of
+from sparsec.ir.window import PoolAttr, WindowAttr
+from sparsec.quantization.scheme import Bounds
+from sparsec.quantization.window import Border, Window
+
+Bounded: TypeAlias = nn.WeightedOp | nn.AddOp | nn.Pool2dOp
+WindowT = TypeVar("WindowT", bound=Window)
+
+
+def _take_range(op: Operation, source: SSAValue, bounds: Bounds | None = None) -> None:
+    """The range of `op` is that of `source`, clamped to `bounds`."""
+    op.attributes.pop(RANGE, None)
+    measured = range_of(source)
+    if measured is not None:
+        if bounds is not None:
+            low, high = (min(max(value, bounds.min), bounds.max) for value in measured)
+            measured = low, high
+        op.attributes[RANGE] = range_attribute(measured)
+
+
+def _clamped_range(op: Operation, producer: SSAValue, clamp: nn.ClampOp) -> None:
+    measured = clamp.result if RANGE in clamp.attributes else producer
+    _take_range(op, measured, clamp.bounds.data)
+
+
+def clamp_result(producer: Bounded, clamp: nn.ClampOp) -> Sequence[Operation]:
+    """The clamp becomes the bounds of the layer before."""
+    bounds = clamp.bounds.data
+    if producer.bounds is not None:
+        bounds = producer.bounds.data.intersect(bounds)
+    fused = producer.clone()
+    fused.bounds = BoundsAttr(bounds)
+    _clamped_range(fused, producer.result, clamp)
+    return [fused]
+
+
+def clamp_once(first: nn.ClampOp, second: nn.ClampOp) -> Sequence[Operation]:
+    """Two clamps in a row are one."""
+    fused = nn.ClampOp(first.input, first.bounds.data.intersect(second.bounds.data))
+    fused.attributes.update(first.attributes)
+    _clamped_range(fused, first.result, second)
+    return [fused]
+
+
+def clamp_before_reshape(reshape: nn.ReshapeOp, clamp: nn.ClampOp) -> Sequence[Operation]:
+    """The clamp moves towards the layer that may take it."""
+    clamped = nn.ClampOp(reshape.input, clamp.bounds.data)
+    clamped.attributes.update(clamp.attributes)
+    moved = nn.ReshapeOp(clamped.result, shape_of(reshape.result.type))
+    moved.attributes.update(reshape.attributes)
+    _clamped_range(moved, reshape.result, clamp)
+    return [clamped, moved]
+
+
+def _padded(window: WindowT, border: Border) -> WindowT | None:
+    """`window` on the input without its `border`; None if the border is not only around pixels."""
+    if any((border.low[0], border.high[0], border.low[3], border.high[3])):
+        return None
+    around = (border.low[1], border.low[2], border.high[1], border.high[2])
+    padding = tuple(p + q for p, q in zip(window.padding, around, strict=True))
+    try:
+        return dataclasses.replace(window, padding=padding)
+    except ValueError:  # a pool would see windows of nothing but padding
+        return None
+
+
+def pad_in_window(pad: nn.PadOp, layer: nn.ConvolutionOp) -> Sequence[Operation] | None:
+    """A border of zeros becomes the padding of the convolution."""
+    window = _padded(layer.window.data, pad.border.data)
+    if layer.input is not pad.result or pad.value.value.data != 0 or window is None:
+        return None
+    fused = layer.clone({pad.result: pad.input})
+    fused.window = WindowAttr(window)
+    return [fused]
+
+
+def _lower_bound(value: SSAValue) -> float:
+    """A number that `value` is never below."""
+    owner = value.owner
+    if isinstance(owner, nn.WeightedOp | nn.AddOp | nn.Pool2dOp | nn.ClampOp):
+        return -math.inf if owner.bounds is None else owner.bounds.data.min
+    return 0.0 if isinstance(owner, nn.SoftmaxOp) else -math.inf
+
+
+def pad_in_pool(pad: nn.PadOp, pool: nn.MaxPool2dOp) -> Sequence[Operation] | None:
+    """A border that never exceeds what it surrounds becomes the padding of the max pool."""
+    padded = _padded(pool.pool.data, pad.border.data)
+    exact = pad.value.value.data <= _lower_bound(pad.input)
+    if padded is None or not exact or padded.dilations != (1, 1):
+        return None
+    fused = pool.clone({pad.result: pad.input})
+    fused.pool = PoolAttr(padded)
+    return [fused]
+
+
+def add_to_bias(layer: nn.WeightedOp, add: nn.AddOp) -> Sequence[Operation] | None:
+    """A constant that is the same for every pixel is added to the bias."""
+    other = add.rhs if add.lhs is layer.result else add.lhs
+    array, bias = constant_array(other), constant_array(layer.bias)
+    if layer.bounds is not None or array is None or bias is None:
+        return None
+    rows = array.reshape(-1, array.shape[-1])
+    if np.any(rows != rows[0]):
+        return None
+    label = layer.bias.owner.label if isinstance(layer.bias.owner, nn.ConstantOp) else None
+    total = (bias.astype(np.float64) + rows[0]).astype(np.float32)
+    constant = nn.ConstantOp(total, label)
+    fused = layer.clone({layer.bias: constant.result})
+    fused.bounds = add.bounds
+    _take_range(fused, add.result)
+    return [constant, fused]
+
+
+def reshape_once(first: nn.ReshapeOp, second: nn.ReshapeOp) -> Sequence[Operation]:
+    """Only the last of several shapes matters."""
+    fused = second.clone({first.result: first.input})
+    return [fused]

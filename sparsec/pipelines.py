@@ -1,0 +1,66 @@
+"""The pipelines of the compiler, as text that `sparsec-opt -p` takes.
+
+Every pass leaves modules of a lower level alone, so one pipeline serves inputs of all levels.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Emit = Literal["nn", "qnn", "kernels", "c"]
+STAGES: tuple[Emit, ...] = ("nn", "qnn", "kernels", "c")
+
+
+@dataclass(frozen=True)
+class PipelineOptions:
+    """What a user can choose about the passes.
+
+    `calibrate` is a file of calibration data, or a model file whose example inputs are used.
+    """
+
+    target: str = "cortex-m4"
+    calibrate: str | None = None
+    observer: str = "min-max"
+    percentile: float = 99.99
+    linear_weights: str = "per-channel"
+    weights: str = "auto"
+    min_sparsity: float | None = None
+
+
+def nn(options: PipelineOptions) -> list[str]:
+    """From an imported network to a fused, calibrated one."""
+    passes = ["fold-batch-norm", "fold-transpose", "fuse-layers", "canonicalize", "cse", "dce"]
+    if options.calibrate is not None:
+        observer = f"observer={options.observer}"
+        if options.observer == "percentile":
+            observer += f" percentile={options.percentile}"
+        passes.append(f'calibrate{{file="{options.calibrate}" {observer}}}')
+    return passes
+
+
+def qnn(options: PipelineOptions) -> list[str]:
+    """From a float network to an int8 one."""
+    return [f"quantize{{linear-weights={options.linear_weights}}}", "fold-qdq", "cse", "dce"]
+
+
+def kernels(options: PipelineOptions) -> list[str]:
+    """From an int8 network to calls of kernels in planned memory."""
+    select = f"format={options.weights}"
+    if options.min_sparsity is not None:
+        select += f" min-sparsity={options.min_sparsity}"
+    return [
+        f"select-sparse-formats{{{select}}}",
+        f"convert-qnn-to-kernels{{target={options.target}}}",
+        "pack-sparse-constants",
+        "bufferize",
+        "plan-memory",
+    ]
+
+
+def pipeline(emit: Emit, options: PipelineOptions) -> str:
+    """The passes from any level down to `emit`."""
+    passes = nn(options)
+    if emit != "nn":
+        passes += qnn(options)
+    if emit in ("kernels", "c"):
+        passes += kernels(options)
+    return ",".join(passes)

@@ -1,0 +1,86 @@
+"""Writing what a compilation gave: IR text, or a C project."""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from sparsec.backends.cortex_m.project import emit_project, write_project
+from sparsec.run import cmsis_nn
+from sparsec.tools.compilation import Compilation
+from sparsec.tools.errors import UserError
+from sparsec.tools.printing import module_text
+
+
+def cmsis_nn_directory(args: argparse.Namespace) -> Path:
+    """The CMSIS-NN in use. UserError when there is none."""
+    try:
+        directory = cmsis_nn.locate(args.cmsis_nn)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    if directory is None:
+        raise UserError(
+            "CMSIS-NN is not there: set CMSIS_NN_DIR, or fetch it with "
+            "python -m sparsec.run.cmsis_nn"
+        )
+    return directory
+
+
+def project_files(args: argparse.Namespace, compilation: Compilation) -> dict[str, str]:
+    """The files of the C project. UserError when a budget is exceeded or the headers disagree."""
+    include = cmsis_nn_directory(args) / "Include"
+    try:
+        files = emit_project(
+            compilation.module,
+            include,
+            compilation.name,
+            args.arena,
+            compilation.inputs,
+            compilation.outputs,
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    check_budgets(args, json.loads(files["report.json"]))
+    return files
+
+
+def check_budgets(args: argparse.Namespace, report: dict[str, Any]) -> None:
+    """UserError when the arena or the constants are larger than asked."""
+    arena, flash = report["arena_bytes"], report["flash_weight_bytes_stored"]
+    if args.ram is not None and arena > args.ram:
+        raise UserError(
+            f"the arena takes {arena} bytes, --ram allows {args.ram} "
+            f"(lower bound for this network: {report['arena_lower_bound_bytes']})"
+        )
+    if args.flash is not None and flash > args.flash:
+        raise UserError(
+            f"the constants take {flash} bytes, --flash allows {args.flash}: "
+            "prune the network further or choose --weights=delta8"
+        )
+
+
+def write_files(files: dict[str, str], directory: Path) -> None:
+    """Write a project. UserError when that is not possible."""
+    try:
+        write_project(files, directory)
+    except OSError as error:
+        raise UserError(f"cannot write {directory}: {error.strerror or error}") from error
+
+
+def write_ir(args: argparse.Namespace, compilation: Compilation) -> None:
+    """IR text to stdout or, whole or not at all, to the file -o names."""
+    text = module_text(compilation.module, args.elide_constants_larger_than)
+    if args.output is None or str(args.output) == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", dir=args.output.parent, prefix=f".{args.output.name}.", delete=False
+        ) as file:
+            file.write(text)
+        os.replace(file.name, args.output)
+    except OSError as error:
+        raise UserError(f"cannot write {args.output}: {error.strerror or error}") from error

@@ -1,0 +1,177 @@
+"""The options that every command on a model takes, and what they mean together."""
+
+import argparse
+import re
+from pathlib import Path
+
+from sparsec.targets.cpu import CPUS
+from sparsec.tools import instrumentation
+from sparsec.tools.errors import UserError
+
+_UNITS = {"": 1, "K": 1024, "M": 1024 * 1024}
+
+
+def byte_count(text: str) -> int:
+    """`64K` and the like as bytes; argparse reports the ValueError."""
+    match = re.fullmatch(r"(\d+)([KM]?)B?", text.strip().upper())
+    if match is None:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a size, write e.g. 65536, 64K or 1M")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def shape(text: str) -> tuple[int, ...]:
+    """`1,3,32,32` as numbers; argparse reports the error."""
+    try:
+        sizes = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        sizes = ()
+    if not sizes or min(sizes) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a shape, write e.g. 1,3,32,32")
+    return sizes
+
+
+def c_identifier(text: str) -> str:
+    """A name that C accepts; argparse reports the error."""
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", text) is None:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a C identifier")
+    return text
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose mistakes are UserErrors: one line, exit code 2."""
+
+    def error(self, message: str):
+        raise UserError(f"{message} (try {self.prog} --help)")
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """The model, how to read it and how to compile it."""
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help="an exported program (.pt2, .pt), TorchScript (.pt), a pickled module (see "
+        "--trust-pickle), or IR text of any level (.mlir, or - for standard input)",
+    )
+    group = parser.add_argument_group("reading the model")
+    group.add_argument(
+        "--input-layout",
+        choices=("nchw", "nhwc"),
+        default="nchw",
+        help="layout of image inputs of the generated entry; default nchw, what the torch model "
+        "takes",
+    )
+    group.add_argument(
+        "--trust-pickle",
+        action="store_true",
+        help="unpickle the file, which runs any code in it; needs --input-shape",
+    )
+    group.add_argument(
+        "--input-shape",
+        type=shape,
+        action="append",
+        metavar="N,C,H,W",
+        help="shape of an input of a model that does not tell it, e.g. 1,3,32,32; repeat per input",
+    )
+    group.add_argument(
+        "--name",
+        type=c_identifier,
+        help="name of the network in C, e.g. lenet; default: from the file name",
+    )
+    group = parser.add_argument_group("quantization")
+    group.add_argument(
+        "--calibrate",
+        metavar="FILE",
+        help=".npy or .npz with real inputs as the torch model takes them, e.g. images.npz; "
+        "default: the example inputs of an exported program",
+    )
+    group.add_argument(
+        "--observer",
+        choices=("min-max", "percentile"),
+        default="min-max",
+        help="how ranges follow from the calibration data; default min-max",
+    )
+    group.add_argument(
+        "--percentile",
+        type=float,
+        default=99.99,
+        metavar="P",
+        help="what --observer=percentile keeps of the values, e.g. 99.9; default 99.99",
+    )
+    group.add_argument(
+        "--linear-weights",
+        choices=("per-channel", "per-tensor"),
+        default="per-channel",
+        help="scales of the weights of linear layers; default per-channel",
+    )
+    group = parser.add_argument_group("code generation")
+    group.add_argument(
+        "--target",
+        metavar="CPU",
+        help=f"processor, one of {', '.join(CPUS)}; default cortex-m4",
+    )
+    group.add_argument(
+        "--weights",
+        choices=("auto", "dense", "delta8"),
+        default="auto",
+        help="storage of the weights; auto, the default, decides for each layer",
+    )
+    group.add_argument(
+        "--min-sparsity",
+        type=float,
+        metavar="SHARE",
+        help="share of zeros from which on --weights=auto stores a layer sparsely, e.g. 0.7",
+    )
+    group.add_argument(
+        "--arena",
+        choices=("static", "caller"),
+        default="static",
+        help="whether the generated code defines its arena or the caller provides it",
+    )
+    group.add_argument(
+        "--ram",
+        type=byte_count,
+        metavar="BYTES",
+        help="fail when the arena is larger than this, e.g. 64K",
+    )
+    group.add_argument(
+        "--flash",
+        type=byte_count,
+        metavar="BYTES",
+        help="fail when the constants are larger than this, e.g. 512K",
+    )
+    group.add_argument(
+        "--cmsis-nn",
+        type=Path,
+        metavar="DIR",
+        help="CMSIS-NN, with Include/ and Source/; default: $CMSIS_NN_DIR, else the copy that "
+        "python -m sparsec.run.cmsis_nn fetches",
+    )
+    group = parser.add_argument_group("looking inside")
+    group.add_argument(
+        "--verify-semantics",
+        action="store_true",
+        help="interpret the network before and after each pass and compare",
+    )
+    group.add_argument(
+        "--print-pipeline",
+        action="store_true",
+        help='print the passes as text for sparsec-opt -p "..", and stop',
+    )
+    instrumentation.add_arguments(parser)
+
+
+def network_name(model: str, chosen: str | None) -> str:
+    """The C name of a network: as chosen, else the stem of the file.
+
+    A file called `model` is named after its folder.
+    """
+    if chosen is not None:
+        return chosen
+    path = Path("model.mlir" if model == "-" else model)
+    stem = path.stem
+    if stem == "model" and path.parent.name not in ("", ".", ".."):
+        stem = path.parent.name
+    name = re.sub(r"[^0-9a-zA-Z_]+", "_", stem).strip("_").lower()
+    if not name or name[0].isdigit():
+        name = f"net_{name}"
+    return name

@@ -1,0 +1,176 @@
+"""`sparsec run MODEL --on CPU --input x.npy`: build, run, and compare with the interpreter."""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from sparsec.interpreters.run import interpret
+from sparsec.interpreters.signature import dequantized, main_function, quantized
+from sparsec.quantization.scheme import Quantization
+from sparsec.run.cpus import RUNNABLE
+from sparsec.run.errors import RunError
+from sparsec.run.execute import RunResult, run_project
+from sparsec.tools.compilation import Compilation, compile_model
+from sparsec.tools.console import progress
+from sparsec.tools.emission import cmsis_nn_directory, project_files, write_files
+from sparsec.tools.errors import UserError
+from sparsec.tools.options import Parser, add_model_options
+
+Array: TypeAlias = np.ndarray[Any, Any]
+SCHEMA_VERSION = 1
+EXAMPLES = """\
+examples:
+  sparsec run lenet.pt --on=host --input=x.npy
+  sparsec run lenet.pt --on=cortex-m55 --input=x.npy --json
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of the command."""
+    result = Parser(
+        prog="sparsec run",
+        description="Compile a model, build it, run it on this machine or on QEMU, and compare "
+        "every output byte with the interpreter. Exit code 1 if any differs.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add_model_options(result)
+    result.add_argument(
+        "--on", choices=RUNNABLE, default="host", help="where to run; default host"
+    )
+    result.add_argument(
+        "--input",
+        action="append",
+        metavar="FILE",
+        help=".npy with inputs, float32 (quantized first) or int8, one sample or N of them, e.g. "
+        "x.npy; repeat for models with several inputs; default: one random input",
+    )
+    result.add_argument("--json", action="store_true", help="print one JSON object")
+    result.add_argument("-q", "--quiet", action="store_true", help="print no progress")
+    return result
+
+
+def entry_shapes(compilation: Compilation) -> list[tuple[int, ...]]:
+    """The shapes of the inputs of the entry."""
+    assert compilation.quantized is not None
+    types = main_function(compilation.quantized).function_type.inputs
+    return [type.get_shape() for type in types]  # pyright: ignore
+
+
+def read_inputs(
+    files: Sequence[str] | None,
+    shapes: Sequence[tuple[int, ...]],
+    quantizations: Sequence[Quantization],
+) -> list[Array]:
+    """Int8 arrays [N, ..], one for each input. UserError for files that do not fit."""
+    if files is None:
+        random = np.random.default_rng(0)
+        return [random.integers(-128, 128, shape, np.int8) for shape in shapes]
+    if len(files) != len(shapes):
+        raise UserError(f"the model has {len(shapes)} inputs, {len(files)} --input files given")
+    arrays: list[Array] = []
+    for file, shape, quantization in zip(files, shapes, quantizations, strict=True):
+        try:
+            array = np.load(file, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise UserError(f"cannot read {file}: {error}") from error
+        if not isinstance(array, np.ndarray):
+            raise UserError(f"{file} holds several arrays, give one .npy file for each input")
+        if array.shape == shape[1:]:
+            array = array[np.newaxis]
+        if array.shape[1:] != shape[1:] or not len(array):
+            expected = ", ".join(map(str, ("N", *shape[1:])))
+            raise UserError(
+                f"{file} has shape {list(array.shape)}, the model takes [{expected}]"
+            )
+        if array.dtype != np.int8:
+            if not np.issubdtype(array.dtype, np.floating) or not np.isfinite(array).all():
+                raise UserError(f"{file} must hold finite float32 or int8 values")
+            array = quantized([array], [quantization])[0]
+        arrays.append(array)
+    if len({len(array) for array in arrays}) != 1:
+        raise UserError("the --input files hold different numbers of samples")
+    return arrays
+
+
+def execute(
+    args: argparse.Namespace,
+    compilation: Compilation,
+    inputs: Sequence[Array],
+    report_progress: Callable[[str], None],
+) -> RunResult:
+    """Build the project in a temporary place and run it."""
+    files = project_files(args, compilation)
+    with tempfile.TemporaryDirectory(prefix="sparsec-") as directory:
+        project = Path(directory) / compilation.name
+        write_files(files, project)
+        try:
+            return run_project(
+                project,
+                args.on,
+                [array.reshape(len(array), -1) for array in inputs],
+                cmsis_nn=cmsis_nn_directory(args),
+                progress=report_progress,
+            )
+        except RunError as error:
+            raise UserError(str(error)) from error
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`sparsec run`: 0 if the device gave the bytes of the interpreter, 1 if not."""
+    args = parser().parse_args(arguments)
+    args.target = args.target or args.on
+    with progress(args.quiet) as report_progress:
+        compilation = compile_model(args, "c", report_progress)
+        if args.print_pipeline:
+            return 0
+        if compilation.quantized is None:
+            raise UserError("`sparsec run` compares with the int8 network: give nn or qnn IR")
+        inputs = read_inputs(args.input, entry_shapes(compilation), compilation.inputs)
+        report_progress("interpreting")
+        expected = interpret(compilation.quantized, inputs)
+        result = execute(args, compilation, inputs, report_progress)
+    outputs = [
+        array.reshape(reference.shape)
+        for array, reference in zip(result.outputs, expected, strict=True)
+    ]
+    mismatches = sum(
+        int(np.count_nonzero(array != reference))
+        for array, reference in zip(outputs, expected, strict=True)
+    )
+    report = {
+        "schema_version": SCHEMA_VERSION,
+        "name": compilation.name,
+        "on": args.on,
+        "samples": len(inputs[0]),
+        "outputs": [array.tolist() for array in outputs],
+        "instructions": None if result.instructions is None else result.instructions.tolist(),
+        "mismatches": mismatches,
+        "bytes_compared": sum(array.size for array in outputs),
+    }
+    if args.json:
+        print(json.dumps(report))
+    else:
+        print_report(report, dequantized(outputs, compilation.outputs))
+    return 1 if mismatches else 0
+
+
+def print_report(report: dict[str, Any], real: Sequence[Array]) -> None:
+    """The outputs of each sample, instructions and mismatches as lines of text."""
+    for sample in range(report["samples"]):
+        for output in real:
+            values = " ".join(f"{value:.6g}" for value in output[sample].reshape(-1)[:16])
+            more = " .." if output[sample].size > 16 else ""
+            print(f"output {sample}: {values}{more}")
+    if report["instructions"] is not None:
+        counts = report["instructions"]
+        print(f"instructions per inference: {round(sum(counts) / len(counts)):,}")
+    print(f"mismatches: {report['mismatches']} of {report['bytes_compared']} bytes")
+    sys.stdout.flush()

@@ -1,0 +1,117 @@
+"""`sparsec`: the compiler. `sparsec MODEL --emit=c` writes C; `sparsec run MODEL` runs it."""
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sparsec import pipelines
+from sparsec.tools import run_command
+from sparsec.tools.compilation import compile_model
+from sparsec.tools.console import print_table, progress
+from sparsec.tools.emission import project_files, write_files, write_ir
+from sparsec.tools.errors import guarded
+from sparsec.tools.options import Parser, add_model_options
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"run": run_command.main}
+"""Commands by their first word; without one, `sparsec` compiles."""
+
+EXAMPLES = """\
+examples:
+  sparsec lenet.pt --emit=c -o lenet                   C for Cortex-M4, calibrated by its examples
+  sparsec lenet.pt --calibrate=images.npz --target=cortex-m55
+  sparsec lenet.pt --emit=qnn --elide-constants-larger-than=16
+  sparsec lenet.pt --emit=qnn | sparsec - --emit=c     go on from IR text
+  sparsec run lenet.pt --on=cortex-m4 --input=x.npy    build, run on QEMU, compare
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of the compiler."""
+    result = Parser(
+        prog="sparsec",
+        description="Compile a PyTorch model to C for Cortex-M. "
+        "(sparsec run --help: build and run it.)",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add_model_options(result)
+    result.add_argument(
+        "--emit",
+        choices=pipelines.STAGES,
+        default="c",
+        help="what to write: IR text of a level, or C; default c",
+    )
+    result.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="PATH",
+        help="directory of the C project, default ./NAME; file of IR text, default stdout",
+    )
+    result.add_argument("--json", action="store_true", help="print report.json, not a table")
+    result.add_argument("-q", "--quiet", action="store_true", help="print no progress or report")
+    return result
+
+
+def summarize(report: dict[str, Any], directory: Path) -> None:
+    """What was written, as a table of layers and three lines."""
+    rows = [
+        (
+            layer["name"],
+            layer["kernel"],
+            layer["format"],
+            f"{layer['density']:.2f}",
+            layer["macs_effective"],
+            layer["weight_bytes_stored"],
+            layer["scratch_bytes"],
+        )
+        for layer in report["layers"]
+    ]
+    columns = ("layer", "kernel", "format", "density", "MACs", "weights B", "scratch B")
+    print_table(f"{report['name']} for {report['target']}", columns, rows)
+    stored, dense = report["flash_weight_bytes_stored"], report["flash_weight_bytes_dense"]
+    print(f"constants  {stored:,} B in flash ({dense:,} B if all were dense)")
+    print(
+        f"arena      {report['arena_bytes']:,} B in RAM "
+        f"(no plan needs less than {report['arena_lower_bound_bytes']:,} B)"
+    )
+    print(f"written to {directory}")
+
+
+def compile_command(arguments: Sequence[str]) -> int:
+    """`sparsec MODEL`: compile and write."""
+    args = parser().parse_args(arguments)
+    with progress(args.quiet) as report_progress:
+        compilation = compile_model(args, args.emit, report_progress)
+        if args.print_pipeline:
+            return 0
+        if args.emit != "c":
+            write_ir(args, compilation)
+            return 0
+        report_progress("writing C")
+        files = project_files(args, compilation)
+        directory = args.output or Path(compilation.name)
+        write_files(files, directory)
+    if args.json:
+        sys.stdout.write(files["report.json"])
+    elif not args.quiet:
+        summarize(json.loads(files["report.json"]), directory)
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run `sparsec`; exits with the code of `sparsec.tools.errors`."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    command, rest = compile_command, given
+    if given and given[0] in COMMANDS:
+        command, rest = COMMANDS[given[0]], given[1:]
+    sys.exit(guarded(lambda: command(rest), shlex.join(["sparsec", *given])))
+
+
+if __name__ == "__main__":
+    main()

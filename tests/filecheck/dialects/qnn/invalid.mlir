@@ -1,0 +1,110 @@
+// RUN: VERIFY_DIAG
+
+func.func @f(%x : tensor<1x5x5x2xi8>, %w : tensor<4x3x3x3xi8>, %c : tensor<4xi32>) {
+  %y = qnn.conv2d %x, %w, %c requant(%c, %c) <> window <> : tensor<1x5x5x2xi8>, tensor<4x3x3x3xi8>, tensor<4xi32>, tensor<4xi32> -> tensor<1x3x3x4xi8>
+  func.return
+}
+// CHECK: weights must have shape OxKHxKWx2, got tensor<4x3x3x3xi8>
+
+// -----
+
+func.func @f(%x : tensor<1x5x5x2xi8>, %w : tensor<4x3x3x2xi8>, %c : tensor<4xi32>) {
+  %y = qnn.conv2d %x, %w, %c requant(%c, %c) <> window <> : tensor<1x5x5x2xi8>, tensor<4x3x3x2xi8>, tensor<4xi32>, tensor<4xi32> -> tensor<1x5x5x4xi8>
+  func.return
+}
+// CHECK: result must have shape 1x3x3x4, got tensor<1x5x5x4xi8>
+
+// -----
+
+func.func @f(%x : tensor<1x5x5x2xi8>, %w : tensor<4x3x3x2xi8>, %c : tensor<4xi32>, %m : tensor<1xi32>) {
+  %y = qnn.conv2d %x, %w, %c requant(%m, %m) <> window <> : tensor<1x5x5x2xi8>, tensor<4x3x3x2xi8>, tensor<4xi32>, tensor<1xi32> -> tensor<1x3x3x4xi8>
+  func.return
+}
+// CHECK: multiplier must have shape 4, got tensor<1xi32>
+
+// -----
+
+func.func @f(%x : tensor<1x5x5x2xi8>, %w : tensor<4x7x7x2xi8>, %c : tensor<4xi32>) {
+  %y = qnn.conv2d %x, %w, %c requant(%c, %c) <> window <> : tensor<1x5x5x2xi8>, tensor<4x7x7x2xi8>, tensor<4xi32>, tensor<4xi32> -> tensor<1x1x1x4xi8>
+  func.return
+}
+// CHECK: a window of 7x7 does not fit an input of 5x5 (padding included)
+
+// -----
+
+func.func @f(%x : tensor<1x5x5x2xi8>, %w : tensor<1x3x3x3xi8>, %c : tensor<3xi32>) {
+  %y = qnn.depthwise_conv2d %x, %w, %c requant(%c, %c) <> window <> : tensor<1x5x5x2xi8>, tensor<1x3x3x3xi8>, tensor<3xi32>, tensor<3xi32> -> tensor<1x3x3x3xi8>
+  func.return
+}
+// CHECK: weights must have shape 1xKHxKWxN, N a multiple of 2, got tensor<1x3x3x3xi8>
+
+// -----
+
+func.func @f(%x : tensor<1x8xi8>, %w : tensor<4x8xi8>, %c : tensor<4xi32>) {
+  %y = qnn.linear %x, %w, %c requant(%c, %c) <clamp = [5, -5]> : tensor<1x8xi8>, tensor<4x8xi8>, tensor<4xi32>, tensor<4xi32> -> tensor<1x4xi8>
+  func.return
+}
+// CHECK: clamp must be two ascending int8 values, got (5, -5)
+
+// -----
+
+func.func @f(%x : tensor<1x8xi8>, %w : tensor<4x8xi8>, %c : tensor<4xi32>) {
+  %y = qnn.linear %x, %w, %c requant(%c, %c) <input_offset = 5> : tensor<1x8xi8>, tensor<4x8xi8>, tensor<4xi32>, tensor<4xi32> -> tensor<1x4xi8>
+  func.return
+}
+// CHECK: unknown field 'input_offset', expected one of ['clamp', 'input_zp', 'output_zp']
+
+// -----
+
+func.func @f(%x : tensor<1x8xi8>, %w : tensor<4x8xi8, "dense">, %c : tensor<4xi32>) {
+  %y = qnn.linear %x, %w, %c requant(%c, %c) <> : tensor<1x8xi8>, tensor<4x8xi8, "dense">, tensor<4xi32>, tensor<4xi32> -> tensor<1x4xi8>
+  func.return
+}
+// CHECK: "dense" is not a sparse encoding
+
+// -----
+
+func.func @f(%x : tensor<1x8xi8>, %w : tensor<4x8xi8, #sparse.encoding<delta9>>, %c : tensor<4xi32>) {
+  func.return
+}
+// CHECK: unknown sparse format 'delta9', known: delta8
+
+// -----
+
+func.func @f(%x : tensor<1x4x4x2xi8>) {
+  %y = qnn.max_pool2d %x pool <kernel = [2, 2]> <input_zp = 1> : tensor<1x4x4x2xi8> -> tensor<1x3x3x2xi8>
+  func.return
+}
+// CHECK: a pooling layer cannot change the zero point
+
+// -----
+
+func.func @f(%x : tensor<1x4xi8>, %t : tensor<255xi8>) {
+  %y = qnn.lookup %x, %t : tensor<1x4xi8>, tensor<255xi8>
+  func.return
+}
+// CHECK: table must have shape 256, got tensor<255xi8>
+
+// -----
+
+func.func @f(%x : tensor<1x4xi8>) {
+  %y = qnn.reshape %x : tensor<1x4xi8> -> tensor<1x5xi8>
+  func.return
+}
+// CHECK: tensor<1x4xi8> does not have as many elements as tensor<1x5xi8>
+
+// -----
+
+func.func @f(%x : tensor<1x4x3x2xi8>) {
+  %y = qnn.transpose %x [0, 1, 1, 2] : tensor<1x4x3x2xi8> -> tensor<1x4x4x3xi8>
+  func.return
+}
+// CHECK: [0, 1, 1, 2] is not a permutation of the axes of tensor<1x4x3x2xi8>
+
+// -----
+
+func.func @f(%x : tensor<1x4xi8>, %y : tensor<2x4xi8>) {
+  %z = qnn.concat %x, %y axis 1 : tensor<1x4xi8>, tensor<2x4xi8> -> tensor<1x8xi8>
+  func.return
+}
+// CHECK: tensor<2x4xi8> cannot be concatenated with tensor<1x4xi8>

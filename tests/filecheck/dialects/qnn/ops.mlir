@@ -1,0 +1,43 @@
+// RUN: ROUNDTRIP
+
+func.func @layers(%x : tensor<1x6x6x2xi8> {qnn.quantization = #nn.quantization<scales = [0.05], zero_point = 3>}, %v : tensor<1x4xi8>, %t : tensor<256xi8>) {
+  %w = qnn.constant named "conv1.weight" dense<1> : tensor<4x3x3x2xi8>
+  %c = qnn.constant dense<[1, 2, 3, 4]> : tensor<4xi32>
+  %conv = qnn.conv2d %x, %w, %c requant(%c, %c) <input_zp = 3, clamp = [-3, 127]> window <strides = [2, 2], padding = [0, 0, 1, 1]> {layer = "conv1"} : tensor<1x6x6x2xi8>, tensor<4x3x3x2xi8>, tensor<4xi32>, tensor<4xi32> -> tensor<1x3x3x4xi8>
+  %dw = qnn.constant dense<1> : tensor<1x3x3x4xi8>
+  %depthwise = qnn.depthwise_conv2d %x, %dw, %c requant(%c, %c) <output_zp = -1> window <> : tensor<1x6x6x2xi8>, tensor<1x3x3x4xi8>, tensor<4xi32>, tensor<4xi32> -> tensor<1x4x4x4xi8>
+  %fcw = qnn.constant dense<0> : tensor<4x4xi8, #sparse.encoding<delta8>>
+  %m = qnn.constant dense<7> : tensor<1xi32>
+  %fc = qnn.linear %v, %fcw, %c requant(%m, %m) <> : tensor<1x4xi8>, tensor<4x4xi8, #sparse.encoding<delta8>>, tensor<4xi32>, tensor<1xi32> -> tensor<1x4xi8>
+  %table = qnn.lookup %v, %t : tensor<1x4xi8>, tensor<256xi8>
+  %rescale = qnn.rescale %v <input_zp = 1, multiplier = 1073741824, shift = 1> : tensor<1x4xi8>
+  %softmax = qnn.softmax %v <multiplier = 1717986918, shift = 23, diff_min = -248> : tensor<1x4xi8>
+  %add = qnn.add %v, %v <input1_zp = 1, input1_multiplier = 2, input1_shift = 3, input2_zp = 4, input2_multiplier = 5, input2_shift = 6, left_shift = 20, output_zp = 7, output_multiplier = 8, output_shift = 9> : tensor<1x4xi8>
+  %max = qnn.max_pool2d %x pool <strides = [2, 2], kernel = [2, 2]> <> : tensor<1x6x6x2xi8> -> tensor<1x3x3x2xi8>
+  %avg = qnn.avg_pool2d %x pool <kernel = [6, 6]> <input_zp = 3, output_zp = 3> : tensor<1x6x6x2xi8> -> tensor<1x1x1x2xi8>
+  %pad = qnn.pad %x, -128 <low = [0, 1, 1, 0], high = [0, 1, 1, 0]> : tensor<1x6x6x2xi8> -> tensor<1x8x8x2xi8>
+  %reshape = qnn.reshape %x : tensor<1x6x6x2xi8> -> tensor<1x72xi8>
+  %transpose = qnn.transpose %x [0, 3, 1, 2] : tensor<1x6x6x2xi8> -> tensor<1x2x6x6xi8>
+  %concat = qnn.concat %v, %v axis 1 : tensor<1x4xi8>, tensor<1x4xi8> -> tensor<1x8xi8>
+  func.return
+}
+
+// CHECK:       func.func @layers(%x: tensor<1x6x6x2xi8> {qnn.quantization = #nn.quantization<scales = [0.05], zero_point = 3>}
+// CHECK-NEXT:    %w = qnn.constant named "conv1.weight" dense<1> : tensor<4x3x3x2xi8>
+// CHECK-NEXT:    %c = qnn.constant dense<[1, 2, 3, 4]> : tensor<4xi32>
+// CHECK-NEXT:    %conv = qnn.conv2d %x, %w, %c requant(%c, %c) <input_zp = 3, clamp = [-3, 127]> window <strides = [2, 2], padding = [0, 0, 1, 1]> {layer = "conv1"}
+// CHECK-NEXT:    %dw = qnn.constant
+// CHECK-NEXT:    %depthwise = qnn.depthwise_conv2d %x, %dw, %c requant(%c, %c) <output_zp = -1> window <> :
+// CHECK-NEXT:    %fcw = qnn.constant dense<0> : tensor<4x4xi8, #sparse.encoding<delta8>>
+// CHECK-NEXT:    %m = qnn.constant
+// CHECK-NEXT:    %fc = qnn.linear %v, %fcw, %c requant(%m, %m) <>
+// CHECK-NEXT:    %table = qnn.lookup %v, %t : tensor<1x4xi8>, tensor<256xi8>
+// CHECK-NEXT:    %rescale = qnn.rescale %v <input_zp = 1, multiplier = 1073741824, shift = 1> : tensor<1x4xi8>
+// CHECK-NEXT:    %softmax = qnn.softmax %v <multiplier = 1717986918, shift = 23, diff_min = -248> : tensor<1x4xi8>
+// CHECK-NEXT:    %add = qnn.add %v, %v <input1_zp = 1, {{.*}}, output_shift = 9> : tensor<1x4xi8>
+// CHECK-NEXT:    %max = qnn.max_pool2d %x pool <strides = [2, 2], kernel = [2, 2]> <> :
+// CHECK-NEXT:    %avg = qnn.avg_pool2d %x pool <kernel = [6, 6]> <input_zp = 3, output_zp = 3> :
+// CHECK-NEXT:    %pad = qnn.pad %x, -128 <low = [0, 1, 1, 0], high = [0, 1, 1, 0]> :
+// CHECK-NEXT:    %reshape = qnn.reshape %x : tensor<1x6x6x2xi8> -> tensor<1x72xi8>
+// CHECK-NEXT:    %transpose = qnn.transpose %x [0, 3, 1, 2] : tensor<1x6x6x2xi8> -> tensor<1x2x6x6xi8>
+// CHECK-NEXT:    %concat = qnn.concat %v, %v axis 1 : tensor<1x4xi8>, tensor<1x4xi8> -> tensor<1x8xi8>

@@ -1,0 +1,101 @@
+// RUN: sparsec-opt %s -p fold-qdq --split-input-file | filecheck %s
+
+// A convolution between Q and DQ, a clamp and per-channel scales.
+
+func.func @main(%x : tensor<1x5x5x2xf32> {nn.range = array<f64: -1.0, 1.0>}) -> tensor<1x2x2x4xf32> {
+  %w = nn.constant named "conv1.weight" dense<1> : tensor<4x3x3x2xi8>
+  %wd = nn.dequantize %w <scales = [0.5, 0.5, 0.5, 0.25], axis = 0> : tensor<4x3x3x2xi8> -> tensor<4x3x3x2xf32>
+  %b = nn.constant named "conv1.bias" dense<[1.0, 2.0, 3.0, 4.0]> : tensor<4xf32>
+  %q = nn.quantize %x <scales = [0.05], zero_point = 3> : tensor<1x5x5x2xf32> -> tensor<1x5x5x2xi8>
+  %d = nn.dequantize %q <scales = [0.05], zero_point = 3> : tensor<1x5x5x2xi8> -> tensor<1x5x5x2xf32>
+  %y = nn.conv2d %d, %wd, %b window <strides = [2, 2]> clamp <min = 0.0, max = 6.0> {layer = "conv1"} : tensor<1x5x5x2xf32>, tensor<4x3x3x2xf32>, tensor<4xf32> -> tensor<1x2x2x4xf32>
+  %yq = nn.quantize %y <scales = [0.1], zero_point = -100> : tensor<1x2x2x4xf32> -> tensor<1x2x2x4xi8>
+  %yd = nn.dequantize %yq <scales = [0.1], zero_point = -100> : tensor<1x2x2x4xi8> -> tensor<1x2x2x4xf32>
+  func.return %yd : tensor<1x2x2x4xf32>
+}
+
+// CHECK:       func.func @main(%x: tensor<1x5x5x2xi8> {qnn.quantization = #nn.quantization<scales = [0.05], zero_point = 3>}) -> (tensor<1x2x2x4xi8> {qnn.quantization = #nn.quantization<scales = [0.1], zero_point = -100>})
+// CHECK-NEXT:    qnn.constant named "conv1.weight" dense<1>
+// CHECK-NEXT:    qnn.constant named "conv1.bias" dense<[40, 80, 120, 320]> : tensor<4xi32>
+// CHECK-NEXT:    qnn.constant named "conv1.multiplier" dense<1073741824> : tensor<4xi32>
+// CHECK-NEXT:    qnn.constant named "conv1.shift" dense<[-1, -1, -1, -2]> : tensor<4xi32>
+// CHECK-NEXT:    %y = qnn.conv2d %x, {{.*}} <input_zp = 3, output_zp = -100, clamp = [-100, -40]> window <strides = [2, 2]> {layer = "conv1"}
+// CHECK-NEXT:    func.return %y
+
+// -----
+
+// A per-tensor linear layer keeps one multiplier; quantized weights may be given as Q/DQ of floats.
+
+func.func @main(%x : tensor<1x2xf32>) -> tensor<1x2xf32> {
+  %w = nn.constant named "fc.weight" dense<[[0.5, -0.5], [1.0, 0.0]]> : tensor<2x2xf32>
+  %wq = nn.quantize %w <scales = [0.5]> : tensor<2x2xf32> -> tensor<2x2xi8>
+  %wd = nn.dequantize %wq <scales = [0.5]> : tensor<2x2xi8> -> tensor<2x2xf32>
+  %b = nn.constant dense<0.0> : tensor<2xf32>
+  %q = nn.quantize %x <scales = [0.5]> : tensor<1x2xf32> -> tensor<1x2xi8>
+  %d = nn.dequantize %q <scales = [0.5]> : tensor<1x2xi8> -> tensor<1x2xf32>
+  %y = nn.linear %d, %wd, %b : tensor<1x2xf32>, tensor<2x2xf32>, tensor<2xf32> -> tensor<1x2xf32>
+  %yq = nn.quantize %y <scales = [0.25]> : tensor<1x2xf32> -> tensor<1x2xi8>
+  %yd = nn.dequantize %yq <scales = [0.25]> : tensor<1x2xi8> -> tensor<1x2xf32>
+  func.return %yd : tensor<1x2xf32>
+}
+
+// CHECK:       qnn.constant named "fc.weight" dense<[[1, -1], [2, 0]]> : tensor<2x2xi8>
+// CHECK:       qnn.constant named "linear.multiplier" dense<1073741824> : tensor<1xi32>
+// CHECK:       qnn.linear %x
+
+// -----
+
+// Moving layers commute with quantization: it goes before them. Pooling keeps its quantization, and
+// a different one behind it becomes a rescale.
+
+func.func @main(%x : tensor<1x2x4x4xf32>) -> tensor<1x2x2x2xf32> {
+  %t = nn.transpose %x [0, 2, 3, 1] : tensor<1x2x4x4xf32> -> tensor<1x4x4x2xf32>
+  %q = nn.quantize %t <scales = [0.5]> : tensor<1x4x4x2xf32> -> tensor<1x4x4x2xi8>
+  %d = nn.dequantize %q <scales = [0.5]> : tensor<1x4x4x2xi8> -> tensor<1x4x4x2xf32>
+  %m = nn.avg_pool2d %d pool <strides = [2, 2], kernel = [2, 2]> {layer = "pool"} : tensor<1x4x4x2xf32> -> tensor<1x2x2x2xf32>
+  %mq = nn.quantize %m <scales = [0.25], zero_point = 5> : tensor<1x2x2x2xf32> -> tensor<1x2x2x2xi8>
+  %md = nn.dequantize %mq <scales = [0.25], zero_point = 5> : tensor<1x2x2x2xi8> -> tensor<1x2x2x2xf32>
+  func.return %md : tensor<1x2x2x2xf32>
+}
+
+// CHECK:       func.func @main(%x: tensor<1x2x4x4xi8> {{.*}}
+// CHECK-NEXT:    qnn.transpose %x [0, 2, 3, 1]
+// CHECK-NEXT:    qnn.avg_pool2d {{.*}} pool <strides = [2, 2], kernel = [2, 2]> <> {layer = "pool"}
+// CHECK-NEXT:    qnn.rescale {{.*}} <multiplier = 1073741824, shift = 2, output_zp = 5>
+// CHECK-NEXT:    func.return
+
+// -----
+
+// Element-wise layers, softmax with its fixed output, concatenation of inputs in other scales.
+
+func.func @main(%x : tensor<1x4xf32>) -> tensor<1x8xf32> {
+  %q = nn.quantize %x <scales = [0.5]> : tensor<1x4xf32> -> tensor<1x4xi8>
+  %d = nn.dequantize %q <scales = [0.5]> : tensor<1x4xi8> -> tensor<1x4xf32>
+  %s = nn.softmax %d : tensor<1x4xf32>
+  %a = nn.activation "sigmoid" %d {layer = "act"} : tensor<1x4xf32>
+  %sum = nn.add %s, %a : tensor<1x4xf32>
+  %sumq = nn.quantize %sum <scales = [0.0078125], zero_point = -128> : tensor<1x4xf32> -> tensor<1x4xi8>
+  %sumd = nn.dequantize %sumq <scales = [0.0078125], zero_point = -128> : tensor<1x4xi8> -> tensor<1x4xf32>
+  %c = nn.concat %sumd, %a axis 1 : tensor<1x4xf32>, tensor<1x4xf32> -> tensor<1x8xf32>
+  %cq = nn.quantize %c <scales = [0.0078125], zero_point = -128> : tensor<1x8xf32> -> tensor<1x8xi8>
+  %cd = nn.dequantize %cq <scales = [0.0078125], zero_point = -128> : tensor<1x8xi8> -> tensor<1x8xf32>
+  func.return %cd : tensor<1x8xf32>
+}
+
+// CHECK:       [[S:%.*]] = qnn.softmax %x <multiplier = 1073741824, shift = 26, diff_min = {{-[0-9]+}}>
+// CHECK:       [[T:%.*]] = qnn.constant named "act.table"
+// CHECK:       [[A:%.*]] = qnn.lookup %x, [[T]] {layer = "act"}
+// CHECK:       [[SUM:%.*]] = qnn.add [[S]], [[A]] <input1_zp = -128
+// CHECK:       [[R:%.*]] = qnn.rescale [[A]] <input_zp = -128, multiplier = 1073741824, output_zp = -128>
+// CHECK:       qnn.concat [[SUM]], [[R]] axis 1
+
+// -----
+
+// A module without float layers stays as it is.
+
+func.func @main(%x : tensor<1x4xi8>) -> tensor<1x4xi8> {
+  func.return %x : tensor<1x4xi8>
+}
+
+// CHECK:       func.func @main(%x: tensor<1x4xi8>) -> tensor<1x4xi8>
+// CHECK-NEXT:    func.return %x

@@ -1,0 +1,49 @@
+// RUN: sparsec-opt %s -p fold-qdq --split-input-file --verify-diagnostics | filecheck %s
+
+func.func @main(%x : tensor<1x4xf32>) -> tensor<1x4xf32> {
+  %y = nn.clamp %x <min = 0.0> {layer = "relu1"} : tensor<1x4xf32>
+  func.return %y : tensor<1x4xf32>
+}
+
+// CHECK: relu1: its input is not quantized: give calibration data, or a Q/DQ pair
+
+// -----
+
+func.func @main(%x : tensor<1x2xf32>) -> tensor<1x2xf32> {
+  %w = nn.constant dense<1.0> : tensor<2x2xf32>
+  %b = nn.constant dense<0.0> : tensor<2xf32>
+  %q = nn.quantize %x <scales = [0.5]> : tensor<1x2xf32> -> tensor<1x2xi8>
+  %d = nn.dequantize %q <scales = [0.5]> : tensor<1x2xi8> -> tensor<1x2xf32>
+  %y = nn.linear %d, %w, %b {layer = "fc"} : tensor<1x2xf32>, tensor<2x2xf32>, tensor<2xf32> -> tensor<1x2xf32>
+  func.return %y : tensor<1x2xf32>
+}
+
+// CHECK: fc: its weights are not quantized constants
+
+// -----
+
+func.func @main(%x : tensor<1x2xf32>) -> tensor<1x2xf32> {
+  %w = nn.constant dense<1> : tensor<2x2xi8>
+  %wd = nn.dequantize %w <scales = [0.5]> : tensor<2x2xi8> -> tensor<2x2xf32>
+  %b = nn.constant dense<0.0> : tensor<2xf32>
+  %q = nn.quantize %x <scales = [0.5]> : tensor<1x2xf32> -> tensor<1x2xi8>
+  %d = nn.dequantize %q <scales = [0.5]> : tensor<1x2xi8> -> tensor<1x2xf32>
+  %y = nn.linear %d, %wd, %b {layer = "fc"} : tensor<1x2xf32>, tensor<2x2xf32>, tensor<2xf32> -> tensor<1x2xf32>
+  func.return %y : tensor<1x2xf32>
+}
+
+// CHECK: fc: its result is not quantized: give calibration data, or a Q/DQ pair
+
+// -----
+
+func.func @main(%x : tensor<1x2xf32>) -> tensor<1x2xf32> {
+  %w = nn.constant dense<1> : tensor<2x2xi8>
+  %wd = nn.dequantize %w <scales = [0.5], zero_point = 3> : tensor<2x2xi8> -> tensor<2x2xf32>
+  %b = nn.constant dense<0.0> : tensor<2xf32>
+  %q = nn.quantize %x <scales = [0.5]> : tensor<1x2xf32> -> tensor<1x2xi8>
+  %d = nn.dequantize %q <scales = [0.5]> : tensor<1x2xi8> -> tensor<1x2xf32>
+  %y = nn.linear %d, %wd, %b {layer = "fc"} : tensor<1x2xf32>, tensor<2x2xf32>, tensor<2xf32> -> tensor<1x2xf32>
+  func.return %y : tensor<1x2xf32>
+}
+
+// CHECK: fc: its weights must be symmetric, per tensor or per output channel
