@@ -27,6 +27,9 @@ from sparsec.ir.views import memory_of
 from sparsec.planning.certificate import Region, Step, certify
 from sparsec.quantization.scheme import Quantization
 
+RESULT = "sparsec.result"
+"""Marks the arguments of a function, before its memory is planned, that hold its results."""
+
 INPUTS = "sparsec.inputs"
 OUTPUTS = "sparsec.outputs"
 """Attributes of the arena argument: the places of inputs and results, in order."""

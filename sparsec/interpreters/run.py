@@ -9,6 +9,8 @@ from xdsl.interpreter import Interpreter, InterpreterFunctions, PythonValues
 from xdsl.interpreters.func import FuncFunctions
 from xdsl.ir import Operation
 
+from sparsec.interpreters.calling import call_main
+from sparsec.interpreters.kernels import KernelFunctions, MemoryFunctions
 from sparsec.interpreters.nn import NnFunctions
 from sparsec.interpreters.qnn import QnnFunctions
 
@@ -19,6 +21,8 @@ FUNCTIONS: tuple[type[InterpreterFunctions], ...] = (
     FuncFunctions,
     NnFunctions,
     QnnFunctions,
+    MemoryFunctions,
+    KernelFunctions,
 )
 """What the operations of each level mean."""
 
@@ -43,4 +47,4 @@ def interpret(
     interpreter = Interpreter(module, listeners=listeners)
     for functions in FUNCTIONS:
         interpreter.register_implementations(functions())
-    return list(interpreter.call_op("main", tuple(inputs)))
+    return call_main(interpreter, module, inputs)

@@ -27,14 +27,11 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
+from sparsec.analysis.memory_plan import RESULT
 from sparsec.ir import qnn, rt
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.views import memory_of, reshaped
 from sparsec.passes.constants_to_globals import Globals
-
-RESULT = "sparsec.result"
-"""Marks the arguments of a function that hold its results."""
-
 
 @dataclass(frozen=True)
 class BufferizePass(ModulePass):

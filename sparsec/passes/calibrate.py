@@ -15,12 +15,13 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp, f32
+from xdsl.dialects.builtin import ModuleOp, TensorType, f32
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
+from sparsec.analysis.levels import is_float
 from sparsec.analysis.ranges import set_range
 from sparsec.interpreters.run import interpret
 from sparsec.ir import nn
@@ -59,6 +60,16 @@ def input_names(function: FuncOp) -> list[str]:
     return [arg.name_hint or f"arr_{i}" for i, arg in enumerate(function.args)]
 
 
+def load_arrays(path: Path) -> Mapping[str, Array]:
+    """The arrays of a .npy or .npz file by name. Nothing is unpickled."""
+    with path.open("rb") as file:
+        loaded: Any = np.load(file, allow_pickle=False)
+        archive: Mapping[str, Array] = {"arr_0": loaded}
+        if not isinstance(loaded, np.ndarray):
+            archive = loaded
+        return dict(archive)
+
+
 def read_arrays(path: Path, names: Sequence[str]) -> list[Array]:
     """One array for each of `names` from a .npy or .npz file.
 
@@ -66,12 +77,7 @@ def read_arrays(path: Path, names: Sequence[str]) -> list[Array]:
     holds just as many arrays. Raises PassFailedException where that fails.
     """
     try:
-        loaded: Any = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            arrays: Mapping[str, Array] = {"arr_0": loaded}
-        else:
-            with loaded:
-                arrays = {name: loaded[name] for name in loaded.files}
+        arrays = load_arrays(path)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise PassFailedException(f"cannot read calibration data from {path}: {reason}") from error
@@ -96,12 +102,13 @@ def check_inputs(function: FuncOp, inputs: Sequence[Array]) -> list[Array]:
         )
     checked: list[Array] = []
     for name, argument, array in zip(names, function.args, inputs, strict=True):
-        batch, *shape = shape_of(argument.type) or (0,)
-        expected = f"[{', '.join(['N' if batch == 1 else str(batch), *map(str, shape)])}]"
-        fits = list(array.shape[1:]) == shape and (batch == 1 or list(array.shape[:1]) == [batch])
-        if array.ndim == 0 or not fits or array.size == 0:
+        shape = shape_of(argument.type)
+        if shape[:1] != (1,):
+            raise PassFailedException(f"input {name} has no batch axis of 1: {argument.type}")
+        if array.ndim == 0 or array.shape[1:] != shape[1:] or array.size == 0:
+            expected = ", ".join(["N", *map(str, shape[1:])])
             raise PassFailedException(
-                f"calibration data for input {name} must have shape {expected}, "
+                f"calibration data for input {name} must have shape [{expected}], "
                 f"got {list(array.shape)}"
             )
         if array.dtype.kind not in "fiub":
@@ -133,7 +140,7 @@ def is_observed(value: SSAValue) -> bool:
     """Whether calibration notes a range for `value`: a float tensor that is not a constant."""
     if isinstance(value.owner, nn.ConstantOp | nn.DequantizeOp):
         return False
-    return isinstance(value.type, nn.F32Tensor.__origin__) and value.type.element_type == f32
+    return value.type == TensorType(f32, shape_of(value.type))
 
 
 def samples_at_once(function: FuncOp) -> int:
@@ -212,10 +219,7 @@ class CalibratePass(ModulePass):
     percentile: float | int = 99.99
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        if not any(
-            isinstance(inner, nn.IRDLOperation) and inner.dialect_name() == "nn"
-            for inner in op.walk()
-        ):
+        if not is_float(op):
             return
         if not self.file:
             raise PassFailedException("calibrate needs data: calibrate{file=inputs.npz}")

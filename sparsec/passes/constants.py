@@ -6,8 +6,13 @@ from typing import Any
 import numpy as np
 from xdsl.ir import Operation, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
+from xdsl.utils.exceptions import PassFailedException
 
 from sparsec.ir import nn
+from sparsec.ir.constant import constant_array
+from sparsec.ir.layer import layer_of
+from sparsec.quantization.ranges import minimum_weight_scale, quantize, weight_scales
+from sparsec.quantization.scheme import Quantization
 
 
 def erase_unused(values: Iterable[SSAValue]) -> None:
@@ -29,3 +34,35 @@ def replace_constant(user: Operation, index: int, array: np.ndarray[Any, Any]) -
     new.result.name_hint = old.name_hint
     Rewriter.insert_op(new, InsertPoint.before(user))
     user.operands[index] = new.result
+
+
+def quantize_constant(
+    user: Operation, index: int, quantization: Quantization, lowest: int = -128
+) -> None:
+    """Operand `index` of `user`, a float constant, becomes the dequantize of an int8 constant."""
+    old = user.operands[index]
+    constant = old.owner
+    assert isinstance(constant, nn.ConstantOp)
+    scales = quantization.scales if quantization.axis is not None else quantization.scale
+    array = quantize(constant.array, scales, quantization.zero_point, quantization.axis, lo=lowest)
+    stored = nn.ConstantOp(array, constant.label)
+    stored.result.name_hint = old.name_hint
+    dequantize = nn.DequantizeOp(stored.result, quantization)
+    Rewriter.insert_op((stored, dequantize), InsertPoint.before(user))
+    user.operands[index] = dequantize.result
+    erase_unused([old])
+
+
+def weight_quantization(op: nn.WeightedOp, input_scale: float, axis: int | None) -> Quantization:
+    """Scales for the weights of `op` along `axis`, such that its bias fits int32."""
+    weights, bias = constant_array(op.weights), constant_array(op.bias)
+    if weights is None or bias is None:
+        raise PassFailedException(f"{layer_of(op)}: its weights and bias must be constants")
+    minimum = minimum_weight_scale(bias, input_scale)
+    if axis is None:
+        minimum = minimum.max(keepdims=True)
+    try:
+        scales = weight_scales(weights, axis, minimum=minimum)
+    except ValueError as error:
+        raise PassFailedException(f"{layer_of(op)}: {error}") from error
+    return Quantization(tuple(scales.tolist()), 0, axis)

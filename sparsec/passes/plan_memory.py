@@ -34,6 +34,7 @@ from sparsec.analysis.memory_plan import (
     INPUTS,
     OUTPUT,
     OUTPUTS,
+    RESULT,
     Place,
     certify_plan,
     planned_function,
@@ -43,7 +44,6 @@ from sparsec.ir.qnn import QUANTIZATION
 from sparsec.ir.quantization import QuantizationAttr
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.views import memory_of
-from sparsec.passes.bufferize import RESULT
 from sparsec.planning.arena import Buffer, lower_bound, plan
 
 LOWER_BOUND = "sparsec.arena_lower_bound"

@@ -12,32 +12,32 @@ one already. Biases stay in float: their scale follows from the others.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias, TypeGuard
 
-import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
+from sparsec.analysis.levels import is_float
 from sparsec.analysis.ranges import Range, range_of
 from sparsec.ir import nn
 from sparsec.ir.layer import copy_layer, layer_of
-from sparsec.passes.constants import erase_unused
+from sparsec.passes.constants import quantize_constant, weight_quantization
 from sparsec.passes.fold_qdq import FIXED_OUTPUT
-from sparsec.quantization.ranges import (
-    activation_qparams,
-    minimum_weight_scale,
-    quantize,
-    weight_scales,
-)
+from sparsec.quantization.ranges import activation_qparams
 from sparsec.quantization.scheme import Quantization
 
-KEEPS_QUANTIZATION = (nn.MaxPool2dOp, nn.AvgPool2dOp, nn.ReshapeOp, nn.TransposeOp, nn.PadOp)
-"""Layers whose result has the scale of their input."""
+MOVES_DATA = (nn.MaxPool2dOp, nn.ReshapeOp, nn.TransposeOp, nn.PadOp)
+"""Layers that select or order values: they commute with quantization."""
+
+Moving: TypeAlias = nn.MaxPool2dOp | nn.ReshapeOp | nn.TransposeOp | nn.PadOp
+
+KEEPS_QUANTIZATION = (*MOVES_DATA, nn.AvgPool2dOp)
+"""Layers whose result has the quantization of their input."""
 
 NO_LAYER = (nn.ConstantOp, nn.QuantizeOp, nn.DequantizeOp)
 
@@ -55,16 +55,20 @@ def quantization_for(measured: Range) -> Quantization:
 
 def described(value: SSAValue) -> str:
     """`value` in an error message."""
-    owner = value.owner
-    if isinstance(owner, Block):
-        return f"input {list(owner.args).index(value)}"
-    return f"{layer_of(owner)} ({owner.name})"
+    if isinstance(value, BlockArgument):
+        return f"input {value.index}"
+    assert isinstance(value.owner, Operation)
+    return f"{layer_of(value.owner)} ({value.owner.name})"
 
 
-def only_user(value: SSAValue) -> Operation | None:
-    """The operation that reads `value`, if it is one and reads it once."""
-    use = value.get_unique_use()
-    return None if use is None else use.operation
+def joins(op: Operation | Block) -> TypeGuard[nn.ConcatOp | nn.PadOp]:
+    """Whether the result of `op` also has values that its operands need not have a number for."""
+    return isinstance(op, nn.ConcatOp) or (isinstance(op, nn.PadOp) and op.value.value.data != 0)
+
+
+def moves_data(op: Operation | Block) -> TypeGuard[Moving]:
+    """Whether `op` commutes with quantization."""
+    return isinstance(op, MOVES_DATA) and not joins(op)
 
 
 def asked_for(value: SSAValue) -> Quantization | None:
@@ -73,16 +77,32 @@ def asked_for(value: SSAValue) -> Quantization | None:
         user = use.operation
         if isinstance(user, nn.QuantizeOp):
             return user.quantization.data
-        if isinstance(user, KEEPS_QUANTIZATION):
+        if moves_data(user):
             found = asked_for(user.result)
             if found is not None:
                 return found
     return None
 
 
+def pair_after(value: SSAValue, by: Quantization) -> tuple[nn.QuantizeOp, nn.DequantizeOp]:
+    """quantize and dequantize of `value`, not yet inserted."""
+    quantize = nn.QuantizeOp(value, by)
+    return quantize, nn.DequantizeOp(quantize.result, by)
+
+
+def range_decides(value: SSAValue) -> bool:
+    """Whether the quantization of `value` is that of its range, not of what makes it."""
+    op = value.owner
+    if isinstance(op, nn.ActivationOp):
+        return op.function.data not in FIXED_OUTPUT
+    return isinstance(op, Operation) and not isinstance(
+        op, (*NO_LAYER, *KEEPS_QUANTIZATION, nn.SoftmaxOp)
+    )
+
+
 @dataclass
 class Quantizer:
-    """One function on its way to Q/DQ form; `chosen` holds what a concat asks of its operands."""
+    """One function on its way to Q/DQ form; `chosen` holds what joins ask of their operands."""
 
     block: Block
     linear_axis: int | None
@@ -91,14 +111,14 @@ class Quantizer:
     def run(self) -> None:
         """Insert all pairs, front to back: the input of a layer is quantized before the layer."""
         layers = [op for op in self.block.ops if op.results and not isinstance(op, NO_LAYER)]
-        self.choose_for_concats(layers)
+        self.choose_for_joins(layers)
         for argument in self.block.args:
             self.quantize_result(argument, None)
         for op in layers:
             self.quantize_constants(op)
             if isinstance(op, nn.WeightedOp):
                 self.quantize_weights(op)
-            if isinstance(op, nn.ConcatOp):
+            if joins(op):
                 self.requantize_operands(op)
             self.quantize_result(op.results[0], self.rule(op))
         terminator = self.block.last_op
@@ -120,6 +140,8 @@ class Quantizer:
 
     def rule(self, op: Operation) -> Quantization | None:
         """The quantization that the result of `op` must have; None if its range decides."""
+        if joins(op):
+            return self.chosen[op.result]
         if isinstance(op, KEEPS_QUANTIZATION):
             return self.input_of(op, op.input)
         if isinstance(op, nn.SoftmaxOp):
@@ -134,66 +156,49 @@ class Quantizer:
             return value.owner.quantization.data
         raise PassFailedException(f"{layer_of(op)}: its input {described(value)} is not quantized")
 
-    def choose_for_concats(self, layers: list[Operation]) -> None:
-        """Let what is only read by a concat be produced as the concat wants it, outer ones first."""
+    def choose_for_joins(self, layers: list[Operation]) -> None:
+        """Let what is only read by a join be produced as the join wants it, outer ones first."""
         for op in reversed(layers):
-            if not isinstance(op, nn.ConcatOp):
+            if not joins(op):
                 continue
             self.chosen[op.result] = wanted = self.measured(op.result)
-            for value in op.inputs:
-                while isinstance(value.owner, KEEPS_QUANTIZATION) and only_user(value):
+            for value in op.operands:
+                while moves_data(value.owner) and value.has_one_use():
                     value = value.owner.input
-                owner = value.owner
-                free = isinstance(owner, Operation) and not isinstance(
-                    owner, (*NO_LAYER, nn.SoftmaxOp)
-                )
-                if isinstance(owner, nn.ActivationOp):
-                    free = owner.function.data not in FIXED_OUTPUT
-                if free and only_user(value):
+                if value.has_one_use() and (range_decides(value) or joins(value.owner)):
                     self.chosen[value] = wanted
 
-    def requantize_operands(self, op: nn.ConcatOp) -> None:
-        """Operands in another quantization than the concat's go through a pair of their own."""
-        wanted = self.chosen[op.result]
-        for index, value in enumerate(op.inputs):
+    def requantize_operands(self, op: Operation) -> None:
+        """Operands in another quantization than the join's go through a pair of their own."""
+        wanted = self.chosen[op.results[0]]
+        for index, value in enumerate(op.operands):
             if self.input_of(op, value) != wanted:
-                pair = self.pair(op, value, wanted)
+                pair = pair_after(value, wanted)
+                for new in pair:
+                    copy_layer(op, new)
                 Rewriter.insert_op(pair, InsertPoint.before(op))
                 op.operands[index] = pair[1].result
 
-    def pair(
-        self, layer: Operation | None, value: SSAValue, quantization: Quantization
-    ) -> tuple[nn.QuantizeOp, nn.DequantizeOp]:
-        """quantize and dequantize of `value`, not yet inserted."""
-        q = nn.QuantizeOp(value, quantization)
-        dq = nn.DequantizeOp(q.result, quantization)
-        if layer is not None:
-            copy_layer(layer, q)
-            copy_layer(layer, dq)
-        return q, dq
-
     def quantize_result(self, value: SSAValue, rule: Quantization | None) -> None:
         """A pair after `value`, unless all its users quantize it."""
-        users = [use.operation for use in value.uses]
-        if all(
-            isinstance(user, nn.QuantizeOp) and rule in (None, user.quantization.data)
-            for user in users
-        ):
+        given = [
+            use.operation.quantization.data if isinstance(use.operation, nn.QuantizeOp) else None
+            for use in value.uses
+        ]
+        if None not in given and (rule is None or set(given) <= {rule}):
             return
         quantization = rule or self.measured(value)
-        uses = [
-            use
-            for use in value.uses
-            if not isinstance(use.operation, nn.QuantizeOp)
-            or use.operation.quantization.data != quantization
-        ]
+        others = [use for use, by in zip(value.uses, given, strict=True) if by != quantization]
+        pair = pair_after(value, quantization)
         owner = value.owner
-        pair = self.pair(owner if isinstance(owner, Operation) else None, value, quantization)
-        at_start = isinstance(owner, Block)
-        Rewriter.insert_op(
-            pair, InsertPoint.at_start(owner) if at_start else InsertPoint.after(owner)
-        )
-        for use in uses:
+        if isinstance(owner, Block):
+            point = InsertPoint.at_start(owner)
+        else:
+            point = InsertPoint.after(owner)
+            for new in pair:
+                copy_layer(owner, new)
+        Rewriter.insert_op(pair, point)
+        for use in others:
             use.operation.operands[use.index] = pair[1].result
 
     def quantize_constants(self, op: Operation) -> None:
@@ -203,46 +208,18 @@ class Quantizer:
             constant = value.owner
             if not isinstance(constant, nn.ConstantOp):
                 continue
-            wanted = self.chosen.get(op.results[0]) if isinstance(op, nn.ConcatOp) else None
+            wanted = self.chosen.get(op.results[0]) if joins(op) else None
             measured = float(constant.array.min()), float(constant.array.max())
-            self.dequantize_constant(op, index, wanted or quantization_for(measured))
+            quantize_constant(op, index, wanted or quantization_for(measured))
 
     def quantize_weights(self, op: nn.WeightedOp) -> None:
-        """The weights of `op` as int8, with scales that let its bias fit int32."""
-        weights, bias = op.weights.owner, op.bias.owner
-        if isinstance(weights, nn.DequantizeOp):
-            return
-        if not isinstance(weights, nn.ConstantOp) or not isinstance(bias, nn.ConstantOp):
-            raise PassFailedException(f"{layer_of(op)}: its weights and bias must be constants")
-        axis = 3 if isinstance(op, nn.DepthwiseConv2dOp) else 0
-        if isinstance(op, nn.LinearOp):
-            axis = self.linear_axis
-        minimum = minimum_weight_scale(bias.array, self.input_of(op, op.input).scale)
-        try:
-            scales = weight_scales(
-                weights.array, axis, minimum=minimum if axis is not None else minimum.max()
-            )
-        except ValueError as error:
-            raise PassFailedException(f"{layer_of(op)}: {error}") from error
-        self.dequantize_constant(op, 1, Quantization(tuple(scales.tolist()), 0, axis), lowest=-127)
-
-    def dequantize_constant(
-        self, op: Operation, index: int, quantization: Quantization, lowest: int = -128
-    ) -> None:
-        """Replace operand `index` of `op`, a constant, by its int8 form and a dequantize."""
-        old = op.operands[index]
-        constant = old.owner
-        assert isinstance(constant, nn.ConstantOp)
-        scales = quantization.scales if quantization.axis is not None else quantization.scale
-        array = quantize(
-            constant.array, scales, quantization.zero_point, quantization.axis, lo=lowest
-        )
-        stored = nn.ConstantOp(array, constant.label)
-        dequantize = nn.DequantizeOp(stored.result, quantization)
-        stored.result.name_hint = old.name_hint
-        Rewriter.insert_op((stored, dequantize), InsertPoint.before(op))
-        op.operands[index] = dequantize.result
-        erase_unused([old])
+        """The weights of `op` as int8, unless they are."""
+        if not isinstance(op.weights.owner, nn.DequantizeOp):
+            axis = 3 if isinstance(op, nn.DepthwiseConv2dOp) else 0
+            if isinstance(op, nn.LinearOp):
+                axis = self.linear_axis
+            quantization = weight_quantization(op, self.input_of(op, op.input).scale, axis)
+            quantize_constant(op, 1, quantization, lowest=-127)
 
 
 @dataclass(frozen=True)
@@ -265,7 +242,5 @@ class QuantizePass(ModulePass):
                     "run fold-batch-norm first"
                 )
         for function in op.ops:
-            if isinstance(function, FuncOp) and any(
-                inner.name.startswith("nn.") for inner in function.body.walk()
-            ):
+            if isinstance(function, FuncOp) and is_float(function):
                 Quantizer(function.body.block, axis).run()

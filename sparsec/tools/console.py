@@ -3,13 +3,16 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeAlias
 
 from rich.console import Console
 from rich.table import Table
 
+Progress: TypeAlias = Callable[[str], None]
+
 
 @contextmanager
-def progress(quiet: bool = False) -> Iterator[Callable[[str], None]]:
+def progress(quiet: bool = False) -> Iterator[Progress]:
     """A spinner on stderr with the step that is running; silent when stderr is no terminal."""
     console = Console(stderr=True)
     if quiet or not console.is_terminal:

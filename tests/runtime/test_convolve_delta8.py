@@ -192,23 +192,27 @@ def layers(draw: st.DrawFn) -> Convolution:
     spans = tuple(dilation[i] * (kernel[i] - 1) + 1 for i in (0, 1))
     size = pair(1, 9)
     height, width = (max(size[i], spans[i] - padding[i] - behind[i]) for i in (0, 1))
-    output = tuple((size[i] + padding[i] + behind[i] - spans[i]) // stride[i] + 1 for i in (0, 1))
+    output = (
+        (height + padding[0] + behind[0] - spans[0]) // stride[0] + 1,
+        (width + padding[1] + behind[1] - spans[1]) // stride[1] + 1,
+    )
     image = (height, width, draw(st.integers(1, 40)))
     outputs = draw(st.integers(1, 6))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     layer = random_layer(rng, image, outputs, kernel, draw(st.sampled_from([0.0, 0.5, 0.9, 0.99])))
     low = draw(st.sampled_from([-128, -128, -2, 0, 40]))
-    shifts = draw(
-        st.sampled_from([layer.shifts, np.full(outputs, draw(st.integers(-31, 12)), np.int32)])
-    )
+
+    def full(value: int) -> Int32:
+        return np.full(outputs, value, np.int32)
+
     return replace(
         layer,
         stride=stride,
         padding=padding,
         dilation=dilation,
         output=output,
-        shifts=shifts.astype(np.int32),
-        multipliers=draw(st.sampled_from([layer.multipliers, np.full(outputs, 2**31 - 1, np.int32), np.full(outputs, 2**30, np.int32)])),
+        shifts=draw(st.sampled_from([layer.shifts, full(draw(st.integers(-31, 12)))])),
+        multipliers=draw(st.sampled_from([layer.multipliers, full(2**31 - 1), full(2**30)])),
         bias=layer.bias * draw(st.sampled_from([1, 0, 1000, 50_000])),
         input_offset=draw(st.integers(-127, 128)),
         output_offset=draw(st.integers(-128, 127)),

@@ -17,6 +17,7 @@ from xdsl.pattern_rewriter import (
 )
 from xdsl.utils.exceptions import PassFailedException
 
+from sparsec.backends.cortex_m.legalize import legalize_convolutions
 from sparsec.backends.cortex_m.lower_unweighted import UNWEIGHTED, LowerPool2d
 from sparsec.backends.cortex_m.lower_weighted import (
     LowerConv2d,
@@ -46,6 +47,7 @@ class ConvertQnnToKernelsPass(ModulePass):
             raise PassFailedException(str(error)) from error
         op.attributes[TARGET] = StringAttr(cpu.name)
         unit = cpu.vector_unit
+        legalize_convolutions(op, unit)
         patterns: list[RewritePattern] = [
             LowerConv2d(unit),
             LowerDepthwiseConv2d(unit),

@@ -44,7 +44,7 @@ def hardtanh(builder: Builder, call: Call) -> Tensor:
     return clamped(builder, call.activation("self", "input"), low, high)
 
 
-def activation(function: str) -> Operator:
+def activation(function: str) -> Callable[[Builder, Call], Tensor]:
     """An operator for a function that becomes a table."""
 
     def build(builder: Builder, call: Call) -> Tensor:

@@ -130,7 +130,11 @@ def mean(builder: Builder, call: Call) -> Tensor:
     stored = [value.shape[axis] for axis in order]
     plane = ((1, stored[1]) if rank == 3 else (stored[1], stored[2]), stored[-1])
     image = builder.reshape(builder.ssa(value, order), (1, *plane[0], plane[1]))
-    kernel = height_and_width([n if axis in reduced else 1 for n, axis in zip(stored[1:-1], order[1:-1], strict=True)], rank, 1)
+    kernel = height_and_width(
+        [n if axis in reduced else 1 for n, axis in zip(stored[1:-1], order[1:-1], strict=True)],
+        rank,
+        1,
+    )
     size = (plane[0][0] // kernel[0], plane[0][1] // kernel[1])
     op = nn.AvgPool2dOp(image, Pool(kernel, kernel=kernel), float_type((1, *size, stored[-1])))
     result = builder.add(op, CHANNELS_LAST[4]).ssa

@@ -102,8 +102,8 @@ def quantize_with(builder: Builder, value: Tensor, scheme: TorchScheme) -> Tenso
             )
         return builder.add(nn.QuantizeOp(value.ssa, in_memory(quantization, value)), value.order)
     real, rank = value.values(), value.array.ndim
-    # float32 throughout, as torch computes it: 1 / scale first, then round half to even.
-    inverse = np.float32(1) / scheme.along(scheme.scales.astype(np.float32), rank)
+    # As torch computes it: 1 / scale in the precision of the scale, a product in float32.
+    inverse = scheme.along(1 / scheme.scales, rank).astype(np.float32)
     stored = np.rint(real * inverse) + scheme.along(scheme.zero_points, rank)
     clipped = np.clip(stored, scheme.low, scheme.high)
     dtype = np.uint8 if scheme.high > 127 else np.int8

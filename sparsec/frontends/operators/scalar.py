@@ -24,6 +24,14 @@ def number_of_elements(builder: Builder, call: Call) -> object:
     return result
 
 
+def _floor_divided(a: float, b: float) -> float:
+    return a // b
+
+
+def _remainder(a: float, b: float) -> float:
+    return a % b
+
+
 def of_numbers(function: Callable[..., Any]) -> Operator:
     """An operator on Python numbers."""
 
@@ -60,8 +68,8 @@ SCALAR: Mapping[str, Operator] = {
     "_operator.add": of_numbers(operator.add),
     "_operator.sub": of_numbers(operator.sub),
     "_operator.mul": of_numbers(operator.mul),
-    "_operator.floordiv": of_numbers(operator.floordiv),
-    "_operator.mod": of_numbers(operator.mod),
+    "_operator.floordiv": of_numbers(_floor_divided),
+    "_operator.mod": of_numbers(_remainder),
     "_operator.neg": of_numbers(operator.neg),
     "_operator.eq": of_numbers(operator.eq),
     "_operator.ne": of_numbers(operator.ne),

@@ -24,9 +24,7 @@ from sparsec.quantization.window import Window
 def bias_of(builder: Builder, bias: Parameter | None, channels: int) -> SSAValue:
     """The bias of a layer, zero if it has none."""
     if bias is None:
-        return builder.constant(
-            np.zeros(channels, np.float32), f"{builder.place.layer}.bias (none in the model)"
-        )
+        return builder.constant(np.zeros(channels, np.float32), f"{builder.place.layer}.bias")
     if bias.shape != (channels,):
         raise UnsupportedError(f"its bias has shape {bias.shape} instead of ({channels},)")
     return builder.ssa(bias)

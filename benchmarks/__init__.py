@@ -1,0 +1,1 @@
+"""What the project claims about speed, measured: `make bench-NAME`. A module named with `_` is a helper."""

@@ -1,0 +1,156 @@
+"""Planned kernels as C text. Decides nothing: what is called, with what and where, is in the IR.
+
+Structs without an address of the arena are `static const`, so that they lie in flash. Each call has
+a block of its own, so that the stack holds the others one at a time.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, StringAttr
+from xdsl.dialects.memref import GetGlobalOp, GlobalOp, ViewOp
+from xdsl.ir import SSAValue
+from xdsl.utils.base_printer import BasePrinter
+from xdsl.utils.exceptions import DiagnosticException
+
+from sparsec.analysis.memory_plan import PlannedFunction, arena_offset
+from sparsec.backends.cortex_m.c_headers import Prototype
+from sparsec.ir.constant import array_of
+from sparsec.ir.kernel import CArgument, CPointer, CStruct, KernelOp, c_element_type
+from sparsec.ir.views import memory_of
+
+STATUS = "arm_cmsis_nn_status"
+
+_COLUMNS = 120
+_NUMBERS_PER_LINE = 20
+
+
+@dataclass(eq=False, repr=False)
+class CPrinter(BasePrinter):
+    """Prints the parts of a network called `name`."""
+
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        self.indent_num_spaces = 4
+
+    def line(self, text: str = "") -> None:
+        """Start a new line with `text`."""
+        self.print_string(f"\n{text}")
+
+    def declaration(self, op: GlobalOp) -> str:
+        """`const int8_t name_conv1_weight[150]`, without the semicolon."""
+        size = array_of(_value(op)).size
+        return f"const {c_element_type(op.type)} {self.symbol(op.sym_name.data)}[{size}]"
+
+    def symbol(self, name: str) -> str:
+        """The C name of a global."""
+        return f"{self.name}_{name}"
+
+    def print_global(self, op: GlobalOp) -> None:
+        """The definition of a constant."""
+        numbers = [str(number) for number in np.ravel(array_of(_value(op))).tolist()]
+        self.line(f"{self.declaration(op)} = {{")
+        with self.indented():
+            for start in range(0, len(numbers), _NUMBERS_PER_LINE):
+                self.line(", ".join(numbers[start : start + _NUMBERS_PER_LINE]) + ",")
+        self.line("};\n")
+
+    def print_function(
+        self, planned: PlannedFunction, prototypes: Mapping[str, Prototype]
+    ) -> None:
+        """The entry that runs the network."""
+        self.line(f"int {self.name}_invoke(int8_t *arena)")
+        self.line("{")
+        with self.indented():
+            for op in planned.kernels:
+                self.print_call(op, prototypes[op.C_FUNCTION])
+            self.line("return 0;")
+        self.line("}\n")
+
+    def print_call(self, op: KernelOp, prototype: Prototype) -> None:
+        """A block that calls one kernel and leaves the function when it fails."""
+        self.line("{")
+        with self.indented():
+            self.line(f"/* {_comment(op)} */")
+            arguments: list[str] = []
+            for argument, (name, type) in zip(op.c_arguments(), prototype.parameters, strict=True):
+                if isinstance(argument, CStruct):
+                    storage = "const" if _in_arena(argument) else "static const"
+                    fields = [f".{k} = {self.expression(v)}" for k, v in argument.fields.items()]
+                    self.wrapped(f"{storage} {type.name} {name} = {{", fields, "};")
+                    arguments.append(f"&{name}")
+                else:
+                    arguments.append(self.expression(argument))
+            if prototype.returns.name != STATUS:
+                self.wrapped(f"{op.C_FUNCTION}(", arguments, ");")
+            else:
+                self.wrapped(f"const {STATUS} status = {op.C_FUNCTION}(", arguments, ");")
+                self.line("if (status != ARM_CMSIS_NN_SUCCESS)")
+                self.line("{")
+                with self.indented():
+                    self.line("return (int)status;")
+                self.line("}")
+        self.line("}")
+
+    def wrapped(self, start: str, items: Sequence[str], end: str) -> None:
+        """A line, or one line for each item where that is too long."""
+        text = f"{start}{', '.join(items)}{end}"
+        if self._indent * self.indent_num_spaces + len(text) <= _COLUMNS:
+            self.line(text)
+            return
+        self.line(start)
+        with self.indented():
+            for item in items[:-1]:
+                self.line(f"{item},")
+            self.line(f"{items[-1]}{end}")
+
+    def expression(self, argument: CArgument) -> str:
+        """`argument` as a C expression, a struct as its initialiser."""
+        match argument:
+            case int():
+                return str(argument)
+            case CPointer():
+                return f"({argument.type}){self.expression(argument.value)}"
+            case CStruct():
+                fields = (f".{k} = {self.expression(v)}" for k, v in argument.fields.items())
+                return f"{{{', '.join(fields)}}}"
+            case SSAValue():
+                return self.address(argument)
+
+    def address(self, value: SSAValue) -> str:
+        """Where a buffer lies."""
+        match memory_of(value).owner:
+            case ViewOp() as view:
+                return f"arena + {arena_offset(view)}"
+            case GetGlobalOp() as get:
+                return self.symbol(get.name_.string_value())
+            case owner:
+                raise DiagnosticException(f"{owner} cannot be printed as C: run plan-memory first")
+
+
+def _value(op: GlobalOp) -> DenseIntOrFPElementsAttr:
+    assert isinstance(op.initial_value, DenseIntOrFPElementsAttr)
+    return op.initial_value
+
+
+def _in_arena(argument: CArgument) -> bool:
+    match argument:
+        case CStruct():
+            return any(map(_in_arena, argument.fields.values()))
+        case CPointer():
+            return _in_arena(argument.value)
+        case SSAValue():
+            return isinstance(memory_of(argument).owner, ViewOp)
+        case int():
+            return False
+
+
+def _comment(op: KernelOp) -> str:
+    layer = op.attributes.get("layer")
+    name = layer.data if isinstance(layer, StringAttr) else ""
+    # A layer's name must not end the comment.
+    name = re.sub(r"[^\w.:\[\]-]", "_", name, flags=re.ASCII)
+    return f"{name}: {op.name}" if name else op.name

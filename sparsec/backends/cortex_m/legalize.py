@@ -1,0 +1,190 @@
+"""Convolutions that CMSIS-NN's wrappers would hand to a variant that cannot compute them.
+
+The wrappers choose by a few numbers only. What they overlook, found by reading the variants:
+
+- `arm_convolve_1x1_s8` and `_fast` ignore padding at the bottom and right;
+- `arm_depthwise_conv_3x3_s8` always reads its middle column, also beyond the right border;
+- `arm_convolve_1_x_n_s8` on Helium fails for uneven padding and for unused columns, reads beyond
+  rows that are shorter than the kernel, and ignores padding above and below.
+
+The rule: the same bytes by other means. A border becomes a `qnn.pad` of its own, a row a column.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation
+from xdsl.pattern_rewriter import (
+    GreedyRewritePatternApplier,
+    PatternRewriter,
+    PatternRewriteWalker,
+    RewritePattern,
+    op_type_rewrite_pattern,
+)
+
+from sparsec.backends.cortex_m.lowering import LAYER, required_constant
+from sparsec.ir import qnn
+from sparsec.ir.shapes import image_shape, shape_of
+from sparsec.ir.sparse import format_of
+from sparsec.quantization.window import Border, Window
+from sparsec.targets.cpu import VectorUnit
+
+
+def legalize_convolutions(module: ModuleOp, unit: VectorUnit) -> None:
+    """Rewrite the convolutions that CMSIS-NN would get wrong on a core with `unit`."""
+    patterns: list[RewritePattern] = [PadConvolution(unit), TurnRow(unit), PadDepthwise(unit)]
+    applier = GreedyRewritePatternApplier(patterns, dce_enabled=False)
+    PatternRewriteWalker(applier).rewrite_module(module)
+
+
+@dataclass
+class PadConvolution(RewritePattern):
+    """Pad before the convolution, where a variant ignores padding."""
+
+    unit: VectorUnit
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: qnn.Conv2dOp, rewriter: PatternRewriter) -> None:
+        if format_of(op.weights.type) is not None:
+            return
+        window = op.window.data
+        top, left, bottom, right = window.padding
+        _, height, width, _ = shape_of(op.weights.type)
+        one_by_one = (height, width, window.dilations) == (1, 1, (1, 1)) and (top, left) == (0, 0)
+        in_row = self.unit == "mve" and is_row(op)
+        if (one_by_one and (bottom or right)) or (in_row and (top or bottom)):
+            pad_before(op, rewriter)
+
+
+@dataclass
+class PadDepthwise(RewritePattern):
+    """Pad before the depthwise convolution, where the middle column would lie outside."""
+
+    unit: VectorUnit
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: qnn.DepthwiseConv2dOp, rewriter: PatternRewriter) -> None:
+        window = op.window.data
+        _, columns, channels = image_shape(op.input.type)
+        _, height, width, out_channels = shape_of(op.weights.type)
+        by_three = (
+            self.unit != "mve"
+            and channels == out_channels
+            and (height, width, window.dilations) == (3, 3, (1, 1))
+            and max(window.padding[:2]) <= 1
+        )
+        last = (image_shape(op.result.type)[1] - 1) * window.strides[1] - window.padding[1]
+        if by_three and last + 1 >= columns:
+            pad_before(op, rewriter)
+
+
+@dataclass
+class TurnRow(RewritePattern):
+    """Convolve a row as a column, where the variant for rows fails."""
+
+    unit: VectorUnit
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: qnn.Conv2dOp, rewriter: PatternRewriter) -> None:
+        if self.unit != "mve" or format_of(op.weights.type) is not None or not is_row(op):
+            return
+        window = op.window.data
+        _, left, _, right = window.padding
+        _, columns, channels = image_shape(op.input.type)
+        outputs, _, width, _ = shape_of(op.weights.type)
+        _, out_columns, _ = image_shape(op.result.type)
+        if row_is_exact(columns, width, out_columns, window.strides[1], left):
+            return
+        weights = required_constant(op, op.weights, "weights")
+        turned = Window(
+            (window.strides[1], window.strides[0]),
+            (left, 0, right, 0),
+            (1, window.dilations[0]),
+        )
+        array = np.ascontiguousarray(weights.array.reshape(outputs, width, 1, channels))
+        column = qnn.ReshapeOp(op.input, (1, columns, 1, channels))
+        constant = qnn.ConstantOp(array, weights.label)
+        result = qnn.ReshapeOp(op.input, (1, out_columns, 1, outputs)).result.type
+        convolution = qnn.Conv2dOp(
+            column.result,
+            constant.result,
+            op.bias,
+            op.multiplier,
+            op.shift,
+            op.requant.data,
+            turned,
+            result,
+        )
+        keep_layer(op, convolution)
+        back = qnn.ReshapeOp(convolution.result, shape_of(op.result.type))
+        rewriter.replace(op, [column, constant, convolution, back])
+
+
+def is_row(op: qnn.Conv2dOp) -> bool:
+    """CMSIS-NN's wrapper takes the variant for rows."""
+    window = op.window.data
+    rows, _, channels = image_shape(op.input.type)
+    _, height, width, _ = shape_of(op.weights.type)
+    one_by_one = height == width == 1 and window.dilations == (1, 1) and window.padding[:2] == (0, 0)
+    return (
+        rows == height == window.dilations[1] == 1
+        and window.strides[1] * channels % 4 == 0
+        and not one_by_one
+    )
+
+
+def row_is_exact(columns: int, width: int, out_columns: int, stride: int, padding: int) -> bool:
+    """`arm_convolve_1_x_n_s8` computes the row on Helium; `padding` is that on the left.
+
+    Follows the C code: it expects at most one column more on the right than on the left, and does
+    the windows on the left border, inside, and on the right border in this order.
+    """
+    total = (out_columns - 1) * stride + width - columns
+    uneven = total % 2 if total >= 0 else -(-total % 2)
+    if 2 * padding + uneven != total:
+        return False
+    on_left = -(-padding // stride)
+    on_right = max(1, (padding + uneven + stride - 1) // stride) if padding + uneven else 0
+    inside = max(out_columns - on_left - on_right, 0)
+    if on_left + inside + on_right != out_columns:
+        return False
+    starts = [i * stride - padding for i in range(out_columns)]
+    return (
+        all(-width < start and start + width <= columns for start in starts[:on_left])
+        and all(
+            0 <= start and start + width <= columns for start in starts[on_left : on_left + inside]
+        )
+        and all(0 <= start < columns for start in starts[on_left + inside :])
+    )
+
+
+def pad_before(
+    op: qnn.Conv2dOp | qnn.DepthwiseConv2dOp, rewriter: PatternRewriter
+) -> None:
+    """Take the padding out of `op`, into an operation of its own."""
+    window = op.window.data
+    top, left, bottom, right = window.padding
+    pad = qnn.PadOp(
+        op.input, op.requant.data.input_zp, Border((0, top, left, 0), (0, bottom, right, 0))
+    )
+    convolution = type(op)(
+        pad.result,
+        op.weights,
+        op.bias,
+        op.multiplier,
+        op.shift,
+        op.requant.data,
+        Window(window.strides, dilations=window.dilations),
+        op.result.type,
+    )
+    keep_layer(op, pad)
+    keep_layer(op, convolution)
+    rewriter.replace(op, [pad, convolution])
+
+
+def keep_layer(old: Operation, new: Operation) -> None:
+    """`new` belongs to the layer of `old`."""
+    layer = old.attributes.get(LAYER)
+    if layer is not None:
+        new.attributes[LAYER] = layer

@@ -1,0 +1,117 @@
+"""The files of a C project: everything is checked before anything is written.
+
+The same module gives the same bytes: no file says when or where it was made.
+"""
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Any, Literal
+
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.memref import GlobalOp
+
+from sparsec.analysis.memory_plan import PlannedFunction, certify_plan, planned_function
+from sparsec.backends.cortex_m import text
+from sparsec.backends.cortex_m.c_headers import Header, check_call, read_headers
+from sparsec.backends.cortex_m.c_printer import CPrinter
+from sparsec.backends.cortex_m.report import constants_of, report
+from sparsec.ir.rt import RuntimeOp
+from sparsec.targets.runtime import runtime_dir
+
+Arena = Literal["static", "caller"]
+
+
+def emit_project(
+    module: ModuleOp, header_dir: Path, name: str, arena: Arena = "static"
+) -> dict[str, str]:
+    """The files of the project `name`, by file name.
+
+    `module` went through `plan-memory`; `header_dir` is CMSIS-NN's Include folder. With
+    `arena="caller"` the project has no arena of its own. Raises ValueError when the module is not
+    planned, its plan does not hold, or a call does not fit the prototype in the header.
+    """
+    if re.fullmatch(r"[A-Za-z_]\w*", name, flags=re.ASCII) is None:
+        raise ValueError(f"'{name}' cannot name C functions, choose a name of letters and digits")
+    planned = planned_function(module)
+    if planned is None:
+        raise ValueError("the module's memory is not planned: run plan-memory first")
+    certify_plan(planned)
+    runtime = runtime_dir()
+    header = read_headers(
+        header_dir / "arm_nn_types.h",
+        header_dir / "arm_nnfunctions.h",
+        runtime / "include" / "sparsec.h",
+    )
+    prototypes = {op.C_FUNCTION: check_call(op, header) for op in planned.kernels}
+    constants = constants_of(module)
+    facts = report(module, planned, name, constants)
+    globals = [op for op in module.ops if isinstance(op, GlobalOp)]
+
+    source = StringIO()
+    printer = CPrinter(source, name=name)
+    headers = sorted({op.HEADER for op in planned.kernels})
+    source.write(text.source_head(name, headers, planned.arena_bytes, arena))
+    printer.print_function(planned, prototypes)
+
+    weights = StringIO()
+    weights.write(text.weights_head(name))
+    printer = CPrinter(weights, name=name)
+    for op in globals:
+        printer.print_global(op)
+
+    files = {
+        f"{name}.h": text.public_header(name, facts, arena),
+        f"{name}.c": source.getvalue(),
+        f"{name}_weights.h": text.weights_header(
+            name, [printer.declaration(op) for op in globals]
+        ),
+        f"{name}_weights.c": weights.getvalue(),
+        **runtime_files(planned, runtime),
+    }
+    sources = [file for file in files if file.endswith(".c")]
+    files["CMakeLists.txt"] = text.cmake_lists(name, facts["target"], sources)
+    files["report.json"] = json.dumps(facts, indent=2) + "\n"
+    return files
+
+
+def runtime_files(planned: PlannedFunction, runtime: Path) -> dict[str, str]:
+    """The sources of the runtime's functions that are called, and the headers they include."""
+    wanted = sorted({f"{op.C_FUNCTION}.c" for op in planned.kernels if isinstance(op, RuntimeOp)})
+    files: dict[str, str] = {}
+    while wanted:
+        file = wanted.pop(0)
+        folder = runtime / ("src" if (runtime / "src" / file).is_file() else "include")
+        if file in files or not (folder / file).is_file():
+            continue
+        files[file] = (folder / file).read_text(encoding="utf-8")
+        wanted += re.findall(r'^#include "(\w+\.h)"', files[file], flags=re.MULTILINE)
+    return files
+
+
+def write_project(files: Mapping[str, str], directory: Path) -> None:
+    """Write `files` to `directory`, all of them or none.
+
+    They are written beside it and then moved; of an existing directory only files of the same names
+    are replaced. Raises OSError when that is not possible.
+    """
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    if directory.exists():
+        if not directory.is_dir():
+            raise NotADirectoryError(f"{directory} is a file")
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise PermissionError(f"{directory} cannot be written")
+    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}-") as outer:
+        staging = Path(outer, directory.name)
+        staging.mkdir()
+        for name, content in files.items():
+            (staging / name).write_text(content, encoding="utf-8", newline="\n")
+        if not directory.exists():
+            staging.replace(directory)
+            return
+        for name in files:
+            (staging / name).replace(directory / name)

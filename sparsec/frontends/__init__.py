@@ -1,0 +1,84 @@
+"""Models of PyTorch to `nn`: the only way into the compiler, and the only user of torch beside compress.
+
+Importing this package does not import torch; `load` does.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+
+from sparsec.frontends.archive import Kind, kind_of, read_file
+from sparsec.frontends.builder import Layout
+from sparsec.frontends.errors import FrontendError
+
+__all__ = ["FrontendError", "Loaded", "load"]
+
+
+@dataclass
+class Loaded:
+    """A model at the level of `nn`, and the example inputs its file carries.
+
+    `examples` has one float32 array [N, ..] for each input, in the layout that the entry takes;
+    None if the file has none.
+    """
+
+    module: ModuleOp
+    examples: list[np.ndarray[Any, Any]] | None
+
+
+def load(
+    path: Path,
+    *,
+    input_layout: Layout = "nchw",
+    trust_pickle: bool = False,
+    input_shape: Sequence[Sequence[int]] | None = None,
+) -> Loaded:
+    """Read the model in `path`, whatever its extension.
+
+    An input of four dimensions is taken by `main` as NCHW, as torch does, or as NHWC; a result of
+    four dimensions is given in the same layout. `input_shape` has one torch shape for each input,
+    for files that do not tell. Nothing is unpickled unless `trust_pickle` is set: then the file may
+    run any code. Raises FrontendError, whose message starts with the path.
+    """
+    try:
+        loaded = _load(path, input_layout, trust_pickle, input_shape)
+    except FrontendError as error:
+        raise FrontendError(f"{path}: {error}") from error
+    loaded.module.attributes["sparsec.name"] = StringAttr(identifier(path.stem))
+    return loaded
+
+
+def _load(
+    path: Path,
+    layout: Layout,
+    trust_pickle: bool,
+    shapes: Sequence[Sequence[int]] | None,
+) -> Loaded:
+    content = read_file(path)
+    kind = kind_of(content)
+    if kind is Kind.PICKLE:
+        # Imported here, as all that reads tensors imports torch.
+        from sparsec.frontends.pickled import exported_from_pickle, refuse_pickle
+
+        if not trust_pickle:
+            raise refuse_pickle(content, path.name)
+        content = exported_from_pickle(content, path.name, shapes)
+    if kind is Kind.TORCHSCRIPT:
+        from sparsec.frontends.torchscript import import_torchscript
+
+        return Loaded(import_torchscript(content, layout, shapes), None)
+    from sparsec.frontends.exported import import_exported
+
+    module, examples = import_exported(content, layout)
+    return Loaded(module, None if kind is Kind.PICKLE else examples)
+
+
+def identifier(stem: str) -> str:
+    """`stem` as an identifier of C."""
+    name = re.sub(r"[^0-9A-Za-z_]", "_", stem)
+    return f"m_{name}" if not name or name[0].isdigit() else name

@@ -1,0 +1,262 @@
+"""Programs of torch.export.save to `nn`, read from the archive's own JSON.
+
+torch's reader is not used: it unpickles example inputs and constants and evaluates the text of
+symbolic sizes. Here a size that is not a number is only ever the batch, and the batch is 1.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+from xdsl.dialects.builtin import ModuleOp
+
+from sparsec.frontends.archive import Archive
+from sparsec.frontends.builder import Layout, entry_order
+from sparsec.frontends.call import Call
+from sparsec.frontends.errors import FrontendError
+from sparsec.frontends.importer import MISSING, Importer, tensor_named
+from sparsec.frontends.places import place_of
+from sparsec.frontends.tensors import Activation, Array, Parameter
+from sparsec.frontends.weights import (
+    Json,
+    array_of_tensor,
+    dtype_name,
+    load_weights_only,
+    read_constants,
+    read_json,
+)
+
+SCHEMA_MAJOR = 8
+FLOAT32 = 7
+
+
+def import_exported(content: bytes, layout: Layout) -> tuple[ModuleOp, list[Array] | None]:
+    """The module and the example inputs in an archive of torch.export.save."""
+    archive = Archive(content)
+    models = [name for name in archive.names if name.startswith("models/")]
+    if len(models) != 1 or not models[0].endswith(".json"):
+        raise FrontendError(f"the archive holds {len(models)} models: export one alone")
+    name = models[0].removeprefix("models/").removesuffix(".json")
+    program = read_json(archive, models[0])
+    try:
+        major = program["schema_version"]["major"]
+        if major != SCHEMA_MAJOR:
+            raise FrontendError(
+                f"the program has schema version {major} instead of {SCHEMA_MAJOR}: "
+                "export the model again with PyTorch 2.13"
+            )
+        constants = {
+            **read_constants(archive, "data/weights/", name),
+            **read_constants(archive, "data/constants/", name),
+        }
+        reader = _Reader(program["graph_module"], constants, layout)
+        module = reader.read()
+        examples = reader.examples(archive.read(f"data/sample_inputs/{name}.pt"))
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise FrontendError(
+            f"the program in the archive is malformed ({type(error).__name__}: {error}): "
+            "export the model again with PyTorch 2.13"
+        ) from error
+    return module, examples
+
+
+class _Reader:
+    """One graph of the schema of torch.export, `graph_module` in its JSON."""
+
+    def __init__(self, graph_module: Json, constants: Mapping[str, Array], layout: Layout):
+        self.graph: Json = graph_module["graph"]
+        self.signature: Json = graph_module["signature"]
+        self.constants = constants
+        self.layout: Layout = layout
+        self.importer = Importer(layout)
+        self.inputs: list[tuple[str, tuple[int, ...]]] = []
+        self.batch = 1
+
+    def read(self) -> ModuleOp:
+        """The module. Raises FrontendError for what cannot be compiled."""
+        self._read_inputs()
+        for node in self.graph["nodes"]:
+            self._read_node(node)
+        self.importer.check()
+        values = self.importer.values
+        results = [tensor_named(values, name) for name in self._output_names()]
+        return self.importer.builder.finish(results)
+
+    def _read_inputs(self) -> None:
+        users: list[str] = []
+        for spec in self.signature["input_specs"]:
+            ((kind, content),) = spec.items()
+            match kind:
+                case "user_input":
+                    argument: Json = content["arg"]
+                    if "as_tensor" in argument:
+                        users.append(argument["as_tensor"]["name"])
+                case "parameter" | "buffer" | "tensor_constant":
+                    source = content[f"{kind}_name"]
+                    if source in self.constants:
+                        value = Parameter(source, self.constants[source])
+                        self.importer.values[content["arg"]["name"]] = value
+                case "custom_obj":
+                    raise FrontendError(
+                        f"constant '{content['custom_obj_name']}' is a custom object: "
+                        "export the model without custom objects"
+                    )
+                case _:
+                    pass  # constants of Python and tokens are no tensors
+        shapes = {name: self._input_shape(name) for name in users}
+        batches = {shape[0] for shape in shapes.values()}
+        fixed = batches - {None}
+        if len(fixed) > 1:
+            sizes = ", ".join(str(size) for size in sorted(cast(set[int], fixed)))
+            raise FrontendError(
+                f"the inputs have different first dimensions ({sizes}): every input needs the "
+                "batch as its first dimension"
+            )
+        self.batch = cast(int, fixed.pop()) if fixed else 1
+        for name, shape in shapes.items():
+            known = (1, *cast(tuple[int, ...], shape[1:]))
+            self.inputs.append((name, known))
+            self.importer.values[name] = self.importer.builder.argument(name, known)
+        if not users:
+            raise FrontendError("the model has no tensor as input")
+
+    def _input_shape(self, name: str) -> tuple[int | None, ...]:
+        """The shape of an input, None for a dynamic batch."""
+        meta: Json = self.graph["tensor_values"][name]
+        if meta["dtype"] != FLOAT32:
+            raise FrontendError(
+                f"input '{name}' is {dtype_name(meta['dtype'])}, where float32 is needed: "
+                "export the model after model.float(), with a float32 input"
+            )
+        sizes = _sizes(meta)
+        if not sizes:
+            raise FrontendError(f"input '{name}' is a scalar: it needs a batch dimension")
+        for axis, size in enumerate(sizes):
+            if axis > 0 and size is None:
+                raise FrontendError(
+                    f"dimension {axis} of input '{name}' is dynamic, and only the batch "
+                    "(dimension 0) may be: export the model with a fixed size there"
+                )
+        return sizes
+
+    def _read_node(self, node: Json) -> None:
+        outputs = [_output_name(output) for output in node["outputs"]]
+        name = _operation(node["target"])
+        call = Call(
+            name,
+            {
+                argument["name"] or f"{i}": self._argument(argument["arg"])
+                for i, argument in enumerate(node["inputs"])
+            },
+            place_of(node.get("metadata", {}), node.get("name") or name.rpartition(".")[2]),
+            self.batch,
+        )
+        result = self.importer.run(call)
+        results = cast(list[object], result) if isinstance(result, list) else [result]
+        for output, value in zip(outputs, results, strict=False):
+            if output is not None:
+                self.importer.values[output] = self._agreed(call, output, value)
+        for output in outputs[len(results) :]:
+            if output is not None:
+                self.importer.values[output] = MISSING
+
+    def _agreed(self, call: Call, name: str, value: object) -> object:
+        """`value` if its shape is the exported one but for the batch; else a problem is noted."""
+        meta = self.graph["tensor_values"].get(name)
+        if not isinstance(value, Activation) or meta is None:
+            return value
+        sizes = _sizes(meta)
+        expected = sizes if self.batch == 1 else (None, *sizes[1:])
+        if len(sizes) == len(value.shape) and all(
+            (size is None and axis == 0) or size == n
+            for axis, (size, n) in enumerate(zip(expected, value.shape, strict=True))
+        ):
+            return value
+        self.importer.refuse(call, "it mixes the batch with other dimensions")
+        return MISSING
+
+    def _argument(self, argument: Json) -> object:
+        """An argument of a call, names replaced by what they stand for."""
+        ((kind, value),) = argument.items()
+        values = self.importer.values
+        match kind:
+            case "as_none":
+                return None
+            case "as_tensor":
+                return values.get(value["name"], MISSING)
+            case "as_tensors":
+                return [values.get(item["name"], MISSING) for item in value]
+            case "as_optional_tensor":
+                return self._argument(value)
+            case "as_sym_int" | "as_sym_float" | "as_sym_bool":
+                return self._number(value)
+            case "as_sym_ints" | "as_sym_floats" | "as_sym_bools":
+                return [self._number(item) for item in value]
+            case _:
+                return value
+
+    def _number(self, value: Json) -> object:
+        ((kind, content),) = value.items()
+        return self.importer.values.get(content, MISSING) if kind == "as_name" else content
+
+    def _output_names(self) -> Iterator[str]:
+        for spec in self.signature["output_specs"]:
+            ((kind, content),) = spec.items()
+            if kind == "buffer_mutation":
+                raise FrontendError(
+                    f"the model changes its buffer '{content['buffer_name']}' as it runs: "
+                    "call model.eval() before the export"
+                )
+            if kind != "user_output" or "as_tensor" not in content["arg"]:
+                raise FrontendError("the model returns something other than tensors")
+            yield content["arg"]["as_tensor"]["name"]
+
+    def examples(self, data: bytes) -> list[Array] | None:
+        """The example inputs as float32 [N, ..], or None if they do not fit the inputs."""
+        if not data:
+            return None
+        leaves = list(_leaves(load_weights_only(data, "the file's example inputs")))
+        if len(leaves) != len(self.inputs):
+            return None
+        arrays: list[Array] = []
+        for leaf, (name, shape) in zip(leaves, self.inputs, strict=True):
+            array = array_of_tensor(leaf, f"example of input '{name}'")
+            if array.dtype != np.float32 or array.shape[1:] != shape[1:] or array.ndim == 0:
+                return None
+            order = entry_order(array.ndim, self.layout)
+            arrays.append(np.ascontiguousarray(array.transpose(order)))
+        return arrays
+
+
+def _leaves(value: object) -> Iterator[object]:
+    """The tensors in nested containers, in order."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for item in cast(dict[object, object], value).values():
+            yield from _leaves(item)
+    elif isinstance(value, list | tuple):
+        for item in cast(Sequence[object], value):
+            yield from _leaves(item)
+
+
+def _sizes(meta: Json) -> tuple[int | None, ...]:
+    """The sizes of a tensor; None where the size is an expression, which is never evaluated."""
+    return tuple(size.get("as_int") for size in meta["sizes"])
+
+
+def _output_name(output: Json) -> str | None:
+    ((_, content),) = output.items()
+    if not isinstance(content, dict):
+        return None
+    named = cast(dict[str, Any], content)
+    return named.get("name") or named.get("as_name")
+
+
+def _operation(target: str) -> str:
+    """`torch.ops.aten.conv2d.default` as `aten.conv2d`."""
+    if not target.startswith("torch.ops."):
+        return target
+    return ".".join(target.split(".")[2:4])

@@ -1,0 +1,292 @@
+"""TorchScript, traced or scripted, to `nn`: the graph is read with every number known.
+
+The model is never run. Its methods are inlined, and conditions and loops over shapes are followed,
+so a scripted model comes out as straight as a traced one.
+"""
+
+import re
+import warnings
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any, cast
+
+import numpy as np
+import torch
+from xdsl.dialects.builtin import ModuleOp
+
+from sparsec.frontends.archive import Archive
+from sparsec.frontends.builder import Layout
+from sparsec.frontends.call import Call, Place
+from sparsec.frontends.errors import FrontendError
+from sparsec.frontends.importer import MISSING, Importer
+from sparsec.frontends.places import base_name, is_of_torch
+from sparsec.frontends.script_safety import check_archive
+from sparsec.frontends.script_scalars import SCALARS, apply
+from sparsec.frontends.tensors import Activation, Parameter, Tensor
+from sparsec.frontends.weights import array_of_tensor
+
+MAX_STEPS = 100_000
+"""Nodes read before a loop is taken to be endless."""
+
+
+def import_torchscript(
+    content: bytes, layout: Layout, shapes: Sequence[Sequence[int]] | None
+) -> ModuleOp:
+    """The module in an archive of torch.jit.save. Raises FrontendError for what cannot be compiled."""
+    archive = Archive(content)
+    check_archive(archive)
+    try:
+        # With _restore_shapes a traced module tells the shapes it was traced with.
+        restore = shapes is None and "traced_inputs.pkl" in archive
+        with warnings.catch_warnings():  # that TorchScript is deprecated is not the user's news
+            warnings.simplefilter("ignore")
+            script = cast(Any, torch.jit.load(BytesIO(content), "cpu", _restore_shapes=restore))
+        graph = script.inlined_graph
+    except (RuntimeError, AttributeError) as error:
+        line = str(error).strip().partition("\n")[0]
+        raise FrontendError(f"torch cannot read this TorchScript archive: {line}") from error
+    return _Reader(script, layout).read(graph, shapes)
+
+
+_READ_HERE = {
+    *("aten::size", "aten::dim", "aten::is_floating_point", "prim::dtype"),
+    *("prim::ListUnpack", "prim::TupleUnpack", "prim::TupleIndex"),
+}
+"""Operations that give nothing, without a word of their own, where what they read is missing."""
+
+
+class _Module:
+    """A module of the model, and its path."""
+
+    def __init__(self, module: Any, path: str):
+        self.module = module
+        self.path = path
+
+    def attribute(self, name: str) -> object:
+        """An attribute: a module, a tensor as a Parameter, or a Python value."""
+        path = f"{self.path}.{name}" if self.path else name
+        value: object = getattr(self.module, name)
+        if isinstance(value, torch.nn.Module):
+            return _Module(value, path)
+        return _imported(value, path)
+
+
+def _imported(value: object, name: str) -> object:
+    """A value of torch: tensors as Parameters, lists item by item."""
+    if isinstance(value, torch.Tensor):
+        array = array_of_tensor(value, name)
+        if array.ndim == 0 and array.dtype.kind in "fi":  # a number, whose type does not promote
+            array = array.astype(np.float32)
+        return Parameter(name, array)
+    if isinstance(value, list | tuple):
+        return [_imported(item, name) for item in cast(Sequence[object], value)]
+    return value
+
+
+class _Reader:
+    """Walks a graph of TorchScript; values are named by their debug names, unique in a graph."""
+
+    def __init__(self, script: Any, layout: Layout):
+        self.script = script
+        self.importer = Importer(layout)
+        self.values = self.importer.values
+        self.batch = 1
+        self.steps = 0
+
+    def read(self, graph: Any, shapes: Sequence[Sequence[int]] | None) -> ModuleOp:
+        """The module of `graph`, whose first input is the model itself."""
+        model, *inputs = graph.inputs()
+        self.values[model.debugName()] = _Module(self.script, "")
+        known = self._input_shapes(inputs, shapes)
+        self.batch = known[0][0]
+        for value, shape in zip(inputs, known, strict=True):
+            name = value.debugName()
+            argument = self.importer.builder.argument(name.partition(".")[0], (1, *shape[1:]))
+            self.values[name] = argument
+        self._read_block(graph)
+        self.importer.check()
+        results = [self._value(output) for output in graph.outputs()]
+        if len(results) == 1 and isinstance(results[0], list):
+            results = cast(list[object], results[0])
+        if not all(isinstance(result, Activation | Parameter) for result in results):
+            raise FrontendError(
+                "the model returns something other than tensors: return tensors from forward()"
+            )
+        return self.importer.builder.finish(cast(list[Tensor], results))
+
+    def _input_shapes(
+        self, inputs: Sequence[Any], given: Sequence[Sequence[int]] | None
+    ) -> list[tuple[int, ...]]:
+        names = ", ".join(value.debugName().partition(".")[0] for value in inputs)
+        if given is None:
+            sizes = [_recorded_sizes(value) for value in inputs]
+            if not all(sizes):
+                raise FrontendError(
+                    f"this TorchScript archive does not tell the shape of its inputs ({names}): "
+                    "give --input-shape, for example 1,3,32,32"
+                )
+        else:
+            sizes = [tuple(shape) for shape in given]
+            if len(sizes) != len(inputs):
+                raise FrontendError(
+                    f"the model has {len(inputs)} inputs ({names}), and --input-shape gives "
+                    f"{len(sizes)} shapes"
+                )
+        shapes = [shape for shape in sizes if shape]
+        if not shapes or any(min(shape) < 1 for shape in shapes):
+            raise FrontendError(
+                "an input has no element: give --input-shape, for example 1,3,32,32"
+            )
+        if len({shape[0] for shape in shapes}) > 1:
+            raise FrontendError("every input needs the same batch as its first dimension")
+        return shapes
+
+    def _read_block(self, block: Any) -> None:
+        for node in block.nodes():
+            self.steps += 1
+            if self.steps > MAX_STEPS:
+                raise FrontendError("the model loops for too long: use torch.export.save instead")
+            results = self._read_node(node)
+            for output, result in zip(node.outputs(), results, strict=False):
+                self.values[output.debugName()] = result
+
+    def _value(self, value: Any) -> object:
+        return self.values.get(value.debugName(), MISSING)
+
+    def _read_node(self, node: Any) -> Sequence[object]:
+        """What a node gives, one object for each of its outputs."""
+        kind: str = node.kind()
+        inputs = [self._value(value) for value in node.inputs()]
+        match kind:
+            case "prim::Constant":
+                return [_constant(node)]
+            case "prim::GetAttr":
+                (owner,) = inputs
+                return [owner.attribute(node.s("name")) if isinstance(owner, _Module) else MISSING]
+            case "prim::ListConstruct" | "prim::TupleConstruct":
+                return [inputs]
+            case "prim::ListUnpack" | "prim::TupleUnpack" if isinstance(inputs[0], list):
+                return cast(list[object], inputs[0])
+            case "prim::TupleIndex" if isinstance(inputs[0], list):
+                return [apply("aten::__getitem__", inputs)]
+            case "prim::If":
+                return self._read_condition(node, inputs[0])
+            case "prim::Loop":
+                return self._read_loop(node, inputs)
+            case "prim::RaiseException":
+                raise FrontendError(f"the model raises an exception for this input: {inputs[0]}")
+            case "aten::size" | "aten::dim" | "aten::is_floating_point" | "prim::dtype":
+                if isinstance(inputs[0], Activation | Parameter):
+                    return [_fact(kind, inputs)]
+            case _:
+                pass
+        if MISSING in inputs and (kind in SCALARS or kind in _READ_HERE):
+            return [MISSING] * node.outputsSize()
+        if kind in SCALARS and not any(map(_holds_tensor, inputs)):
+            try:
+                return [apply(kind, inputs)]
+            except ValueError as error:
+                self.importer.refuse(_call(node, inputs, self.batch), str(error))
+                return [MISSING] * node.outputsSize()
+        result = self.importer.run(_call(node, inputs, self.batch))
+        return [result, *[MISSING] * (node.outputsSize() - 1)]
+
+    def _read_condition(self, node: Any, condition: object) -> Sequence[object]:
+        if not isinstance(condition, bool | int):
+            if condition is not MISSING:
+                call = _call(node, [condition], self.batch)
+                self.importer.refuse(call, "a condition on the values of a tensor")
+            return [MISSING] * node.outputsSize()
+        block = list(node.blocks())[0 if condition else 1]
+        self._read_block(block)
+        return [self._value(output) for output in block.outputs()]
+
+    def _read_loop(self, node: Any, inputs: list[object]) -> Sequence[object]:
+        trips, going, *carried = inputs
+        (block,) = node.blocks()
+        index = 0
+        while isinstance(trips, int) and isinstance(going, bool) and going and index < trips:
+            for parameter, value in zip(block.inputs(), [index, *carried], strict=True):
+                self.values[parameter.debugName()] = value
+            self._read_block(block)
+            going, *carried = (self._value(output) for output in block.outputs())
+            index += 1
+        if trips is MISSING or going is MISSING:
+            return [MISSING] * node.outputsSize()
+        if not isinstance(trips, int) or not isinstance(going, bool):
+            self.importer.refuse(_call(node, [], self.batch), "a loop over the values of a tensor")
+            return [MISSING] * node.outputsSize()
+        return carried
+
+
+def _constant(node: Any) -> object:
+    output = node.output()
+    if str(output.type()) == "Function":
+        return MISSING  # the name of a function that has been inlined
+    return _imported(output.toIValue(), f"constant_{output.debugName()}")
+
+
+def _fact(kind: str, inputs: list[object]) -> object:
+    """What a node asks of a tensor: its shape, its rank or its type."""
+    tensor = cast(Tensor, inputs[0])
+    match kind:
+        case "aten::size" if len(inputs) > 1:
+            return tensor.shape[cast(int, inputs[1])]
+        case "aten::size":
+            return list(tensor.shape)
+        case "aten::dim":
+            return len(tensor.shape)
+        case "prim::dtype":
+            return 6  # TorchScript's number of float32
+        case _:
+            return True
+
+
+def _holds_tensor(value: object) -> bool:
+    if isinstance(value, list):
+        return any(map(_holds_tensor, cast(list[object], value)))
+    return isinstance(value, Activation | Parameter | _Module) or value is MISSING
+
+
+def _recorded_sizes(value: Any) -> tuple[int, ...] | None:
+    type = value.type()
+    if not isinstance(type, torch.TensorType):
+        return None
+    sizes = cast(list[int | None] | None, type.sizes())
+    known = [size for size in sizes or [] if size is not None]
+    return tuple(known) if sizes and len(known) == len(sizes) else None
+
+
+def _call(node: Any, inputs: list[object], batch: int) -> Call:
+    """The call that a node is."""
+    schema: str = node.schema()
+    names = [str(i) for i in range(len(inputs))]
+    if schema != "(no schema)":
+        parse = cast(Any, torch._C.parse_schema)  # pyright: ignore[reportPrivateUsage]
+        names = [argument.name for argument in parse(schema).arguments]
+    name = node.kind().replace("::", ".")
+    arguments = dict(zip(names, inputs, strict=False))
+    outputs = list(node.outputs())
+    result = outputs[0].debugName() if outputs else ""
+    return Call(name, arguments, Place(_layer(name, arguments, result), _source(node)), batch)
+
+
+def _layer(name: str, arguments: dict[str, object], result: str) -> str:
+    """The path of the module that owns the call's parameters, else a name made from the call's."""
+    for value in arguments.values():
+        if isinstance(value, Parameter) and "." in value.name:
+            return value.name.rpartition(".")[0]
+    return f"{name.rpartition('.')[2]}_{re.sub('[^0-9A-Za-z]+', '_', result)}"
+
+
+_TRACED = re.compile(r"^(?P<file>[^\n()]+)\((?P<line>\d+)\): ", re.MULTILINE)
+_SCRIPTED = re.compile(r'^ *File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
+
+
+def _source(node: Any) -> str:
+    """`file:line` of the innermost frame outside torch, or nothing."""
+    text = cast(str, node.sourceRange()).partition("\nSerialized")[0]
+    for frame in [*_TRACED.finditer(text), *_SCRIPTED.finditer(text)]:
+        if not is_of_torch(frame["file"]):
+            return f"{base_name(frame['file'])}:{frame['line']}"
+    return ""

@@ -1,0 +1,122 @@
+"""The constants in an archive of torch.export.save, read as raw bytes.
+
+The one rule: what torch would unpickle is read with `weights_only`, or refused; and no view may
+reach outside its record.
+"""
+
+import json
+from io import BytesIO
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+
+from sparsec.frontends.archive import Archive
+from sparsec.frontends.errors import FrontendError
+from sparsec.frontends.tensors import Array
+
+Json: TypeAlias = dict[str, Any]
+
+BFLOAT16 = 13
+_DTYPES: dict[int, str] = {
+    **{1: "u1", 2: "i1", 3: "i2", 4: "i4", 5: "i8", 6: "f2", 7: "f4", 8: "f8"},
+    **{9: "c4", 10: "c8", 11: "c16", 12: "?", 28: "u2", 34: "u4", 35: "u8"},
+}
+"""numpy's type for each number of a dtype in the schema of torch.export, without byte order."""
+
+_DTYPE_NAMES = {9: "complex32", 13: "bfloat16"}
+
+
+def dtype_name(code: object) -> str:
+    """The name of a dtype of the schema."""
+    if isinstance(code, int) and code in _DTYPES and code not in _DTYPE_NAMES:
+        return np.dtype(_DTYPES[code]).name
+    return _DTYPE_NAMES.get(cast(int, code), f"dtype number {code}")
+
+
+def read_json(archive: Archive, name: str) -> Json:
+    """A record as a JSON object. Raises FrontendError for anything else."""
+    try:
+        value = json.loads(archive.read(name))
+    except (ValueError, RecursionError):
+        raise FrontendError(f"'{name}' in the archive is not JSON: export the file again") from None
+    if not isinstance(value, dict):
+        raise FrontendError(f"'{name}' in the archive is not an object: export the file again")
+    return cast(Json, value)
+
+
+def read_constants(archive: Archive, folder: str, model: str) -> dict[str, Array]:
+    """The tensors that `folder` (`data/weights/` or `data/constants/`) holds for `model`."""
+    order = archive.read("byteorder") if "byteorder" in archive else b"little"
+    config = read_json(archive, f"{folder}{model}_{folder.split('/')[1]}_config.json")
+    arrays: dict[str, Array] = {}
+    for name, meta in cast(dict[str, Json], config.get("config", {})).items():
+        path = str(meta["path_name"])
+        if path.startswith(("custom_obj_", "opaque_obj_")):
+            raise FrontendError(
+                f"constant '{name}' is a pickled object, and unpickling runs code of the file: "
+                "export the model without custom objects"
+            )
+        if meta.get("use_pickle"):
+            arrays[name] = _unpickled(archive.read(folder + path), name)
+        else:
+            arrays[name] = _raw(archive.read(folder + path), name, meta["tensor_meta"], order)
+    return arrays
+
+
+def _raw(data: bytes, name: str, meta: Json, byte_order: bytes) -> Array:
+    code = meta["dtype"]
+    if code not in _DTYPES or code in _DTYPE_NAMES:
+        raise FrontendError(
+            f"parameter '{name}' is {dtype_name(code)}, where float32 is needed: "
+            "export the model after model.float()"
+        )
+    dtype = np.dtype(_DTYPES[code]).newbyteorder(">" if byte_order == b"big" else "<")
+    sizes = [int(size["as_int"]) for size in meta["sizes"]]
+    strides = [int(stride["as_int"]) for stride in meta["strides"]]
+    offset = int(meta["storage_offset"]["as_int"])
+    if 0 in sizes:
+        return np.zeros(sizes, dtype.newbyteorder("="))
+    last = offset + sum((n - 1) * s for n, s in zip(sizes, strides, strict=True))
+    if min(offset, *sizes, *strides, 0) < 0 or (last + 1) * dtype.itemsize > len(data):
+        raise FrontendError(f"parameter '{name}' reaches outside its data: export the file again")
+    flat = np.frombuffer(data, dtype, count=len(data) // dtype.itemsize)[offset:]
+    view = np.lib.stride_tricks.as_strided(flat, sizes, [s * dtype.itemsize for s in strides])
+    return np.ascontiguousarray(view, dtype.newbyteorder("="))
+
+
+def load_weights_only(data: bytes, what: str) -> object:
+    """A record of torch.save, unless it would take more than tensors and containers to read it."""
+    import torch
+
+    try:
+        return cast(object, torch.load(BytesIO(data), map_location="cpu", weights_only=True))
+    except Exception:
+        # Whatever torch's reader makes of a hostile file, it is refused with this line.
+        raise FrontendError(
+            f"{what} cannot be read without unpickling objects, which runs code of the file: "
+            "export the model with plain tensors"
+        ) from None
+
+
+def _unpickled(data: bytes, name: str) -> Array:
+    import torch
+
+    tensor = load_weights_only(data, f"parameter '{name}'")
+    if not isinstance(tensor, torch.Tensor):
+        raise FrontendError(f"parameter '{name}' is not a tensor: export the file again")
+    return array_of_tensor(tensor, name)
+
+
+def array_of_tensor(tensor: object, name: str) -> Array:
+    """A tensor of torch as an array. Raises FrontendError for what numpy cannot hold."""
+    import torch
+
+    assert isinstance(tensor, torch.Tensor)
+    try:
+        dense = tensor.to_dense() if tensor.layout != torch.strided else tensor
+        return cast(Array, dense.detach().resolve_conj().contiguous().numpy())
+    except (RuntimeError, TypeError):
+        kind = str(tensor.dtype).removeprefix("torch.")
+        raise FrontendError(
+            f"'{name}' is {kind}, where float32 is needed: export the model after model.float()"
+        ) from None

@@ -1,0 +1,46 @@
+"""How `main` is called at each level: with tensors, with buffers, or with one arena."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any, TypeAlias
+
+import numpy as np
+from xdsl.dialects import func
+from xdsl.dialects.builtin import MemRefType, ModuleOp
+from xdsl.interpreter import Interpreter
+
+from sparsec.analysis.memory_plan import RESULT, PlannedFunction, planned_function
+from sparsec.interpreters.kernels import GARBAGE
+from sparsec.ir.shapes import shape_of
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+
+def call_main(interpreter: Interpreter, module: ModuleOp, inputs: Sequence[Array]) -> list[Array]:
+    """The results of `main`. Memory it is not given holds garbage."""
+    planned = planned_function(module)
+    if planned is not None:
+        return _call_in_arena(interpreter, planned, inputs)
+    main = next(op for op in module.ops if isinstance(op, func.FuncOp))
+    buffers = [
+        np.full(shape_of(type), GARBAGE, np.int8)
+        for type, attributes in zip(main.function_type.inputs, main.arg_attrs or (), strict=False)
+        if isinstance(type, MemRefType) and RESULT in attributes.data
+    ]
+    # A kernel may write to its input, which is not the caller's then.
+    copies = [array.copy() for array in inputs] if buffers else inputs
+    results = interpreter.call_op("main", (*copies, *buffers))
+    return buffers or list(results)
+
+
+def _call_in_arena(
+    interpreter: Interpreter, planned: PlannedFunction, inputs: Sequence[Array]
+) -> list[Array]:
+    arena = np.full(planned.arena_bytes, GARBAGE, np.int8)
+    for place, array in zip(planned.inputs, inputs, strict=True):
+        arena[place.offset : place.offset + place.bytes] = array.reshape(-1)
+    interpreter.call_op(planned.function.sym_name.data, (arena,))
+    return [
+        arena[place.offset : place.offset + prod(place.shape)].reshape(place.shape).copy()
+        for place in planned.outputs
+    ]

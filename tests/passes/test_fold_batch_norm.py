@@ -1,0 +1,118 @@
+"""fold-batch-norm: the results stay, the batch normalizations go, or one line says why not."""
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.utils.exceptions import PassFailedException
+
+from sparsec.ir import nn
+from sparsec.passes.fold_batch_norm import FoldBatchNormPass
+from sparsec.quantization.window import Pool, Window
+from tests.passes.nets import Net, expect_same_results, op_names, ops, run
+
+
+def after_convolution() -> ModuleOp:
+    net = Net((1, 6, 5, 3))
+    return net.done(net.batch_norm(net.conv(net.inputs[0], 4, window=Window((2, 1)))))
+
+
+def after_depthwise_with_multiplier() -> ModuleOp:
+    net = Net((1, 6, 5, 3))
+    return net.done(net.batch_norm(net.depthwise(net.inputs[0], 2)))
+
+
+def after_linear() -> ModuleOp:
+    net = Net((1, 7))
+    return net.done(net.batch_norm(net.linear(net.inputs[0], 5)))
+
+
+def twice() -> ModuleOp:
+    net = Net((1, 7))
+    return net.done(net.batch_norm(net.batch_norm(net.linear(net.inputs[0], 5))))
+
+
+@pytest.mark.parametrize(
+    "build", [after_convolution, after_depthwise_with_multiplier, after_linear, twice]
+)
+def test_into_the_layer_before(build: Callable[[], ModuleOp]) -> None:
+    module = expect_same_results(build(), FoldBatchNormPass())
+    (_,) = op_names(module)
+
+
+def test_constants_keep_their_names_and_old_ones_go() -> None:
+    net = Net((1, 3))
+    weights, bias = net.constant(np.eye(3), "fc.weight"), net.constant(np.ones(3), "fc.bias")
+    x = net.add_op(nn.LinearOp(net.inputs[0], weights, bias, net.inputs[0].type), "fc")
+    module = run(net.done(net.batch_norm(x)), FoldBatchNormPass())
+    assert [c.name_in_model for c in ops(module, nn.ConstantOp)] == ["fc.weight", "fc.bias"]
+
+
+def test_shared_weights_are_not_changed_for_the_other_layer() -> None:
+    net = Net((1, 3))
+    weights, bias = net.random(3, 3), net.random(3)
+    one = net.add_op(nn.LinearOp(net.inputs[0], weights, bias, net.inputs[0].type))
+    two = net.add_op(nn.LinearOp(net.inputs[0], weights, bias, net.inputs[0].type))
+    module = expect_same_results(net.done(net.batch_norm(one), two), FoldBatchNormPass())
+    assert op_names(module) == ["linear", "linear"]
+
+
+def test_into_the_linear_layers_after() -> None:
+    net = Net((1, 6))
+    x = net.batch_norm(net.inputs[0])
+    module = expect_same_results(net.done(net.linear(x, 3), net.linear(x, 2)), FoldBatchNormPass())
+    assert op_names(module) == ["linear", "linear"]
+
+
+def test_a_result_that_others_read_makes_a_depthwise_convolution() -> None:
+    net = Net((1, 6, 6, 3))
+    x = net.conv(net.inputs[0], 3)
+    module = expect_same_results(net.done(net.batch_norm(x), x), FoldBatchNormPass())
+    assert op_names(module) == ["conv2d", "depthwise_conv2d"]
+
+
+def test_after_a_clamped_convolution() -> None:
+    net = Net((1, 6, 6, 3))
+    x = net.clamp(net.conv(net.inputs[0], 3))
+    module = expect_same_results(net.done(net.batch_norm(x)), FoldBatchNormPass())
+    assert op_names(module) == ["conv2d", "clamp", "depthwise_conv2d"]
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 4, 3), (1, 5, 3), (1, 6)])
+def test_as_first_layer(shape: tuple[int, ...]) -> None:
+    net = Net(shape)
+    x = net.clamp(net.batch_norm(net.inputs[0]))
+    module = expect_same_results(net.done(x), FoldBatchNormPass())
+    assert "depthwise_conv2d" in op_names(module)
+    (convolution,) = ops(module, nn.DepthwiseConv2dOp)
+    assert isinstance(convolution.weights.owner, nn.ConstantOp)
+    assert convolution.weights.owner.name_in_model == "batch_norm1.weight"
+
+
+def test_after_a_pool() -> None:
+    net = Net((1, 4, 4, 3))
+    x = net.pool(net.inputs[0], Pool((2, 2), kernel=(2, 2)))
+    module = expect_same_results(net.done(net.batch_norm(x)), FoldBatchNormPass())
+    assert op_names(module) == ["max_pool2d", "depthwise_conv2d"]
+
+
+def with_statistics(gamma: float, variance: float) -> ModuleOp:
+    net = Net((1, 2))
+    one = np.ones(2)
+    zero, scale, spread = (net.constant(one * v) for v in (0.0, gamma, variance))
+    x = net.linear(net.inputs[0], 2)
+    return net.done(net.add_op(nn.BatchNormOp(x, scale, zero, zero, spread, 0.0), "stem.bn"))
+
+
+@pytest.mark.parametrize(
+    ("gamma", "variance", "message"),
+    [
+        (np.nan, 1.0, "stem.bn: its batch normalization has NaN or infinity"),
+        (1.0, 0.0, "stem.bn: its variance plus epsilon is not above 0"),
+    ],
+)
+def test_statistics_that_are_no_numbers(gamma: float, variance: float, message: str) -> None:
+    with pytest.raises(PassFailedException, match=re.escape(message)):
+        run(with_statistics(gamma, variance), FoldBatchNormPass())
