@@ -1,6 +1,7 @@
 """How long the compiler takes from a file to a written C project."""
 
 import contextlib
+import importlib
 import io
 import math
 import statistics
@@ -8,6 +9,7 @@ import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -46,8 +48,7 @@ def compile_project(options: list[str], directory: Path) -> Compilation:
 
 def compile_time(model: Path) -> CompileTime:
     """Time `model` after importing torch, which is not counted."""
-    import torch as _
-
+    importlib.import_module("torch")
     from sparsec import frontends
 
     seconds: list[float] = []
@@ -103,7 +104,7 @@ def growth_figures() -> list[Figure]:
             milliseconds = 1000 * times[layers] / layers
             step(f"chain of {layers} layers: {times[layers]:.2f} s, {milliseconds:.2f} ms a layer")
     figures: list[Figure] = []
-    for short, long in zip(LENGTHS, LENGTHS[1:], strict=False):
+    for short, long in pairwise(LENGTHS):
         ratio = times[long] / times[short]
         exponent = math.log(ratio) / math.log(long / short)
         target = EXPONENT if long == LENGTHS[-1] else None

@@ -4,6 +4,7 @@
 Cortex-M4 and Cortex-M55, runs all 256 test images on each and prints what it cost and whether any byte differs.
 """
 
+import json
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+import torch
 
+from examples.export import load_program
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import quantized
 from sparsec.run.errors import ToolchainError
@@ -30,7 +33,7 @@ RUNS = (
     ("cortex-m4", "dense"),
     ("cortex-m4", "auto"),
     ("cortex-m55", "dense"),
-    ("cortex-m55", "auto"),
+    ("cortex-m55", "delta8"),
 )
 
 
@@ -62,9 +65,7 @@ def accuracy(scores: Array, labels: Array) -> float:
 
 def torch_scores(images: Array) -> Array:
     """What the float network gives in PyTorch."""
-    import torch
-
-    program = torch.export.load(MNIST / "model.pt")
+    program = load_program(MNIST / "model.pt")
     with torch.no_grad():
         return program.module(check_guards=False)(torch.from_numpy(images)).numpy()
 
@@ -72,7 +73,9 @@ def torch_scores(images: Array) -> Array:
 def compiled(cpu: str, weights: str, report: Progress) -> tuple[Any, Compilation]:
     """The compiler's arguments and what it made of the network."""
     model = str(MNIST / "model.pt")
-    args = parser().parse_args([model, f"--target={cpu}", f"--weights={weights}"])
+    args = parser().parse_args(
+        [model, f"--calibrate={model}", f"--target={cpu}", f"--weights={weights}"]
+    )
     return args, compile_model(args, "c", report)
 
 
@@ -83,9 +86,11 @@ def run(cpu: str, weights: str, images: Array, labels: Array, report: Progress) 
     inputs = quantized([images], compilation.inputs)
     report("interpreting the int8 network")
     (expected,) = interpret(compilation.quantized, inputs)
+    files = project_files(args, compilation)
+    facts = json.loads(files["report.json"])
     with tempfile.TemporaryDirectory(prefix="sparsec-") as directory:
         project = Path(directory) / compilation.name
-        write_files(project_files(args, compilation), project)
+        write_files(files, project)
         result = run_project(
             project,
             cpu,
@@ -102,8 +107,8 @@ def run(cpu: str, weights: str, images: Array, labels: Array, report: Progress) 
         accuracy=accuracy(output, labels),
         differing_bytes=int(np.count_nonzero(output != expected)),
         flash=result.model.flash if on_device else None,
-        constants=compilation.report["flash_weight_bytes_stored"],
-        arena=compilation.report["arena_bytes"],
+        constants=facts["flash_weight_bytes_stored"],
+        arena=facts["arena_bytes"],
         instructions=None if counts is None else round(float(counts.mean())),
     )
     interpreter = Row("int8 interpreter", "any", accuracy(expected, labels))

@@ -21,6 +21,7 @@ class PipelineOptions:
     calibrate: str | None = None
     observer: str = "min-max"
     percentile: float = 99.99
+    input_layout: str = "nchw"
     linear_weights: str = "per-channel"
     weights: str = "auto"
     min_sparsity: float | None = None
@@ -33,6 +34,8 @@ def nn(options: PipelineOptions) -> list[str]:
         observer = f"observer={options.observer}"
         if options.observer == "percentile":
             observer += f" percentile={options.percentile}"
+        if options.input_layout != "nchw":
+            observer += f" input-layout={options.input_layout}"
         passes.append(f'calibrate{{file="{options.calibrate}" {observer}}}')
     return passes
 

@@ -14,12 +14,14 @@ from sparsec.ir.qnn import Qnn
 from sparsec.ir.rt import Rt
 from sparsec.ir.sparse import Sparse
 from sparsec.passes.bufferize import BufferizePass
+from sparsec.passes.calibrate import CalibratePass
 from sparsec.passes.fold_batch_norm import FoldBatchNormPass
 from sparsec.passes.fold_qdq import FoldQdqPass
 from sparsec.passes.fold_transpose import FoldTransposePass
 from sparsec.passes.fuse_layers import FuseLayersPass
 from sparsec.passes.pack_sparse_constants import PackSparseConstantsPass
 from sparsec.passes.plan_memory import PlanMemoryPass
+from sparsec.passes.quantize import QuantizePass
 from sparsec.passes.select_sparse_formats import SelectSparseFormatsPass
 
 T = TypeVar("T")
@@ -28,6 +30,7 @@ DIALECTS: tuple[Dialect, ...] = (Nn, Qnn, Sparse, Cmsis, Rt)
 
 PASSES: tuple[type[ModulePass], ...] = (
     BufferizePass,
+    CalibratePass,
     ConvertQnnToKernelsPass,
     FoldBatchNormPass,
     FoldQdqPass,
@@ -35,6 +38,7 @@ PASSES: tuple[type[ModulePass], ...] = (
     FuseLayersPass,
     PackSparseConstantsPass,
     PlanMemoryPass,
+    QuantizePass,
     SelectSparseFormatsPass,
 )
 

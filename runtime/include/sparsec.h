@@ -122,10 +122,11 @@ void sparsec_fully_connected_per_channel_s8(const cmsis_nn_fc_params *fc_params,
 void sparsec_lookup_s8(int32_t size, const int8_t *input, const int8_t *table, int8_t *output);
 
 /**
- * @brief From one int8 scale and zero point to another, as TensorFlow Lite's QUANTIZE does; the result is saturated.
+ * @brief From one int8 scale and zero point to another, as TensorFlow Lite's QUANTIZE does, then a clamp.
  *
  * @param[in]  input_offset   The negative of the input's zero point
  * @param[in]  output_offset  The output's zero point
+ * @param[in]  activation     Lowest and highest result
  * @param[in]  quant_params   Multiplier and shift of input scale / output scale
  * @param[in]  size           Number of elements
  * @param[in]  input          Input data
@@ -133,6 +134,7 @@ void sparsec_lookup_s8(int32_t size, const int8_t *input, const int8_t *table, i
  */
 void sparsec_requantize_s8(int32_t input_offset,
                            int32_t output_offset,
+                           const cmsis_nn_activation *activation,
                            const cmsis_nn_per_tensor_quant_params *quant_params,
                            int32_t size,
                            const int8_t *input,

@@ -17,7 +17,7 @@ from xdsl.dialects.builtin import (
     ModuleOp,
     i8,
 )
-from xdsl.ir import SSAValue
+from xdsl.ir import Attribute, SSAValue
 
 from sparsec.ir.kernel import KernelOp
 from sparsec.ir.qnn import QUANTIZATION
@@ -57,7 +57,7 @@ class Place:
 
     def attribute(self) -> DictionaryAttr:
         """The place as an attribute."""
-        entries = {
+        entries: dict[str, Attribute] = {
             "offset": IntegerAttr(self.offset, 64),
             "type": MemRefType(i8, self.shape),
         }
@@ -166,6 +166,4 @@ def certify_plan(planned: PlannedFunction) -> None:
                 tuple(numbers[value] for value in used if value in written),
             )
         )
-    certify(
-        planned.arena_bytes, regions, list(inputs.values()), steps, list(outputs.values())
-    )
+    certify(planned.arena_bytes, regions, list(inputs.values()), steps, list(outputs.values()))

@@ -16,7 +16,15 @@ from sparsec.frontends.archive import Kind, kind_of, read_file
 from sparsec.frontends.builder import Layout
 from sparsec.frontends.errors import FrontendError
 
-__all__ = ["FrontendError", "Loaded", "load"]
+__all__ = ["FrontendError", "Loaded", "example_inputs", "load"]
+
+_Examples = list[np.ndarray[Any, Any]] | None
+_last_examples: dict[tuple[str, int, Layout], _Examples] = {}
+"""The example inputs of the file that was read last, as reading it a second time takes seconds."""
+
+
+def _stamp(path: Path, layout: Layout) -> tuple[str, int, Layout]:
+    return str(path.resolve()), path.stat().st_mtime_ns, layout
 
 
 @dataclass
@@ -50,7 +58,26 @@ def load(
     except FrontendError as error:
         raise FrontendError(f"{path}: {error}") from error
     loaded.module.attributes["sparsec.name"] = StringAttr(identifier(path.stem))
+    _last_examples.clear()
+    _last_examples[_stamp(path, input_layout)] = loaded.examples
     return loaded
+
+
+def example_inputs(path: Path, *, input_layout: Layout = "nchw") -> list[np.ndarray[Any, Any]]:
+    """The example inputs that the model in `path` carries, as in `Loaded`.
+
+    Raises FrontendError when the file cannot be read or carries none.
+    """
+    try:
+        stamp = _stamp(path, input_layout)
+    except OSError as error:
+        raise FrontendError(f"{path}: {error.strerror}") from error
+    if stamp not in _last_examples:
+        load(path, input_layout=input_layout)
+    examples = _last_examples[stamp]
+    if examples is None:
+        raise FrontendError(f"{path}: the file carries no example inputs")
+    return examples
 
 
 def _load(

@@ -151,16 +151,16 @@ def _is_text(content: bytes) -> bool:
     return all(character.isprintable() or character in "\r\n\t\f" for character in text)
 
 
-def pickled_classes(content: bytes) -> list[str]:
-    """The `module.name` of what a pickle would import, in the order it would.
+def pickled_classes(content: bytes, *, pickles: int = 1) -> list[str]:
+    """The `module.name` of what the first `pickles` of a stream would import, in order.
 
-    Raises FrontendError if the opcodes cannot be followed.
+    Raises FrontendError if the opcodes of the first cannot be followed.
     """
     names: list[str] = []
     strings: list[str] = []
-    try:
-        stream = BytesIO(content)
-        while stream.tell() < len(content):  # a legacy torch.save is several pickles in a row
+    stream = BytesIO(content)
+    for index in range(pickles):
+        try:
             for opcode, argument, _ in pickletools.genops(stream):
                 if opcode.name == "GLOBAL":
                     names.append(str(argument).replace(" ", "."))
@@ -168,11 +168,10 @@ def pickled_classes(content: bytes) -> list[str]:
                     names.append(".".join(strings[-2:]))
                 elif isinstance(argument, str):
                     strings.append(argument)
-            if len(names) and names[-1:] and stream.tell() > 1 << 24:
-                break
-    except (ValueError, IndexError, UnicodeDecodeError):
-        if not names:
-            raise FrontendError(
-                "the pickle is truncated or damaged: copy or export the file again"
-            ) from None
+        except (ValueError, IndexError):
+            if index == 0:
+                raise FrontendError(
+                    "the pickle is truncated or damaged: copy or export the file again"
+                ) from None
+            break
     return names

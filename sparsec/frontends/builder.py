@@ -58,8 +58,8 @@ class Builder:
         return Activation(ssa, tuple(shape), order, is_argument=True)
 
     def settled(self, value: Activation) -> Activation:
-        """`value`, in channels-last order where it is an image that comes from outside."""
-        if not value.is_argument or len(value.shape) != 4:
+        """`value`, in channels-last order where it is an image as it comes from outside."""
+        if not value.is_argument or value.order != (0, 1, 2, 3):
             return value
         return Activation(self.ssa(value, CHANNELS_LAST[4]), value.shape, CHANNELS_LAST[4])
 

@@ -71,6 +71,7 @@ class _Reader:
         self.importer = Importer(layout)
         self.inputs: list[tuple[str, tuple[int, ...]]] = []
         self.batch = 1
+        self.batches: set[int | str] = set()
 
     def read(self) -> ModuleOp:
         """The module. Raises FrontendError for what cannot be compiled."""
@@ -104,24 +105,23 @@ class _Reader:
                 case _:
                     pass  # constants of Python and tokens are no tensors
         shapes = {name: self._input_shape(name) for name in users}
-        batches = {shape[0] for shape in shapes.values()}
-        fixed = batches - {None}
+        self.batches = {shape[0] for shape in shapes.values()}
+        fixed = sorted(size for size in self.batches if isinstance(size, int))
         if len(fixed) > 1:
-            sizes = ", ".join(str(size) for size in sorted(cast(set[int], fixed)))
             raise FrontendError(
-                f"the inputs have different first dimensions ({sizes}): every input needs the "
-                "batch as its first dimension"
+                f"the inputs have different first dimensions ({', '.join(map(str, fixed))}): "
+                "every input needs the batch as its first dimension"
             )
-        self.batch = cast(int, fixed.pop()) if fixed else 1
-        for name, shape in shapes.items():
-            known = (1, *cast(tuple[int, ...], shape[1:]))
+        self.batch = fixed[0] if fixed else 1
+        for name, (_, *sizes) in shapes.items():
+            known = (1, *(size for size in sizes if isinstance(size, int)))
             self.inputs.append((name, known))
             self.importer.values[name] = self.importer.builder.argument(name, known)
         if not users:
             raise FrontendError("the model has no tensor as input")
 
-    def _input_shape(self, name: str) -> tuple[int | None, ...]:
-        """The shape of an input, None for a dynamic batch."""
+    def _input_shape(self, name: str) -> tuple[int | str, ...]:
+        """The shape of an input, of which only the batch may be an expression."""
         meta: Json = self.graph["tensor_values"][name]
         if meta["dtype"] != FLOAT32:
             raise FrontendError(
@@ -132,7 +132,7 @@ class _Reader:
         if not sizes:
             raise FrontendError(f"input '{name}' is a scalar: it needs a batch dimension")
         for axis, size in enumerate(sizes):
-            if axis > 0 and size is None:
+            if axis > 0 and isinstance(size, str):
                 raise FrontendError(
                     f"dimension {axis} of input '{name}' is dynamic, and only the batch "
                     "(dimension 0) may be: export the model with a fixed size there"
@@ -165,12 +165,8 @@ class _Reader:
         meta = self.graph["tensor_values"].get(name)
         if not isinstance(value, Activation) or meta is None:
             return value
-        sizes = _sizes(meta)
-        expected = sizes if self.batch == 1 else (None, *sizes[1:])
-        if len(sizes) == len(value.shape) and all(
-            (size is None and axis == 0) or size == n
-            for axis, (size, n) in enumerate(zip(expected, value.shape, strict=True))
-        ):
+        first, *rest = _sizes(meta) or (1,)
+        if first in self.batches and (1, *rest) == value.shape:
             return value
         self.importer.refuse(call, "it mixes the batch with other dimensions")
         return MISSING
@@ -242,9 +238,12 @@ def _leaves(value: object) -> Iterator[object]:
             yield from _leaves(item)
 
 
-def _sizes(meta: Json) -> tuple[int | None, ...]:
-    """The sizes of a tensor; None where the size is an expression, which is never evaluated."""
-    return tuple(size.get("as_int") for size in meta["sizes"])
+def _sizes(meta: Json) -> tuple[int | str, ...]:
+    """The sizes of a tensor; an expression is only ever compared as text, never evaluated."""
+    return tuple(
+        int(size["as_int"]) if "as_int" in size else str(size["as_expr"]["expr_str"])
+        for size in meta["sizes"]
+    )
 
 
 def _output_name(output: Json) -> str | None:

@@ -30,7 +30,8 @@ def _is_of_a_state_dict(name: str) -> bool:
 def refuse_pickle(content: bytes, name: str) -> FrontendError:
     """Why a pickle is not read, and what to do; `name` is that of the file."""
     pickle = Archive(content).read("data.pkl") if content.startswith(b"PK") else content
-    classes = pickled_classes(pickle)
+    # A legacy file has three pickles of its own before that of the object.
+    classes = pickled_classes(pickle, pickles=4)
     others = [name for name in classes if not _is_of_a_state_dict(name)]
     if not others:
         return FrontendError(STATE_DICT.format(name=name))

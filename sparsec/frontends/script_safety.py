@@ -20,7 +20,7 @@ def check_archive(archive: Archive) -> None:
     for name in archive.names:
         if name.startswith("code/") and name.endswith(".py"):
             _check_code(name, archive.read(name))
-        elif name.endswith(".pkl"):
+        elif name.endswith("pkl"):  # .pkl, and .debug_pkl beside the code
             _check_pickle(name, archive.read(name))
 
 

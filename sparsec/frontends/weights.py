@@ -35,8 +35,9 @@ def dtype_name(code: object) -> str:
 
 def read_json(archive: Archive, name: str) -> Json:
     """A record as a JSON object. Raises FrontendError for anything else."""
+    data = archive.read(name)
     try:
-        value = json.loads(archive.read(name))
+        value = json.loads(data)
     except (ValueError, RecursionError):
         raise FrontendError(f"'{name}' in the archive is not JSON: export the file again") from None
     if not isinstance(value, dict):

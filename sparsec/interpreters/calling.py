@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from xdsl.dialects import func
-from xdsl.dialects.builtin import MemRefType, ModuleOp
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.interpreter import Interpreter
 
 from sparsec.analysis.memory_plan import RESULT, PlannedFunction, planned_function
@@ -23,9 +23,9 @@ def call_main(interpreter: Interpreter, module: ModuleOp, inputs: Sequence[Array
         return _call_in_arena(interpreter, planned, inputs)
     main = next(op for op in module.ops if isinstance(op, func.FuncOp))
     buffers = [
-        np.full(shape_of(type), GARBAGE, np.int8)
-        for type, attributes in zip(main.function_type.inputs, main.arg_attrs or (), strict=False)
-        if isinstance(type, MemRefType) and RESULT in attributes.data
+        np.full(shape_of(argument.type), GARBAGE, np.int8)
+        for argument, attributes in zip(main.args, main.arg_attrs or (), strict=False)
+        if RESULT in attributes.data
     ]
     # A kernel may write to its input, which is not the caller's then.
     copies = [array.copy() for array in inputs] if buffers else inputs

@@ -12,9 +12,6 @@ from xdsl.dialects import arith, memref
 from xdsl.dialects.builtin import (
     DenseIntOrFPElementsAttr,
     IntegerAttr,
-    MemRefType,
-    ModuleOp,
-    TensorType,
     UnrealizedConversionCastOp,
 )
 from xdsl.interpreter import (
@@ -29,7 +26,7 @@ from xdsl.traits import SymbolTable
 from sparsec.formats import Delta8
 from sparsec.interpreters import qnn
 from sparsec.ir import cmsis, rt
-from sparsec.ir.constant import array_of, numpy_type
+from sparsec.ir.constant import array_of
 from sparsec.ir.shapes import shape_of
 from sparsec.quantization import int8
 from sparsec.quantization.params import Requant
@@ -181,9 +178,7 @@ class KernelFunctions(InterpreterFunctions):
         return store(output, x.transpose(op.permutation.get_values()).copy())
 
     @impl(rt.ConcatenateOp)
-    def concatenate(
-        self, _: Interpreter, op: rt.ConcatenateOp, args: PythonValues
-    ) -> PythonValues:
+    def concatenate(self, _: Interpreter, op: rt.ConcatenateOp, args: PythonValues) -> PythonValues:
         x, output = args
         axis, position = op.axis.value.data, op.position.value.data
         index = [slice(None)] * output.ndim
@@ -193,9 +188,9 @@ class KernelFunctions(InterpreterFunctions):
 
 
 def see(buffer: Array, shape: tuple[int, ...]) -> Array:
-    """The same memory in another shape; never a copy."""
-    view = buffer.view()
-    view.shape = shape
+    """The same memory in another shape."""
+    view = buffer.reshape(shape)
+    assert np.shares_memory(view, buffer)
     return view
 
 
@@ -223,8 +218,6 @@ def unfold(bias: Array, w: Array, p: Requant) -> Array:
     return bias + p.input_zp * sums
 
 
-def one_row(
-    x: Array, w: Array, bias: Array, multiplier: Array, shift: Array, p: Requant
-) -> Array:
+def one_row(x: Array, w: Array, bias: Array, multiplier: Array, shift: Array, p: Requant) -> Array:
     """A fully connected layer with a folded bias."""
     return qnn.fully_connected(x.reshape(1, -1), w, unfold(bias, w, p), multiplier, shift, p)

@@ -16,13 +16,13 @@ from xdsl.dialects import func, memref
 from xdsl.dialects.builtin import (
     ArrayAttr,
     DictionaryAttr,
-    MemRefType,
+    FunctionType,
     ModuleOp,
     TensorType,
     UnitAttr,
     UnrealizedConversionCastOp,
 )
-from xdsl.ir import Attribute, Block, Operation, SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
@@ -30,8 +30,9 @@ from xdsl.utils.exceptions import PassFailedException
 from sparsec.analysis.memory_plan import RESULT
 from sparsec.ir import qnn, rt
 from sparsec.ir.shapes import shape_of
-from sparsec.ir.views import memory_of, reshaped
+from sparsec.ir.views import buffer_type, memory_of, reshaped
 from sparsec.passes.constants_to_globals import Globals
+
 
 @dataclass(frozen=True)
 class BufferizePass(ModulePass):
@@ -50,7 +51,9 @@ class BufferizePass(ModulePass):
 def check_lowered(function: func.FuncOp) -> None:
     """PassFailedException when an operation still computes on tensors."""
     for op in function.walk():
-        if isinstance(op, func.FuncOp | func.ReturnOp | UnrealizedConversionCastOp | qnn.ConstantOp):
+        if isinstance(
+            op, func.FuncOp | func.ReturnOp | UnrealizedConversionCastOp | qnn.ConstantOp
+        ):
             continue
         if any(isinstance(value.type, TensorType) for value in (*op.operands, *op.results)):
             raise PassFailedException(
@@ -73,21 +76,15 @@ def bufferize(module: ModuleOp, function: func.FuncOp) -> None:
     return_op = block.last_op
     assert isinstance(return_op, func.ReturnOp)
     inputs = len(block.args)
-    for value in return_op.arguments:
-        add_result(block, return_op, value, inputs)
+    for number in range(len(return_op.arguments)):
+        # Read anew each time: placing one result replaces its uses, here too.
+        add_result(block, return_op, return_op.arguments[number])
     Rewriter.replace_op(return_op, func.ReturnOp())
 
     attributes = argument_attributes(function, inputs)
-    function.function_type = func.FunctionType.from_lists([a.type for a in block.args], [])
+    function.function_type = FunctionType.from_lists([a.type for a in block.args], [])
     function.arg_attrs = ArrayAttr(attributes)
     function.res_attrs = None
-
-
-def buffer_type(type: Attribute) -> Attribute:
-    """The memref for a tensor type; other types stay as they are."""
-    if not isinstance(type, TensorType):
-        return type
-    return MemRefType(type.element_type, shape_of(type))
 
 
 def remove_cast(cast: UnrealizedConversionCastOp) -> None:
@@ -99,17 +96,17 @@ def remove_cast(cast: UnrealizedConversionCastOp) -> None:
     Rewriter.erase_op(cast)
 
 
-def add_result(block: Block, return_op: Operation, value: SSAValue, inputs: int) -> None:
+def add_result(block: Block, return_op: Operation, value: SSAValue) -> None:
     """Append an argument to `block` that holds `value` when the function ends."""
     argument = block.insert_arg(value.type, len(block.args))
     memory = memory_of(value)
     if isinstance(memory.owner, memref.AllocOp):
-        view = reshaped(argument, shape_of(memory.type))
-        same = view.result.type == argument.type
-        replacement = argument if same else view.result
-        if not same:
-            block.insert_ops_before([view], block.first_op)
-        memory.replace_all_uses_with(replacement)
+        target: SSAValue = argument
+        if memory.type != argument.type:
+            view = reshaped(argument, shape_of(memory.type))
+            Rewriter.insert_op(view, InsertPoint.at_start(block))
+            target = view.result
+        memory.replace_all_uses_with(target)
         Rewriter.erase_op(memory.owner)
         return
     # An input, a constant, or the memory of an earlier result.

@@ -21,6 +21,7 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
+from sparsec import frontends
 from sparsec.analysis.levels import is_float
 from sparsec.analysis.ranges import set_range
 from sparsec.interpreters.run import interpret
@@ -91,6 +92,21 @@ def read_arrays(path: Path, names: Sequence[str]) -> list[Array]:
             f"{len(names)}: name them {', '.join(names)}"
         )
     return list(arrays.values())
+
+
+def read_inputs(path: Path, names: Sequence[str], layout: Literal["nchw", "nhwc"]) -> list[Array]:
+    """The arrays of a .npy or .npz file, else the example inputs of a model file.
+
+    Raises PassFailedException when there are none.
+    """
+    if path.suffix in (".npy", ".npz"):
+        return read_arrays(path, names)
+    try:
+        return frontends.example_inputs(path, input_layout=layout)
+    except frontends.FrontendError as error:
+        raise PassFailedException(
+            f"{error}; calibration data is a .npy or .npz file, or a model with example inputs"
+        ) from error
 
 
 def check_inputs(function: FuncOp, inputs: Sequence[Array]) -> list[Array]:
@@ -210,13 +226,18 @@ def make_observer(kind: Literal["min-max", "percentile"], percentile: float) -> 
 
 @dataclass(frozen=True)
 class CalibratePass(ModulePass):
-    """Calibrates with the arrays of a .npy or .npz file."""
+    """Calibrates with the arrays of a .npy or .npz file, or the example inputs of a model file.
+
+    Arrays are [N, ..] in the layout that `main` takes; `input_layout` says which one that is where
+    a model file is read.
+    """
 
     name = "calibrate"
 
     file: str = ""
     observer: Literal["min-max", "percentile"] = "min-max"
     percentile: float | int = 99.99
+    input_layout: Literal["nchw", "nhwc"] = "nchw"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if not is_float(op):
@@ -224,5 +245,5 @@ class CalibratePass(ModulePass):
         if not self.file:
             raise PassFailedException("calibrate needs data: calibrate{file=inputs.npz}")
         observer = make_observer(self.observer, self.percentile)
-        inputs = read_arrays(Path(self.file), input_names(main_of(op)))
+        inputs = read_inputs(Path(self.file), input_names(main_of(op)), self.input_layout)
         calibrate(op, inputs, observer)

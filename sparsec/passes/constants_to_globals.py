@@ -9,7 +9,6 @@ from xdsl.dialects.builtin import (
     MemRefType,
     ModuleOp,
     StringAttr,
-    TensorType,
     UnitAttr,
     UnrealizedConversionCastOp,
 )
@@ -19,7 +18,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from sparsec.ir import qnn
 from sparsec.ir.constant import dense_attribute
 from sparsec.ir.kernel import KernelOp
-from sparsec.ir.shapes import shape_of
+from sparsec.ir.views import buffer_type
 
 
 class Globals:
@@ -28,9 +27,7 @@ class Globals:
     def __init__(self, module: ModuleOp):
         self.module = module
         self.symbols: dict[tuple[Attribute, bytes], memref.GlobalOp] = {}
-        self.names = {
-            op.sym_name.data for op in module.ops if isinstance(op, memref.GlobalOp)
-        }
+        self.names = {op.sym_name.data for op in module.ops if isinstance(op, memref.GlobalOp)}
 
     def replace(self, constant: qnn.ConstantOp) -> None:
         """Read `constant` from a global instead; one without uses disappears."""
@@ -38,8 +35,7 @@ class Globals:
             Rewriter.erase_op(constant)
             return
         global_op = self._global(constant)
-        assert isinstance(constant.result.type, TensorType)
-        type = MemRefType(constant.result.type.element_type, shape_of(constant.result.type))
+        type = buffer_type(constant.result.type)
         Rewriter.replace_op(constant, memref.GetGlobalOp(global_op.sym_name.data, type))
 
     def _global(self, constant: qnn.ConstantOp) -> memref.GlobalOp:
@@ -51,9 +47,7 @@ class Globals:
             self.symbols[key] = self._new(constant, value)
         return self.symbols[key]
 
-    def _new(
-        self, constant: qnn.ConstantOp, value: DenseIntOrFPElementsAttr
-    ) -> memref.GlobalOp:
+    def _new(self, constant: qnn.ConstantOp, value: DenseIntOrFPElementsAttr) -> memref.GlobalOp:
         name = self._unique(constant.name_in_model or role(constant))
         type = MemRefType(value.get_element_type(), value.get_shape())
         global_op = memref.GlobalOp.get(StringAttr(name), type, value, constant=UnitAttr())

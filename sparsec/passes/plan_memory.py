@@ -18,6 +18,7 @@ from xdsl.dialects import arith, func, memref
 from xdsl.dialects.builtin import (
     ArrayAttr,
     DictionaryAttr,
+    FunctionType,
     IndexType,
     IntegerAttr,
     MemRefType,
@@ -43,7 +44,7 @@ from sparsec.ir.kernel import KernelOp, element_count
 from sparsec.ir.qnn import QUANTIZATION
 from sparsec.ir.quantization import QuantizationAttr
 from sparsec.ir.shapes import shape_of
-from sparsec.ir.views import memory_of
+from sparsec.ir.views import buffer_type, memory_of
 from sparsec.planning.arena import Buffer, lower_bound, plan
 
 LOWER_BOUND = "sparsec.arena_lower_bound"
@@ -111,16 +112,16 @@ def place_buffers(function: func.FuncOp) -> int:
         if isinstance(value.owner, memref.AllocOp):
             show(value, arena, offset, value.owner)
             Rewriter.erase_op(value.owner)
-    function.function_type = func.FunctionType.from_lists([arena_type], [])
+    function.function_type = FunctionType.from_lists([arena_type], [])
     function.arg_attrs = ArrayAttr([DictionaryAttr(places)])
     return lower_bound(buffers)
 
 
 def show(value: SSAValue, arena: SSAValue, offset: int, before: Operation | None) -> memref.ViewOp:
     """Replace the buffer `value` by the bytes of `arena` from `offset` on."""
-    assert isinstance(value.type, MemRefType) and before is not None
+    assert before is not None
     constant = arith.ConstantOp(IntegerAttr(offset, IndexType()))
-    view = memref.ViewOp(arena, constant.result, [], value.type)
+    view = memref.ViewOp(arena, constant.result, [], buffer_type(value.type))
     view.result.name_hint = value.name_hint
     block = before.parent_block()
     assert block is not None

@@ -80,7 +80,7 @@ class SelectSparseFormatsPass(ModulePass):
                 f"layer '{name}' cannot be stored as {encoding.name}: {error}; "
                 "choose format=auto or format=dense"
             ) from error
-        sparsity = 1 - np.count_nonzero(matrix) / matrix.size
+        sparsity = 1 - int(np.count_nonzero(matrix)) / matrix.size
         return self.format != "auto" or (sparsity >= self.min_sparsity and stored < matrix.size)
 
 

@@ -42,10 +42,12 @@ Order = Callable[[Sequence[Buffer]], Callable[[int], tuple[int, ...]]]
 
 ORDERS: tuple[Order, ...] = (
     lambda buffers: lambda i: (-buffers[i].size, buffers[i].first, i),
-    lambda buffers: lambda i: (
-        -buffers[i].size * (buffers[i].last - buffers[i].first + 1),
-        buffers[i].first,
-        i,
+    lambda buffers: (
+        lambda i: (
+            -buffers[i].size * (buffers[i].last - buffers[i].first + 1),
+            buffers[i].first,
+            i,
+        )
     ),
     lambda buffers: lambda i: (buffers[i].first - buffers[i].last, -buffers[i].size, i),
     lambda buffers: lambda i: (buffers[i].first, -buffers[i].size, i),

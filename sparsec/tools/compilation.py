@@ -185,6 +185,7 @@ def pipeline_options(
         calibrate=calibrate,
         observer=args.observer,
         percentile=args.percentile,
+        input_layout=args.input_layout,
         linear_weights=args.linear_weights,
         weights=args.weights,
         min_sparsity=args.min_sparsity,

@@ -97,8 +97,8 @@ class Network:
             [
                 (0, 0, 0, 0),
                 (1, 1, 1, 1),
-                tuple(self.random.randint(0, 3) for _ in range(4)),
-                (kernel[0] // 2, kernel[1] // 2) * 2,
+                (pick(range(4)), pick(range(4)), pick(range(4)), pick(range(4))),
+                (kernel[0] // 2, kernel[1] // 2, kernel[0] // 2, kernel[1] // 2),
             ]
         )
         strides = (pick([1, 1, 2, 3]), pick([1, 1, 2, 3]))
@@ -208,9 +208,7 @@ def other(net: Network, x: SSAValue, shape: tuple[int, ...]) -> SSAValue:
     """Some earlier value of `shape`, to give buffers long lives; `x` itself if there is none."""
     values = [*net.block.args, *(r for op in net.block.ops for r in op.results)]
     layers = [
-        v
-        for v in values
-        if not isinstance(v.owner, qnn.ConstantOp) and shape_of(v.type) == shape
+        v for v in values if not isinstance(v.owner, qnn.ConstantOp) and shape_of(v.type) == shape
     ]
     return net.random.choice(layers)
 

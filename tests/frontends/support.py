@@ -31,18 +31,18 @@ def export_bytes(
     return stream.getvalue()
 
 
-def traced_bytes(model: nn.Module, inputs: Sequence[Tensor], **options: bool) -> bytes:
+def traced_bytes(model: nn.Module, inputs: Sequence[Tensor]) -> bytes:
     """The TorchScript archive of `model` as traced with `inputs`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        return _saved(torch.jit.trace(model.eval(), tuple(inputs), **options))
+        return _saved(torch.jit.trace(model.eval(), tuple(inputs)))
 
 
-def scripted_bytes(model: nn.Module) -> bytes:
+def scripted_bytes(model: nn.Module, *, training: bool = False) -> bytes:
     """The TorchScript archive of `model` as compiled from its source."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        return _saved(torch.jit.script(model.eval()))
+        return _saved(torch.jit.script(model.train(training)))
 
 
 def _saved(script: object) -> bytes:

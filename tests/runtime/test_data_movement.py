@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tests.runtime.kernel_library import Dims, Guarded, Int8, KernelLibrary, PerTensorQuantParams
+from tests.runtime.kernel_library import (
+    Activation,
+    Dims,
+    Guarded,
+    Int8,
+    KernelLibrary,
+    PerTensorQuantParams,
+)
 
 ALL_VALUES = np.arange(-128, 128).astype(np.int8)
 MANY = settings(deadline=None, max_examples=200)
@@ -34,7 +41,9 @@ def test_lookup_in_place(runtime: KernelLibrary) -> None:
     np.testing.assert_array_equal(data.bytes, table[::-1])
 
 
-def requantized(multiplier: int, shift: int, input_offset: int, output_offset: int) -> Int8:
+def requantized(
+    multiplier: int, shift: int, input_offset: int, output_offset: int, clamp: tuple[int, int]
+) -> Int8:
     """TFLite's MultiplyByQuantizedMultiplier (double rounding) on all values, in exact arithmetic."""
     results: list[int] = []
     for value in ALL_VALUES.tolist():
@@ -43,7 +52,7 @@ def requantized(multiplier: int, shift: int, input_offset: int, output_offset: i
         right = max(-shift, 0)
         magnitude = (abs(product) + (1 << right >> 1)) >> right  # halves away from zero
         result = magnitude if product >= 0 else -magnitude
-        results.append(min(max(result + output_offset, -128), 127))
+        results.append(min(max(result + output_offset, clamp[0]), clamp[1]))
     return np.array(results, np.int8)
 
 
@@ -53,19 +62,36 @@ def requantized(multiplier: int, shift: int, input_offset: int, output_offset: i
     shift=st.integers(-31, 15),
     input_offset=st.integers(-127, 128),
     output_offset=st.integers(-128, 127),
+    bounds=st.tuples(st.integers(-128, 127), st.integers(-128, 127)),
 )
 def test_requantize(
-    runtime: KernelLibrary, multiplier: int, shift: int, input_offset: int, output_offset: int
+    runtime: KernelLibrary,
+    multiplier: int,
+    shift: int,
+    input_offset: int,
+    output_offset: int,
+    bounds: tuple[int, int],
 ) -> None:
     quant = PerTensorQuantParams(multiplier, shift)
+    clamp = (min(bounds), max(bounds))
+    activation = Activation(*clamp)
     output = Guarded(256)
     runtime.call(
-        "sparsec_requantize_s8", input_offset, output_offset, quant, 256, ALL_VALUES, output
+        "sparsec_requantize_s8",
+        input_offset,
+        output_offset,
+        activation,
+        quant,
+        256,
+        ALL_VALUES,
+        output,
     )
-    expected = requantized(multiplier, shift, input_offset, output_offset)
+    expected = requantized(multiplier, shift, input_offset, output_offset, clamp)
     np.testing.assert_array_equal(output.bytes, expected)
     output.bytes[:] = ALL_VALUES
-    runtime.call("sparsec_requantize_s8", input_offset, output_offset, quant, 256, output, output)
+    runtime.call(
+        "sparsec_requantize_s8", input_offset, output_offset, activation, quant, 256, output, output
+    )
     np.testing.assert_array_equal(output.bytes, expected)
 
 

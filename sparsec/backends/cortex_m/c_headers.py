@@ -16,7 +16,7 @@ from lark.exceptions import LarkError
 from xdsl.dialects.memref import GetGlobalOp
 from xdsl.ir import SSAValue
 
-from sparsec.ir.kernel import CArgument, CPointer, CStruct, KernelOp, c_element_type
+from sparsec.ir.kernel import CPointer, CStruct, KernelOp, c_element_type
 from sparsec.ir.views import memory_of
 
 CTree: TypeAlias = "Tree[Token]"
@@ -74,7 +74,9 @@ def read_headers(*paths: Path) -> Header:
                 prototype = _prototype(declaration)
                 header.prototypes[prototype.name] = prototype
             elif declaration.data == "struct":
-                members = {_name(member): _type(member) for member in declaration.find_data("member")}
+                members = {
+                    _name(member): _type(member) for member in declaration.find_data("member")
+                }
                 header.structs[str(declaration.children[-1])] = members
     return header
 
@@ -161,9 +163,7 @@ def _declarations(text: str) -> str:
 
 
 def _prototype(tree: CTree) -> Prototype:
-    parameters = [
-        (_name(parameter), _type(parameter)) for parameter in tree.find_data("parameter")
-    ]
+    parameters = [(_name(parameter), _type(parameter)) for parameter in tree.find_data("parameter")]
     if parameters == [("", CType("void"))]:
         parameters = []
     return Prototype(_name(tree), _type(tree), tuple(parameters))

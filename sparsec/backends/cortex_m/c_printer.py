@@ -58,9 +58,7 @@ class CPrinter(BasePrinter):
                 self.line(", ".join(numbers[start : start + _NUMBERS_PER_LINE]) + ",")
         self.line("};\n")
 
-    def print_function(
-        self, planned: PlannedFunction, prototypes: Mapping[str, Prototype]
-    ) -> None:
+    def print_function(self, planned: PlannedFunction, prototypes: Mapping[str, Prototype]) -> None:
         """The entry that runs the network."""
         self.line(f"int {self.name}_invoke(int8_t *arena)")
         self.line("{")

@@ -1,8 +1,8 @@
 """`convert-qnn-to-kernels`: every int8 operation becomes a call of CMSIS-NN or of the runtime.
 
-    %y = qnn.linear %x, %w, ..       becomes       %b = memref.alloc()
-                                                   cmsis.fully_connected_s8 .. into %b
-                                                   %y = builtin.unrealized_conversion_cast %b
+%y = qnn.linear %x, %w, ..       becomes       %b = memref.alloc()
+                                               cmsis.fully_connected_s8 .. into %b
+                                               %y = builtin.unrealized_conversion_cast %b
 """
 
 from dataclasses import dataclass

@@ -126,7 +126,9 @@ def is_row(op: qnn.Conv2dOp) -> bool:
     window = op.window.data
     rows, _, channels = image_shape(op.input.type)
     _, height, width, _ = shape_of(op.weights.type)
-    one_by_one = height == width == 1 and window.dilations == (1, 1) and window.padding[:2] == (0, 0)
+    one_by_one = (
+        height == width == 1 and window.dilations == (1, 1) and window.padding[:2] == (0, 0)
+    )
     return (
         rows == height == window.dilations[1] == 1
         and window.strides[1] * channels % 4 == 0
@@ -159,9 +161,7 @@ def row_is_exact(columns: int, width: int, out_columns: int, stride: int, paddin
     )
 
 
-def pad_before(
-    op: qnn.Conv2dOp | qnn.DepthwiseConv2dOp, rewriter: PatternRewriter
-) -> None:
+def pad_before(op: qnn.Conv2dOp | qnn.DepthwiseConv2dOp, rewriter: PatternRewriter) -> None:
     """Take the padding out of `op`, into an operation of its own."""
     window = op.window.data
     top, left, bottom, right = window.padding

@@ -30,9 +30,7 @@ class LowerPool2d(RewritePattern):
         else:
             kernel, size = cmsis.AvgPoolOp, scratch.avg_pool(self.unit, shape_of(op.input.type))
         low.call(
-            kernel(
-                low.buffer(op.input), output, low.scratch(size), op.pool.data, op.requant.data
-            )
+            kernel(low.buffer(op.input), output, low.scratch(size), op.pool.data, op.requant.data)
         )
         low.finish(output)
 
@@ -45,9 +43,7 @@ class LowerAdd(RewritePattern):
         low = Lowering(op, rewriter)
         output = low.output()
         low.call(
-            cmsis.ElementwiseAddOp(
-                low.buffer(op.lhs), low.buffer(op.rhs), output, op.params.data
-            )
+            cmsis.ElementwiseAddOp(low.buffer(op.lhs), low.buffer(op.rhs), output, op.params.data)
         )
         low.finish(output)
 
@@ -59,7 +55,9 @@ class LowerSoftmax(RewritePattern):
     def match_and_rewrite(self, op: qnn.SoftmaxOp, rewriter: PatternRewriter) -> None:
         row = shape_of(op.input.type)[-1]
         if row > MAX_ROW:
-            raise failure(op, f"softmax over {row} values overflows, at most {MAX_ROW} are possible")
+            raise failure(
+                op, f"softmax over {row} values overflows, at most {MAX_ROW} are possible"
+            )
         low = Lowering(op, rewriter)
         output = low.output()
         low.call(cmsis.SoftmaxOp(low.buffer(op.input), output, op.params.data))
@@ -151,4 +149,6 @@ UNWEIGHTED: tuple[type[RewritePattern], ...] = (
 def check_rank(op: Operation) -> None:
     """PassFailedException for a tensor of more axes than the runtime's loops have."""
     if len(shape_of(op.operands[0].type)) > 4:
-        raise failure(op, f"tensors of more than four axes are not supported, got {op.operands[0].type}")
+        raise failure(
+            op, f"tensors of more than four axes are not supported, got {op.operands[0].type}"
+        )

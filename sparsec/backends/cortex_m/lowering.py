@@ -6,9 +6,7 @@ from typing import Any
 import numpy as np
 from xdsl.dialects import memref
 from xdsl.dialects.builtin import (
-    MemRefType,
     StringAttr,
-    TensorType,
     UnrealizedConversionCastOp,
     i8,
 )
@@ -21,7 +19,7 @@ from sparsec.ir import qnn
 from sparsec.ir.constant import DenseConstantOp
 from sparsec.ir.kernel import KernelOp
 from sparsec.ir.shapes import shape_of
-from sparsec.ir.views import reshaped
+from sparsec.ir.views import buffer_type, reshaped
 
 LAYER = "layer"
 """Attribute of an operation: the module path of the layer it came from."""
@@ -60,9 +58,7 @@ class Lowering:
 
     def buffer(self, value: SSAValue, shape: Sequence[int] | None = None) -> SSAValue:
         """`value` as a buffer, seen in another shape if one is given."""
-        assert isinstance(value.type, TensorType)
-        type = MemRefType(value.type.element_type, shape_of(value.type))
-        cast = UnrealizedConversionCastOp.get([value], [type])
+        cast = UnrealizedConversionCastOp.get([value], [buffer_type(value.type)])
         self.rewriter.insert(cast)
         buffer = cast.results[0]
         return buffer if shape is None else self.reshape(buffer, shape)

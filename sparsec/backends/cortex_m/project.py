@@ -10,14 +10,14 @@ import tempfile
 from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.memref import GlobalOp
 
 from sparsec.analysis.memory_plan import PlannedFunction, certify_plan, planned_function
 from sparsec.backends.cortex_m import text
-from sparsec.backends.cortex_m.c_headers import Header, check_call, read_headers
+from sparsec.backends.cortex_m.c_headers import check_call, read_headers
 from sparsec.backends.cortex_m.c_printer import CPrinter
 from sparsec.backends.cortex_m.report import constants_of, report
 from sparsec.ir.rt import RuntimeOp
@@ -67,9 +67,7 @@ def emit_project(
     files = {
         f"{name}.h": text.public_header(name, facts, arena),
         f"{name}.c": source.getvalue(),
-        f"{name}_weights.h": text.weights_header(
-            name, [printer.declaration(op) for op in globals]
-        ),
+        f"{name}_weights.h": text.weights_header(name, [printer.declaration(op) for op in globals]),
         f"{name}_weights.c": weights.getvalue(),
         **runtime_files(planned, runtime),
     }

@@ -35,13 +35,13 @@ Constants: TypeAlias = Mapping[str, Array]
 
 @dataclass(frozen=True)
 class Layer:
-    """One kernel call. Of a layer without weights, `format` and `density` are None."""
+    """One kernel call. A layer without weights has the format `none` and the density 1."""
 
     name: str
     op: str
     kernel: str
-    format: str | None
-    density: float | None
+    format: str
+    density: float
     macs: int
     macs_effective: int
     weight_bytes_dense: int
@@ -67,7 +67,6 @@ def report(
     assert isinstance(target, StringAttr) and isinstance(bound, IntegerAttr)
     layers = [describe(op, constants) for op in planned.kernels]
     stored = sum(array.nbytes for array in constants.values())
-    weights = weight_bytes(planned, constants)
     return {
         "schema_version": SCHEMA_VERSION,
         "name": name,
@@ -78,7 +77,7 @@ def report(
         "arena_lower_bound_bytes": bound.value.data,
         "inputs": describe_places("input", planned.inputs),
         "outputs": describe_places("output", planned.outputs),
-        "flash_weight_bytes_dense": stored + weights,
+        "flash_weight_bytes_dense": stored + saved_bytes(planned, constants),
         "flash_weight_bytes_stored": stored,
         "macs": sum(layer.macs for layer in layers),
         "macs_effective": sum(layer.macs_effective for layer in layers),
@@ -86,8 +85,8 @@ def report(
     }
 
 
-def weight_bytes(planned: PlannedFunction, constants: Constants) -> int:
-    """The bytes that storing weights sparse saves; weights shared by layers count once."""
+def saved_bytes(planned: PlannedFunction, constants: Constants) -> int:
+    """Bytes that sparse storage saves; weights that layers share count once."""
     savings: dict[str, int] = {}
     for op in planned.kernels:
         if isinstance(op, rt.ConvolveDelta8Op | rt.FullyConnectedDelta8Op):
@@ -113,40 +112,48 @@ def describe_places(what: str, places: tuple[Place, ...]) -> list[dict[str, Any]
 
 def describe(op: KernelOp, constants: Constants) -> Layer:
     """What one call costs."""
-    scratch: SSAValue | None = getattr(op, "scratch", None)
+    weights = describe_weights(op, constants)
     original = op.attributes.get(OP)
-    format: str | None = None
-    density: float | None = None
-    macs = effective = dense = stored = 0
-    match op:
-        case cmsis.ConvolutionOp() | cmsis.FullyConnectedOp() | rt.FullyConnectedPerChannelOp():
-            weights = constants[symbol(op.weights)]
-            format, dense, stored = "dense", weights.nbytes, weights.nbytes
-            nonzero = int(np.count_nonzero(weights))
-        case rt.ConvolveDelta8Op() | rt.FullyConnectedDelta8Op():
-            entries = constants[symbol(op.entries)]
-            dense = delta8_weights(op)
-            format, stored = Delta8.name, entries.nbytes + constants[symbol(op.counts)].nbytes
-            nonzero = int(np.count_nonzero(entries[1::2]))
-        case _:
-            nonzero = 0
-    if format is not None:
-        bias, output = op.operands[0], op.operands[0]
-        bias, output = getattr(op, "bias"), getattr(op, "output")
-        positions = element_count(output.type) // element_count(bias.type)
-        density, macs, effective = nonzero / dense, positions * dense, positions * nonzero
+    scratch: SSAValue | None = getattr(op, "scratch", None)
     return Layer(
         name=layer_name(op),
         op=original.data if isinstance(original, StringAttr) else op.name,
         kernel=op.C_FUNCTION,
-        format=format,
-        density=density,
-        macs=macs,
-        macs_effective=effective,
-        weight_bytes_dense=dense,
-        weight_bytes_stored=stored,
+        format="none" if weights is None else weights.format,
+        density=1.0 if weights is None else weights.nonzero / weights.count,
+        macs=0 if weights is None else weights.positions * weights.count,
+        macs_effective=0 if weights is None else weights.positions * weights.nonzero,
+        weight_bytes_dense=0 if weights is None else weights.count,
+        weight_bytes_stored=0 if weights is None else weights.stored_bytes,
         scratch_bytes=0 if scratch is None else element_count(scratch.type),
     )
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The weights of a layer, all of which are used at each of `positions` output positions."""
+
+    format: str
+    count: int
+    nonzero: int
+    stored_bytes: int
+    positions: int
+
+
+def describe_weights(op: KernelOp, constants: Constants) -> Weights | None:
+    """What is stored of the weights of a call, None when it has none."""
+    match op:
+        case cmsis.ConvolutionOp() | cmsis.FullyConnectedOp() | rt.FullyConnectedPerChannelOp():
+            array = constants[symbol(op.weights)]
+            format, count, stored = "dense", array.size, array.nbytes
+        case rt.ConvolveDelta8Op() | rt.FullyConnectedDelta8Op():
+            array = constants[symbol(op.entries)][1::2]
+            format, count = Delta8.name, delta8_weights(op)
+            stored = 2 * array.nbytes + constants[symbol(op.counts)].nbytes
+        case _:
+            return None
+    positions = element_count(op.output.type) // element_count(op.bias.type)
+    return Weights(format, count, int(np.count_nonzero(array)), stored, positions)
 
 
 def delta8_weights(op: rt.ConvolveDelta8Op | rt.FullyConnectedDelta8Op) -> int:

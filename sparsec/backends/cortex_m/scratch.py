@@ -13,9 +13,7 @@ ALIGNMENT = 8
 """Bytes to which scratch memory is aligned."""
 
 
-def convolve(
-    unit: VectorUnit, window: Window, input: Sequence[int], weights: Sequence[int]
-) -> int:
+def convolve(unit: VectorUnit, window: Window, input: Sequence[int], weights: Sequence[int]) -> int:
     """`arm_convolve_wrapper_s8_get_buffer_size`."""
     _, height, _, channels = input
     _, kernel_height, kernel_width, _ = weights

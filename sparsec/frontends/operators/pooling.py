@@ -9,7 +9,7 @@ from sparsec.frontends.call import Call
 from sparsec.frontends.errors import UnsupportedError
 from sparsec.frontends.operators.image import height_and_width, read_image, written_image
 from sparsec.frontends.operators.signature import Operator
-from sparsec.frontends.tensors import CHANNELS_LAST, Activation, Tensor
+from sparsec.frontends.tensors import CHANNELS_LAST, Activation, Tensor, as_in_torch
 from sparsec.ir import nn
 from sparsec.ir.shapes import image_shape
 from sparsec.quantization.window import Border, Pool
@@ -122,10 +122,9 @@ def mean(builder: Builder, call: Call) -> Tensor:
     reduced = {axis % rank for axis in call.integers("dim")} if call.given("dim") else {0}
     if rank not in CHANNELS_LAST or 0 in reduced or value.shape[0] != 1:
         raise UnsupportedError("only a mean over height and width is supported")
-    order = value.order
-    if order[0] != 0 or order[-1] in reduced:
-        order = CHANNELS_LAST[rank]
-    if order[-1] in reduced:
+    orders = (value.order, CHANNELS_LAST[rank], as_in_torch(rank))
+    order = next((o for o in orders if o[0] == 0 and o[-1] not in reduced), None)
+    if order is None:
         raise UnsupportedError("only a mean over height and width is supported")
     stored = [value.shape[axis] for axis in order]
     plane = ((1, stored[1]) if rank == 3 else (stored[1], stored[2]), stored[-1])

@@ -1,0 +1,73 @@
+"""What kernels need of a layer's constants, and the proof that int32 is wide enough for them."""
+
+import numpy as np
+from xdsl.dialects.builtin import TensorType
+from xdsl.ir import SSAValue
+from xdsl.utils.exceptions import PassFailedException
+
+from sparsec.backends.cortex_m.lowering import Lowering, failure, required_constant
+from sparsec.formats import SparseFormat
+from sparsec.ir import qnn
+from sparsec.ir.constant import element_type_of
+from sparsec.ir.shapes import shape_of
+from sparsec.ir.sparse import ComponentOp, matrix_shape
+from sparsec.quantization.int8 import accumulator_bound
+
+INT32_LIMIT = 2**31
+
+
+def components(
+    low: Lowering, op: qnn.WeightedOp, encoding: SparseFormat
+) -> tuple[SSAValue, SSAValue]:
+    """The two arrays that store the weights."""
+    weights = required_constant(op, op.weights, "weights")
+    entries, counts = (
+        ComponentOp(name, op.weights, TensorType(element_type_of(array.dtype), array.shape))
+        for name, array in encoding.pack(
+            weights.array.reshape(matrix_shape(op.weights.type))
+        ).items()
+    )
+    low.rewriter.insert([entries, counts])
+    return low.buffer(entries.result), low.buffer(counts.result)
+
+
+def per_channel(low: Lowering, op: qnn.WeightedOp, value: SSAValue) -> SSAValue:
+    """`value` with one number for each output, also if one serves them all."""
+    channels = shape_of(op.bias.type)
+    if shape_of(value.type) == channels:
+        return low.buffer(value)
+    constant = required_constant(op, value, "multiplier and shift")
+    return low.constant(np.broadcast_to(constant.array, channels).copy(), constant.label)
+
+
+def folded_bias(low: Lowering, op: qnn.WeightedOp) -> SSAValue:
+    """bias - input_zp * (sum of the weights) of each output, for kernels that multiply raw inputs.
+
+    PassFailedException when an input exists for which an accumulator leaves int32.
+    """
+    check_accumulator(op)
+    weights = required_constant(op, op.weights, "weights").array
+    bias = required_constant(op, op.bias, "bias")
+    rows = weights.reshape(matrix_shape(op.weights.type)).astype(np.int64)
+    folded = bias.array - op.requant.data.input_zp * rows.sum(axis=1)
+    if (np.abs(folded) + 128 * np.abs(rows).sum(axis=1)).max() >= INT32_LIMIT:
+        raise too_large(op)
+    return low.constant(folded.astype(np.int32), bias.label)
+
+
+def check_accumulator(op: qnn.WeightedOp, channel_axis: int = 0) -> None:
+    """PassFailedException when an input exists for which an accumulator leaves int32, or does so
+    in the left shift of the requantization."""
+    weights = required_constant(op, op.weights, "weights").array
+    bias = required_constant(op, op.bias, "bias").array
+    shift = required_constant(op, op.shift, "shift").array
+    bound = accumulator_bound(weights, bias, op.requant.data.input_zp, channel_axis=channel_axis)
+    if (bound << np.maximum(shift, 0).astype(np.int64)).max() >= INT32_LIMIT:
+        raise too_large(op)
+
+
+def too_large(op: qnn.WeightedOp) -> PassFailedException:
+    """The exception for a layer that int32 cannot accumulate."""
+    return failure(
+        op, "an accumulator can leave 32 bits: calibrate with larger ranges or reduce the weights"
+    )

@@ -1,0 +1,119 @@
+// RUN: VERIFY_DIAG
+
+func.func @f(%x : tensor<1x5x5x2xf32>, %w : tensor<4x3x3x3xf32>, %b : tensor<4xf32>) {
+  %y = nn.conv2d %x, %w, %b window <> : tensor<1x5x5x2xf32>, tensor<4x3x3x3xf32>, tensor<4xf32> -> tensor<1x3x3x4xf32>
+  func.return
+}
+// CHECK: weights must have shape OxKHxKWx2, got tensor<4x3x3x3xf32>
+
+// -----
+
+func.func @f(%x : tensor<1x5x5x2xf32>, %w : tensor<4x3x3x2xf32>, %b : tensor<3xf32>) {
+  %y = nn.conv2d %x, %w, %b window <> : tensor<1x5x5x2xf32>, tensor<4x3x3x2xf32>, tensor<3xf32> -> tensor<1x3x3x4xf32>
+  func.return
+}
+// CHECK: bias must have shape 4, got tensor<3xf32>
+
+// -----
+
+func.func @f(%x : tensor<2x5x5x2xf32>, %w : tensor<4x3x3x2xf32>, %b : tensor<4xf32>) {
+  %y = nn.conv2d %x, %w, %b window <> : tensor<2x5x5x2xf32>, tensor<4x3x3x2xf32>, tensor<4xf32> -> tensor<2x3x3x4xf32>
+  func.return
+}
+// CHECK: input must have shape 1xHxWxC, got tensor<2x5x5x2xf32>
+
+// -----
+
+func.func @f(%x : tensor<1x5x5x2xf32>, %w : tensor<1x3x3x3xf32>, %b : tensor<3xf32>) {
+  %y = nn.depthwise_conv2d %x, %w, %b window <> : tensor<1x5x5x2xf32>, tensor<1x3x3x3xf32>, tensor<3xf32> -> tensor<1x3x3x3xf32>
+  func.return
+}
+// CHECK: weights must have shape 1xKHxKWxN, N a multiple of 2, got tensor<1x3x3x3xf32>
+
+// -----
+
+func.func @f(%x : tensor<1x8xf32>, %w : tensor<4x7xf32>, %b : tensor<4xf32>) {
+  %y = nn.linear %x, %w, %b : tensor<1x8xf32>, tensor<4x7xf32>, tensor<4xf32> -> tensor<1x4xf32>
+  func.return
+}
+// CHECK: weights must have shape Ox8, got tensor<4x7xf32>
+
+// -----
+
+func.func @f(%x : tensor<1x8xf32>, %c : tensor<4xf32>) {
+  %y = nn.batch_norm %x, %c, %c, %c, %c epsilon 1.0e-05 : tensor<1x8xf32>, tensor<4xf32>
+  func.return
+}
+// CHECK: gamma must have shape 8, got tensor<4xf32>
+
+// -----
+
+func.func @f(%x : tensor<1x8xf32>) {
+  %y = nn.activation "relu7" %x : tensor<1x8xf32>
+  func.return
+}
+// CHECK: unknown function 'relu7', known: sigmoid, tanh
+
+// -----
+
+func.func @f(%x : tensor<1x8xf32>) {
+  %y = nn.clamp %x <min = 2.0, max = 1.0> : tensor<1x8xf32>
+  func.return
+}
+// CHECK: min 2.0 must not exceed max 1.0
+
+// -----
+
+func.func @f(%x : tensor<1x4x4x2xf32>) {
+  %y = nn.max_pool2d %x pool <kernel = [5, 5]> : tensor<1x4x4x2xf32> -> tensor<1x1x1x2xf32>
+  func.return
+}
+// CHECK: a window of 5x5 does not fit an input of 4x4
+
+// -----
+
+func.func @f(%x : tensor<1x4xf32>) {
+  %y = nn.reshape %x : tensor<1x4xf32> -> tensor<1x5xf32>
+  func.return
+}
+// CHECK: tensor<1x4xf32> does not have as many elements as tensor<1x5xf32>
+
+// -----
+
+func.func @f(%x : tensor<1x4xf32>) {
+  %y = nn.transpose %x [1, 1] : tensor<1x4xf32> -> tensor<4x1xf32>
+  func.return
+}
+// CHECK: [1, 1] is not a permutation of the axes of tensor<1x4xf32>
+
+// -----
+
+func.func @f(%x : tensor<1x4xf32>) {
+  %y = nn.pad %x, 0.0 <low = [0], high = [1]> : tensor<1x4xf32> -> tensor<1x5xf32>
+  func.return
+}
+// CHECK: a border of 1 axes on a tensor of 2
+
+// -----
+
+func.func @f(%x : tensor<1x4xf32>, %y : tensor<2x4xf32>) {
+  %z = nn.concat %x, %y axis 1 : tensor<1x4xf32>, tensor<2x4xf32> -> tensor<1x8xf32>
+  func.return
+}
+// CHECK: tensor<2x4xf32> cannot be concatenated with tensor<1x4xf32>
+
+// -----
+
+func.func @f(%x : tensor<1x4xf32>) {
+  %y = nn.quantize %x <scales = [0.1, 0.2], axis = 1> : tensor<1x4xf32> -> tensor<1x4xi8>
+  func.return
+}
+// CHECK: 2 scales do not fit axis 1 of tensor<1x4xf32>
+
+// -----
+
+func.func @f(%x : tensor<1x4xi8>) {
+  %y = nn.dequantize %x <scales = [0.1], zero_point = 200> : tensor<1x4xi8> -> tensor<1x4xf32>
+  func.return
+}
+// CHECK: zero point 200 is outside int8

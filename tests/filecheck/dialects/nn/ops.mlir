@@ -1,0 +1,47 @@
+// RUN: ROUNDTRIP
+
+func.func @layers(%x : tensor<1x5x5x2xf32>, %d : tensor<1x3x3x4xf32>, %b : tensor<4xf32>, %r : tensor<1x8xf32>) {
+  %w = nn.constant named "conv.weight" dense<1.0> : tensor<4x3x3x2xf32>
+  %fc = nn.constant dense<0.5> : tensor<4x8xf32>
+  %conv = nn.conv2d %x, %w, %b window <strides = [2, 2]> clamp <min = 0.0, max = 6.0> {layer = "conv"} : tensor<1x5x5x2xf32>, tensor<4x3x3x2xf32>, tensor<4xf32> -> tensor<1x2x2x4xf32>
+  %depthwise = nn.depthwise_conv2d %x, %d, %b window <padding = [1, 1, 1, 1], dilations = [1, 1]> : tensor<1x5x5x2xf32>, tensor<1x3x3x4xf32>, tensor<4xf32> -> tensor<1x5x5x4xf32>
+  %linear = nn.linear %r, %fc, %b {nn.range = array<f64: -1.0, 2.5>} : tensor<1x8xf32>, tensor<4x8xf32>, tensor<4xf32> -> tensor<1x4xf32>
+  %norm = nn.batch_norm %conv, %b, %b, %b, %b epsilon 1.0e-05 : tensor<1x2x2x4xf32>, tensor<4xf32>
+  %clamp = nn.clamp %norm <min = 0.0> : tensor<1x2x2x4xf32>
+  %activation = nn.activation "gelu" %clamp : tensor<1x2x2x4xf32>
+  %softmax = nn.softmax %linear : tensor<1x4xf32>
+  %add = nn.add %norm, %clamp clamp <max = 1.0> : tensor<1x2x2x4xf32>
+  func.return
+}
+// CHECK-LABEL: @layers
+// CHECK: nn.constant named "conv.weight" dense<1.000000e+00> : tensor<4x3x3x2xf32>
+// CHECK-NEXT: nn.constant dense<5.000000e-01> : tensor<4x8xf32>
+// CHECK-NEXT: nn.conv2d %x, %w, %b window <strides = [2, 2]> clamp <min = 0.0, max = 6.0> {layer = "conv"} : tensor<1x5x5x2xf32>, tensor<4x3x3x2xf32>, tensor<4xf32> -> tensor<1x2x2x4xf32>
+// CHECK-NEXT: nn.depthwise_conv2d %x, %d, %b window <padding = [1, 1, 1, 1]> : tensor<1x5x5x2xf32>, tensor<1x3x3x4xf32>, tensor<4xf32> -> tensor<1x5x5x4xf32>
+// CHECK-NEXT: nn.linear %r, %fc, %b {nn.range = array<f64: -1.000000e+00, 2.500000e+00>} : tensor<1x8xf32>, tensor<4x8xf32>, tensor<4xf32> -> tensor<1x4xf32>
+// CHECK-NEXT: nn.batch_norm %conv, %b, %b, %b, %b epsilon 1.000000e-05 : tensor<1x2x2x4xf32>, tensor<4xf32>
+// CHECK-NEXT: nn.clamp %norm <min = 0.0> : tensor<1x2x2x4xf32>
+// CHECK-NEXT: nn.activation "gelu" %clamp : tensor<1x2x2x4xf32>
+// CHECK-NEXT: nn.softmax %linear : tensor<1x4xf32>
+// CHECK-NEXT: nn.add %norm, %clamp clamp <max = 1.0> : tensor<1x2x2x4xf32>
+
+func.func @data_movement(%x : tensor<1x4x4x2xf32>) {
+  %max = nn.max_pool2d %x pool <strides = [2, 2], kernel = [2, 2]> : tensor<1x4x4x2xf32> -> tensor<1x2x2x2xf32>
+  %avg = nn.avg_pool2d %x pool <padding = [1, 0, 0, 1], kernel = [3, 3]> clamp <min = 0.0> : tensor<1x4x4x2xf32> -> tensor<1x3x3x2xf32>
+  %pad = nn.pad %x, 0.0 <low = [0, 1, 0, 0], high = [0, 0, 2, 0]> : tensor<1x4x4x2xf32> -> tensor<1x5x6x2xf32>
+  %reshape = nn.reshape %x : tensor<1x4x4x2xf32> -> tensor<1x32xf32>
+  %transpose = nn.transpose %x [0, 3, 1, 2] : tensor<1x4x4x2xf32> -> tensor<1x2x4x4xf32>
+  %concat = nn.concat %x, %x axis 3 : tensor<1x4x4x2xf32>, tensor<1x4x4x2xf32> -> tensor<1x4x4x4xf32>
+  %q = nn.quantize %x <scales = [0.05], zero_point = 3> : tensor<1x4x4x2xf32> -> tensor<1x4x4x2xi8>
+  %dq = nn.dequantize %q <scales = [0.05, 0.1], axis = 3> : tensor<1x4x4x2xi8> -> tensor<1x4x4x2xf32>
+  func.return
+}
+// CHECK-LABEL: @data_movement
+// CHECK: nn.max_pool2d %x pool <strides = [2, 2], kernel = [2, 2]> : tensor<1x4x4x2xf32> -> tensor<1x2x2x2xf32>
+// CHECK-NEXT: nn.avg_pool2d %x pool <padding = [1, 0, 0, 1], kernel = [3, 3]> clamp <min = 0.0> : tensor<1x4x4x2xf32> -> tensor<1x3x3x2xf32>
+// CHECK-NEXT: nn.pad %x, 0.000000e+00 <low = [0, 1, 0, 0], high = [0, 0, 2, 0]> : tensor<1x4x4x2xf32> -> tensor<1x5x6x2xf32>
+// CHECK-NEXT: nn.reshape %x : tensor<1x4x4x2xf32> -> tensor<1x32xf32>
+// CHECK-NEXT: nn.transpose %x [0, 3, 1, 2] : tensor<1x4x4x2xf32> -> tensor<1x2x4x4xf32>
+// CHECK-NEXT: nn.concat %x, %x axis 3 : tensor<1x4x4x2xf32>, tensor<1x4x4x2xf32> -> tensor<1x4x4x4xf32>
+// CHECK-NEXT: nn.quantize %x <scales = [0.05], zero_point = 3> : tensor<1x4x4x2xf32> -> tensor<1x4x4x2xi8>
+// CHECK-NEXT: nn.dequantize %q <scales = [0.05, 0.1], axis = 3> : tensor<1x4x4x2xi8> -> tensor<1x4x4x2xf32>

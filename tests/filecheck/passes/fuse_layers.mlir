@@ -1,0 +1,71 @@
+// RUN: sparsec-opt %s -p fuse-layers --split-input-file | filecheck %s
+
+// A border of zeros, a constant per channel and a clamp, all in one convolution.
+
+func.func @main(%x : tensor<1x3x3x1xf32>) -> tensor<1x3x3x2xf32> {
+  %w = nn.constant named "conv.weight" dense<1.0> : tensor<2x3x3x1xf32>
+  %b = nn.constant named "conv.bias" dense<[1.0, 2.0]> : tensor<2xf32>
+  %c = nn.constant dense<0.5> : tensor<1x3x3x2xf32>
+  %p = nn.pad %x, 0.0 <low = [0, 1, 1, 0], high = [0, 1, 1, 0]> : tensor<1x3x3x1xf32> -> tensor<1x5x5x1xf32>
+  %y = nn.conv2d %p, %w, %b window <> {layer = "conv"} : tensor<1x5x5x1xf32>, tensor<2x3x3x1xf32>, tensor<2xf32> -> tensor<1x3x3x2xf32>
+  %s = nn.add %y, %c : tensor<1x3x3x2xf32>
+  %r = nn.clamp %s <min = 0.0> {layer = "relu", nn.range = array<f64: 0.0, 3.0>} : tensor<1x3x3x2xf32>
+  %r6 = nn.clamp %r <max = 6.0> {layer = "relu6"} : tensor<1x3x3x2xf32>
+  func.return %r6 : tensor<1x3x3x2xf32>
+}
+
+// CHECK:       func.func @main
+// CHECK-NEXT:    [[W:%.*]] = nn.constant named "conv.weight"
+// CHECK-NEXT:    [[B:%.*]] = nn.constant named "conv.bias" dense<[1.500000e+00, 2.500000e+00]>
+// CHECK-NEXT:    [[Y:%.*]] = nn.conv2d %x, [[W]], [[B]] window <padding = [1, 1, 1, 1]> clamp <min = 0.0, max = 6.0> {layer = "conv", nn.range = array<f64: 0.000000e+00, 3.000000e+00>} : tensor<1x3x3x1xf32>
+// CHECK-NEXT:    func.return [[Y]]
+
+// -----
+
+// Of several reshapes the last counts, and none if the shape is that of the start.
+
+func.func @main(%x : tensor<1x2x2x1xf32>) -> (tensor<1x4x1x1xf32>, tensor<1x2x2x1xf32>) {
+  %a = nn.reshape %x : tensor<1x2x2x1xf32> -> tensor<1x4xf32>
+  %b = nn.reshape %a : tensor<1x4xf32> -> tensor<1x4x1x1xf32>
+  %c = nn.reshape %a : tensor<1x4xf32> -> tensor<1x2x2x1xf32>
+  %d = nn.softmax %c : tensor<1x2x2x1xf32>
+  func.return %b, %d : tensor<1x4x1x1xf32>, tensor<1x2x2x1xf32>
+}
+
+// CHECK:       func.func @main
+// CHECK-NEXT:    %b = nn.reshape %x : tensor<1x2x2x1xf32> -> tensor<1x4x1x1xf32>
+// CHECK-NEXT:    %d = nn.softmax %x
+
+// -----
+
+// Zeros are below everything after a relu: they become the padding of the max pool.
+
+func.func @main(%x : tensor<1x2x2x1xf32>) -> tensor<1x2x2x1xf32> {
+  %r = nn.clamp %x <min = 0.0> : tensor<1x2x2x1xf32>
+  %p = nn.pad %r, 0.0 <low = [0, 1, 1, 0], high = [0, 1, 1, 0]> : tensor<1x2x2x1xf32> -> tensor<1x4x4x1xf32>
+  %y = nn.max_pool2d %p pool <kernel = [3, 3]> : tensor<1x4x4x1xf32> -> tensor<1x2x2x1xf32>
+  func.return %y : tensor<1x2x2x1xf32>
+}
+
+// CHECK:       %r = nn.clamp
+// CHECK-NEXT:  nn.max_pool2d %r pool <padding = [1, 1, 1, 1], kernel = [3, 3]>
+
+// -----
+
+// No change: a value that others read, a border of ones, zeros that a max pool could see.
+
+func.func @main(%x : tensor<1x2x2x1xf32>, %w : tensor<1x3x3x1xf32>, %b : tensor<1xf32>) -> (tensor<1x2x2x1xf32>, tensor<1x2x2x1xf32>, tensor<1x2x2x1xf32>) {
+  %p = nn.pad %x, 1.0 <low = [0, 1, 1, 0], high = [0, 1, 1, 0]> : tensor<1x2x2x1xf32> -> tensor<1x4x4x1xf32>
+  %y = nn.conv2d %p, %w, %b window <> : tensor<1x4x4x1xf32>, tensor<1x3x3x1xf32>, tensor<1xf32> -> tensor<1x2x2x1xf32>
+  %r = nn.clamp %y <min = 0.0> : tensor<1x2x2x1xf32>
+  %q = nn.pad %y, 0.0 <low = [0, 1, 1, 0], high = [0, 1, 1, 0]> : tensor<1x2x2x1xf32> -> tensor<1x4x4x1xf32>
+  %m = nn.max_pool2d %q pool <kernel = [3, 3]> : tensor<1x4x4x1xf32> -> tensor<1x2x2x1xf32>
+  func.return %y, %r, %m : tensor<1x2x2x1xf32>, tensor<1x2x2x1xf32>, tensor<1x2x2x1xf32>
+}
+
+// CHECK:       func.func @main
+// CHECK-NEXT:    %p = nn.pad %x, 1.0
+// CHECK-NEXT:    %y = nn.conv2d %p, %w, %b window <> :
+// CHECK-NEXT:    %r = nn.clamp %y
+// CHECK-NEXT:    %q = nn.pad %y, 0.0
+// CHECK-NEXT:    %m = nn.max_pool2d %q pool <kernel = [3, 3]>

@@ -1,0 +1,81 @@
+// RUN: sparsec-opt %s -p quantize --split-input-file | filecheck %s
+// RUN: sparsec-opt %s -p quantize{linear-weights=per-tensor} --split-input-file | filecheck %s --check-prefix PER-TENSOR
+
+// A pair after the input and after the layer; int8 weights; the bias stays in float.
+
+func.func @main(%x : tensor<1x2xf32> {nn.range = array<f64: -127.5, 127.5>}) -> tensor<1x2xf32> {
+  %w = nn.constant named "fc.weight" dense<[[127.0, 1.0], [-63.5, 0.5]]> : tensor<2x2xf32>
+  %b = nn.constant named "fc.bias" dense<1.0> : tensor<2xf32>
+  %y = nn.linear %x, %w, %b clamp <min = 0.0> {layer = "fc", nn.range = array<f64: 0.0, 510.0>} : tensor<1x2xf32>, tensor<2x2xf32>, tensor<2xf32> -> tensor<1x2xf32>
+  func.return %y : tensor<1x2xf32>
+}
+
+// CHECK:       func.func @main
+// CHECK-NEXT:    [[Q:%.*]] = nn.quantize %x <scales = [1.0]> : tensor<1x2xf32> -> tensor<1x2xi8>
+// CHECK-NEXT:    [[X:%.*]] = nn.dequantize [[Q]] <scales = [1.0]>
+// CHECK-NEXT:    [[B:%.*]] = nn.constant named "fc.bias" dense<1.000000e+00> : tensor<2xf32>
+// CHECK-NEXT:    [[S:%.*]] = nn.constant named "fc.weight" dense<{{\[\[}}127, 1], [-127, 1]]> : tensor<2x2xi8>
+// CHECK-NEXT:    [[W:%.*]] = nn.dequantize [[S]] <scales = [1.0, 0.5], axis = 0>
+// CHECK-NEXT:    [[Y:%.*]] = nn.linear [[X]], [[W]], [[B]] clamp <min = 0.0> {layer = "fc"
+// CHECK-NEXT:    [[P:%.*]] = nn.quantize [[Y]] <scales = [2.0], zero_point = -128> {layer = "fc"}
+// CHECK-NEXT:    [[R:%.*]] = nn.dequantize [[P]] <scales = [2.0], zero_point = -128>
+// CHECK-NEXT:    func.return [[R]]
+
+// PER-TENSOR:  nn.dequantize {{.*}} <scales = [1.0]> : tensor<2x2xi8>
+
+// -----
+
+// Max pool keeps the quantization, softmax has its own; neither needs a range.
+
+func.func @main(%x : tensor<1x2x2x2xf32> {nn.range = array<f64: 0.0, 255.0>}) -> tensor<1x1x1x2xf32> {
+  %y = nn.max_pool2d %x pool <kernel = [2, 2]> : tensor<1x2x2x2xf32> -> tensor<1x1x1x2xf32>
+  %z = nn.softmax %y : tensor<1x1x1x2xf32>
+  func.return %z : tensor<1x1x1x2xf32>
+}
+
+// CHECK:       %y = nn.max_pool2d
+// CHECK-NEXT:  nn.quantize %y <scales = [1.0], zero_point = -128>
+// CHECK-NEXT:  nn.dequantize
+// CHECK-NEXT:  %z = nn.softmax
+// CHECK-NEXT:  nn.quantize %z <scales = [0.00390625], zero_point = -128>
+
+// -----
+
+// What only the concat reads is produced in its quantization; what others read is quantized again.
+
+func.func @main(%x : tensor<1x2xf32> {nn.range = array<f64: 0.0, 255.0>}) -> (tensor<1x4xf32>, tensor<1x2xf32>) {
+  %a = nn.add %x, %x {nn.range = array<f64: 0.0, 510.0>} : tensor<1x2xf32>
+  %b = nn.add %x, %x {nn.range = array<f64: 0.0, 127.5>} : tensor<1x2xf32>
+  %y = nn.concat %a, %b axis 1 {layer = "cat", nn.range = array<f64: 0.0, 510.0>} : tensor<1x2xf32>, tensor<1x2xf32> -> tensor<1x4xf32>
+  func.return %y, %b : tensor<1x4xf32>, tensor<1x2xf32>
+}
+
+// CHECK:       %a = nn.add
+// CHECK-NEXT:  nn.quantize %a <scales = [2.0], zero_point = -128>
+// CHECK:       %b = nn.add
+// CHECK-NEXT:  nn.quantize %b <scales = [0.5], zero_point = -128>
+// CHECK-NEXT:  nn.dequantize
+// CHECK-NEXT:  nn.quantize {{.*}} <scales = [2.0], zero_point = -128> {layer = "cat"}
+// CHECK-NEXT:  nn.dequantize
+// CHECK-NEXT:  %y = nn.concat
+
+// -----
+
+// A graph that has its pairs already stays as it is.
+
+func.func @main(%x : tensor<1x2xf32>) -> tensor<1x2xf32> {
+  %q = nn.quantize %x <scales = [0.5]> : tensor<1x2xf32> -> tensor<1x2xi8>
+  %d = nn.dequantize %q <scales = [0.5]> : tensor<1x2xi8> -> tensor<1x2xf32>
+  %y = nn.add %d, %d : tensor<1x2xf32>
+  %yq = nn.quantize %y <scales = [0.25]> : tensor<1x2xf32> -> tensor<1x2xi8>
+  %yd = nn.dequantize %yq <scales = [0.25]> : tensor<1x2xi8> -> tensor<1x2xf32>
+  func.return %yd : tensor<1x2xf32>
+}
+
+// CHECK:       func.func @main
+// CHECK-NEXT:    %q = nn.quantize %x <scales = [0.5]>
+// CHECK-NEXT:    %d = nn.dequantize %q <scales = [0.5]>
+// CHECK-NEXT:    %y = nn.add %d, %d
+// CHECK-NEXT:    %yq = nn.quantize %y <scales = [0.25]>
+// CHECK-NEXT:    %yd = nn.dequantize %yq <scales = [0.25]>
+// CHECK-NEXT:    func.return %yd

@@ -1,0 +1,26 @@
+// RUN: sparsec-opt %s -p quantize --split-input-file --verify-diagnostics | filecheck %s
+
+func.func @main(%x : tensor<1x2xf32>) -> tensor<1x2xf32> {
+  %y = nn.add %x, %x : tensor<1x2xf32>
+  func.return %y : tensor<1x2xf32>
+}
+
+// CHECK: input 0 has no measured range: give --calibrate FILE.npz, or export the model with a batch of real example inputs
+
+// -----
+
+func.func @main(%x : tensor<1x2xf32> {nn.range = array<f64: 0.0, 1.0>}) -> tensor<1x2xf32> {
+  %y = nn.add %x, %x {layer = "block.sum"} : tensor<1x2xf32>
+  func.return %y : tensor<1x2xf32>
+}
+
+// CHECK: block.sum (nn.add) has no measured range
+
+// -----
+
+func.func @main(%x : tensor<1x2xf32>, %c : tensor<2xf32>) -> tensor<1x2xf32> {
+  %y = nn.batch_norm %x, %c, %c, %c, %c epsilon 0.0 {layer = "bn1"} : tensor<1x2xf32>, tensor<2xf32>
+  func.return %y : tensor<1x2xf32>
+}
+
+// CHECK: bn1: a batch normalization cannot be quantized, run fold-batch-norm first

@@ -1,0 +1,282 @@
+"""Archives of torch.export.save: entries, batches, examples, names, and what is refused."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from xdsl.dialects.builtin import StringAttr
+from xdsl.dialects.func import FuncOp
+
+from sparsec.frontends import FrontendError, load
+from sparsec.interpreters.run import interpret
+from sparsec.ir import nn as nn_dialect
+from tests.frontends.support import (
+    assert_same,
+    expected,
+    export_bytes,
+    load_bytes,
+    op_names,
+)
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+class Block(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.relu(self.conv(x)) + 1.0
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = Block()
+        self.head = nn.Linear(4 * 6 * 5, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(torch.flatten(self.block(x), 1))
+
+
+def main_of(loaded_module: object) -> FuncOp:
+    (main,) = (op for op in getattr(loaded_module, "ops") if isinstance(op, FuncOp))  # noqa: B009
+    return main
+
+
+def test_module_examples_and_names(tmp_path: Path) -> None:
+    model, x = Net(), torch.randn(3, 3, 6, 5)
+    loaded = load_bytes(export_bytes(model, [x]), tmp_path, name="my-net.pt")
+    assert_same(loaded, model, [x])
+    assert loaded.module.attributes["sparsec.name"] == StringAttr("my_net")
+    assert loaded.examples is not None
+    np.testing.assert_array_equal(loaded.examples[0], x.numpy())
+    layers = {
+        op.name: op.attributes["layer"]
+        for op in loaded.module.walk()
+        if op.name.startswith("nn.") and "layer" in op.attributes
+    }
+    assert layers["nn.conv2d"] == StringAttr("block.conv")
+    assert layers["nn.clamp"] == StringAttr("block.relu")
+    assert layers["nn.add"] == StringAttr("block.add")
+    assert layers["nn.linear"] == StringAttr("head")
+    labels = [
+        op.name_in_model for op in loaded.module.walk() if isinstance(op, nn_dialect.ConstantOp)
+    ]
+    assert {"block.conv.weight", "block.conv.bias", "head.weight", "head.bias"} <= set(labels)
+
+
+def test_nhwc_entry(tmp_path: Path) -> None:
+    model, x = nn.Conv2d(3, 4, 3), torch.randn(2, 3, 6, 5)
+    loaded = load_bytes(export_bytes(model, [x]), tmp_path, input_layout="nhwc")
+    assert op_names(loaded) == ["nn.conv2d"]
+    assert loaded.examples is not None
+    assert loaded.examples[0].shape == (2, 6, 5, 3)
+    (got,) = interpret(loaded.module, loaded.examples)
+    (want,) = expected(model, [x])
+    np.testing.assert_allclose(got, want.transpose(0, 2, 3, 1), rtol=1e-4, atol=1e-5)
+
+
+def test_one_transpose_serves_all_uses(tmp_path: Path) -> None:
+    class Branches(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 1)
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            return self.a(x) + self.b(x), x.mean((2, 3))
+
+    x = torch.randn(2, 3, 6, 5)
+    loaded = load_bytes(export_bytes(Branches(), [x]), tmp_path)
+    assert op_names(loaded).count("nn.transpose") == 2  # one in, one out
+
+
+def test_several_inputs_and_outputs(tmp_path: Path) -> None:
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.fc = nn.Conv2d(2, 3, 3), nn.Linear(4, 3)
+
+        def forward(self, image: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+            y = self.conv(image)
+            return y, self.fc(features) + y.mean((2, 3))
+
+    model, inputs = Both(), [torch.randn(2, 2, 5, 5), torch.randn(2, 4)]
+    loaded = load_bytes(export_bytes(model, inputs), tmp_path)
+    assert_same(loaded, model, inputs)
+    assert [value.name_hint for value in main_of(loaded.module).args] == ["image", "features"]
+    assert loaded.examples is not None
+    assert [array.shape for array in loaded.examples] == [(2, 2, 5, 5), (2, 4)]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x.view(x.shape[0], -1).relu(),
+        lambda x: x.view(4, -1).relu(),
+        lambda x: x.reshape(4, 2, 15).mean(2),
+        lambda x: x.flatten(1).relu().reshape(-1, 2, 3, 5),
+    ],
+)  # fmt: skip
+def test_fixed_batch_becomes_one(function: Callable[[Tensor], Tensor], tmp_path: Path) -> None:
+    class Model(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return function(x)
+
+    x = torch.randn(4, 2, 3, 5)
+    loaded = load_bytes(export_bytes(Model(), [x], dynamic=False), tmp_path)
+    assert_same(loaded, Model(), [x])
+
+
+def test_in_place_operations_reach_every_use(tmp_path: Path) -> None:
+    class InPlace(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            y = x + 0.5
+            z = nn.functional.dropout(y, training=False)
+            F.relu_(z)  # changes y too: without training a dropout is y itself
+            return y * 2.0
+
+    x = torch.randn(2, 7)
+    loaded = load_bytes(export_bytes(InPlace(), [x]), tmp_path)
+    assert_same(loaded, InPlace(), [x])
+
+
+ENLARGING = torch.ones(2, 1, 1, 1, 1)
+
+
+class Refused(nn.Module):
+    def __init__(self, function: Callable[[Tensor], Tensor]):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
+def refusal(content: bytes, folder: Path) -> str:
+    with pytest.raises(FrontendError) as caught:
+        load_bytes(content, folder)
+    return str(caught.value)
+
+
+def test_all_unsupported_operations_are_listed(tmp_path: Path) -> None:
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.block = nn.Sequential(nn.Conv2d(4, 4, 3, groups=2), nn.ELU())
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = torch.cumsum(self.block(x), 1)
+            return torch.log_softmax(y, 1)
+
+    message = refusal(export_bytes(Odd(), [torch.randn(2, 4, 5, 5)]), tmp_path)
+    first, *lines = message.splitlines()
+    assert first.endswith("model.pt: the model uses 4 operations that cannot be compiled:")
+    assert re.fullmatch(
+        r"  aten.conv2d at block\.0 \(test_exported\.py:\d+: y = torch.*\): groups = 2 is neither 1 "
+        r"nor the number of input channels, 4",
+        lines[0],
+    )
+    assert lines[1].startswith("  aten.elu at block.1 (test_exported.py:")
+    assert lines[2].startswith("  aten.cumsum at cumsum (test_exported.py:")
+    assert lines[3].startswith("  aten.log_softmax at log_softmax (test_exported.py:")
+    assert len(lines) == 4
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (lambda x: x * x, "the product of two activations"),
+        (lambda x: x - torch.relu(x), "the difference or weighted sum of two activations"),
+        (lambda x: x.mean((1, 2, 3)), "only a mean over height and width"),
+        (lambda x: F.max_pool2d(x, 2, dilation=2), "dilated pooling"),
+        (lambda x: F.avg_pool2d(x, 2, divisor_override=3), "divisor_override"),
+        (lambda x: F.adaptive_avg_pool2d(x, 3), "does not divide an input of 5x5"),
+        (lambda x: F.pad(x, (1, 1, 1, 1), mode="reflect"), "padding mode 'reflect'"),
+        (lambda x: F.pad(x, (-1, 0)), "negative padding"),
+        (lambda x: x[:, 1:], "only a slice of the whole axis"),
+        (lambda x: F.dropout(x, training=True), "call model.eval()"),
+        (lambda x: x.flatten(0), "mixes the batch with other dimensions"),
+        (lambda x: torch.cat([x, x], 0), "a concatenation of batches"),
+        (lambda x: x.to(torch.float64), "a conversion to a type other than float32"),
+        (lambda x: x + ENLARGING, "would enlarge an activation"),
+    ],
+)  # fmt: skip
+def test_unsupported_arguments(
+    function: Callable[[Tensor], Tensor], reason: str, tmp_path: Path
+) -> None:
+    content = export_bytes(Refused(function), [torch.randn(3, 4, 5, 5)])
+    message = refusal(content, tmp_path)
+    assert reason in message
+    assert "test_exported.py:" in message
+
+
+def test_training_mode(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Dropout())
+    program = torch.export.export(model.train(), (torch.randn(4, 3),))
+    path = tmp_path / "model.pt2"
+    torch.export.save(program, path)
+    with pytest.raises(FrontendError, match="call model.eval\\(\\) before the export"):
+        load(path)
+
+
+def test_dynamic_dimension_other_than_the_batch(tmp_path: Path) -> None:
+    program = torch.export.export(
+        nn.ReLU(), (torch.randn(2, 3, 8, 8),), dynamic_shapes=({3: torch.export.Dim.AUTO},)
+    )
+    path = tmp_path / "model.pt2"
+    torch.export.save(program, path)
+    with pytest.raises(FrontendError, match="dimension 3 of input 'input' is dynamic"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "name"),
+    [
+        (torch.float64, "float64"),
+        (torch.float16, "float16"),
+        (torch.bfloat16, "bfloat16"),
+        (torch.complex64, "complex64"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Complex modules are a new feature")
+def test_other_types(dtype: torch.dtype, name: str, tmp_path: Path) -> None:
+    model, x = nn.Linear(3, 2).to(dtype), torch.randn(2, 3).to(dtype)
+    assert f"is {name}, where float32 is needed" in refusal(export_bytes(model, [x]), tmp_path)
+
+
+def test_integer_input(tmp_path: Path) -> None:
+    message = refusal(export_bytes(nn.ReLU(), [torch.ones(2, 3, dtype=torch.int64)]), tmp_path)
+    assert "input 'input' is int64, where float32 is needed" in message
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_parameters_that_are_not_finite(value: float, tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(3, 2))
+    model[0].weight.data[1, 2] = value
+    message = refusal(export_bytes(model, [torch.randn(2, 3)]), tmp_path)
+    assert "parameter '0.weight' holds NaN or infinite values" in message
+    assert len(message.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["mnist", "kws"])
+def test_shipped_examples(name: str) -> None:
+    loaded = load(EXAMPLES / name / "model.pt")
+    loaded.module.verify()
+    assert loaded.examples is not None
+    assert loaded.examples[0].shape[0] > 1
+
+
+def test_import_of_the_package_does_not_import_torch() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, sparsec.frontends; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
