@@ -90,16 +90,6 @@ def pair_after(value: SSAValue, by: Quantization) -> tuple[nn.QuantizeOp, nn.Deq
     return quantize, nn.DequantizeOp(quantize.result, by)
 
 
-def range_decides(value: SSAValue) -> bool:
-    """Whether the quantization of `value` is that of its range, not of what makes it."""
-    op = value.owner
-    if isinstance(op, nn.ActivationOp):
-        return op.function.data not in FIXED_OUTPUT
-    return isinstance(op, Operation) and not isinstance(
-        op, (*NO_LAYER, *KEEPS_QUANTIZATION, nn.SoftmaxOp)
-    )
-
-
 @dataclass
 class Quantizer:
     """One function on its way to Q/DQ form; `chosen` holds what joins ask of their operands."""
@@ -165,7 +155,8 @@ class Quantizer:
             for value in op.operands:
                 while moves_data(value.owner) and value.has_one_use():
                     value = value.owner.input
-                if value.has_one_use() and (range_decides(value) or joins(value.owner)):
+                # An argument keeps its own quantization: it is the network's contract.
+                if value.has_one_use() and isinstance(value.owner, Operation):
                     self.chosen[value] = wanted
 
     def requantize_operands(self, op: Operation) -> None:

@@ -116,15 +116,15 @@ def test_several_inputs_and_outputs(tmp_path: Path) -> None:
     assert [array.shape for array in loaded.examples] == [(2, 2, 5, 5), (2, 4)]
 
 
-@pytest.mark.parametrize(
-    "function",
-    [
-        lambda x: x.view(x.shape[0], -1).relu(),
-        lambda x: x.view(4, -1).relu(),
-        lambda x: x.reshape(4, 2, 15).mean(2),
-        lambda x: x.flatten(1).relu().reshape(-1, 2, 3, 5),
-    ],
-)  # fmt: skip
+WITH_FIXED_BATCH: list[Callable[[Tensor], Tensor]] = [
+    lambda x: x.view(x.shape[0], -1).relu(),
+    lambda x: x.view(4, -1).relu(),
+    lambda x: x.reshape(4, 2, 15).mean(2),
+    lambda x: x.flatten(1).relu().reshape(-1, 2, 3, 5),
+]
+
+
+@pytest.mark.parametrize("function", WITH_FIXED_BATCH)
 def test_fixed_batch_becomes_one(function: Callable[[Tensor], Tensor], tmp_path: Path) -> None:
     class Model(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
@@ -190,25 +190,25 @@ def test_all_unsupported_operations_are_listed(tmp_path: Path) -> None:
     assert len(lines) == 4
 
 
-@pytest.mark.parametrize(
-    ("function", "reason"),
-    [
-        (lambda x: x * x, "the product of two activations"),
-        (lambda x: x - torch.relu(x), "the difference or weighted sum of two activations"),
-        (lambda x: x.mean((1, 2, 3)), "only a mean over height and width"),
-        (lambda x: F.max_pool2d(x, 2, dilation=2), "dilated pooling"),
-        (lambda x: F.avg_pool2d(x, 2, divisor_override=3), "divisor_override"),
-        (lambda x: F.adaptive_avg_pool2d(x, 3), "does not divide an input of 5x5"),
-        (lambda x: F.pad(x, (1, 1, 1, 1), mode="reflect"), "padding mode 'reflect'"),
-        (lambda x: F.pad(x, (-1, 0)), "negative padding"),
-        (lambda x: x[:, 1:], "only a slice of the whole axis"),
-        (lambda x: F.dropout(x, training=True), "call model.eval()"),
-        (lambda x: x.flatten(0), "mixes the batch with other dimensions"),
-        (lambda x: torch.cat([x, x], 0), "a concatenation of batches"),
-        (lambda x: x.to(torch.float64), "a conversion to a type other than float32"),
-        (lambda x: x + ENLARGING, "would enlarge an activation"),
-    ],
-)  # fmt: skip
+UNSUPPORTED: list[tuple[Callable[[Tensor], Tensor], str]] = [
+    (lambda x: x * x, "the product of two activations"),
+    (lambda x: x - torch.relu(x), "the difference or weighted sum of two activations"),
+    (lambda x: x.mean((1, 2, 3)), "only a mean over height and width"),
+    (lambda x: F.max_pool2d(x, 2, dilation=2), "dilated pooling"),
+    (lambda x: F.avg_pool2d(x, 2, divisor_override=3), "divisor_override"),
+    (lambda x: F.adaptive_avg_pool2d(x, 3), "does not divide an input of 5x5"),
+    (lambda x: F.pad(x, (1, 1, 1, 1), mode="reflect"), "padding mode 'reflect'"),
+    (lambda x: F.pad(x, (-1, 0)), "negative padding"),
+    (lambda x: x[:, 1:], "only a slice of the whole axis"),
+    (lambda x: F.dropout(x, training=True), "call model.eval()"),
+    (lambda x: x.flatten(0), "mixes the batch with other dimensions"),
+    (lambda x: torch.cat([x, x], 0), "a concatenation of batches"),
+    (lambda x: x.to(torch.float64), "a conversion to a type other than float32"),
+    (lambda x: x + ENLARGING, "would enlarge an activation"),
+]
+
+
+@pytest.mark.parametrize(("function", "reason"), UNSUPPORTED)
 def test_unsupported_arguments(
     function: Callable[[Tensor], Tensor], reason: str, tmp_path: Path
 ) -> None:
@@ -259,8 +259,9 @@ def test_integer_input(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_parameters_that_are_not_finite(value: float, tmp_path: Path) -> None:
-    model = nn.Sequential(nn.Linear(3, 2))
-    model[0].weight.data[1, 2] = value
+    linear = nn.Linear(3, 2)
+    linear.weight.data[1, 2] = value
+    model = nn.Sequential(linear)
     message = refusal(export_bytes(model, [torch.randn(2, 3)]), tmp_path)
     assert "parameter '0.weight' holds NaN or infinite values" in message
     assert len(message.splitlines()) == 1

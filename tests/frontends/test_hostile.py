@@ -60,7 +60,7 @@ def edit_json(files: dict[str, bytes], name: str, change: Callable[[Any], None])
 
 
 def example_inputs(files: dict[str, bytes], payload: Payload) -> None:
-    files["archive/data/sample_inputs/model.pt"] = torch_saved(((payload,), {}))
+    files["archive/data/sample_inputs/model.pt"] = torch_saved([payload])
 
 
 def weights(files: dict[str, bytes], payload: Payload) -> None:
@@ -235,8 +235,6 @@ class Scripted(nn.Module):
         return x + n
 
 
-
-
 def with_default(code: str, mark: Path) -> str:
     call = f'int(torch.size(torch.from_file("{mark}", True, 1), 0))'
     assert "n: int=3" in code
@@ -273,7 +271,9 @@ class Stateful(nn.Module):
         self.training = False
 
     @torch.jit.export
-    def __getstate__(self) -> tuple[str, torch.Tensor, bool]:
+    def __getstate__(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+    ) -> tuple[str, torch.Tensor, bool]:
         return (self.mark, self.value, self.training)
 
     @torch.jit.export

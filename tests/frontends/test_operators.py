@@ -38,7 +38,9 @@ def with_statistics(norm: nn.Module) -> nn.Module:
     return norm
 
 
-def of(function: Callable[[Tensor], Tensor], *shape: int, ops: tuple[str, ...] | None = None) -> Case:
+def of(
+    function: Callable[[Tensor], Tensor], *shape: int, ops: tuple[str, ...] | None = None
+) -> Case:
     return Case(Apply(function), shape, ops)
 
 
@@ -116,16 +118,16 @@ CASES: dict[str, Case] = {
     "flatten": Case(nn.Flatten(), (3, 4, 2), None),
     "flatten_part": of(lambda x: x.flatten(2), 3, 4, 2),
     "view": of(lambda x: x.view(x.size(0), -1).reshape(-1, 4, 6), 3, 4, 2),
-    "unflatten": of(lambda x: F.relu(x.unflatten(1, (3, 2, 4))), 24),
-    "squeeze": of(lambda x: F.relu(x.unsqueeze(1)).squeeze(1), 3, 4),
+    "unflatten": of(lambda x: torch.relu(x.unflatten(1, (3, 2, 4))), 24),
+    "squeeze": of(lambda x: torch.relu(x.unsqueeze(1)).squeeze(1), 3, 4),
     "squeeze_pooled": of(lambda x: F.adaptive_avg_pool2d(x, 1).squeeze(-1).squeeze(-1), 3, 4, 4),
-    "permute": of(lambda x: F.relu(x.permute(0, 3, 1, 2)).transpose(1, -1), 3, 4, 2),
+    "permute": of(lambda x: torch.relu(x.permute(0, 3, 1, 2)).transpose(1, -1), 3, 4, 2),
     "channel_shuffle": of(
         lambda x: x.view(-1, 2, 3, 4, 2).transpose(1, 2).reshape(-1, 6, 4, 2).relu(), 6, 4, 2
     ),
     "pad": of(lambda x: F.pad(x, (1, 2, 0, 3), value=0.5), 3, 4, 2),
     "pad_zero": Case(nn.ZeroPad2d((1, 0, 2, 0)), (3, 4, 2)),
-    "cat": of(lambda x: torch.cat([x, F.relu(x), x], 1), 3, 4, 2),
+    "cat": of(lambda x: torch.cat([x, torch.relu(x), x], 1), 3, 4, 2),
     "cat_width": of(lambda x: torch.cat([x, F.relu(x)], -1), 3, 4, 2),
     "removed": Case(
         nn.Sequential(nn.Dropout(), nn.Identity(), nn.Dropout2d()),

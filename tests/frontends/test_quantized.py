@@ -45,7 +45,8 @@ class Quantized(nn.Module):
         wide = (0.0005, 0, -(2**31), 2**31 - 1, torch.int32)
         bias = Q.dequantize_per_tensor(self.bias, *wide)
         y = torch.relu(nn.functional.conv2d(x, weight, bias))
-        out = (0.02, low, low, high, self.dtype)
+        # Sums here are multiples of 0.0005: with this scale none is a tie.
+        out = (0.0213, low, low, high, self.dtype)
         return Q.dequantize_per_tensor(Q.quantize_per_tensor(y, *out), *out)
 
 
@@ -117,9 +118,3 @@ class SevenBits(nn.Module):
 def test_other_widths(model: nn.Module, reason: str, tmp_path: Path) -> None:
     with pytest.raises(FrontendError, match=reason):
         load_bytes(export_bytes(model, [torch.randn(2, 3)]), tmp_path)
-
-
-def test_torchao_pt2e(tmp_path: Path) -> None:
-    """A whole network quantized by torchao, where it is installed."""
-    pytest.importorskip("torchao.quantization.pt2e")
-    pytest.skip("needs a quantizer backend")

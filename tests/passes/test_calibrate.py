@@ -12,7 +12,13 @@ from xdsl.utils.exceptions import PassFailedException
 from sparsec.analysis.ranges import range_of
 from sparsec.interpreters.run import interpret
 from sparsec.ir import nn
-from sparsec.passes.calibrate import CalibratePass, calibrate, make_observer, samples_at_once
+from sparsec.passes.calibrate import (
+    CalibratePass,
+    calibrate,
+    main_of,
+    make_observer,
+    samples_at_once,
+)
 from sparsec.quantization.observers import MinMaxObserver
 from tests.passes.nets import TO_NHWC, Net, ops, random_inputs, run
 
@@ -54,11 +60,13 @@ def test_where_axis_0_is_no_batch_samples_run_one_by_one() -> None:
     net = Net((1, 2, 3))
     x = net.transpose(net.reshape(net.inputs[0], 2, 3), (1, 0))
     module = net.done(net.reshape(x, 1, 6))
-    assert samples_at_once(ops(module, nn.TransposeOp)[0].parent_op()) == 1  # pyright: ignore[reportArgumentType]
+    assert samples_at_once(main_of(module)) == 1
     calibrate(module, random_inputs(module, 4), MinMaxObserver)
+    swapped = Net((1, 1, 3))
+    last = main_of(swapped.done(swapped.transpose(swapped.inputs[0], (1, 0, 2))))
+    assert samples_at_once(last) == 1
     _, ordinary = network()
-    function = ordinary.body.block.first_op
-    assert samples_at_once(function) == 32  # pyright: ignore[reportArgumentType]
+    assert samples_at_once(main_of(ordinary)) == 32
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz"])

@@ -175,6 +175,8 @@ def test_other_operands_of_a_concat_are_quantized_again(kind: str) -> None:
     module = quantized(net, *results)
     (concat,) = ops(module, nn.ConcatOp)
     assert {scheme_of(value) for value in concat.inputs} == {scheme_of(y)}
+    if kind == "read by others":
+        assert scheme_of(shared) != scheme_of(y)
 
 
 def test_a_border_beyond_the_range_of_its_input_has_a_number() -> None:
@@ -185,6 +187,16 @@ def test_a_border_beyond_the_range_of_its_input_has_a_number() -> None:
     scheme = scheme_of(y)
     stored = quantize(-3.0, scheme.scale, scheme.zero_point)
     assert abs(dequantize(stored, scheme.scale, scheme.zero_point) + 3.0) <= scheme.scale / 2
+
+
+def test_a_border_before_a_concat_is_produced_as_the_concat_wants() -> None:
+    net = Net((1, 6, 5, 3))
+    x = net.conv(net.inputs[0], 2)
+    padded = net.pad(x, value=-30.0)
+    y = net.concat(padded, net.constant(np.full((1, 6, 5, 1), 50.0)))
+    module = quantized(net, y)
+    assert {scheme_of(v) for v in (x, padded, y)} == {quantization_for((-30.0, 50.0))}
+    assert len(ops(module, nn.QuantizeOp)) == 4
 
 
 def test_a_graph_that_has_pairs_is_left_alone() -> None:

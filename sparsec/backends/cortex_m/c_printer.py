@@ -42,7 +42,8 @@ class CPrinter(BasePrinter):
 
     def declaration(self, op: GlobalOp) -> str:
         """`const int8_t name_conv1_weight[150]`, without the semicolon."""
-        size = array_of(_value(op)).size
+        # C has no empty arrays; weights that are all zeros have no entries.
+        size = max(array_of(_value(op)).size, 1)
         return f"const {c_element_type(op.type)} {self.symbol(op.sym_name.data)}[{size}]"
 
     def symbol(self, name: str) -> str:
@@ -51,7 +52,7 @@ class CPrinter(BasePrinter):
 
     def print_global(self, op: GlobalOp) -> None:
         """The definition of a constant."""
-        numbers = [str(number) for number in np.ravel(array_of(_value(op))).tolist()]
+        numbers = [str(number) for number in np.ravel(array_of(_value(op))).tolist()] or ["0"]
         self.line(f"{self.declaration(op)} = {{")
         with self.indented():
             for start in range(0, len(numbers), _NUMBERS_PER_LINE):

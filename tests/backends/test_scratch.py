@@ -1,0 +1,130 @@
+"""Scratch sizes against CMSIS-NN's own functions, compiled for the host."""
+
+import ctypes
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sparsec.backends.cortex_m import scratch
+from sparsec.quantization.window import Window
+from sparsec.targets.cpu import VectorUnit
+from sparsec.targets.runtime import runtime_dir
+
+SUFFIXES: dict[VectorUnit, str] = {"scalar": "", "dsp": "_dsp", "mve": "_mve"}
+
+
+def struct(*fields: Any) -> type[ctypes.Structure]:
+    members: list[Any] = [(f, ctypes.c_int32) if isinstance(f, str) else f for f in fields]
+    return type("Struct", (ctypes.Structure,), {"_fields_": members})
+
+
+Tile = struct("w", "h")
+Dims = struct("n", "h", "w", "c")
+TILES = (("stride", Tile), ("padding", Tile), ("dilation", Tile), ("activation", Tile))
+Conv = struct("input_offset", "output_offset", *TILES)
+Depthwise = struct("input_offset", "output_offset", "ch_mult", *TILES)
+
+
+@pytest.fixture(scope="module")
+def getters(cmsis_nn: Path, tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    sources = [
+        *(cmsis_nn / "Source").rglob("*get_buffer_sizes_s8.c"),
+        runtime_dir() / "src" / "sparsec_convolve_delta8_s8_get_buffer_size.c",
+    ]
+    library = tmp_path_factory.mktemp("scratch") / "getters.so"
+    include = (f"-I{cmsis_nn / 'Include'}", f"-I{runtime_dir() / 'include'}")
+    flags = ("-std=c11", "-w", "-shared", "-fPIC", "-Wl,-z,lazy")
+    command = ["gcc", *flags, *include, *map(str, sources), "-o", str(library)]
+    subprocess.run(command, check=True)
+    return ctypes.CDLL(str(library), mode=ctypes.RTLD_LOCAL)
+
+
+def call(getters: ctypes.CDLL, name: str, *arguments: Any) -> int:
+    function = getattr(getters, name)
+    return function(*(a if isinstance(a, int) else ctypes.byref(a) for a in arguments))
+
+
+sizes = st.integers(1, 12)
+images = st.tuples(st.just(1), st.just(1) | sizes, sizes, st.integers(1, 300))
+kernels = st.tuples(st.integers(1, 5), st.integers(1, 5)) | st.sampled_from(
+    [(1, 1), (3, 3), (1, 3)]
+)
+ones = st.just((1, 1))
+windows = st.builds(
+    Window,
+    ones | st.tuples(sizes, sizes),
+    st.just((0, 0, 0, 0)) | st.tuples(*[st.integers(0, 3)] * 4),
+    ones | st.tuples(sizes, sizes),
+)
+units = st.sampled_from(sorted(SUFFIXES))
+
+
+def params(record: type[ctypes.Structure], window: Window) -> Any:
+    result: Any = record()
+    (result.stride.h, result.stride.w), (result.dilation.h, result.dilation.w) = (
+        window.strides,
+        window.dilations,
+    )
+    result.padding.h, result.padding.w = window.padding[:2]
+    return result
+
+
+@settings(max_examples=1000, deadline=None)
+@given(data=st.data(), unit=units, window=windows, input=images, kernel=kernels)
+def test_convolve(
+    getters: ctypes.CDLL,
+    data: st.DataObject,
+    unit: VectorUnit,
+    window: Window,
+    input: tuple[int, ...],
+    kernel: tuple[int, int],
+) -> None:
+    weights = (data.draw(sizes), *kernel, input[3])
+    name = "arm_convolve_wrapper_s8_get_buffer_size" + SUFFIXES[unit]
+    output = Dims(1, 1, 1, weights[0])
+    expected = call(getters, name, params(Conv, window), Dims(*input), Dims(*weights), output)
+    assert scratch.convolve(unit, window, input, weights) == expected
+
+
+@settings(max_examples=1000, deadline=None)
+@given(
+    unit=units,
+    window=windows,
+    input=images,
+    kernel=kernels,
+    multiplier=st.sampled_from([1, 1, 2, 4]),
+)
+def test_depthwise_convolve(
+    getters: ctypes.CDLL,
+    unit: VectorUnit,
+    window: Window,
+    input: tuple[int, ...],
+    kernel: tuple[int, int],
+    multiplier: int,
+) -> None:
+    weights = (1, *kernel, input[3] * multiplier)
+    name = "arm_depthwise_conv_wrapper_s8_get_buffer_size" + SUFFIXES[unit]
+    output = Dims(1, 1, 1, weights[3])
+    expected = call(getters, name, params(Depthwise, window), Dims(*input), Dims(*weights), output)
+    assert scratch.depthwise_convolve(unit, window, input, weights) == expected
+
+
+@given(unit=units, input=images, width=sizes)
+def test_avg_pool(
+    getters: ctypes.CDLL, unit: VectorUnit, input: tuple[int, ...], width: int
+) -> None:
+    name = "arm_avgpool_s8_get_buffer_size" + SUFFIXES[unit]
+    assert scratch.avg_pool(unit, input) == call(getters, name, width, input[3])
+
+
+@given(input=images, kernel=kernels)
+def test_convolve_delta8(
+    getters: ctypes.CDLL, input: tuple[int, ...], kernel: tuple[int, int]
+) -> None:
+    name = "sparsec_convolve_delta8_s8_get_buffer_size"
+    expected = call(getters, name, Dims(*input), Dims(1, *kernel, input[3]))
+    assert scratch.convolve_delta8(input, kernel) == expected

@@ -1,0 +1,108 @@
+"""The whole road: a file goes in, C comes out, runs, and is compared byte for byte with the interpreter."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from xdsl.dialects.builtin import ModuleOp
+
+from sparsec.analysis.memory_plan import certify_plan, planned_function
+from sparsec.interpreters.run import interpret
+from sparsec.interpreters.signature import main_function
+from sparsec.ir.shapes import shape_of
+from sparsec.run import cmsis_nn
+from sparsec.run.execute import run_project
+from sparsec.tools.compilation import Compilation, compile_model
+from sparsec.tools.emission import project_files, write_files
+from sparsec.tools.printing import module_text
+from sparsec.tools.sparsec import parser
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A network at the level of kernels, as it was at `qnn`, and the files of its project."""
+
+    compilation: Compilation
+    quantized: ModuleOp
+    files: dict[str, str]
+
+    @property
+    def input_shapes(self) -> list[tuple[int, ...]]:
+        """Shapes of the inputs, batch 1 included."""
+        return [shape_of(type) for type in main_function(self.quantized).function_type.inputs]
+
+
+def compile_to(model: Path, cpu: str, *options: str) -> Compiled:
+    """What `sparsec MODEL --target=CPU ..` compiles a model file or IR text to."""
+    args = parser().parse_args([str(model), f"--target={cpu}", *options])
+    compilation = compile_model(args, "c")
+    assert compilation.quantized is not None
+    return Compiled(compilation, compilation.quantized, project_files(args, compilation))
+
+
+def compile_module(module: ModuleOp, cpu: str, *options: str) -> Compiled:
+    """The same for IR in memory; it goes in as text."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory, "net.mlir")
+        path.write_text(module_text(module))
+        return compile_to(path, cpu, *options)
+
+
+def extreme_and_random(shapes: Sequence[tuple[int, ...]], random: int, seed: int) -> list[Array]:
+    """For each shape [1, ..] int8 [2 + random, ..]: all lowest, all highest, random."""
+    rng = np.random.default_rng(seed)
+    arrays = [rng.integers(-128, 128, (2 + random, *shape[1:]), np.int8) for shape in shapes]
+    for array in arrays:
+        array[0], array[1] = -128, 127
+    return arrays
+
+
+def run(compiled: Compiled, cpu: str, inputs: Sequence[Array]) -> list[Array]:
+    """What the generated C gives, one int8 [N, bytes] for each output; sanitized on the host."""
+    directory = cmsis_nn.locate()
+    assert directory is not None
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder, compiled.compilation.name)
+        write_files(compiled.files, project)
+        result = run_project(
+            project,
+            cpu,
+            [array.reshape(len(array), -1) for array in inputs],
+            cmsis_nn=directory,
+            sanitize=cpu == "host",
+            counting=False,
+        )
+    return [np.asarray(output) for output in result.outputs]
+
+
+def run_kernels(compiled: Compiled, inputs: Sequence[Array]) -> list[Array]:
+    """What the interpreter makes of the calls and the memory plan; as `run`."""
+    samples = [
+        interpret(compiled.compilation.module, [array[i : i + 1] for array in inputs])
+        for i in range(len(inputs[0]))
+    ]
+    return [np.stack([output.reshape(-1) for output in outputs]) for outputs in zip(*samples)]
+
+
+def differing_bytes(expected: Sequence[Array], actual: Sequence[Array]) -> int:
+    """How many bytes differ between the outputs of two runs, whose shapes may differ."""
+    return sum(
+        int(np.count_nonzero(e.reshape(len(e), -1) != a.reshape(len(a), -1)))
+        for e, a in zip(expected, actual, strict=True)
+    )
+
+
+def expect_exact(compiled: Compiled, cpu: str, inputs: Sequence[Array]) -> list[Array]:
+    """Interpreter, calls and C give the same bytes, and the memory plan holds; gives the outputs."""
+    planned = planned_function(compiled.compilation.module)
+    assert planned is not None
+    certify_plan(planned)
+    expected = interpret(compiled.quantized, inputs)
+    assert differing_bytes(expected, run_kernels(compiled, inputs)) == 0
+    assert differing_bytes(expected, run(compiled, cpu, inputs)) == 0
+    return expected
