@@ -35,7 +35,7 @@ def traced_bytes(model: nn.Module, inputs: Sequence[Tensor]) -> bytes:
     """The TorchScript archive of `model` as traced with `inputs`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        return _saved(torch.jit.trace(model.eval(), tuple(inputs)))
+        return _saved(cast(object, torch.jit.trace(model.eval(), tuple(inputs))))
 
 
 def scripted_bytes(model: nn.Module, *, training: bool = False) -> bytes:
@@ -74,7 +74,7 @@ def expected(model: nn.Module, inputs: Sequence[Tensor]) -> list[Array]:
     """What torch computes."""
     with torch.no_grad():
         outputs = model.eval()(*[value.clone() for value in inputs])
-    values: list[Tensor] = list(outputs) if isinstance(outputs, tuple | list) else [outputs]
+    values = cast(Sequence[Tensor], outputs if isinstance(outputs, tuple | list) else [outputs])
     return [value.numpy() for value in values]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import pytest
 import torch
@@ -118,7 +118,7 @@ CASES: dict[str, Case] = {
     "flatten": Case(nn.Flatten(), (3, 4, 2), None),
     "flatten_part": of(lambda x: x.flatten(2), 3, 4, 2),
     "view": of(lambda x: x.view(x.size(0), -1).reshape(-1, 4, 6), 3, 4, 2),
-    "unflatten": of(lambda x: torch.relu(x.unflatten(1, (3, 2, 4))), 24),
+    "unflatten": of(lambda x: cast(Tensor, x.unflatten(1, (3, 2, 4))).relu(), 24),
     "squeeze": of(lambda x: torch.relu(x.unsqueeze(1)).squeeze(1), 3, 4),
     "squeeze_pooled": of(lambda x: F.adaptive_avg_pool2d(x, 1).squeeze(-1).squeeze(-1), 3, 4, 4),
     "permute": of(lambda x: torch.relu(x.permute(0, 3, 1, 2)).transpose(1, -1), 3, 4, 2),

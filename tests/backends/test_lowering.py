@@ -1,0 +1,151 @@
+"""What has no kernel is refused with the layer's name, and constants get readable names."""
+
+import pytest
+from xdsl.dialects.memref import GlobalOp
+from xdsl.utils.exceptions import PassFailedException
+
+from tests.backends.lowering import lower, parse
+
+LINEAR = """
+func.func @main(%x : tensor<1x{depth}xi8>) -> tensor<1x2xi8> {{
+  %w = qnn.constant named "fc.weight" dense<{weight}> : tensor<2x{depth}xi8{encoding}>
+  %b = qnn.constant named "fc.bias" dense<{bias}> : tensor<2xi32>
+  %m = qnn.constant dense<1073741824> : tensor<{multipliers}xi32>
+  %s = qnn.constant dense<{shift}> : tensor<{multipliers}xi32>
+  %y = qnn.linear %x, %w, %b requant(%m, %s) <input_zp = -128> {{layer = "classifier.fc"}}
+      : tensor<1x{depth}xi8>, tensor<2x{depth}xi8{encoding}>, tensor<2xi32>, tensor<{multipliers}xi32> -> tensor<1x2xi8>
+  func.return %y : tensor<1x2xi8>
+}}
+"""
+
+
+def linear(
+    depth: int = 4,
+    weight: int = 1,
+    bias: int = 0,
+    multipliers: int = 2,
+    shift: int = 0,
+    encoding: str = "",
+) -> str:
+    return LINEAR.format(
+        depth=depth,
+        weight=weight,
+        bias=bias,
+        multipliers=multipliers,
+        shift=shift,
+        encoding=encoding,
+    )
+
+
+DELTA8 = ", #sparse.encoding<delta8>"
+
+
+@pytest.mark.parametrize("encoding", ["", DELTA8])
+@pytest.mark.parametrize("multipliers", [1, 2])
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ({"bias": 2**31 - 1 - 256 * 4}, True),
+        ({"bias": 2**31 - 256 * 4}, False),
+        ({"bias": 2**28, "shift": 2}, True),
+        ({"bias": 2**29, "shift": 2}, False),
+        ({"bias": -(2**31)}, False),
+    ],
+)
+def test_an_accumulator_has_to_fit_int32(
+    text: dict[str, int], fits: bool, multipliers: int, encoding: str
+) -> None:
+    module = parse(linear(**text, multipliers=multipliers, encoding=encoding))
+    if fits:
+        lower(module)
+    else:
+        with pytest.raises(PassFailedException, match=r"'classifier.fc'.* can leave 32 bits"):
+            lower(module)
+
+
+def test_an_unknown_target_is_named() -> None:
+    with pytest.raises(PassFailedException, match="unknown target 'cortex-a72', choose one of"):
+        lower(parse(linear()), "cortex-a72")
+
+
+def test_sparse_depthwise_weights_are_refused() -> None:
+    module = parse(
+        """
+        func.func @main(%x : tensor<1x3x3x1xi8>) -> tensor<1x1x1x1xi8> {
+          %w = qnn.constant dense<1> : tensor<1x3x3x1xi8, #sparse.encoding<delta8>>
+          %b = qnn.constant dense<0> : tensor<1xi32>
+          %y = qnn.depthwise_conv2d %x, %w, %b requant(%b, %b) <> window <> {layer = "dw1"}
+              : tensor<1x3x3x1xi8>, tensor<1x3x3x1xi8, #sparse.encoding<delta8>>, tensor<1xi32>, tensor<1xi32> -> tensor<1x1x1x1xi8>
+          func.return %y : tensor<1x1x1x1xi8>
+        }
+        """
+    )
+    with pytest.raises(
+        PassFailedException, match=r"'dw1'.*no kernel takes weights stored as delta8"
+    ):
+        lower(module)
+
+
+def test_a_long_softmax_is_refused() -> None:
+    module = parse(
+        """
+        func.func @main(%x : tensor<1x512xi8>) -> tensor<1x512xi8> {
+          %y = qnn.softmax %x <multiplier = 1717986918, shift = 23, diff_min = -248> {layer = "probabilities"} : tensor<1x512xi8>
+          func.return %y : tensor<1x512xi8>
+        }
+        """
+    )
+    with pytest.raises(PassFailedException, match=r"'probabilities'.* at most 511"):
+        lower(module)
+
+
+def test_a_float_network_is_refused() -> None:
+    module = parse(
+        """
+        func.func @main(%x : tensor<1x4xf32>) -> tensor<1x4xf32> {
+          %y = nn.relu %x : tensor<1x4xf32>
+          func.return %y : tensor<1x4xf32>
+        }
+        """
+    )
+    with pytest.raises(PassFailedException, match=r"nn.relu still computes on tensors: quantize"):
+        lower(module)
+
+
+def test_globals_are_named_after_parameters_and_shared() -> None:
+    module = lower(parse(linear()))
+    names = [op.sym_name.data for op in module.ops if isinstance(op, GlobalOp)]
+    assert names == [
+        "fc_weight",
+        "fc_bias",
+        "classifier_fc_multiplier",
+        "classifier_fc_shift",
+    ]
+
+
+def test_names_that_clash_stay_apart() -> None:
+    module = parse(
+        """
+        func.func @main(%x : tensor<1x2x2x1xi8>) -> tensor<1x2x2x1xi8> {
+          %a = qnn.constant named "a.b" dense<1> : tensor<256xi8>
+          %b = qnn.constant named "a_b" dense<2> : tensor<256xi8>
+          %c = qnn.constant named "other" dense<2> : tensor<256xi8>
+          %y = qnn.lookup %x, %a : tensor<1x2x2x1xi8>, tensor<256xi8>
+          %z = qnn.lookup %y, %b : tensor<1x2x2x1xi8>, tensor<256xi8>
+          %q = qnn.lookup %z, %c : tensor<1x2x2x1xi8>, tensor<256xi8>
+          func.return %q : tensor<1x2x2x1xi8>
+        }
+        """
+    )
+    tables = {
+        op.sym_name.data: op.initial_value for op in lower(module).ops if isinstance(op, GlobalOp)
+    }
+    assert list(tables) == ["a_b", "a_b_2"]
+
+
+def test_kernel_sums_only_where_helium_needs_them() -> None:
+    for target, sums in (("cortex-m4", 0), ("cortex-m55", 1)):
+        module = lower(parse(linear(multipliers=1, weight=3)), target)
+        found = [op for op in module.ops if isinstance(op, GlobalOp)]
+        named = [op for op in found if op.sym_name.data == "classifier_fc_kernel_sum"]
+        assert len(named) == sums

@@ -1,0 +1,217 @@
+"""The files of a project: what they say, that they compile, and how they reach the disk."""
+
+import ctypes
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sparsec.backends.cortex_m.project import emit_project, write_project
+from sparsec.interpreters.run import interpret
+from sparsec.quantization.ranges import dequantize, quantize
+from sparsec.run.build import compile_strictly
+from sparsec.run.project import read_project
+from tests.backends.lowering import Choice, lower, parse
+
+NETWORK = """
+builtin.module attributes {sparsec.name = "tiny"} {
+  func.func @main(%x : tensor<1x4x4x1xi8> {qnn.quantization = #nn.quantization<scales = [0.05], zero_point = -3>})
+      -> (tensor<1x3xi8> {qnn.quantization = #nn.quantization<scales = [0.1], zero_point = 2>}) {
+    %w = qnn.constant named "conv.weight" dense<[[[[1],[0]],[[0],[-3]]],[[[0],[0]],[[7],[0]]]]> : tensor<2x2x2x1xi8>
+    %b = qnn.constant named "conv.bias" dense<[10, -20]> : tensor<2xi32>
+    %m = qnn.constant dense<[1073741824, 1273741824]> : tensor<2xi32>
+    %s = qnn.constant dense<[-1, -2]> : tensor<2xi32>
+    %y = qnn.conv2d %x, %w, %b requant(%m, %s) <input_zp = -3, output_zp = -5> window <padding = [1, 1, 0, 0]> {layer = "conv"}
+        : tensor<1x4x4x1xi8>, tensor<2x2x2x1xi8>, tensor<2xi32>, tensor<2xi32> -> tensor<1x4x4x2xi8>
+    %f = qnn.reshape %y : tensor<1x4x4x2xi8> -> tensor<1x32xi8>
+    %v = qnn.constant named "fc.weight" dense<[[1,0,0,0,0,0,-8,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,2],
+      [0,2,3,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0],
+      [0,0,0,0,0,0,0,90,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]]> : tensor<3x32xi8>
+    %d = qnn.constant named "fc.bias" dense<[1, 2, 3]> : tensor<3xi32>
+    %n = qnn.constant dense<1573741824> : tensor<1xi32>
+    %t = qnn.constant dense<-1> : tensor<1xi32>
+    %z = qnn.linear %f, %v, %d requant(%n, %t) <input_zp = -5, output_zp = 2> {layer = "fc */ evil"}
+        : tensor<1x32xi8>, tensor<3x32xi8>, tensor<3xi32>, tensor<1xi32> -> tensor<1x3xi8>
+    func.return %z : tensor<1x3xi8>
+  }
+}
+"""
+
+
+def emit(cmsis_nn: Path, format: Choice = "auto", target: str = "cortex-m4") -> dict[str, str]:
+    return emit_project(lower(parse(NETWORK), target, format), cmsis_nn / "Include", "tiny")
+
+
+def test_the_files(cmsis_nn: Path) -> None:
+    dense, sparse = emit(cmsis_nn, "dense"), emit(cmsis_nn)
+    own = {"tiny.h", "tiny.c", "tiny_weights.h", "tiny_weights.c", "CMakeLists.txt", "report.json"}
+    assert dense.keys() == own
+    kernel = "sparsec_fully_connected_delta8_s8.c"
+    assert sparse.keys() == own | {kernel, "sparsec.h", "sparsec_arch.h"}
+    assert kernel in sparse["CMakeLists.txt"]
+
+
+def test_equal_modules_give_equal_files(cmsis_nn: Path) -> None:
+    assert emit(cmsis_nn) == emit(cmsis_nn)
+
+
+def test_the_report(cmsis_nn: Path) -> None:
+    report = json.loads(emit(cmsis_nn)["report.json"])
+    assert report["schema_version"] == 1
+    assert (report["name"], report["target"]) == ("tiny", "cortex-m4")
+    assert (report["entry"], report["header"]) == ("tiny_invoke", "tiny.h")
+    # Input 16, its scratch 16 and result 32; then the result and the output 3.
+    assert report["arena_bytes"] == report["arena_lower_bound_bytes"] == 64
+    (input,), (output,) = report["inputs"], report["outputs"]
+    assert (input["name"], input["bytes"], input["shape"]) == ("input", 16, [1, 4, 4, 1])
+    assert (input["scale"], input["zero_point"]) == (0.05, -3)
+    assert (output["scale"], output["zero_point"]) == (0.1, 2)
+    conv, fc = report["layers"]
+    assert conv == {
+        "name": "conv",
+        "op": "conv2d",
+        "kernel": "arm_convolve_wrapper_s8",
+        "format": "dense",
+        "density": 3 / 8,
+        "macs": 128,
+        "macs_effective": 48,
+        "weight_bytes_dense": 8,
+        "weight_bytes_stored": 8,
+        "scratch_bytes": 16,
+    }
+    assert (fc["format"], fc["density"], fc["macs"], fc["macs_effective"]) == (
+        "delta8",
+        6 / 96,
+        96,
+        6,
+    )
+    assert (fc["weight_bytes_dense"], fc["weight_bytes_stored"]) == (96, 2 * 6 + 2 * 3)
+    biases_and_multipliers = 3 * 2 * 4 + 3 * 3 * 4
+    assert report["flash_weight_bytes_stored"] == 8 + 18 + biases_and_multipliers
+    assert report["flash_weight_bytes_dense"] == 8 + 96 + biases_and_multipliers
+    assert (report["macs"], report["macs_effective"]) == (224, 54)
+
+
+@pytest.mark.parametrize("arena", ["static", "caller"])
+@pytest.mark.parametrize("target", ["host", pytest.param("cortex-m4", marks=pytest.mark.qemu)])
+def test_it_compiles_without_a_warning(
+    arena: str, target: str, cmsis_nn: Path, tmp_path: Path
+) -> None:
+    assert arena in ("static", "caller")
+    for format in ("dense", "delta8"):
+        files = emit_project(
+            lower(parse(NETWORK), target, format), cmsis_nn / "Include", "tiny", arena
+        )
+        assert ("tiny_arena" in files["tiny.c"]) == (arena == "static")
+        write_project(files, tmp_path / format)
+        compile_strictly(read_project(tmp_path / format), target, cmsis_nn=cmsis_nn)
+
+
+def test_a_header_with_a_smaller_arena_does_not_compile(cmsis_nn: Path, tmp_path: Path) -> None:
+    files = emit(cmsis_nn, "dense")
+    files["tiny.h"] = files["tiny.h"].replace("_BYTES       64", "_BYTES       63")
+    write_project(files, tmp_path / "p")
+    command = ["gcc", "-std=c11", "-c", "tiny.c", "-o", "tiny.o", "-I", str(cmsis_nn / "Include")]
+    result = subprocess.run(command, cwd=tmp_path / "p", capture_output=True, text=True)
+    assert result.returncode != 0 and "the arena is too small" in result.stderr
+
+
+def test_the_headers_conversions_are_those_of_the_compiler(cmsis_nn: Path, tmp_path: Path) -> None:
+    (tmp_path / "tiny.h").write_text(emit(cmsis_nn)["tiny.h"])
+    (tmp_path / "c.c").write_text(
+        '#include "tiny.h"\n'
+        "int8_t q(float x) { return tiny_quantize_input(x); }\n"
+        "float d(int8_t x) { return tiny_dequantize_output(x); }\n"
+    )
+    command = ["gcc", "-O2", "-shared", "-fPIC", "c.c", "-o", "c.so"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    library = ctypes.CDLL(str(tmp_path / "c.so"))
+    library.q.argtypes, library.q.restype = [ctypes.c_float], ctypes.c_int8
+    library.d.argtypes, library.d.restype = [ctypes.c_int8], ctypes.c_float
+    steps = (np.arange(-300, 300) * 0.025).astype(np.float32)
+    random = np.random.default_rng(0).normal(0, 4, 2000).astype(np.float32)
+    limits = np.array([np.inf, -np.inf, 1e30], np.float32)
+    for x in np.concatenate([steps, np.nextafter(steps, np.float32(9)), random, limits]):
+        assert library.q(float(x)) == quantize(x, 0.05, -3), x
+    assert library.q(float("nan")) == -128
+    for x in range(-128, 128):
+        assert library.d(x) == np.float32(dequantize(x, 0.1, 2))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="cmake is not installed")
+def test_cmake_builds_it(cmsis_nn: Path, tmp_path: Path) -> None:
+    write_project(emit(cmsis_nn), tmp_path / "p")
+    (tmp_path / "main.c").write_text(
+        '#include "tiny.h"\n#include <stdio.h>\n'
+        "int main(void)\n{\n"
+        "    for (int i = 0; i < TINY_INPUT_BYTES; i++) tiny_arena[TINY_INPUT_OFFSET + i] = (int8_t)i;\n"
+        "    if (tiny_invoke(tiny_arena) != 0) return 1;\n"
+        '    for (int i = 0; i < TINY_OUTPUT_BYTES; i++) printf("%d ", tiny_arena[TINY_OUTPUT_OFFSET + i]);\n'
+        "}\n"
+    )
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.15)\nproject(demo LANGUAGES C)\nadd_subdirectory(p)\n"
+        "add_executable(demo main.c)\ntarget_link_libraries(demo tiny)\n"
+    )
+    configure = ["cmake", "-S", ".", "-B", "build", f"-DCMSIS_NN_DIR={cmsis_nn}"]
+    optimize = "-DTINY_OPTIMIZATION=-O0"
+    subprocess.run([*configure, optimize], cwd=tmp_path, check=True, capture_output=True)
+    build = ["cmake", "--build", "build", "-j2"]
+    subprocess.run(build, cwd=tmp_path, check=True, capture_output=True)
+    printed = subprocess.run([tmp_path / "build" / "demo"], capture_output=True, text=True)
+    (expected,) = interpret(parse(NETWORK), [np.arange(16, dtype=np.int8).reshape(1, 4, 4, 1)])
+    assert [int(number) for number in printed.stdout.split()] == expected.reshape(-1).tolist()
+
+
+def test_a_name_that_c_does_not_know_is_refused(cmsis_nn: Path) -> None:
+    with pytest.raises(ValueError, match="'2-layers' cannot name C functions"):
+        emit_project(lower(parse(NETWORK)), cmsis_nn / "Include", "2-layers")
+
+
+def test_an_unplanned_module_is_refused(cmsis_nn: Path) -> None:
+    with pytest.raises(ValueError, match="run plan-memory first"):
+        emit_project(parse(NETWORK), cmsis_nn / "Include", "tiny")
+
+
+def test_a_plan_that_was_tampered_with_is_refused(cmsis_nn: Path) -> None:
+    text = str(lower(parse(NETWORK)))
+    assert text.count("arith.constant 32 : index") == 2
+    broken = parse(text.replace("arith.constant 32 : index", "arith.constant 24 : index"))
+    with pytest.raises(ValueError, match="does not lie where it is said to|overlap"):
+        emit_project(broken, cmsis_nn / "Include", "tiny")
+
+
+def test_planned_ir_survives_text(cmsis_nn: Path) -> None:
+    again = parse(str(lower(parse(NETWORK))))
+    assert emit_project(again, cmsis_nn / "Include", "tiny") == emit(cmsis_nn)
+
+
+def test_writing_replaces_only_its_own_files(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "out"
+    write_project({"a.c": "1", "b.c": "2"}, target)
+    (target / "mine.txt").write_text("keep")
+    write_project({"a.c": "3"}, target)
+    content = {path.name: path.read_text() for path in target.iterdir()}
+    assert content == {"a.c": "3", "b.c": "2", "mine.txt": "keep"}
+    assert [path.name for path in target.parent.iterdir()] == ["out"]
+
+
+def test_a_file_in_the_way_stays(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(NotADirectoryError):
+        write_project({"a.c": "1"}, tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "a file"
+
+
+def test_a_failed_write_leaves_the_directory_as_it_was(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    write_project({"a.c": "old"}, target)
+    with pytest.raises(OSError, match="."):
+        write_project({"a.c": "new", "no/such/folder.c": ""}, target)
+    assert {path.name: path.read_text() for path in target.iterdir()} == {"a.c": "old"}
+    assert os.listdir(tmp_path) == ["out"]

@@ -1,0 +1,85 @@
+"""The checks of memory must be able to fail: a plan that is wrong is refused, a write outside is seen."""
+
+import json
+from pathlib import Path
+
+import pytest
+from xdsl.dialects import memref
+from xdsl.ir import Operation
+
+from sparsec.analysis.memory_plan import certify_plan, planned_function
+from sparsec.run import cmsis_nn
+from sparsec.run.errors import RunError
+from sparsec.run.execute import run_project
+from sparsec.tools.emission import write_files
+from tests.end_to_end.conftest import FindModel
+from tests.end_to_end.road import compile_to, extreme_and_random
+
+EVERYWHERE = [
+    pytest.param("host", False, id="host"),
+    pytest.param("host", True, id="host-sanitized"),
+    *(
+        pytest.param(cpu, False, id=cpu, marks=pytest.mark.qemu)
+        for cpu in ("cortex-m4", "cortex-m55")
+    ),
+]
+
+
+@pytest.mark.parametrize(("cpu", "sanitize"), EVERYWHERE)
+@pytest.mark.parametrize("missing", [0, 1, 16, 400])
+def test_a_network_needs_its_whole_arena(
+    missing: int, cpu: str, sanitize: bool, find_model: FindModel, tmp_path: Path
+):
+    """Told of `missing` bytes fewer, the harness puts its guards where the network writes."""
+    compiled = compile_to(find_model("mnist"), cpu)
+    report = json.loads(compiled.files["report.json"])
+    files = dict(compiled.files)
+    files["report.json"] = json.dumps(report | {"arena_bytes": report["arena_bytes"] - missing})
+    write_files(files, tmp_path / "project")
+    directory = cmsis_nn.locate()
+    assert directory is not None
+    inputs = extreme_and_random(compiled.input_shapes, random=2, seed=1)
+    flat = [x.reshape(len(x), -1) for x in inputs]
+
+    def run():
+        run_project(
+            tmp_path / "project",
+            cpu,
+            flat,
+            cmsis_nn=directory,
+            sanitize=sanitize,
+            counting=False,
+        )
+
+    if missing == 0:
+        run()
+        return
+    with pytest.raises(RunError, match="use-after-poison" if sanitize else "outside its arena"):
+        run()
+
+
+def view_of(value: object) -> memref.ViewOp:
+    """The view of the arena that a kernel's operand is, or is a reshape of."""
+    owner = getattr(value, "owner", None)
+    while not isinstance(owner, memref.ViewOp):
+        assert isinstance(owner, Operation)
+        owner = owner.operands[0].owner
+    return owner
+
+
+def test_an_output_on_top_of_its_input_is_refused(find_model: FindModel):
+    compiled = compile_to(find_model("mnist"), "cortex-m4")
+    planned = planned_function(compiled.compilation.module)
+    assert planned is not None
+    certify_plan(planned)
+    refused = 0
+    for kernel in planned.kernels:
+        source, target = view_of(kernel.operands[0]), view_of(next(iter(kernel.written())))
+        right = source.byte_shift
+        source.operands[1] = target.byte_shift
+        with pytest.raises(ValueError, match="overlap|no longer holds|does not lie"):
+            certify_plan(planned)
+        source.operands[1] = right
+        refused += 1
+    certify_plan(planned)
+    assert refused >= 7

@@ -1,0 +1,115 @@
+"""Every example network on every processor: interpreter, calls and C give the same bytes."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from examples.zoo import ZOO, example_inputs
+from sparsec.interpreters.signature import quantized
+from sparsec.run import cmsis_nn
+from sparsec.run.build import compile_strictly
+from sparsec.run.project import read_project
+from sparsec.tools.emission import write_files
+from tests.end_to_end.conftest import SHIPPED, FindModel
+from tests.end_to_end.road import Array, Compiled, compile_to, expect_exact, extreme_and_random
+
+LIKE = {"mnist": "lenet", "kws_shipped": "kws"}
+"""Networks of the zoo that take what the shipped ones take."""
+
+NETWORKS = [*SHIPPED, *ZOO]
+ON_DEVICE = [
+    pytest.param(cpu, marks=pytest.mark.qemu)
+    for cpu in ("cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
+]
+EVERYWHERE = ["host", *ON_DEVICE]
+
+
+def inputs_of(compiled: Compiled, name: str) -> list[Array]:
+    """All lowest, all highest, one random and two that look like the calibration data."""
+    examples = example_inputs(LIKE.get(name, name), n=2, seed=1234).numpy()
+    (x,) = extreme_and_random(compiled.input_shapes, random=1, seed=5)
+    return [np.concatenate([x, *quantized([examples], compiled.compilation.inputs)])]
+
+
+@pytest.mark.parametrize("cpu", EVERYWHERE)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_bytes(name: str, cpu: str, find_model: FindModel):
+    compiled = compile_to(find_model(name), cpu)
+    (outputs,) = expect_exact(compiled, cpu, inputs_of(compiled, name))
+    # Networks that answer the same to everything would show nothing.
+    assert len(np.unique(outputs, axis=0)) >= 3
+
+
+@pytest.mark.parametrize("cpu", ["host", *ON_DEVICE[1::3]])
+@pytest.mark.parametrize("weights", ["dense", "delta8"])
+@pytest.mark.parametrize("name", ["mnist", "ic", "ad"])
+def test_storage_of_weights(name: str, weights: str, cpu: str, find_model: FindModel):
+    compiled = compile_to(find_model(name), cpu, f"--weights={weights}")
+    assert ("delta8" in compiled.files["report.json"]) == (weights == "delta8")
+    expect_exact(compiled, cpu, inputs_of(compiled, name))
+
+
+@pytest.mark.parametrize("cpu", ["host", *ON_DEVICE[1::3]])
+@pytest.mark.parametrize("scales", ["per-tensor", "per-channel"])
+@pytest.mark.parametrize("name", ["ad", "lenet"])
+def test_scales_of_linear_layers(name: str, scales: str, cpu: str, find_model: FindModel):
+    compiled = compile_to(
+        find_model(name), cpu, f"--linear-weights={scales}", "--weights=dense"
+    )
+    assert ("arm_fully_connected_s8" in compiled.files[f"{name}.c"]) == (scales == "per-tensor")
+    expect_exact(compiled, cpu, inputs_of(compiled, name))
+
+
+@pytest.mark.parametrize(
+    "cpu",
+    [
+        "host",
+        *(
+            pytest.param(cpu, marks=pytest.mark.qemu)
+            for cpu in ("cortex-m0plus", "cortex-m4", "cortex-m55")
+        ),
+    ],
+)
+@pytest.mark.parametrize("arena", ["static", "caller"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_files(name: str, arena: str, cpu: str, find_model: FindModel, tmp_path: Path):
+    weights = "delta8" if arena == "caller" else "auto"
+    compiled = compile_to(find_model(name), cpu, f"--arena={arena}", f"--weights={weights}")
+    stem = compiled.compilation.name
+    own = {file for file in compiled.files if not file.startswith("sparsec")}
+    assert own == {
+        f"{stem}.c",
+        f"{stem}.h",
+        f"{stem}_weights.c",
+        f"{stem}_weights.h",
+        "CMakeLists.txt",
+        "report.json",
+    }
+    for text in compiled.files.values():
+        assert not re.search(r"/(home|root|tmp|usr|work|Users)/|__DATE__|__TIME__", text)
+        assert not re.search(r"\b20\d\d-\d\d-\d\d\b|\d\d:\d\d", text)
+    write_files(compiled.files, tmp_path / stem)
+    directory = cmsis_nn.locate()
+    assert directory is not None
+    compile_strictly(read_project(tmp_path / stem), cpu, cmsis_nn=directory)
+
+
+@pytest.mark.parametrize("name", ["mnist", "kws_shipped"])
+def test_files_depend_on_the_model_alone(name: str, find_model: FindModel, tmp_path: Path):
+    written: list[dict[str, bytes]] = []
+    for seed in ("1", "2"):
+        # Another place, another order of sets, another time.
+        model = tmp_path / seed / "network.pt"
+        model.parent.mkdir()
+        model.write_bytes(find_model(name).read_bytes())
+        command = [sys.executable, "-m", "sparsec.tools.sparsec", str(model), "-q", "-o", "out"]
+        environment = dict(os.environ, PYTHONHASHSEED=seed, PYTHONPATH=os.getcwd())
+        subprocess.run(command, cwd=model.parent, env=environment, check=True, capture_output=True)
+        files = (model.parent / "out").iterdir()
+        written.append({file.name: file.read_bytes() for file in files})
+    assert written[0] == written[1]
