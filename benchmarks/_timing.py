@@ -25,6 +25,7 @@ SECONDS = 2.0
 RUNS = 3
 
 LENGTHS = (125, 250, 500, 1000)
+ROUNDS = 3
 EXPONENT = 1.15
 
 
@@ -79,38 +80,43 @@ def compile_figures(models: dict[str, Path]) -> list[Figure]:
     return figures
 
 
-def chain_seconds(layers: int, directory: Path) -> float:
-    """Processor time from IR text to C for a chain of `layers` convolutions, the better of two runs.
+def chain_seconds(model: Path) -> float:
+    """Processor time from IR text to C.
 
     Processor time, because growth is about work done and not about what else the machine does.
     """
-    model = directory / f"chain{layers}.mlir"
-    model.write_text(module_text(chain(layers)), encoding="utf-8")
-    seconds: list[float] = []
-    for run in range(2):
+    with tempfile.TemporaryDirectory() as directory:
         start = time.process_time()
-        compile_project([str(model)], directory / f"chain{layers}_{run}")
-        seconds.append(time.process_time() - start)
-    return min(seconds)
+        compile_project([str(model)], Path(directory) / "chain")
+        return time.process_time() - start
 
 
 def growth_figures() -> list[Figure]:
-    """How compile time grows with the number of layers; 1 is linear, 2 quadratic."""
-    times: dict[int, float] = {}
+    """How compile time grows with the number of layers; 1 is linear, 2 quadratic.
+
+    Each length counts with its best of ROUNDS, taken in turn, so that a noisy minute hits all alike.
+    """
+    seconds: dict[int, float] = dict.fromkeys(LENGTHS, math.inf)
     with tempfile.TemporaryDirectory() as name:
-        chain_seconds(LENGTHS[0], Path(name))  # warms the caches of grammars and formats
-        for layers in LENGTHS:
-            times[layers] = chain_seconds(layers, Path(name))
-            milliseconds = 1000 * times[layers] / layers
-            step(f"chain of {layers} layers: {times[layers]:.2f} s, {milliseconds:.2f} ms a layer")
+        models = {layers: Path(name) / f"chain{layers}.mlir" for layers in LENGTHS}
+        for layers, model in models.items():
+            model.write_text(module_text(chain(layers)), encoding="utf-8")
+        chain_seconds(models[LENGTHS[0]])  # fills the caches of grammars and formats
+        for _ in range(ROUNDS):
+            for layers, model in models.items():
+                taken = chain_seconds(model)
+                seconds[layers] = min(seconds[layers], taken)
+                step(
+                    f"chain of {layers} layers: {taken:.2f} s, {1000 * taken / layers:.2f} ms a layer"
+                )
     figures: list[Figure] = []
     for short, long in pairwise(LENGTHS):
-        ratio = times[long] / times[short]
+        ratio = seconds[long] / seconds[short]
         exponent = math.log(ratio) / math.log(long / short)
         target = EXPONENT if long == LENGTHS[-1] else None
         what = f"chain of {short} to {long} layers"
         figures += [
-            Figure(f"{what}, time ratio", ratio, None, "x", "lower"),
-            Figure(f"{what}, growth exponent", exponent, target, "log(time)/log(layers)", "lower"),
+            Figure(f"{what}, ratio of processor time", ratio, None, "x", "lower"),
+            Figure(f"{what}, growth exponent", exponent, target, "log time/log layers", "lower"),
         ]
     return figures

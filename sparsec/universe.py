@@ -1,56 +1,47 @@
-"""The table of every dialect and pass. The only file that knows them all."""
+"""The table of every dialect and pass. The only file that knows them all.
+
+Each is named as `module:class` and imported when it is asked for, so that tools start at once.
+"""
 
 from collections.abc import Callable
-from typing import TypeVar
+from importlib import import_module
+from typing import Any
 
-from xdsl.ir import Dialect
-from xdsl.passes import ModulePass
 from xdsl.universe import Universe
 
-from sparsec.backends.cortex_m.convert_qnn_to_kernels import ConvertQnnToKernelsPass
-from sparsec.ir.cmsis import Cmsis
-from sparsec.ir.nn import Nn
-from sparsec.ir.qnn import Qnn
-from sparsec.ir.rt import Rt
-from sparsec.ir.sparse import Sparse
-from sparsec.passes.bufferize import BufferizePass
-from sparsec.passes.calibrate import CalibratePass
-from sparsec.passes.fold_batch_norm import FoldBatchNormPass
-from sparsec.passes.fold_qdq import FoldQdqPass
-from sparsec.passes.fold_transpose import FoldTransposePass
-from sparsec.passes.fuse_layers import FuseLayersPass
-from sparsec.passes.pack_sparse_constants import PackSparseConstantsPass
-from sparsec.passes.plan_memory import PlanMemoryPass
-from sparsec.passes.quantize import QuantizePass
-from sparsec.passes.select_sparse_formats import SelectSparseFormatsPass
+DIALECTS: dict[str, str] = {
+    "cmsis": "sparsec.ir.cmsis:Cmsis",
+    "nn": "sparsec.ir.nn:Nn",
+    "qnn": "sparsec.ir.qnn:Qnn",
+    "rt": "sparsec.ir.rt:Rt",
+    "sparse": "sparsec.ir.sparse:Sparse",
+}
 
-T = TypeVar("T")
-
-DIALECTS: tuple[Dialect, ...] = (Nn, Qnn, Sparse, Cmsis, Rt)
-
-PASSES: tuple[type[ModulePass], ...] = (
-    BufferizePass,
-    CalibratePass,
-    ConvertQnnToKernelsPass,
-    FoldBatchNormPass,
-    FoldQdqPass,
-    FoldTransposePass,
-    FuseLayersPass,
-    PackSparseConstantsPass,
-    PlanMemoryPass,
-    QuantizePass,
-    SelectSparseFormatsPass,
-)
+PASSES: dict[str, str] = {
+    "bufferize": "sparsec.passes.bufferize:BufferizePass",
+    "calibrate": "sparsec.passes.calibrate:CalibratePass",
+    "convert-qnn-to-kernels": "sparsec.backends.cortex_m.convert_qnn_to_kernels:ConvertQnnToKernelsPass",
+    "fold-batch-norm": "sparsec.passes.fold_batch_norm:FoldBatchNormPass",
+    "fold-qdq": "sparsec.passes.fold_qdq:FoldQdqPass",
+    "fold-transpose": "sparsec.passes.fold_transpose:FoldTransposePass",
+    "fuse-layers": "sparsec.passes.fuse_layers:FuseLayersPass",
+    "pack-sparse-constants": "sparsec.passes.pack_sparse_constants:PackSparseConstantsPass",
+    "plan-memory": "sparsec.passes.plan_memory:PlanMemoryPass",
+    "quantize": "sparsec.passes.quantize:QuantizePass",
+    "select-sparse-formats": "sparsec.passes.select_sparse_formats:SelectSparseFormatsPass",
+}
 
 
-def _always(value: T) -> Callable[[], T]:
-    def get() -> T:
-        return value
+def _imported(place: str) -> Callable[[], Any]:
+    # A function without parameters: xDSL takes a factory with one for a target of the old kind.
+    def load() -> Any:
+        module, _, name = place.partition(":")
+        return getattr(import_module(module), name)
 
-    return get
+    return load
 
 
 SPARSEC_UNIVERSE = Universe(
-    all_dialects={dialect.name: _always(dialect) for dialect in DIALECTS},
-    all_passes={pass_type.name: _always(pass_type) for pass_type in PASSES},
+    all_dialects={name: _imported(place) for name, place in DIALECTS.items()},
+    all_passes={name: _imported(place) for name, place in PASSES.items()},
 )

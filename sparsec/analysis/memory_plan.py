@@ -162,7 +162,7 @@ def certify_plan(planned: PlannedFunction) -> None:
         steps.append(
             Step(
                 f"call {index}, {op.name}",
-                tuple(numbers[value] for value in used if value in numbers.keys() - written),
+                tuple(numbers[v] for v in used if v in numbers and v not in written),
                 tuple(numbers[value] for value in used if value in written),
             )
         )

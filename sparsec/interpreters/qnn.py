@@ -6,6 +6,7 @@ import numpy as np
 from xdsl.interpreter import Interpreter, InterpreterFunctions, PythonValues, impl, register_impls
 
 from sparsec.ir import qnn, sparse
+from sparsec.ir.shapes import shape_of
 from sparsec.ir.sparse import format_of, matrix_shape
 from sparsec.quantization import int8
 from sparsec.quantization.params import AddParams, Requant, Rescale, SoftmaxParams
@@ -135,17 +136,21 @@ class QnnFunctions(InterpreterFunctions):
 
     @impl(qnn.Conv2dOp)
     def conv2d(self, _: Interpreter, op: qnn.Conv2dOp, args: PythonValues) -> PythonValues:
-        return (convolve(*args, op.requant.data, op.window.data),)
+        x, w, bias, multiplier, shift = args
+        return (convolve(x, w, bias, multiplier, shift, op.requant.data, op.window.data),)
 
     @impl(qnn.DepthwiseConv2dOp)
     def depthwise_conv2d(
         self, _: Interpreter, op: qnn.DepthwiseConv2dOp, args: PythonValues
     ) -> PythonValues:
-        return (depthwise_convolve(*args, op.requant.data, op.window.data),)
+        x, w, bias, multiplier, shift = args
+        p, window = op.requant.data, op.window.data
+        return (depthwise_convolve(x, w, bias, multiplier, shift, p, window),)
 
     @impl(qnn.LinearOp)
     def linear(self, _: Interpreter, op: qnn.LinearOp, args: PythonValues) -> PythonValues:
-        return (fully_connected(*args, op.requant.data),)
+        x, w, bias, multiplier, shift = args
+        return (fully_connected(x, w, bias, multiplier, shift, op.requant.data),)
 
     @impl(qnn.LookupOp)
     def lookup(self, _: Interpreter, op: qnn.LookupOp, args: PythonValues) -> PythonValues:
@@ -161,7 +166,8 @@ class QnnFunctions(InterpreterFunctions):
 
     @impl(qnn.AddOp)
     def add(self, _: Interpreter, op: qnn.AddOp, args: PythonValues) -> PythonValues:
-        return (add(*args, op.params.data),)
+        lhs, rhs = args
+        return (add(lhs, rhs, op.params.data),)
 
     @impl(qnn.MaxPool2dOp)
     def max_pool2d(self, _: Interpreter, op: qnn.MaxPool2dOp, args: PythonValues) -> PythonValues:
@@ -179,7 +185,7 @@ class QnnFunctions(InterpreterFunctions):
 
     @impl(qnn.ReshapeOp)
     def reshape(self, _: Interpreter, op: qnn.ReshapeOp, args: PythonValues) -> PythonValues:
-        source, target = op.input.type.get_shape(), op.result.type.get_shape()
+        source, target = shape_of(op.input.type), shape_of(op.result.type)
         return (reshape(args[0], target, source[:1] == (1,) == target[:1]),)
 
     @impl(qnn.TransposeOp)

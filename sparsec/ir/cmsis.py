@@ -159,9 +159,7 @@ class DepthwiseConvOp(ConvolutionOp):
 
     def verify_(self) -> None:
         self.verify_channels(
-            verify_depthwise(
-                self.window.data, self.input.type, self.weights.type, self.output.type
-            )
+            verify_depthwise(self.window.data, self.input.type, self.weights.type, self.output.type)
         )
 
     def extra_params(self) -> Mapping[str, CArgument]:
@@ -279,9 +277,7 @@ class ElementwiseAddOp(CmsisOp):
     )
 
     def __init__(self, lhs: SSAValue, rhs: SSAValue, output: SSAValue, params: AddParams):
-        super().__init__(
-            operands=[lhs, rhs, output], properties={"params": AddParamsAttr(params)}
-        )
+        super().__init__(operands=[lhs, rhs, output], properties={"params": AddParamsAttr(params)})
 
     def verify_(self) -> None:
         expect_shape(self.rhs.type, shape_of(self.lhs.type), "right-hand side")
@@ -394,14 +390,10 @@ class SoftmaxOp(CmsisOp):
     output = operand_def(MemRefType[I8])
     params = prop_def(SoftmaxParamsAttr)
 
-    assembly_format = (
-        "$input $params `into` $output attr-dict `:` type($input) `,` type($output)"
-    )
+    assembly_format = "$input $params `into` $output attr-dict `:` type($input) `,` type($output)"
 
     def __init__(self, input: SSAValue, output: SSAValue, params: SoftmaxParams):
-        super().__init__(
-            operands=[input, output], properties={"params": SoftmaxParamsAttr(params)}
-        )
+        super().__init__(operands=[input, output], properties={"params": SoftmaxParamsAttr(params)})
 
     def verify_(self) -> None:
         expect_shape(self.output.type, shape_of(self.input.type), "output")

@@ -33,7 +33,7 @@ from xdsl.traits import ConstantLike, Pure
 ui8 = IntegerType(8, Signedness.UNSIGNED)
 ui16 = IntegerType(16, Signedness.UNSIGNED)
 
-_NUMPY_TYPES: dict[Attribute, Any] = {
+_NUMPY_TYPES: dict[AnyFloat | IntegerType, np.dtype[Any]] = {
     f32: np.dtype(np.float32),
     i8: np.dtype(np.int8),
     i32: np.dtype(np.int32),
@@ -44,16 +44,16 @@ _NUMPY_TYPES: dict[Attribute, Any] = {
 
 def numpy_type(element_type: Attribute) -> np.dtype[Any]:
     """The numpy type of an element type. Raises ValueError for one that no level uses."""
-    if element_type not in _NUMPY_TYPES:
-        raise ValueError(f"tensors of {element_type} are not supported")
-    return _NUMPY_TYPES[element_type]
+    for known, numpy in _NUMPY_TYPES.items():
+        if known == element_type:
+            return numpy
+    raise ValueError(f"tensors of {element_type} are not supported")
 
 
 def element_type_of(dtype: np.dtype[Any]) -> AnyFloat | IntegerType:
     """The element type of a numpy type. Raises ValueError for one that no level uses."""
     for element_type, numpy in _NUMPY_TYPES.items():
         if numpy == dtype:
-            assert isinstance(element_type, AnyFloat | IntegerType)
             return element_type
     raise ValueError(f"arrays of {dtype} are not supported")
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
-from xdsl.dialects.builtin import I8, AnyFloat, IntegerType, MemRefType, i8, i32
+from xdsl.dialects.builtin import I8, MemRefType, i8, i32
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import IRDLOperation, traits_def
 from xdsl.traits import MemoryReadEffect, MemoryWriteEffect
@@ -51,8 +51,7 @@ C_ELEMENT_TYPES: Mapping[Attribute, str] = {
 def c_element_type(type: Attribute) -> str:
     """The C type of the elements of a memref."""
     assert isinstance(type, MemRefType)
-    element_type: IntegerType | AnyFloat | Attribute = type.element_type  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    return C_ELEMENT_TYPES[element_type]  # pyright: ignore[reportUnknownArgumentType]
+    return C_ELEMENT_TYPES[type.get_element_type()]
 
 
 class KernelOp(IRDLOperation, ABC):
@@ -118,5 +117,3 @@ def element_count(type: Attribute) -> int:
     for size in shape_of(type):
         count *= size
     return count
-
-

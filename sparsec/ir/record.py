@@ -5,7 +5,7 @@ value are not printed. The dataclass checks itself: its ValueError becomes a par
 """
 
 import dataclasses
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 from xdsl.ir import Data
 from xdsl.parser import AttrParser
@@ -50,6 +50,13 @@ def parse_fields(parser: AttrParser, record: type[RecordT], leading_comma: bool)
         parser.raise_error(str(error), at_position=position, end_position=parser.pos)
 
 
+def _value_text(value: Any) -> str:
+    if isinstance(value, tuple):
+        values = cast(tuple[int | float, ...], value)
+        return f"[{', '.join(map(repr, values))}]"
+    return repr(value)
+
+
 def print_fields(printer: Printer, record: Any, leading_comma: bool) -> None:
     """Print the fields of `record` that differ from their defaults."""
     separator = ", " if leading_comma else ""
@@ -57,8 +64,7 @@ def print_fields(printer: Printer, record: Any, leading_comma: bool) -> None:
         value = getattr(record, field.name)
         if value == field.default:
             continue
-        text = f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else repr(value)
-        printer.print_string(f"{separator}{field.name} = {text}")
+        printer.print_string(f"{separator}{field.name} = {_value_text(value)}")
         separator = ", "
 
 

@@ -10,7 +10,6 @@ from xdsl.ir import Attribute, Dialect, SSAValue
 from xdsl.irdl import (
     irdl_op_definition,
     operand_def,
-    opt_operand_def,
     prop_def,
 )
 from xdsl.utils.exceptions import VerifyException
@@ -334,9 +333,7 @@ class RequantizeOp(RuntimeOp):
     output = operand_def(MemRefType[I8])
     params = prop_def(RescaleAttr)
 
-    assembly_format = (
-        "$input $params `into` $output attr-dict `:` type($input) `,` type($output)"
-    )
+    assembly_format = "$input $params `into` $output attr-dict `:` type($input) `,` type($output)"
 
     def __init__(self, input: SSAValue, output: SSAValue, params: Rescale):
         super().__init__(operands=[input, output], properties={"params": RescaleAttr(params)})

@@ -60,7 +60,9 @@ def verify_convolution(
     return shape[0]
 
 
-def verify_depthwise(window: Window, input: Attribute, weights: Attribute, result: Attribute) -> int:
+def verify_depthwise(
+    window: Window, input: Attribute, weights: Attribute, result: Attribute
+) -> int:
     """Weights are 1xKHxKWx(C*multiplier); returns the number of output channels."""
     shape = shape_of(weights)
     channels = image_shape(input)[2]

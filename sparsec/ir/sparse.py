@@ -4,12 +4,10 @@ A tensor of rank above 2 is stored as the matrix of its first axis by all others
 output channel.
 """
 
-import dataclasses
 from math import prod
-from typing import ClassVar
 
 from xdsl.dialects.builtin import I8, AnyTensorTypeConstr, NoneAttr, StringAttr, TensorType
-from xdsl.ir import Attribute, Dialect, SSAValue
+from xdsl.ir import Attribute, Data, Dialect, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
     irdl_attr_definition,
@@ -21,7 +19,6 @@ from xdsl.irdl import (
 )
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
-from xdsl.ir import Data
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 

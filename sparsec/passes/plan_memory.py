@@ -102,9 +102,10 @@ def place_buffers(function: func.FuncOp) -> int:
     arena_type = MemRefType(i8, [layout.arena_bytes])
     arena = block.insert_arg(arena_type, len(block.args))
     arena.name_hint = "arena"
+    first = block.first_op
     for name, values in ((INPUT, inputs), (OUTPUT, results)):
         for number, argument in enumerate(values):
-            view = show(argument, arena, offsets[argument], block.first_op)
+            view = show(argument, arena, offsets[argument], first)
             view.attributes[name] = IntegerAttr(number, 64)
     for argument in (*inputs, *results):
         block.erase_arg(argument)

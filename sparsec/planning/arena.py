@@ -5,6 +5,7 @@ Memory Management for Deep Neural Net Inference (2020), "greedy by size"; Tensor
 GreedyMemoryPlanner.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -18,10 +19,6 @@ class Buffer:
     first: int
     last: int
     alignment: int = 1
-
-    def overlaps(self, other: "Buffer") -> bool:
-        """Both are live at some time."""
-        return self.first <= other.last and other.first <= self.last
 
 
 @dataclass(frozen=True)
@@ -58,18 +55,19 @@ ORDERS: tuple[Order, ...] = (
 def place(buffers: Sequence[Buffer], order: Sequence[int]) -> Plan:
     """Each buffer in turn at the lowest offset that is free for its whole lifetime."""
     offsets: dict[int, int] = {}
+    # Who is live at each time: a buffer meets few others, however many there are.
+    live: defaultdict[int, list[int]] = defaultdict(list)
     for i in order:
-        taken = sorted(
-            (offsets[j], offsets[j] + buffers[j].size)
-            for j in offsets
-            if buffers[i].overlaps(buffers[j])
-        )
+        times = range(buffers[i].first, buffers[i].last + 1)
+        others = {j for time in times for j in live[time]}
         offset = 0
-        for start, end in taken:
+        for start, end in sorted((offsets[j], offsets[j] + buffers[j].size) for j in others):
             if offset + buffers[i].size <= start:
                 break
             offset = max(offset, _round_up(end, buffers[i].alignment))
         offsets[i] = offset
+        for time in times:
+            live[time].append(i)
     ends = (offsets[i] + buffer.size for i, buffer in enumerate(buffers))
     return Plan(tuple(offsets[i] for i in range(len(buffers))), max(ends, default=0))
 

@@ -1,0 +1,48 @@
+// RUN: sparsec-opt %s -p convert-qnn-to-kernels --verify-diagnostics --split-input-file | filecheck %s
+// RUN: sparsec-opt %s -p "convert-qnn-to-kernels{target=cortex-a72}" --verify-diagnostics --split-input-file | filecheck %s --check-prefix TARGET
+
+// TARGET: unknown target 'cortex-a72', choose one of: cortex-m0plus, cortex-m3, cortex-m4
+
+func.func @main(%x : tensor<1x3x3x1xi8>) -> tensor<1x1x1x1xi8> {
+  %w = qnn.constant dense<1> : tensor<1x3x3x1xi8, #sparse.encoding<delta8>>
+  %b = qnn.constant dense<0> : tensor<1xi32>
+  %y = qnn.depthwise_conv2d %x, %w, %b requant(%b, %b) <> window <> {layer = "dw1"} : tensor<1x3x3x1xi8>, tensor<1x3x3x1xi8, #sparse.encoding<delta8>>, tensor<1xi32>, tensor<1xi32> -> tensor<1x1x1x1xi8>
+  func.return %y : tensor<1x1x1x1xi8>
+}
+// CHECK: layer 'dw1' (qnn.depthwise_conv2d): no kernel takes weights stored as delta8 here, store them dense
+
+// -----
+
+func.func @main(%x : tensor<1x1xi8>) -> tensor<1x1xi8> {
+  %w = qnn.constant dense<1> : tensor<1x1xi8>
+  %b = qnn.constant dense<2147483647> : tensor<1xi32>
+  %s = qnn.constant dense<0> : tensor<1xi32>
+  %y = qnn.linear %x, %w, %b requant(%s, %s) <> {layer = "fc"} : tensor<1x1xi8>, tensor<1x1xi8>, tensor<1xi32>, tensor<1xi32> -> tensor<1x1xi8>
+  func.return %y : tensor<1x1xi8>
+}
+// CHECK: layer 'fc' (qnn.linear): an accumulator can leave 32 bits: calibrate with larger ranges or reduce the weights
+
+// -----
+
+func.func @main(%x : tensor<1x1xi8>, %w : tensor<1x1xi8>) -> tensor<1x1xi8> {
+  %b = qnn.constant dense<0> : tensor<1xi32>
+  %y = qnn.linear %x, %w, %b requant(%b, %b) <> {layer = "fc"} : tensor<1x1xi8>, tensor<1x1xi8>, tensor<1xi32>, tensor<1xi32> -> tensor<1x1xi8>
+  func.return %y : tensor<1x1xi8>
+}
+// CHECK: layer 'fc' (qnn.linear): weights must be constant
+
+// -----
+
+func.func @main(%x : tensor<1x1x2x2x2xi8>) -> tensor<1x1x2x2x2xi8> {
+  %y = qnn.transpose %x [0, 1, 4, 3, 2] {layer = "swap"} : tensor<1x1x2x2x2xi8> -> tensor<1x1x2x2x2xi8>
+  func.return %y : tensor<1x1x2x2x2xi8>
+}
+// CHECK: layer 'swap' (qnn.transpose): tensors of more than four axes are not supported, got tensor<1x1x2x2x2xi8>
+
+// -----
+
+func.func @main(%x : tensor<1x512xi8>) -> tensor<1x512xi8> {
+  %y = qnn.softmax %x <multiplier = 1717986918, shift = 23, diff_min = -248> : tensor<1x512xi8>
+  func.return %y : tensor<1x512xi8>
+}
+// CHECK: layer 'qnn.softmax' (qnn.softmax): softmax over 512 values overflows, at most 511 are possible

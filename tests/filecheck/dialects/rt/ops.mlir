@@ -1,0 +1,31 @@
+// RUN: ROUNDTRIP
+
+func.func @weighted(%x : memref<1x4x4x2xi8>, %e : memref<6xui8>, %c : memref<2xui16>, %b : memref<2xi32>, %y : memref<1x3x3x2xi8>, %s : memref<128xi8>, %row : memref<1x3xi8>, %w : memref<2x3xi8>, %z : memref<1x2xi8>) {
+  rt.convolve_delta8_s8 %x, %e, %c, %b requant(%b, %b) <input_zp = 3> kernel [2, 2] window <> into %y scratch %s {layer = "conv"} : memref<1x4x4x2xi8>, memref<6xui8>, memref<2xui16>, memref<2xi32>, memref<2xi32>, memref<2xi32>, memref<1x3x3x2xi8>, memref<128xi8>
+  rt.fully_connected_delta8_s8 %row, %e, %c, %b requant(%b, %b) <> into %z : memref<1x3xi8>, memref<6xui8>, memref<2xui16>, memref<2xi32>, memref<2xi32>, memref<2xi32>, memref<1x2xi8>
+  rt.fully_connected_per_channel_s8 %row, %w, %b requant(%b, %b) <output_zp = 9> into %z : memref<1x3xi8>, memref<2x3xi8>, memref<2xi32>, memref<2xi32>, memref<2xi32>, memref<1x2xi8>
+  func.return
+}
+
+// CHECK:      func.func @weighted
+// CHECK-NEXT: rt.convolve_delta8_s8 %x, %e, %c, %b requant(%b, %b) <input_zp = 3> kernel [2, 2] window <> into %y scratch %s {layer = "conv"} : memref<1x4x4x2xi8>, memref<6xui8>, memref<2xui16>, memref<2xi32>, memref<2xi32>, memref<2xi32>, memref<1x3x3x2xi8>, memref<128xi8>
+// CHECK-NEXT: rt.fully_connected_delta8_s8 %row, %e, %c, %b requant(%b, %b) <> into %z : memref<1x3xi8>, memref<6xui8>, memref<2xui16>,
+// CHECK-NEXT: rt.fully_connected_per_channel_s8 %row, %w, %b requant(%b, %b) <output_zp = 9> into %z : memref<1x3xi8>, memref<2x3xi8>,
+
+// -----
+
+func.func @moving(%x : memref<1x2x3xi8>, %t : memref<256xi8>, %y : memref<1x2x3xi8>, %p : memref<1x4x3xi8>, %q : memref<1x3x2xi8>) {
+  rt.lookup_s8 %x, %t into %y : memref<1x2x3xi8>, memref<256xi8>, memref<1x2x3xi8>
+  rt.requantize_s8 %x <input_zp = 1, multiplier = 1073741824, output_zp = 2> into %y : memref<1x2x3xi8>, memref<1x2x3xi8>
+  rt.pad_s8 %x, -128 <low = [0, 1, 0], high = [0, 1, 0]> into %p : memref<1x2x3xi8>, memref<1x4x3xi8>
+  rt.transpose_s8 %x [0, 2, 1] into %q : memref<1x2x3xi8>, memref<1x3x2xi8>
+  rt.concatenate_s8 %x axis 1 at 2 into %p : memref<1x2x3xi8>, memref<1x4x3xi8>
+  func.return
+}
+
+// CHECK:      func.func @moving
+// CHECK-NEXT: rt.lookup_s8 %x, %t into %y : memref<1x2x3xi8>, memref<256xi8>, memref<1x2x3xi8>
+// CHECK-NEXT: rt.requantize_s8 %x <input_zp = 1, multiplier = 1073741824, output_zp = 2> into %y : memref<1x2x3xi8>, memref<1x2x3xi8>
+// CHECK-NEXT: rt.pad_s8 %x, -128 <low = [0, 1, 0], high = [0, 1, 0]> into %p : memref<1x2x3xi8>, memref<1x4x3xi8>
+// CHECK-NEXT: rt.transpose_s8 %x [0, 2, 1] into %q : memref<1x2x3xi8>, memref<1x3x2xi8>
+// CHECK-NEXT: rt.concatenate_s8 %x axis 1 at 2 into %p : memref<1x2x3xi8>, memref<1x4x3xi8>

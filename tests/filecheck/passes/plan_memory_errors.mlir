@@ -1,0 +1,34 @@
+// RUN: sparsec-opt %s -p plan-memory --verify-diagnostics --split-input-file | filecheck %s
+
+// A plan in which the second call overwrites what the third one reads.
+
+builtin.module attributes {sparsec.arena_lower_bound = 12 : i64} {
+  func.func @main(%arena : memref<12xi8> {sparsec.inputs = [{offset = 0 : i64, type = memref<4xi8>}], sparsec.outputs = [{offset = 8 : i64, type = memref<4xi8>}]}) {
+    %zero = arith.constant 0 : index
+    %four = arith.constant 4 : index
+    %eight = arith.constant 8 : index
+    %x = memref.view %arena[%zero][] {sparsec.input = 0 : i64} : memref<12xi8> to memref<4xi8>
+    %a = memref.view %arena[%four][] : memref<12xi8> to memref<4xi8>
+    %b = memref.view %arena[%four][] {name = "clash"} : memref<12xi8> to memref<4xi8>
+    %y = memref.view %arena[%eight][] {sparsec.output = 0 : i64} : memref<12xi8> to memref<4xi8>
+    rt.requantize_s8 %x <> into %a : memref<4xi8>, memref<4xi8>
+    rt.requantize_s8 %x <> into %b : memref<4xi8>, memref<4xi8>
+    rt.requantize_s8 %a <> into %y : memref<4xi8>, memref<4xi8>
+    func.return
+  }
+}
+// CHECK: the memory plan is wrong: call 2, rt.requantize_s8: buffer 1 no longer holds what was written to it
+
+// -----
+
+builtin.module attributes {sparsec.arena_lower_bound = 12 : i64} {
+  func.func @main(%arena : memref<12xi8> {sparsec.inputs = [{offset = 4 : i64, type = memref<4xi8>}], sparsec.outputs = [{offset = 8 : i64, type = memref<4xi8>}]}) {
+    %zero = arith.constant 0 : index
+    %eight = arith.constant 8 : index
+    %x = memref.view %arena[%zero][] {sparsec.input = 0 : i64} : memref<12xi8> to memref<4xi8>
+    %y = memref.view %arena[%eight][] {sparsec.output = 0 : i64} : memref<12xi8> to memref<4xi8>
+    rt.requantize_s8 %x <> into %y : memref<4xi8>, memref<4xi8>
+    func.return
+  }
+}
+// CHECK: the memory plan is wrong: sparsec.input 0 does not lie where it is said to
