@@ -4,6 +4,7 @@ Every pass leaves modules of a lower level alone, so one pipeline serves inputs 
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 Emit = Literal["nn", "qnn", "kernels", "c"]
@@ -27,16 +28,26 @@ class PipelineOptions:
     min_sparsity: float | None = None
 
 
+def quoted(text: str) -> str:
+    """`text` as a value of a pass option."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def number(value: float) -> str:
+    """`value` as a value of a pass option, which knows no exponents."""
+    return format(Decimal(str(float(value))), "f")
+
+
 def nn(options: PipelineOptions) -> list[str]:
     """From an imported network to a fused, calibrated one."""
     passes = ["fold-batch-norm", "fold-transpose", "fuse-layers", "canonicalize", "cse", "dce"]
     if options.calibrate is not None:
         observer = f"observer={options.observer}"
         if options.observer == "percentile":
-            observer += f" percentile={options.percentile}"
+            observer += f" percentile={number(options.percentile)}"
         if options.input_layout != "nchw":
             observer += f" input-layout={options.input_layout}"
-        passes.append(f'calibrate{{file="{options.calibrate}" {observer}}}')
+        passes.append(f"calibrate{{file={quoted(options.calibrate)} {observer}}}")
     return passes
 
 
@@ -49,7 +60,7 @@ def kernels(options: PipelineOptions) -> list[str]:
     """From an int8 network to calls of kernels in planned memory."""
     select = f"format={options.weights}"
     if options.min_sparsity is not None:
-        select += f" min-sparsity={options.min_sparsity}"
+        select += f" min-sparsity={number(options.min_sparsity)}"
     return [
         f"select-sparse-formats{{{select}}}",
         f"convert-qnn-to-kernels{{target={options.target}}}",

@@ -80,7 +80,11 @@ def read_arrays(path: Path, names: Sequence[str]) -> list[Array]:
     try:
         arrays = load_arrays(path)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        reason = (
+            error.strerror
+            if isinstance(error, OSError) and error.strerror
+            else "it is no .npy or .npz file of numbers"
+        )
         raise PassFailedException(f"cannot read calibration data from {path}: {reason}") from error
     for wanted in (names, [f"arr_{i}" for i in range(len(names))]):
         if all(name in arrays for name in wanted):

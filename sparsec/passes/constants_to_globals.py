@@ -20,6 +20,9 @@ from sparsec.ir.constant import dense_attribute
 from sparsec.ir.kernel import KernelOp
 from sparsec.ir.views import buffer_type
 
+RESERVED = re.compile(r"arena|invoke|(de)?quantize_(in|out)put\d*")
+"""Names that the generated code has for itself."""
+
 
 class Globals:
     """The globals of a module, to which constants move."""
@@ -60,7 +63,7 @@ class Globals:
         """`label` as a C identifier that no other global has."""
         stem = re.sub(r"\W", "_", label, flags=re.ASCII)
         name, number = stem, 2
-        while name in self.names:
+        while name in self.names or RESERVED.fullmatch(name):
             name, number = f"{stem}_{number}", number + 1
         self.names.add(name)
         return name

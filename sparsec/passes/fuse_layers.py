@@ -40,6 +40,7 @@ BOUNDED = (*WEIGHTED, nn.AddOp, nn.MaxPool2dOp, nn.AvgPool2dOp)
 FUSIONS = (
     Fusion(BOUNDED, nn.ClampOp, rule.clamp_result, only_user=True),
     Fusion((nn.ClampOp,), nn.ClampOp, rule.clamp_once),
+    Fusion((nn.DequantizeOp,), nn.ClampOp, rule.clamp_before_pair, only_user=True),
     Fusion((nn.ReshapeOp,), nn.ClampOp, rule.clamp_before_reshape, only_user=True),
     Fusion((nn.PadOp,), nn.Conv2dOp, rule.pad_in_window),
     Fusion((nn.PadOp,), nn.DepthwiseConv2dOp, rule.pad_in_window),

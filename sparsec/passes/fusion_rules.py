@@ -18,7 +18,7 @@ from sparsec.ir.constant import constant_array
 from sparsec.ir.quantization import BoundsAttr
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.window import PoolAttr, WindowAttr
-from sparsec.quantization.scheme import Bounds
+from sparsec.quantization.scheme import Bounds, Quantization
 from sparsec.quantization.window import Border, Window
 
 Bounded: TypeAlias = nn.WeightedOp | nn.AddOp | nn.Pool2dOp
@@ -58,6 +58,40 @@ def clamp_once(first: nn.ClampOp, second: nn.ClampOp) -> Sequence[Operation]:
     fused.attributes.update(first.attributes)
     _clamped_range(fused, first.result, second)
     return [fused]
+
+
+def _same_after(bound: float, scheme: Quantization) -> bool:
+    """Whether quantizing `bound` and back gives it again, or one as far outside of int8."""
+    if math.isinf(bound):
+        return True
+    stored = bound / scheme.scale + scheme.zero_point
+    return stored == round(stored) or not -128 <= stored <= 127
+
+
+def clamp_before_pair(pair: nn.DequantizeOp, clamp: nn.ClampOp) -> Sequence[Operation] | None:
+    """A clamp of a quantized value moves before the pair, into the layer that computes the value.
+
+    Rounding is monotone, so clamping first gives the same stored values, and they mean the same if
+    the bounds are stored without error, or the clamped value is quantized in this way again.
+    """
+    quantize = pair.input.owner
+    if not isinstance(quantize, nn.QuantizeOp) or not pair.input.has_one_use():
+        return None
+    layer, scheme = quantize.input.owner, quantize.quantization.data
+    if not isinstance(layer, Bounded) or not quantize.input.has_one_use():
+        return None
+    if quantize.quantization != pair.quantization or scheme.axis is not None:
+        return None
+    bounds = clamp.bounds.data
+    users = [use.operation for use in clamp.result.uses]
+    if not all(_same_after(bound, scheme) for bound in (bounds.min, bounds.max)) and not all(
+        isinstance(user, nn.QuantizeOp) and user.quantization == quantize.quantization
+        for user in users
+    ):
+        return None
+    (fused,) = clamp_result(layer, clamp)
+    first = quantize.clone({quantize.input: fused.results[0]})
+    return [fused, first, pair.clone({pair.input: first.result})]
 
 
 def clamp_before_reshape(reshape: nn.ReshapeOp, clamp: nn.ClampOp) -> Sequence[Operation]:

@@ -113,6 +113,9 @@ def place_buffers(function: func.FuncOp) -> int:
         if isinstance(value.owner, memref.AllocOp):
             show(value, arena, offset, value.owner)
             Rewriter.erase_op(value.owner)
+    for op in list(block.ops):
+        if isinstance(op, memref.AllocOp):  # nobody uses it
+            Rewriter.erase_op(op)
     function.function_type = FunctionType.from_lists([arena_type], [])
     function.arg_attrs = ArrayAttr([DictionaryAttr(places)])
     return lower_bound(buffers)

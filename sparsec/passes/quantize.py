@@ -27,7 +27,7 @@ from sparsec.analysis.ranges import Range, range_of
 from sparsec.ir import nn
 from sparsec.ir.layer import copy_layer, layer_of
 from sparsec.passes.constants import quantize_constant, weight_quantization
-from sparsec.passes.fold_qdq import FIXED_OUTPUT
+from sparsec.passes.qdq_conversions import FIXED_OUTPUT
 from sparsec.quantization.ranges import activation_qparams
 from sparsec.quantization.scheme import Quantization
 
@@ -44,6 +44,10 @@ NO_LAYER = (nn.ConstantOp, nn.QuantizeOp, nn.DequantizeOp)
 NO_RANGE = (
     "has no measured range: give --calibrate FILE.npz, "
     "or export the model with a batch of real example inputs"
+)
+LEFT_OPEN = (
+    "is not between quantize/dequantize operations, as other parts of the model are: "
+    "give --calibrate FILE.npz, or quantize it too before the export"
 )
 
 
@@ -97,6 +101,11 @@ class Quantizer:
     block: Block
     linear_axis: int | None
     chosen: dict[SSAValue, Quantization] = field(default_factory=dict[SSAValue, Quantization])
+    partial: bool = field(init=False)
+    """Whether the network brings pairs of its own."""
+
+    def __post_init__(self) -> None:
+        self.partial = any(isinstance(op, nn.QuantizeOp) for op in self.block.ops)
 
     def run(self) -> None:
         """Insert all pairs, front to back: the input of a layer is quantized before the layer."""
@@ -122,7 +131,9 @@ class Quantizer:
             return found
         measured = range_of(value)
         if measured is None:
-            raise PassFailedException(f"{described(value)} {NO_RANGE}")
+            raise PassFailedException(
+                f"{described(value)} {LEFT_OPEN if self.partial else NO_RANGE}"
+            )
         try:
             return quantization_for(measured)
         except ValueError as error:

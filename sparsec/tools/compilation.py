@@ -5,9 +5,8 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.parser import Parser
@@ -15,43 +14,46 @@ from xdsl.passes import ModulePass, PassPipeline
 from xdsl.utils.exceptions import DiagnosticException, ParseError, PassFailedException
 
 from sparsec import pipelines
-from sparsec.ir.level import Level, level_of
 from sparsec.interpreters.signature import entry_quantizations, main_function
+from sparsec.ir.level import Level, level_of
 from sparsec.quantization.scheme import Quantization
 from sparsec.targets.cpu import Cpu, cpu_named
-from sparsec.tools.errors import InternalError, UserError
+from sparsec.tools.console import only_our_messages
+from sparsec.tools.errors import InternalError, UserError, first_line
 from sparsec.tools.instrumentation import Instrumentation
 from sparsec.tools.options import network_name
 from sparsec.tools.printing import module_text
-from sparsec.tools.semantics import SemanticsCheck, random_inputs
-from sparsec.tools.sparsec_opt import universes
+from sparsec.tools.registry import available_passes, context
+from sparsec.tools.semantics import SemanticsCheck, SemanticsError, random_inputs
 
-Array: TypeAlias = np.ndarray[Any, Any]
 Progress: TypeAlias = Callable[[str], None]
+Callback: TypeAlias = Callable[[ModulePass | None, ModuleOp, ModulePass | None], None]
+
+NAME = "sparsec.name"
+TARGET = "sparsec.target"
+"""Attributes of a module: the network's name, and at `kernels` the processor."""
 
 
 @dataclass
 class Compilation:
     """A network on its way down, with what was learnt of it.
 
-    `quantized` is the module as it left the `qnn` stage, the oracle of everything below.
+    `pipeline` is the text of its passes. `quantized` is the module as it left the `qnn` stage, the
+    oracle of everything below.
     """
 
     name: str
     cpu: Cpu
     module: ModuleOp
+    pipeline: str
     quantized: ModuleOp | None = None
     inputs: list[Quantization] = field(default_factory=list[Quantization])
     outputs: list[Quantization] = field(default_factory=list[Quantization])
 
 
-def context() -> Context:
-    """A context that knows every dialect."""
-    ctx = Context()
-    for universe in universes():
-        for name, factory in universe.all_dialects.items():
-            ctx.register_dialect(name, factory)
-    return ctx
+def is_ir(model: str) -> bool:
+    """Whether `model` names IR text, not a model of torch."""
+    return model == "-" or model.endswith(".mlir")
 
 
 def read_ir(ctx: Context, model: str) -> ModuleOp:
@@ -59,13 +61,19 @@ def read_ir(ctx: Context, model: str) -> ModuleOp:
     try:
         text = sys.stdin.read() if model == "-" else Path(model).read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {model}: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise UserError(f"cannot read {model}: {reason}") from error
+    source = "standard input" if model == "-" else model
     try:
-        module = Parser(ctx, text, model).parse_module()
+        module = Parser(ctx, text, source).parse_module()
         module.verify()
         main_function(module)
-    except (ParseError, DiagnosticException, ValueError) as error:
-        raise UserError(f"{model} is not valid IR: {error}") from error
+    except ParseError as error:
+        where = first_line(error)
+        hint = "; it was printed with constants left out" if "dense<...>" in text else ""
+        raise UserError(f"{where}: not valid IR: {error.msg.strip()}{hint}") from error
+    except (DiagnosticException, ValueError) as error:
+        raise UserError(f"{source}: not valid IR: {first_line(error)}") from error
     return module
 
 
@@ -74,117 +82,145 @@ def read_model(args: argparse.Namespace) -> tuple[ModuleOp, int | None]:
     from sparsec import frontends
 
     try:
-        loaded = frontends.load(
-            Path(args.model),
-            input_layout=args.input_layout,
-            trust_pickle=args.trust_pickle,
-            input_shape=args.input_shape,
-        )
+        with only_our_messages():
+            loaded = frontends.load(
+                Path(args.model),
+                input_layout=args.input_layout,
+                trust_pickle=args.trust_pickle,
+                input_shape=args.input_shape,
+            )
     except frontends.FrontendError as error:
         raise UserError(str(error)) from error
     return loaded.module, None if loaded.examples is None else len(loaded.examples[0])
 
 
-def available_passes() -> dict[str, Callable[[], type[ModulePass]]]:
-    """Every pass by its name."""
-    first, second = universes()
-    return first.all_passes | second.all_passes
-
-
 def run_passes(
-    ctx: Context,
-    module: ModuleOp,
-    text: str,
-    callbacks: Iterable[Callable[[ModulePass | None, ModuleOp, ModulePass | None], None]],
+    ctx: Context, module: ModuleOp, passes: Sequence[str], callbacks: Iterable[Callback]
 ) -> None:
-    """Run the pipeline `text` on `module`.
+    """Run `passes` on `module`, which is verified after each.
 
     Raises UserError when a pass finds that the network cannot be compiled, InternalError with the
-    IR before the pipeline when a pass breaks.
+    IR before the passes when one breaks.
     """
     original = module.clone()
+    text = ",".join(passes)
+    running = "the pipeline"
 
-    def callback(
-        previous: ModulePass | None, module: ModuleOp, next: ModulePass | None
-    ) -> None:
+    def callback(previous: ModulePass | None, module: ModuleOp, next: ModulePass | None) -> None:
+        nonlocal running
         module.verify()
         for each in callbacks:
             each(previous, module, next)
+        running = "the pipeline" if next is None else f"pass {next.name}"
 
     try:
         PassPipeline.parse_spec(available_passes(), text, callback).apply(ctx, module)
-    except (UserError, KeyboardInterrupt):
+    except UserError:
         raise
     except PassFailedException as error:
         raise UserError(str(error)) from error
+    except SemanticsError as error:
+        raise InternalError(str(error), module_text(original), text) from error
     except Exception as error:
-        reproducer = f'// sparsec-opt THIS -p "{text}"\n{module_text(original)}'
-        raise InternalError(f"{type(error).__name__}: {error}", reproducer) from error
+        message = f"{running} broke: {type(error).__name__}: {first_line(error)}"
+        raise InternalError(message, module_text(original), text) from error
 
 
 def compile_model(
     args: argparse.Namespace, emit: pipelines.Emit, progress: Progress = lambda _: None
 ) -> Compilation:
-    """Read the model that `args` names and bring it to the level `emit`."""
-    try:
-        cpu = cpu_named(args.target or "cortex-m4")
-    except ValueError as error:
-        raise UserError(str(error)) from error
+    """Read the model that `args` names and bring it to the level `emit`.
+
+    With `args.print_pipeline` the passes are decided on and not run.
+    """
+    cpu = chosen_cpu(args)
+    instrumentation = Instrumentation.from_arguments(args)
+    instrumentation.check_passes(available_passes())
     ctx = context()
     examples: int | None = None
     progress(f"reading {args.model}")
-    if args.model == "-" or args.model.endswith(".mlir"):
+    if is_ir(args.model):
         module = read_ir(ctx, args.model)
+        check_level(args, module, emit)
     else:
         module, examples = read_model(args)
-    compilation = Compilation(network_name(args.model, args.name), cpu, module)
-    module.attributes["sparsec.name"] = StringAttr(compilation.name)
     options = pipeline_options(args, cpu, module, examples)
+    compilation = Compilation(
+        chosen_name(args, module), cpu, module, pipelines.pipeline(emit, options)
+    )
+    module.attributes[NAME] = StringAttr(compilation.name)
     if args.print_pipeline:
-        print(pipelines.pipeline(emit, options))
         return compilation
 
-    instrumentation = Instrumentation.from_arguments(args)
-    if unknown := instrumentation.unknown_passes(frozenset(available_passes())):
-        raise UserError(f"there is no pass called '{unknown[0]}'")
-    callbacks = [instrumentation.callback]
+    callbacks: list[Callback] = [
+        lambda previous, module, next: progress("" if next is None else next.name),
+        instrumentation.callback,
+    ]
     if args.verify_semantics:
-        callbacks.append(SemanticsCheck(semantics_inputs(args, module)).callback)
-
-    def run(passes: Sequence[str]) -> None:
-        for text in passes:
-            progress(text.partition("{")[0])
-        run_passes(ctx, module, ",".join(passes), callbacks)
-
-    run(pipelines.nn(options))
+        callbacks.append(SemanticsCheck(random_inputs(module)).callback)
+    run_passes(ctx, module, pipelines.nn(options), callbacks)
     if emit == "nn":
         return compilation
-    run(pipelines.qnn(options))
+    run_passes(ctx, module, pipelines.qnn(options), callbacks)
     if level_of(module) is Level.QNN:
         compilation.quantized = module.clone()
         compilation.inputs, compilation.outputs = entry_quantizations(module)
     if emit in ("kernels", "c"):
-        run(pipelines.kernels(options))
+        run_passes(ctx, module, pipelines.kernels(options), callbacks)
     return compilation
+
+
+def chosen_cpu(args: argparse.Namespace) -> Cpu:
+    """The processor to compile for."""
+    try:
+        return cpu_named(args.target or "cortex-m4")
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+def chosen_name(args: argparse.Namespace, module: ModuleOp) -> str:
+    """The name of the network: as the user says, else as the IR says, else that of the file."""
+    given = module.attributes.get(NAME)
+    if args.name is None and is_ir(args.model) and isinstance(given, StringAttr):
+        return given.data
+    return network_name(args.model, args.name)
+
+
+def check_level(args: argparse.Namespace, module: ModuleOp, emit: pipelines.Emit) -> None:
+    """UserError when IR that is read is already below what is asked for."""
+    level = level_of(module).value
+    if pipelines.STAGES.index(level) > pipelines.STAGES.index(emit):
+        raise UserError(
+            f"{args.model} is at the level of {level}, below --emit={emit}: "
+            f"choose --emit={level} or lower"
+        )
+    target = module.attributes.get(TARGET)
+    if args.target and isinstance(target, StringAttr) and target.data != args.target:
+        raise UserError(
+            f"{args.model} is compiled for {target.data}: leave out --target, or give qnn IR"
+        )
 
 
 def pipeline_options(
     args: argparse.Namespace, cpu: Cpu, module: ModuleOp, examples: int | None
 ) -> pipelines.PipelineOptions:
     """The options of the passes; decides what calibrates the network."""
+    if args.percentile is not None and args.observer != "percentile":
+        raise UserError("--percentile needs --observer=percentile")
     calibrate: str | None = args.calibrate
     if calibrate is None and examples is not None and not is_quantized(module):
         calibrate = args.model
-        print(
-            f"warning: no --calibrate given, calibrating with the {examples} example "
-            f"input{'s' if examples != 1 else ''} of {args.model}",
-            file=sys.stderr,
-        )
+        if not args.quiet:
+            print(
+                f"warning: no --calibrate given, calibrating with the {examples} example "
+                f"input{'s' if examples != 1 else ''} of {args.model}",
+                file=sys.stderr,
+            )
     return pipelines.PipelineOptions(
         target=cpu.name,
         calibrate=calibrate,
         observer=args.observer,
-        percentile=args.percentile,
+        percentile=99.99 if args.percentile is None else args.percentile,
         input_layout=args.input_layout,
         linear_weights=args.linear_weights,
         weights=args.weights,
@@ -194,11 +230,4 @@ def pipeline_options(
 
 def is_quantized(module: ModuleOp) -> bool:
     """Whether the network brings quantization of its own."""
-    return level_of(module) is not Level.NN or any(
-        op.name == "nn.quantize" for op in module.walk()
-    )
-
-
-def semantics_inputs(args: argparse.Namespace, module: ModuleOp) -> list[Array]:
-    """One sample for `--verify-semantics`: of the calibration data if there is any."""
-    return random_inputs(module)
+    return level_of(module) is not Level.NN or any(op.name == "nn.quantize" for op in module.walk())

@@ -1,25 +1,44 @@
 """What people see: progress on stderr, results on stdout, plain when not on a terminal."""
 
+import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
 
 from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
 from rich.table import Table
 
 Progress: TypeAlias = Callable[[str], None]
 
 
 @contextmanager
-def progress(quiet: bool = False) -> Iterator[Progress]:
+def progress(quiet: bool = False) -> Generator[Progress]:
     """A spinner on stderr with the step that is running; silent when stderr is no terminal."""
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
         yield lambda _: None
         return
-    with console.status("") as status:
-        yield status.update
+    spinner = Spinner("dots")
+    # Results go to stdout untouched: rich would send them to its own console, stderr.
+    with Live(spinner, console=console, transient=True, redirect_stdout=False):
+        yield lambda text: spinner.update(text=text)
+
+
+@contextmanager
+def only_our_messages() -> Generator[None]:
+    """Keeps what libraries warn of and log from the user, who can do nothing about it."""
+    before = logging.root.manager.disable
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logging.disable(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            logging.disable(before)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -12,7 +11,6 @@ from sparsec.backends.cortex_m.project import emit_project, write_project
 from sparsec.run import cmsis_nn
 from sparsec.tools.compilation import Compilation
 from sparsec.tools.errors import UserError
-from sparsec.tools.printing import module_text
 
 
 def cmsis_nn_directory(args: argparse.Namespace) -> Path:
@@ -56,24 +54,30 @@ def check_budgets(args: argparse.Namespace, report: dict[str, Any]) -> None:
 
 
 def write_files(files: dict[str, str], directory: Path) -> None:
-    """Write a project. UserError when that is not possible."""
+    """Write a project, all of it or nothing. UserError when that is not possible."""
     try:
         write_project(files, directory)
     except OSError as error:
-        raise UserError(f"cannot write {directory}: {error.strerror or error}") from error
+        raise cannot_write(directory, "directory", error) from error
 
 
-def write_ir(args: argparse.Namespace, compilation: Compilation) -> None:
-    """IR text to stdout or, whole or not at all, to the file -o names."""
-    text = module_text(compilation.module, args.elide_constants_larger_than)
-    if args.output is None or str(args.output) == "-":
+def write_ir(text: str, output: Path | None) -> None:
+    """IR text to stdout or, whole or not at all, to the file `output`."""
+    if output is None or str(output) == "-":
         sys.stdout.write(text)
         return
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", dir=args.output.parent, prefix=f".{args.output.name}.", delete=False
-        ) as file:
-            file.write(text)
-        os.replace(file.name, args.output)
+        # A file in a folder of its own gets the usual permissions, unlike a temporary file.
+        with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as folder:
+            staged = Path(folder, output.name)
+            staged.write_text(text)
+            staged.replace(output)
     except OSError as error:
-        raise UserError(f"cannot write {args.output}: {error.strerror or error}") from error
+        raise cannot_write(output, "file", error) from error
+
+
+def cannot_write(output: Path, kind: str, error: OSError) -> UserError:
+    """What to say when `output` cannot be written."""
+    return UserError(
+        f"cannot write {output}: {error.strerror or error}; name another {kind} with -o"
+    )

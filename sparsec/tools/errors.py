@@ -1,5 +1,8 @@
 """How a command ends: 0 well, 1 a comparison failed, 2 the user's mistake, 70 ours."""
 
+import contextlib
+import os
+import shlex
 import sys
 import traceback
 from collections.abc import Callable
@@ -7,6 +10,8 @@ from pathlib import Path
 
 USER_ERROR = 2
 INTERNAL_ERROR = 70
+REPRODUCER = Path("sparsec-crash.mlir")
+"""Written to the working directory when a command ends by a bug of ours."""
 
 
 class UserError(Exception):
@@ -14,44 +19,57 @@ class UserError(Exception):
 
 
 class InternalError(Exception):
-    """A bug of ours. `reproducer` is the text of a file that shows it."""
+    """A bug of ours that shows when the passes `pipeline` run on the IR `text`."""
 
-    def __init__(self, message: str, reproducer: str):
+    def __init__(self, message: str, text: str, pipeline: str):
         super().__init__(message)
-        self.reproducer = reproducer
+        self.text = text
+        self.pipeline = pipeline
 
 
-def one_line(error: BaseException) -> str:
-    """The message of `error` without notes and underlined IR."""
-    return str(error).strip() or type(error).__name__
+def first_line(error: BaseException) -> str:
+    """The first line of what `error` says."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def report_internal_error(error: BaseException, command: str) -> int:
     """Write a reproducer, say where it lies; returns the exit code."""
     details = "".join(traceback.format_exception(error))
-    comment = "".join(f"// {line}\n" for line in details.splitlines())
-    body = error.reproducer if isinstance(error, InternalError) else ""
-    path = Path("sparsec-crash.mlir")
+    parts = [f"// {command}\n"]
+    if isinstance(error, InternalError):
+        message = first_line(error)
+        parts += [f"// sparsec-opt {REPRODUCER} -p {shlex.quote(error.pipeline)}\n", error.text]
+    else:
+        message = f"{type(error).__name__}: {first_line(error)}"
+    parts += [f"// {line}\n" for line in details.splitlines()]
     try:
-        path.write_text(f"// {command}\n{body}{comment}")
-        where = f"; {path} shows it, please report it"
+        REPRODUCER.write_text("".join(parts))
+        where = f"; please report it with {REPRODUCER}, which shows it"
     except OSError:
         where = f"\n{details}"
-    print(f"internal error: {one_line(error)}{where}", file=sys.stderr)
+    print(f"internal error: {message}{where}", file=sys.stderr)
     return INTERNAL_ERROR
 
 
 def guarded(command: Callable[[], int], text: str) -> int:
-    """Run `command`; a UserError becomes one line on stderr, anything else a reproducer."""
+    """Run `command`, which was typed as `text`, and say how it ended; returns the exit code.
+
+    A UserError becomes a message on stderr, anything else a reproducer.
+    """
     try:
-        return command()
+        code = command()
+        sys.stdout.flush()
+        return code
     except UserError as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
+        print(f"error: {str(error).strip()}", file=sys.stderr)
         return USER_ERROR
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
+        # The reader has gone; Python would complain once more as it flushes at exit.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
         return report_internal_error(error, text)

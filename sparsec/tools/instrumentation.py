@@ -2,13 +2,23 @@
 
 import argparse
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
+from sparsec.tools.errors import UserError
 from sparsec.tools.printing import module_text
+from sparsec.tools.registry import suggestion
+
+
+def element_count(text: str) -> int:
+    """A number of elements; argparse reports the error."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of elements, write e.g. 16")
+    return int(text)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--elide-constants-larger-than",
-        type=int,
+        type=element_count,
         metavar="N",
         help="print constants of more than N elements as dense<...>, e.g. 16",
     )
@@ -86,9 +96,17 @@ class Instrumentation:
             elide_larger_than=args.elide_constants_larger_than,
         )
 
-    def unknown_passes(self, known: frozenset[str]) -> list[str]:
-        """Passes that are asked for and do not exist."""
-        return sorted((self.before | self.after) - known)
+    def check_passes(self, known: Iterable[str]) -> None:
+        """UserError when a pass is asked for that does not exist."""
+        for name in sorted((self.before | self.after).difference(known)):
+            raise UserError(f"there is no pass called '{name}'{suggestion(name, known)}")
+
+    @property
+    def on_stderr(self) -> bool:
+        """Whether anything is printed, and not to files."""
+        return self.tree_dir is None and bool(
+            self.before_all or self.after_all or self.before or self.after or self.after_change
+        )
 
     def callback(
         self, previous: ModulePass | None, module: ModuleOp, next: ModulePass | None
@@ -114,7 +132,10 @@ class Instrumentation:
         if self.tree_dir is None:
             sys.stderr.write(text)
             return
-        self.tree_dir.mkdir(parents=True, exist_ok=True)
         path = self.tree_dir / f"{self._count:02}_{when.lower()}_{around.name}.mlir"
-        path.write_text(text)
+        try:
+            self.tree_dir.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        except OSError as error:
+            raise UserError(f"cannot write {path}: {error.strerror}") from error
         self._count += 1

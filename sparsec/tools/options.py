@@ -3,10 +3,13 @@
 import argparse
 import re
 from pathlib import Path
+from typing import NoReturn
 
+from sparsec import __version__
 from sparsec.targets.cpu import CPUS
 from sparsec.tools import instrumentation
 from sparsec.tools.errors import UserError
+from sparsec.tools.registry import suggestion
 
 _UNITS = {"": 1, "K": 1024, "M": 1024 * 1024}
 
@@ -37,11 +40,30 @@ def c_identifier(text: str) -> str:
     return text
 
 
+def share(text: str) -> float:
+    """A number between 0 and 1; argparse reports the error."""
+    return _number_within(text, 0, 1, "a share between 0 and 1, write e.g. 0.7")
+
+
+def percentile(text: str) -> float:
+    """A number between 50 and 100; argparse reports the error."""
+    return _number_within(text, 50, 100, "a percentile over 50 and up to 100, write e.g. 99.9")
+
+
+def _number_within(text: str, low: float, high: float, meaning: str) -> float:
+    if re.fullmatch(r"\d*\.?\d+", text) is None or not low <= float(text) <= high:
+        raise argparse.ArgumentTypeError(f"'{text}' is not {meaning}")
+    return float(text)
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose mistakes are UserErrors: one line, exit code 2."""
 
-    def error(self, message: str):
-        raise UserError(f"{message} (try {self.prog} --help)")
+    def error(self, message: str) -> NoReturn:
+        """Raises UserError, with the option that may be meant."""
+        unknown = re.match(r"unrecognized arguments: (-[^\s=]+)", message)
+        meant = suggestion(unknown[1], self._option_string_actions) if unknown else ""
+        raise UserError(f"{message}{meant} (try {self.prog} --help)")
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -92,8 +114,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--percentile",
-        type=float,
-        default=99.99,
+        type=percentile,
         metavar="P",
         help="what --observer=percentile keeps of the values, e.g. 99.9; default 99.99",
     )
@@ -117,7 +138,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--min-sparsity",
-        type=float,
+        type=share,
         metavar="SHARE",
         help="share of zeros from which on --weights=auto stores a layer sparsely, e.g. 0.7",
     )
@@ -158,6 +179,12 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help='print the passes as text for sparsec-opt -p "..", and stop',
     )
     instrumentation.add_arguments(parser)
+    parser.add_argument("--version", action="version", version=f"sparsec {__version__}")
+
+
+def hides_progress(args: argparse.Namespace) -> bool:
+    """Whether to show no progress: when told to be quiet, or where it would mix with printed IR."""
+    return args.quiet or instrumentation.Instrumentation.from_arguments(args).on_stderr
 
 
 def network_name(model: str, chosen: str | None) -> str:

@@ -7,6 +7,7 @@ from typing import IO, Any
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr
 from xdsl.ir import Attribute, Operation
 from xdsl.printer import Printer
+from xdsl.utils.hints import isa
 
 
 class ElidingPrinter(Printer):
@@ -17,10 +18,7 @@ class ElidingPrinter(Printer):
         self.limit = limit
 
     def print_attribute(self, attribute: Attribute) -> None:
-        if (
-            isinstance(attribute, DenseIntOrFPElementsAttr)
-            and prod(attribute.get_shape()) > self.limit
-        ):
+        if isa(attribute, DenseIntOrFPElementsAttr) and prod(attribute.get_shape()) > self.limit:
             self.print_string("dense<...> : ")
             super().print_attribute(attribute.get_type())
         else:

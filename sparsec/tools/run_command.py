@@ -2,16 +2,17 @@
 
 import argparse
 import json
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
+from zipfile import BadZipFile
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from sparsec.interpreters.run import interpret
-from sparsec.interpreters.signature import dequantized, main_function, quantized
+from sparsec.interpreters.signature import dequantized, quantized
 from sparsec.quantization.scheme import Quantization
 from sparsec.run.cpus import RUNNABLE
 from sparsec.run.errors import RunError
@@ -20,7 +21,8 @@ from sparsec.tools.compilation import Compilation, compile_model
 from sparsec.tools.console import progress
 from sparsec.tools.emission import cmsis_nn_directory, project_files, write_files
 from sparsec.tools.errors import UserError
-from sparsec.tools.options import Parser, add_model_options
+from sparsec.tools.options import Parser, add_model_options, hides_progress
+from sparsec.tools.semantics import input_shapes
 
 Array: TypeAlias = np.ndarray[Any, Any]
 SCHEMA_VERSION = 1
@@ -42,9 +44,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add_model_options(result)
-    result.add_argument(
-        "--on", choices=RUNNABLE, default="host", help="where to run; default host"
-    )
+    result.add_argument("--on", choices=RUNNABLE, default="host", help="where to run; default host")
     result.add_argument(
         "--input",
         action="append",
@@ -53,15 +53,8 @@ def parser() -> argparse.ArgumentParser:
         "x.npy; repeat for models with several inputs; default: one random input",
     )
     result.add_argument("--json", action="store_true", help="print one JSON object")
-    result.add_argument("-q", "--quiet", action="store_true", help="print no progress")
+    result.add_argument("-q", "--quiet", action="store_true", help="print no progress or warnings")
     return result
-
-
-def entry_shapes(compilation: Compilation) -> list[tuple[int, ...]]:
-    """The shapes of the inputs of the entry."""
-    assert compilation.quantized is not None
-    types = main_function(compilation.quantized).function_type.inputs
-    return [type.get_shape() for type in types]  # pyright: ignore
 
 
 def read_inputs(
@@ -75,29 +68,33 @@ def read_inputs(
         return [random.integers(-128, 128, shape, np.int8) for shape in shapes]
     if len(files) != len(shapes):
         raise UserError(f"the model has {len(shapes)} inputs, {len(files)} --input files given")
-    arrays: list[Array] = []
-    for file, shape, quantization in zip(files, shapes, quantizations, strict=True):
-        try:
-            array = np.load(file, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise UserError(f"cannot read {file}: {error}") from error
-        if not isinstance(array, np.ndarray):
-            raise UserError(f"{file} holds several arrays, give one .npy file for each input")
-        if array.shape == shape[1:]:
-            array = array[np.newaxis]
-        if array.shape[1:] != shape[1:] or not len(array):
-            expected = ", ".join(map(str, ("N", *shape[1:])))
-            raise UserError(
-                f"{file} has shape {list(array.shape)}, the model takes [{expected}]"
-            )
-        if array.dtype != np.int8:
-            if not np.issubdtype(array.dtype, np.floating) or not np.isfinite(array).all():
-                raise UserError(f"{file} must hold finite float32 or int8 values")
-            array = quantized([array], [quantization])[0]
-        arrays.append(array)
+    arrays = [read_input(*each) for each in zip(files, shapes, quantizations, strict=True)]
     if len({len(array) for array in arrays}) != 1:
         raise UserError("the --input files hold different numbers of samples")
     return arrays
+
+
+def read_input(file: str, shape: tuple[int, ...], quantization: Quantization) -> Array:
+    """The samples of one .npy file as int8 [N, ..]."""
+    try:
+        array: object = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no .npy file of numbers"
+        raise UserError(f"cannot read {file}: {reason}") from error
+    if not isinstance(array, np.ndarray):
+        cast(NpzFile, array).close()
+        raise UserError(f"{file} holds several arrays: give one .npy file for each input")
+    samples = cast(Array, array)
+    if samples.shape == shape[1:]:
+        samples = samples[np.newaxis]
+    if samples.shape[1:] != shape[1:] or not len(samples):
+        expected = ", ".join(map(str, ("N", *shape[1:])))
+        raise UserError(f"{file} has shape {list(samples.shape)}, the model takes [{expected}]")
+    if samples.dtype == np.int8:
+        return samples
+    if samples.dtype.kind != "f" or not np.isfinite(samples).all():
+        raise UserError(f"{file} must hold finite float32 or int8 values, not {samples.dtype}")
+    return quantized([samples.astype(np.float32)], [quantization])[0]
 
 
 def execute(
@@ -123,54 +120,66 @@ def execute(
             raise UserError(str(error)) from error
 
 
-def main(arguments: Sequence[str]) -> int:
-    """`sparsec run`: 0 if the device gave the bytes of the interpreter, 1 if not."""
-    args = parser().parse_args(arguments)
-    args.target = args.target or args.on
-    with progress(args.quiet) as report_progress:
-        compilation = compile_model(args, "c", report_progress)
-        if args.print_pipeline:
-            return 0
-        if compilation.quantized is None:
-            raise UserError("`sparsec run` compares with the int8 network: give nn or qnn IR")
-        inputs = read_inputs(args.input, entry_shapes(compilation), compilation.inputs)
-        report_progress("interpreting")
-        expected = interpret(compilation.quantized, inputs)
-        result = execute(args, compilation, inputs, report_progress)
+def run_and_compare(
+    args: argparse.Namespace, compilation: Compilation, report_progress: Callable[[str], None]
+) -> tuple[dict[str, Any], list[Array]]:
+    """The report of a run, and the outputs as int8 [N, ..]."""
+    if compilation.quantized is None:
+        raise UserError("sparsec run compares with the int8 network: give a model, nn or qnn IR")
+    inputs = read_inputs(args.input, input_shapes(compilation.quantized), compilation.inputs)
+    report_progress("interpreting")
+    expected = interpret(compilation.quantized, inputs)
+    result = execute(args, compilation, inputs, report_progress)
     outputs = [
         array.reshape(reference.shape)
         for array, reference in zip(result.outputs, expected, strict=True)
     ]
-    mismatches = sum(
-        int(np.count_nonzero(array != reference))
-        for array, reference in zip(outputs, expected, strict=True)
-    )
+    counts = result.instructions
     report = {
         "schema_version": SCHEMA_VERSION,
         "name": compilation.name,
         "on": args.on,
         "samples": len(inputs[0]),
         "outputs": [array.tolist() for array in outputs],
-        "instructions": None if result.instructions is None else result.instructions.tolist(),
-        "mismatches": mismatches,
+        "instructions": None if counts is None else counts.tolist(),
+        "mismatches": sum(
+            int(np.count_nonzero(array != reference))
+            for array, reference in zip(outputs, expected, strict=True)
+        ),
         "bytes_compared": sum(array.size for array in outputs),
     }
+    return report, outputs
+
+
+def print_report(report: dict[str, Any], real: Sequence[Array]) -> None:
+    """The outputs of each sample in real numbers, instructions and mismatches as lines of text."""
+    for sample in range(report["samples"]):
+        for index, output in enumerate(real):
+            label = f"sample {sample}" + (f" output {index}" if len(real) > 1 else "")
+            values = " ".join(f"{value:.6g}" for value in output[sample].reshape(-1)[:16])
+            print(f"{label}: {values}{' ..' if output[sample].size > 16 else ''}")
+    if counts := report["instructions"]:
+        low, high = min(counts), max(counts)
+        spread = "" if low == high else f" ({low:,} to {high:,})"
+        print(f"instructions per inference: {round(sum(counts) / len(counts)):,}{spread}")
+    print(f"mismatches: {report['mismatches']} of {report['bytes_compared']} bytes")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`sparsec run`: 0 if the device gave the bytes of the interpreter, 1 if not."""
+    args = parser().parse_args(arguments)
+    args.target = args.target or args.on
+    report: dict[str, Any] = {}
+    outputs: list[Array] = []
+    with progress(hides_progress(args)) as report_progress:
+        compilation = compile_model(args, "c", report_progress)
+        if not args.print_pipeline:
+            report, outputs = run_and_compare(args, compilation, report_progress)
+    if args.print_pipeline:
+        print(compilation.pipeline)
+        return 0
     if args.json:
         print(json.dumps(report))
     else:
         print_report(report, dequantized(outputs, compilation.outputs))
-    return 1 if mismatches else 0
-
-
-def print_report(report: dict[str, Any], real: Sequence[Array]) -> None:
-    """The outputs of each sample, instructions and mismatches as lines of text."""
-    for sample in range(report["samples"]):
-        for output in real:
-            values = " ".join(f"{value:.6g}" for value in output[sample].reshape(-1)[:16])
-            more = " .." if output[sample].size > 16 else ""
-            print(f"output {sample}: {values}{more}")
-    if report["instructions"] is not None:
-        counts = report["instructions"]
-        print(f"instructions per inference: {round(sum(counts) / len(counts)):,}")
-    print(f"mismatches: {report['mismatches']} of {report['bytes_compared']} bytes")
-    sys.stdout.flush()
+    return 1 if report["mismatches"] else 0

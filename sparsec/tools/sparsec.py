@@ -1,4 +1,7 @@
-"""`sparsec`: the compiler. `sparsec MODEL --emit=c` writes C; `sparsec run MODEL` runs it."""
+"""`sparsec`: the compiler. `sparsec MODEL --emit=c` writes C; `sparsec run MODEL` runs it.
+
+What compiles is imported once the options are read, so that --help and mistakes answer at once.
+"""
 
 import argparse
 import json
@@ -9,15 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from sparsec import pipelines
-from sparsec.tools import run_command
-from sparsec.tools.compilation import compile_model
-from sparsec.tools.console import print_table, progress
-from sparsec.tools.emission import project_files, write_files, write_ir
 from sparsec.tools.errors import guarded
-from sparsec.tools.options import Parser, add_model_options
-
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"run": run_command.main}
-"""Commands by their first word; without one, `sparsec` compiles."""
+from sparsec.tools.options import Parser, add_model_options, hides_progress
 
 EXAMPLES = """\
 examples:
@@ -54,12 +50,16 @@ def parser() -> argparse.ArgumentParser:
         help="directory of the C project, default ./NAME; file of IR text, default stdout",
     )
     result.add_argument("--json", action="store_true", help="print report.json, not a table")
-    result.add_argument("-q", "--quiet", action="store_true", help="print no progress or report")
+    result.add_argument(
+        "-q", "--quiet", action="store_true", help="print no progress, warnings or report"
+    )
     return result
 
 
 def summarize(report: dict[str, Any], directory: Path) -> None:
     """What was written, as a table of layers and three lines."""
+    from sparsec.tools.console import print_table
+
     rows = [
         (
             layer["name"],
@@ -86,22 +86,42 @@ def summarize(report: dict[str, Any], directory: Path) -> None:
 def compile_command(arguments: Sequence[str]) -> int:
     """`sparsec MODEL`: compile and write."""
     args = parser().parse_args(arguments)
-    with progress(args.quiet) as report_progress:
+
+    from sparsec.tools.compilation import compile_model
+    from sparsec.tools.console import progress
+    from sparsec.tools.emission import project_files, write_files, write_ir
+    from sparsec.tools.printing import module_text
+
+    files: dict[str, str] = {}
+    with progress(hides_progress(args)) as report_progress:
         compilation = compile_model(args, args.emit, report_progress)
-        if args.print_pipeline:
-            return 0
-        if args.emit != "c":
-            write_ir(args, compilation)
-            return 0
-        report_progress("writing C")
-        files = project_files(args, compilation)
-        directory = args.output or Path(compilation.name)
-        write_files(files, directory)
+        if args.emit == "c" and not args.print_pipeline:
+            report_progress("writing C")
+            files = project_files(args, compilation)
+    if args.print_pipeline:
+        print(compilation.pipeline)
+        return 0
+    if args.emit != "c":
+        write_ir(module_text(compilation.module, args.elide_constants_larger_than), args.output)
+        return 0
+    directory = args.output or Path(compilation.name)
+    write_files(files, directory)
     if args.json:
         sys.stdout.write(files["report.json"])
     elif not args.quiet:
         summarize(json.loads(files["report.json"]), directory)
     return 0
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """`sparsec run MODEL`: build, run and compare."""
+    from sparsec.tools import run_command
+
+    return run_command.main(arguments)
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"run": run_command}
+"""Commands by their first word; without one, `sparsec` compiles."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -145,6 +145,19 @@ def test_names_that_clash_stay_apart() -> None:
     assert list(tables) == ["a_b", "a_b_2"]
 
 
+def test_names_of_the_generated_code_are_not_taken() -> None:
+    text = """
+        func.func @main(%x : tensor<4xi8>) -> tensor<4xi8> {
+          %t = qnn.constant named "arena" dense<1> : tensor<256xi8>
+          %y = qnn.lookup %x, %t : tensor<4xi8>, tensor<256xi8>
+          func.return %y : tensor<4xi8>
+        }
+        """
+    module = lower(parse(text))
+    (table,) = (op for op in module.ops if isinstance(op, GlobalOp))
+    assert table.sym_name.data == "arena_2"
+
+
 def test_kernel_sums_only_where_helium_needs_them() -> None:
     for target, sums in (("cortex-m4", 0), ("cortex-m55", 1)):
         module = lower(parse(linear(multipliers=1, weight=3)), target)

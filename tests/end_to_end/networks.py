@@ -58,7 +58,7 @@ class Drawing:
     def scales(self, channels: int, multipliers: int, depth: int) -> tuple[SSAValue, ...]:
         """Bias, multiplier and shift; mostly of results that use all of int8."""
         usual = -7 - round(np.log2(depth) / 2)
-        low, high = self.draw(st.sampled_from([(usual - 1, usual + 2), (-31, 4)]))
+        low, high = self.draw(st.sampled_from([(usual - 1, usual + 2), (-30, 4)]))
         bias = self.rng.integers(-5000, 5000, channels, np.int32)
         if self.draw(st.booleans()):
             bias[:] = 0

@@ -42,7 +42,7 @@ EVERYWHERE = [
     "host",
     *(
         pytest.param(cpu, marks=pytest.mark.qemu)
-        for cpu in ("cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
+        for cpu in ("cortex-m3", "cortex-m4", "cortex-m7", "cortex-m55")
     ),
 ]
 

@@ -62,9 +62,12 @@ def constants_of(module: ModuleOp) -> dict[str, Array]:
 def report(
     module: ModuleOp, planned: PlannedFunction, name: str, constants: Constants
 ) -> dict[str, Any]:
-    """The content of report.json."""
+    """The content of report.json. Raises ValueError when the module does not say its target."""
     target, bound = module.attributes.get(TARGET), module.attributes.get(LOWER_BOUND)
-    assert isinstance(target, StringAttr) and isinstance(bound, IntegerAttr)
+    if not isinstance(target, StringAttr) or not isinstance(bound, IntegerAttr):
+        raise ValueError(
+            f"the module lacks {TARGET} or {LOWER_BOUND}: compile it from an int8 network"
+        )
     layers = [describe(op, constants) for op in planned.kernels]
     stored = sum(array.nbytes for array in constants.values())
     return {

@@ -43,23 +43,20 @@ _SAMPLES = 8
 
 
 class Residual(nn.Module):
-    """Batch normalization, convolutions of three kinds, a residual and a pool over everything."""
+    """Batch normalization, convolutions of three kinds and a residual; the result is an image."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU())
-        self.depthwise = nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False)
-        self.norm = nn.BatchNorm2d(8)
+        self.stem = nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU())
+        self.depthwise = nn.Conv2d(6, 6, 3, padding=1, groups=6, bias=False)
+        self.norm = nn.BatchNorm2d(6)
         self.clamp = nn.Hardtanh(-0.4, 0.5)
-        self.pointwise = nn.Conv2d(8, 8, 1)
-        self.average = nn.AdaptiveAvgPool2d(1)
-        self.classifier = nn.Linear(8, 5, bias=False)
+        self.pointwise = nn.Conv2d(6, 6, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(x)
         y = self.pointwise(self.clamp(self.norm(self.depthwise(x))))
-        x = self.average(torch.relu(x + y))
-        return self.classifier(torch.flatten(x, 1))
+        return torch.relu(x + y)
 
 
 class Branches(nn.Module):
@@ -67,36 +64,50 @@ class Branches(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(3, 6, 3, stride=2)
+        self.stem = nn.Conv2d(3, 6, 3)
         self.pool = nn.MaxPool2d(3, stride=1, padding=1)
         self.side = nn.Conv2d(6, 4, 1)
-        self.hidden = nn.Linear(10 * 9, 8)
-        self.classifier = nn.Linear(8, 5)
+        self.average = nn.AdaptiveAvgPool2d(1)
+        self.classifier = nn.Linear(10, 5)
 
     def forward(self, x: Tensor) -> Tensor:
         x = torch.relu(self.stem(x))
-        x = torch.cat([self.pool(x), self.side(x)], dim=1)
-        x = torch.relu(self.hidden(torch.flatten(x, 1)))
-        return self.classifier(x)
+        x = self.average(torch.cat([self.pool(x), self.side(x)], dim=1))
+        return self.classifier(torch.flatten(x, 1))
 
 
-class Plain(nn.Module):
-    """A chain whose image is flattened, so that the columns of the linear layer are permuted."""
+class Chain(nn.Module):
+    """The image is flattened, so that the columns of the linear layer are permuted."""
 
     def __init__(self) -> None:
         super().__init__()
         self.features = nn.Sequential(
             nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU6(), nn.MaxPool2d(2)
         )
-        self.classifier = nn.Linear(54, 5)
+        self.hidden = nn.Linear(24, 8, bias=False)
+        self.classifier = nn.Linear(8, 5)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(torch.flatten(self.features(x), 1))
+        x = torch.relu(self.hidden(torch.flatten(self.features(x), 1)))
+        return self.classifier(x)
+
+
+class Convolutions(nn.Module):
+    """Only what torchao's affine observers can follow: no value shares another one's observer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU())
+        self.second = nn.Conv2d(6, 6, 3, padding=1, groups=6)
+        self.third = nn.Conv2d(6, 4, 2, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.third(torch.relu(self.second(self.first(x))))
 
 
 def sample_inputs() -> Tensor:
-    """[8, 3, 8, 8]."""
-    return torch.randn(_SAMPLES, 3, 8, 8, generator=torch.Generator().manual_seed(7))
+    """[8, 3, 6, 6]."""
+    return torch.randn(_SAMPLES, 3, 6, 6, generator=torch.Generator().manual_seed(7))
 
 
 def symmetric(*, qat: bool = False) -> Quantizer:
@@ -192,7 +203,7 @@ def inductor() -> Quantizer:
     return X86InductorQuantizer().set_global(get_default_x86_inductor_quantization_config())
 
 
-_BATCH = ({0: torch.export.Dim("batch")},)
+_BATCH = ({0: torch.export.Dim.AUTO},)
 
 
 def calibrated(model: nn.Module, quantizer: Quantizer) -> GraphModule:
@@ -205,16 +216,15 @@ def calibrated(model: nn.Module, quantizer: Quantizer) -> GraphModule:
 
 
 def trained(model: nn.Module, quantizer: Quantizer) -> GraphModule:
-    """Quantized in training: a few steps towards labels that depend on the inputs."""
+    """Quantized in training: a few steps towards small outputs."""
     inputs = sample_inputs()
     exported = torch.export.export(model.train(), (inputs,), dynamic_shapes=_BATCH).module()
     prepared = prepare_qat_pt2e(exported, quantizer)
     allow_exported_model_train_eval(prepared)
-    optimizer = torch.optim.SGD(prepared.parameters(), lr=0.05)
-    labels = inputs.mean((1, 2, 3)).argsort() % 5
+    optimizer = torch.optim.SGD(prepared.parameters(), lr=0.5)
     for _ in range(5):
         optimizer.zero_grad()
-        nn.functional.cross_entropy(prepared(inputs), labels).backward()
+        prepared(inputs).square().mean().backward()
         optimizer.step()
     prepared.eval()
     return convert_pt2e(prepared)
@@ -222,7 +232,8 @@ def trained(model: nn.Module, quantizer: Quantizer) -> GraphModule:
 
 def shorten(meta: dict[str, Any]) -> None:
     """Keep the source lines of this script alone: no folder of this machine, and a smaller file."""
-    meta.pop("from_node", None)
+    for key in ("from_node", "torch_fn"):
+        meta.pop(key, None)
     frames = re.findall(r' *File "[^"]*", line .*\n.*', meta.get("stack_trace", ""))
     own = [frame.replace(f"{_ROOT}/", "") for frame in frames if __file__ in frame]
     meta["stack_trace"] = "\n".join(own)
@@ -246,12 +257,12 @@ def save(name: str, model: GraphModule, decompose: bool = False) -> np.ndarray[A
 NETWORKS: dict[str, Callable[[], GraphModule]] = {
     "ptq_residual": lambda: calibrated(Residual(), symmetric()),
     "ptq_branches": lambda: calibrated(Branches(), symmetric()),
-    "ptq_decomposed": lambda: calibrated(Plain(), symmetric()),
+    "ptq_decomposed": lambda: calibrated(Chain(), symmetric()),
     "qat_residual": lambda: trained(Residual(), symmetric(qat=True)),
     "qat_branches": lambda: trained(Branches(), symmetric(qat=True)),
-    "affine": lambda: calibrated(Plain(), affine()),
-    "uint8": lambda: calibrated(Branches(), unsigned()),
-    "inductor": lambda: calibrated(Plain(), inductor()),
+    "affine": lambda: calibrated(Convolutions(), affine()),
+    "uint8": lambda: calibrated(Convolutions(), unsigned()),
+    "inductor": lambda: calibrated(Chain(), inductor()),
 }
 """How the network of each file comes about."""
 
