@@ -54,8 +54,9 @@ class Row:
 def test_images() -> tuple[Array, Array]:
     """(float32 [256, 1, 28, 28] as the network takes them, labels [256])."""
     with np.load(MNIST / "test_images.npz", allow_pickle=False) as file:
-        images = file["images"].astype(np.float32)[:, np.newaxis] / 255
-        return images, file["labels"]
+        images: Array = file["images"]
+        labels: Array = file["labels"]
+    return images.astype(np.float32)[:, np.newaxis] / 255, labels
 
 
 def accuracy(scores: Array, labels: Array) -> float:

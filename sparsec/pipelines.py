@@ -58,7 +58,7 @@ def qnn(options: PipelineOptions) -> list[str]:
 
 def kernels(options: PipelineOptions) -> list[str]:
     """From an int8 network to calls of kernels in planned memory."""
-    select = f"format={options.weights}"
+    select = f"target={options.target} format={options.weights}"
     if options.min_sparsity is not None:
         select += f" min-sparsity={number(options.min_sparsity)}"
     return [

@@ -102,7 +102,7 @@ class KernelFunctions(InterpreterFunctions):
     def fully_connected(
         self, _: Interpreter, op: cmsis.FullyConnectedOp, args: PythonValues
     ) -> PythonValues:
-        x, w, bias, output, *_sums = args
+        x, w, bias, output = args
         multiplier, shift = np.array([op.multiplier.value.data]), np.array([op.shift.value.data])
         return store(output, qnn.fully_connected(x, w, bias, multiplier, shift, op.requant.data))
 

@@ -15,7 +15,6 @@ from xdsl.irdl import (
 
 from sparsec.ir.kernel import (
     CArgument,
-    CPointer,
     CStruct,
     KernelOp,
     activation,
@@ -171,8 +170,8 @@ class DepthwiseConvOp(ConvolutionOp):
 class FullyConnectedOp(CmsisOp):
     """`arm_fully_connected_s8`: one multiplier and shift for all outputs.
 
-    `kernel_sum` holds the sum of the weights of each output. Helium code needs it, in the place of
-    scratch memory; it is constant, so it is computed by the compiler.
+    Not for Helium, where it wants the sums of the weights in the place of scratch memory, prepared
+    as each release of CMSIS-NN likes.
     """
 
     name = "cmsis.fully_connected_s8"
@@ -182,14 +181,13 @@ class FullyConnectedOp(CmsisOp):
     weights = operand_def(MemRefType[I8])
     bias = operand_def(MemRefType[I32])
     output = operand_def(MemRefType[I8])
-    kernel_sum = opt_operand_def(MemRefType[I32])
     requant = prop_def(RequantAttr)
     multiplier = prop_def(IntegerAttr[I32])
     shift = prop_def(IntegerAttr[I32])
 
     assembly_format = (
         "$input `,` $weights `,` $bias `requant` `(` $multiplier `,` $shift `)` $requant "
-        "`into` $output (`sums` $kernel_sum^ `:` type($kernel_sum))? attr-dict `:` "
+        "`into` $output attr-dict `:` "
         "type($input) `,` type($weights) `,` type($bias) `,` type($output)"
     )
 
@@ -199,13 +197,12 @@ class FullyConnectedOp(CmsisOp):
         weights: SSAValue,
         bias: SSAValue,
         output: SSAValue,
-        kernel_sum: SSAValue | None,
         requant: Requant,
         multiplier: int,
         shift: int,
     ):
         super().__init__(
-            operands=[input, weights, bias, output, kernel_sum],
+            operands=[input, weights, bias, output],
             properties={
                 "requant": RequantAttr(requant),
                 "multiplier": IntegerAttr(multiplier, i32),
@@ -216,22 +213,13 @@ class FullyConnectedOp(CmsisOp):
     def verify_(self) -> None:
         features = verify_linear(self.input.type, self.weights.type, self.output.type)
         expect_shape(self.bias.type, (features,), "bias")
-        if self.kernel_sum is not None:
-            expect_shape(self.kernel_sum.type, (features,), "kernel_sum")
 
     def c_arguments(self) -> Sequence[CArgument]:
         features, depth = shape_of(self.weights.type)
         rows = element_count(self.input.type) // depth
         requant = self.requant.data
-        if self.kernel_sum is None:
-            ctx = context(None)
-        else:
-            ctx = CStruct(
-                "cmsis_nn_context",
-                {"buf": CPointer("void *", self.kernel_sum), "size": 4 * features},
-            )
         return (
-            ctx,
+            context(None),
             CStruct(
                 "cmsis_nn_fc_params",
                 {

@@ -78,7 +78,9 @@ def convert_all(folding: Folding, block: Block) -> list[Quantization]:
 
 def attach(attributes: ArrayAttr[DictionaryAttr] | None, all: Sequence[Quantization]) -> Attribute:
     """Argument or result attributes with the quantization added and the float range removed."""
-    old = [dict(a.data) for a in attributes] if attributes is not None else [{} for _ in all]
+    old: list[dict[str, Attribute]] = (
+        [dict(entry.data) for entry in attributes] if attributes is not None else [{} for _ in all]
+    )
     for entry, quantization in zip(old, all, strict=True):
         entry.pop("nn.range", None)
         entry[qnn.QUANTIZATION] = QuantizationAttr(quantization)

@@ -60,12 +60,11 @@ def clamp_once(first: nn.ClampOp, second: nn.ClampOp) -> Sequence[Operation]:
     return [fused]
 
 
-def _same_after(bound: float, scheme: Quantization) -> bool:
-    """Whether quantizing `bound` and back gives it again, or one as far outside of int8."""
-    if math.isinf(bound):
-        return True
-    stored = bound / scheme.scale + scheme.zero_point
-    return stored == round(stored) or not -128 <= stored <= 127
+def _held(bounds: Bounds, scheme: Quantization) -> bool:
+    """Whether int8 holds the bounds without error, or never reaches them."""
+    low, high = (bound / scheme.scale + scheme.zero_point for bound in (bounds.min, bounds.max))
+    on_grid = {float(stored) for stored in range(-128, 128)}
+    return (low < -128 or low in on_grid) and (high > 127 or high in on_grid)
 
 
 def clamp_before_pair(pair: nn.DequantizeOp, clamp: nn.ClampOp) -> Sequence[Operation] | None:
@@ -82,12 +81,12 @@ def clamp_before_pair(pair: nn.DequantizeOp, clamp: nn.ClampOp) -> Sequence[Oper
         return None
     if quantize.quantization != pair.quantization or scheme.axis is not None:
         return None
-    bounds = clamp.bounds.data
-    users = [use.operation for use in clamp.result.uses]
-    if not all(_same_after(bound, scheme) for bound in (bounds.min, bounds.max)) and not all(
-        isinstance(user, nn.QuantizeOp) and user.quantization == quantize.quantization
-        for user in users
-    ):
+    quantized_again = all(
+        isinstance(use.operation, nn.QuantizeOp)
+        and use.operation.quantization == quantize.quantization
+        for use in clamp.result.uses
+    )
+    if not quantized_again and not _held(clamp.bounds.data, scheme):
         return None
     (fused,) = clamp_result(layer, clamp)
     first = quantize.clone({quantize.input: fused.results[0]})

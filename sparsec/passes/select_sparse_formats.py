@@ -24,6 +24,8 @@ from sparsec.ir import qnn
 from sparsec.ir.constant import dense_attribute
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.sparse import EncodingAttr, format_of, matrix_shape
+from sparsec.targets.cpu import cpu_named
+from sparsec.targets.sparsity import delta8_break_even
 
 Choice = Literal["auto", "dense", "delta8"]
 
@@ -32,17 +34,18 @@ Choice = Literal["auto", "dense", "delta8"]
 class SelectSparseFormatsPass(ModulePass):
     """Choose dense or `delta8` for each layer.
 
-    `auto` takes `delta8` where at least `min_sparsity` of the weights are zeros and it needs fewer
-    bytes; `dense` and `delta8` choose for every layer that has such a kernel. Weights that have a
-    format keep it.
+    `auto` takes `delta8` where it is faster on `target` and needs fewer bytes; `min_sparsity`, a
+    share of zero weights, replaces the measured one from which on it is faster. `dense` and
+    `delta8` choose for every layer that has such a kernel. Weights that have a format keep it.
     """
 
     name = "select-sparse-formats"
-    min_sparsity: float | int = 0.6
+    target: str = "cortex-m4"
     format: Choice = "auto"
+    min_sparsity: float | int | None = None
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        if not 0 <= self.min_sparsity <= 1:
+        if self.min_sparsity is not None and not 0 <= self.min_sparsity <= 1:
             raise PassFailedException(
                 f"min-sparsity is a share between 0 and 1, got {self.min_sparsity}"
             )
@@ -81,7 +84,19 @@ class SelectSparseFormatsPass(ModulePass):
                 "choose format=auto or format=dense"
             ) from error
         sparsity = 1 - int(np.count_nonzero(matrix)) / matrix.size
-        return self.format != "auto" or (sparsity >= self.min_sparsity and stored < matrix.size)
+        least = max(self.least_sparsity(layer) for layer in layers)
+        return self.format != "auto" or (sparsity >= least and stored < matrix.size)
+
+    def least_sparsity(self, layer: qnn.WeightedOp) -> float:
+        """The share of zeros from which on `layer` is to be sparse."""
+        if self.min_sparsity is not None:
+            return self.min_sparsity
+        try:
+            unit = cpu_named(self.target).vector_unit
+        except ValueError as error:
+            raise PassFailedException(str(error)) from error
+        kind = "convolution" if isinstance(layer, qnn.Conv2dOp) else "fully-connected"
+        return delta8_break_even(unit, kind)
 
 
 def has_kernel(op: qnn.WeightedOp) -> bool:

@@ -197,7 +197,7 @@ def check_level(args: argparse.Namespace, module: ModuleOp, emit: pipelines.Emit
     target = module.attributes.get(TARGET)
     if args.target and isinstance(target, StringAttr) and target.data != args.target:
         raise UserError(
-            f"{args.model} is compiled for {target.data}: leave out --target, or give qnn IR"
+            f"{args.model} is compiled for {target.data} already: give its qnn IR for {args.target}"
         )
 
 

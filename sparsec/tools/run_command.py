@@ -77,7 +77,8 @@ def read_inputs(
 def read_input(file: str, shape: tuple[int, ...], quantization: Quantization) -> Array:
     """The samples of one .npy file as int8 [N, ..]."""
     try:
-        array: object = np.load(file, allow_pickle=False)
+        with open(file, "rb") as stream:  # numpy leaves damaged files open
+            array: object = np.load(stream, allow_pickle=False)
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no .npy file of numbers"
         raise UserError(f"cannot read {file}: {reason}") from error

@@ -10,7 +10,12 @@ from typing import IO, ClassVar
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.passes import ModulePass, PassPipeline
 from xdsl.utils.arg_spec import parse_spec
-from xdsl.utils.exceptions import DiagnosticException, ParseError, ShrinkException
+from xdsl.utils.exceptions import (
+    ArgSpecParseError,
+    DiagnosticException,
+    ParseError,
+    ShrinkException,
+)
 from xdsl.xdsl_opt_main import xDSLOptMain
 
 from sparsec.tools.errors import InternalError, UserError, first_line, guarded
@@ -105,8 +110,10 @@ def optimize(arguments: Sequence[str]) -> int:
     """Run the tool. UserError for a mistake in the arguments, the IR or the network."""
     try:
         tool = SparsecOptMain("sparsec's modular optimizer driver", arguments)
-    except (DiagnosticException, ParseError, ValueError) as error:
-        raise UserError(str(error)) from error  # the text of the passes
+    except ArgSpecParseError as error:
+        raise UserError(" ".join(str(error).split())) from error
+    except ValueError as error:  # of an unknown pass or option
+        raise UserError(str(error)) from error
     try:
         tool.run()
     except (DiagnosticException, ParseError, OSError) as error:

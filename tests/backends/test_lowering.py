@@ -4,6 +4,7 @@ import pytest
 from xdsl.dialects.memref import GlobalOp
 from xdsl.utils.exceptions import PassFailedException
 
+from sparsec.ir.kernel import KernelOp
 from tests.backends.lowering import lower, parse
 
 LINEAR = """
@@ -158,9 +159,10 @@ def test_names_of_the_generated_code_are_not_taken() -> None:
     assert table.sym_name.data == "arena_2"
 
 
-def test_kernel_sums_only_where_helium_needs_them() -> None:
-    for target, sums in (("cortex-m4", 0), ("cortex-m55", 1)):
+def test_helium_never_calls_cmsis_nn_for_a_linear_layer() -> None:
+    for target, kernel in (
+        ("cortex-m4", "cmsis.fully_connected_s8"),
+        ("cortex-m55", "rt.fully_connected_per_channel_s8"),
+    ):
         module = lower(parse(linear(multipliers=1, weight=3)), target)
-        found = [op for op in module.ops if isinstance(op, GlobalOp)]
-        named = [op for op in found if op.sym_name.data == "classifier_fc_kernel_sum"]
-        assert len(named) == sums
+        assert [op.name for op in module.walk() if isinstance(op, KernelOp)] == [kernel]

@@ -78,41 +78,45 @@ def layers(module: ModuleOp, kind: type[Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_files_name_no_folder(name: str) -> None:
-    content = (DATA / f"{name}.pt2").read_bytes()
-    assert len(content) < 60_000
-    for trace in re.findall(rb'File \\"([^"]*)\\"', content):
-        assert trace == b"tests/frontends/data/make_pt2e.py"
+def test_files_name_no_folder_of_the_machine_they_were_made_on(name: str) -> None:
+    path = DATA / f"{name}.pt2"
+    assert path.stat().st_size < 60_000
+    with zipfile.ZipFile(path) as archive:
+        text = "".join(archive.read(n).decode() for n in archive.namelist() if n.endswith(".json"))
+    sources = re.findall(r'File \\"([^"\\]*)\\"', text)
+    assert set(sources) == {"tests/frontends/data/make_pt2e.py"}
+    assert not re.search(r'(^|[" :])/\w', text)
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_import_means_what_torch_computes(name: str) -> None:
-    """The simulation in float: a value at a tie between two steps may round to either, nothing more."""
+    """The same values, but for ties: torch multiplies by 1 / scale in float32.
+
+    An average of 16 stored values is often a tie. It may become either step, and a step of the
+    average is more than one of the output.
+    """
     module = load(DATA / f"{name}.pt2").module
     (result,) = interpret(module, [samples(name)])
     last = [op for op in module.walk() if isinstance(op, nn.DequantizeOp)][-1]
-    step = last.quantization.data.scale if name != PARTIAL else 1e-2
-    difference = np.abs(result - EXPECTED[name])
-    assert difference.max() <= 1.01 * step
-    assert np.mean(difference > 1e-5) < 0.01
+    ties = 2.01 * last.quantization.data.scale if "branches" in name else 0.0
+    assert np.abs(result - EXPECTED[name]).max() <= max(1e-6, ties)
 
 
 @pytest.mark.parametrize("name", COMPLETE)
 def test_int8_network_agrees_with_torch(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Within 2 steps of the output, and 1 for nearly all.
+    """Within one step of the output.
 
     Not exact, because torch simulates: it multiplies dequantized values in float32, with a bias that
     is not rounded, and rounds once to the result's step, half to even. The kernels round the bias to
-    int32, scale by a 31 bit mantissa and round half away from zero; average pools round before they
-    rescale. A value near a tie may so end one step apart, at every layer.
+    int32, scale by a mantissa of 31 bits and round half away from zero. A value near a tie may so
+    end one step apart.
     """
     compilation = compiled(name)
     assert capsys.readouterr().err == ""  # no calibration, so no warning of one
     _, real = outputs_in_int8(compilation, samples(name))
-    steps = np.abs(real - EXPECTED[name]) / compilation.outputs[0].scale
-    assert np.rint(steps).max() <= 2
-    assert np.mean(np.rint(steps) > 1) < 0.02
-    assert np.ptp(EXPECTED[name]) > 40 * compilation.outputs[0].scale
+    step = compilation.outputs[0].scale
+    assert np.rint(np.abs(real - EXPECTED[name]) / step).max() <= 1
+    assert np.ptp(EXPECTED[name]) > 40 * step  # the outputs are not all alike
 
 
 @pytest.mark.parametrize("name", [n for n in COMPLETE if n != "affine"])

@@ -184,7 +184,7 @@ def test_help_and_version(tools: Tools) -> None:
 
 @pytest.mark.parametrize(
     ("option", "meant"),
-    [("--emitt=c", "--emit"), ("--calibrat=x", "--calibrate"), ("--verify", None), ("--zzz", None)],
+    [("--emitt=c", "--emit"), ("--calibrat=x", "--calibrate"), ("--zzz", None)],
 )
 def test_unknown_option(tools: Tools, model: Path, option: str, meant: str | None) -> None:
     ended = tools.sparsec(model, option)

@@ -99,3 +99,24 @@ func.func @main(%x : tensor<1x4xi8>) -> tensor<1x4xi8> {
 
 // CHECK:       func.func @main(%x: tensor<1x4xi8>) -> tensor<1x4xi8>
 // CHECK-NEXT:    func.return %x
+
+// -----
+
+// Two readers of one int8 value have a dequantize each; the bounds of the clamp are out of reach.
+
+func.func @main(%x : tensor<1x2xf32>) -> tensor<1x2xf32> {
+  %q = nn.quantize %x <scales = [0.5]> : tensor<1x2xf32> -> tensor<1x2xi8>
+  %d1 = nn.dequantize %q <scales = [0.5]> : tensor<1x2xi8> -> tensor<1x2xf32>
+  %d2 = nn.dequantize %q <scales = [0.5]> : tensor<1x2xi8> -> tensor<1x2xf32>
+  %c = nn.clamp %d1 <min = -64.0, max = 63.5> {layer = "clamp"} : tensor<1x2xf32>
+  %cq = nn.quantize %c <scales = [0.5]> : tensor<1x2xf32> -> tensor<1x2xi8>
+  %cd = nn.dequantize %cq <scales = [0.5]> : tensor<1x2xi8> -> tensor<1x2xf32>
+  %y = nn.add %cd, %d2 : tensor<1x2xf32>
+  %yq = nn.quantize %y <scales = [1.0]> : tensor<1x2xf32> -> tensor<1x2xi8>
+  %yd = nn.dequantize %yq <scales = [1.0]> : tensor<1x2xi8> -> tensor<1x2xf32>
+  func.return %yd : tensor<1x2xf32>
+}
+
+// CHECK:       func.func @main(%x: tensor<1x2xi8>
+// CHECK-NEXT:    %y = qnn.add %x, %x
+// CHECK-NEXT:    func.return %y

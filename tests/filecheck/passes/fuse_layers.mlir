@@ -69,3 +69,65 @@ func.func @main(%x : tensor<1x2x2x1xf32>, %w : tensor<1x3x3x1xf32>, %b : tensor<
 // CHECK-NEXT:    %r = nn.clamp %y
 // CHECK-NEXT:    %q = nn.pad %y, 0.0
 // CHECK-NEXT:    %m = nn.max_pool2d %q pool <kernel = [3, 3]>
+
+// -----
+
+// A pair between a layer and its clamp: the clamp goes before it, if int8 holds its bounds ..
+
+func.func @main(%x : tensor<1x2xf32>, %y : tensor<1x2xf32>) -> tensor<1x2xf32> {
+  %a = nn.add %x, %y {layer = "add"} : tensor<1x2xf32>
+  %q = nn.quantize %a <scales = [0.5], zero_point = -28> : tensor<1x2xf32> -> tensor<1x2xi8>
+  %d = nn.dequantize %q <scales = [0.5], zero_point = -28> : tensor<1x2xi8> -> tensor<1x2xf32>
+  %r = nn.clamp %d <min = 0.0, max = 6.0> : tensor<1x2xf32>
+  func.return %r : tensor<1x2xf32>
+}
+
+// CHECK:       func.func @main
+// CHECK-NEXT:    [[A:%.*]] = nn.add %x, %y clamp <min = 0.0, max = 6.0> {layer = "add"}
+// CHECK-NEXT:    [[Q:%.*]] = nn.quantize [[A]] <scales = [0.5], zero_point = -28>
+// CHECK-NEXT:    [[D:%.*]] = nn.dequantize [[Q]] <scales = [0.5], zero_point = -28>
+// CHECK-NEXT:    func.return [[D]]
+
+// -----
+
+// .. or if the result is quantized in the same way; 0.7 is between two steps of 0.5.
+
+func.func @main(%x : tensor<1x2xf32>, %y : tensor<1x2xf32>) -> tensor<1x2xi8> {
+  %a = nn.add %x, %y : tensor<1x2xf32>
+  %q = nn.quantize %a <scales = [0.5]> : tensor<1x2xf32> -> tensor<1x2xi8>
+  %d = nn.dequantize %q <scales = [0.5]> : tensor<1x2xi8> -> tensor<1x2xf32>
+  %r = nn.clamp %d <min = -0.7, max = 0.7> : tensor<1x2xf32>
+  %s = nn.quantize %r <scales = [0.5]> : tensor<1x2xf32> -> tensor<1x2xi8>
+  func.return %s : tensor<1x2xi8>
+}
+
+// CHECK:       func.func @main
+// CHECK-NEXT:    [[A:%.*]] = nn.add %x, %y clamp <min = -0.7, max = 0.7>
+// CHECK-NEXT:    nn.quantize [[A]] <scales = [0.5]>
+// CHECK-NEXT:    nn.dequantize
+// CHECK-NEXT:    nn.quantize
+// CHECK-NEXT:    func.return
+
+// -----
+
+// No change: bounds that int8 would round, a pair that others read, a clamp that int8 cannot reach.
+
+func.func @main(%x : tensor<1x2xf32>, %y : tensor<1x2xf32>) -> (tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2xi8>, tensor<1x2xf32>) {
+  %a = nn.add %x, %x : tensor<1x2xf32>
+  %aq = nn.quantize %a <scales = [0.5]> : tensor<1x2xf32> -> tensor<1x2xi8>
+  %ad = nn.dequantize %aq <scales = [0.5]> : tensor<1x2xi8> -> tensor<1x2xf32>
+  %ar = nn.clamp %ad <max = 0.7> : tensor<1x2xf32>
+  %b = nn.add %x, %y : tensor<1x2xf32>
+  %bq = nn.quantize %b <scales = [0.5]> : tensor<1x2xf32> -> tensor<1x2xi8>
+  %bd = nn.dequantize %bq <scales = [0.5]> : tensor<1x2xi8> -> tensor<1x2xf32>
+  %br = nn.clamp %bd <min = 0.0> : tensor<1x2xf32>
+  %c = nn.add %y, %y : tensor<1x2xf32>
+  %cq = nn.quantize %c <scales = [0.5]> : tensor<1x2xf32> -> tensor<1x2xi8>
+  %cd = nn.dequantize %cq <scales = [0.5]> : tensor<1x2xi8> -> tensor<1x2xf32>
+  %cr = nn.clamp %cd <min = 100.0> : tensor<1x2xf32>
+  func.return %ar, %br, %bq, %cr : tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2xi8>, tensor<1x2xf32>
+}
+
+// CHECK:       nn.clamp %ad <max = 0.7>
+// CHECK:       nn.clamp %bd <min = 0.0>
+// CHECK:       nn.clamp %cd <min = 100.0>

@@ -79,3 +79,30 @@ func.func @main(%x : tensor<1x2xf32>) -> tensor<1x2xf32> {
 // CHECK-NEXT:    %yq = nn.quantize %y <scales = [0.25]>
 // CHECK-NEXT:    %yd = nn.dequantize %yq <scales = [0.25]>
 // CHECK-NEXT:    func.return %yd
+
+// -----
+
+// A graph that is quantized in part keeps its pairs; measured ranges fill the gaps. What only lacks
+// a pair because a moving layer stands before it is quantized as behind that layer.
+
+func.func @main(%x : tensor<1x2x2x1xf32> {nn.range = array<f64: -1.0, 1.0>}) -> tensor<1x1x1x1xf32> {
+  %q = nn.quantize %x <scales = [0.5]> : tensor<1x2x2x1xf32> -> tensor<1x2x2x1xi8>
+  %d = nn.dequantize %q <scales = [0.5]> : tensor<1x2x2x1xi8> -> tensor<1x2x2x1xf32>
+  %a = nn.add %d, %d {nn.range = array<f64: 0.0, 255.0>} : tensor<1x2x2x1xf32>
+  %b = nn.add %a, %d : tensor<1x2x2x1xf32>
+  %m = nn.max_pool2d %b pool <kernel = [2, 2]> : tensor<1x2x2x1xf32> -> tensor<1x1x1x1xf32>
+  %mq = nn.quantize %m <scales = [0.25]> : tensor<1x1x1x1xf32> -> tensor<1x1x1x1xi8>
+  %md = nn.dequantize %mq <scales = [0.25]> : tensor<1x1x1x1xi8> -> tensor<1x1x1x1xf32>
+  func.return %md : tensor<1x1x1x1xf32>
+}
+
+// CHECK:       %q = nn.quantize %x <scales = [0.5]>
+// CHECK-NEXT:  %d = nn.dequantize %q <scales = [0.5]>
+// CHECK-NEXT:  %a = nn.add %d, %d
+// CHECK-NEXT:  [[Q:%.*]] = nn.quantize %a <scales = [1.0], zero_point = -128>
+// CHECK-NEXT:  [[A:%.*]] = nn.dequantize [[Q]]
+// CHECK-NEXT:  %b = nn.add [[A]], %d
+// CHECK-NEXT:  [[R:%.*]] = nn.quantize %b <scales = [0.25]>
+// CHECK-NEXT:  [[B:%.*]] = nn.dequantize [[R]]
+// CHECK-NEXT:  %m = nn.max_pool2d [[B]]
+// CHECK-NEXT:  %mq = nn.quantize %m <scales = [0.25]>

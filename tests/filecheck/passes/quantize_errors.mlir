@@ -24,3 +24,14 @@ func.func @main(%x : tensor<1x2xf32>, %c : tensor<2xf32>) -> tensor<1x2xf32> {
 }
 
 // CHECK: bn1: a batch normalization cannot be quantized, run fold-batch-norm first
+
+// -----
+
+func.func @main(%x : tensor<1x2xf32>) -> tensor<1x2xf32> {
+  %q = nn.quantize %x <scales = [0.5]> : tensor<1x2xf32> -> tensor<1x2xi8>
+  %d = nn.dequantize %q <scales = [0.5]> : tensor<1x2xi8> -> tensor<1x2xf32>
+  %y = nn.add %d, %d {layer = "block.sum"} : tensor<1x2xf32>
+  func.return %y : tensor<1x2xf32>
+}
+
+// CHECK: block.sum (nn.add) is not between quantize/dequantize operations, as other parts of the model are: give --calibrate FILE.npz, or quantize it too before the export

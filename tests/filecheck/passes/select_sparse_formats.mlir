@@ -2,6 +2,8 @@
 // RUN: sparsec-opt %s -p "select-sparse-formats{min-sparsity=0.95}" | filecheck %s --check-prefix HIGH
 // RUN: sparsec-opt %s -p "select-sparse-formats{format=delta8}" | filecheck %s --check-prefix DELTA8
 // RUN: sparsec-opt %s -p "select-sparse-formats{format=dense}" | filecheck %s --check-prefix HIGH
+// RUN: sparsec-opt %s -p "select-sparse-formats{target=cortex-m55}" | filecheck %s --check-prefix M55
+// RUN: sparsec-opt %s -p "select-sparse-formats{target=z80}" --verify-diagnostics | filecheck %s --check-prefix TARGET
 
 // 11 of 12 weights are zeros: 2 + 3 * 2 bytes instead of 12.
 // Half of the others are zeros, too few.
@@ -47,3 +49,9 @@ func.func @main(%x : tensor<1x4xi8>) -> tensor<1x3xi8> {
 // DELTA8:     named "half" dense<{{.*}}> : tensor<3x3xi8, #sparse.encoding<delta8>>
 // DELTA8:     named "depthwise" dense<0> : tensor<1x1x1x3xi8>
 
+
+// On Helium the dense kernel of a linear layer is faster whatever the zeros; a convolution is not.
+// M55-NOT:    named "sparse" {{.*}} #sparse
+// M55:        named "both" dense<0> : tensor<3x1x1x3xi8, #sparse.encoding<delta8>>
+
+// TARGET:     unknown target 'z80', choose one of: cortex-m0plus

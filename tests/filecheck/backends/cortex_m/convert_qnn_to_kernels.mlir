@@ -29,8 +29,8 @@ func.func @main(%x : tensor<1x4x4x2xi8>) -> tensor<1x3x3x2xi8> {
 
 // -----
 
-// One multiplier: CMSIS-NN, on Helium with the sums of the weights. Multipliers of their own: one row
-// by the runtime, several as a 1x1 convolution. Sparse weights want a multiplier for each output.
+// One multiplier: CMSIS-NN, except on Helium. Multipliers of their own: one row by the runtime,
+// several as a 1x1 convolution. Sparse weights want a multiplier for each output.
 
 func.func @main(%x : tensor<1x3xi8>, %rows : tensor<1x5x3xi8>) -> tensor<1x2xi8> {
   %w = qnn.constant named "fc.weight" dense<[[1, 2, 3], [-4, 0, 0]]> : tensor<2x3xi8>
@@ -58,8 +58,9 @@ func.func @main(%x : tensor<1x3xi8>, %rows : tensor<1x5x3xi8>) -> tensor<1x2xi8>
 // CHECK:      qnn.constant dense<-3> : tensor<2xi32>
 // CHECK:      rt.fully_connected_delta8_s8
 
-// M55:        [[SUMS:%.*]] = qnn.constant dense<[6, -4]> : tensor<2xi32>
-// M55:        cmsis.fully_connected_s8 {{.*}} sums {{.*}} : memref<2xi32> {op = "linear"}
+// M55-NOT:    cmsis.fully_connected_s8
+// M55:        qnn.constant dense<1073741824> : tensor<2xi32>
+// M55:        rt.fully_connected_per_channel_s8
 
 // -----
 

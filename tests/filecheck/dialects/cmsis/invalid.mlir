@@ -33,10 +33,10 @@ func.func @f(%x : memref<1x5x5x2xi16>, %y : memref<1x5x5x2xi8>) {
 // -----
 
 func.func @f(%x : memref<1x3xi8>, %w : memref<4x3xi8>, %b : memref<4xi32>, %s : memref<3xi32>, %y : memref<1x4xi8>) {
-  cmsis.fully_connected_s8 %x, %w, %b requant(1, 0) <> into %y sums %s : memref<3xi32> : memref<1x3xi8>, memref<4x3xi8>, memref<4xi32>, memref<1x4xi8>
+  cmsis.fully_connected_s8 %x, %w, %s requant(1, 0) <> into %y : memref<1x3xi8>, memref<4x3xi8>, memref<3xi32>, memref<1x4xi8>
   func.return
 }
-// CHECK: kernel_sum must have shape 4, got memref<3xi32>
+// CHECK: bias must have shape 4, got memref<3xi32>
 
 // -----
 

@@ -22,10 +22,8 @@ func.func @ops(%x : memref<1x5x5x2xi8>, %w : memref<4x3x3x2xi8>, %dw : memref<1x
 
 func.func @fully_connected(%x : memref<2x3xi8>, %w : memref<4x3xi8>, %b : memref<4xi32>, %y : memref<2x4xi8>) {
   cmsis.fully_connected_s8 %x, %w, %b requant(1073741824, -3) <input_zp = 1> into %y : memref<2x3xi8>, memref<4x3xi8>, memref<4xi32>, memref<2x4xi8>
-  cmsis.fully_connected_s8 %x, %w, %b requant(1073741824, -3) <input_zp = 1> into %y sums %b : memref<4xi32> : memref<2x3xi8>, memref<4x3xi8>, memref<4xi32>, memref<2x4xi8>
   func.return
 }
 
 // CHECK:      func.func @fully_connected
 // CHECK-NEXT: cmsis.fully_connected_s8 %x, %w, %b requant(1073741824, -3) <input_zp = 1> into %y : memref<2x3xi8>, memref<4x3xi8>, memref<4xi32>, memref<2x4xi8>
-// CHECK-NEXT: cmsis.fully_connected_s8 %x, %w, %b requant(1073741824, -3) <input_zp = 1> into %y sums %b : memref<4xi32> : memref<2x3xi8>

@@ -1,0 +1,109 @@
+"""Windows at the borders of what CMSIS-NN's kernels can compute, all of them in a few large networks.
+
+Its wrappers choose a kernel by a few numbers and overlook others, the padding on the right above all.
+The compiler must never emit a call that gives other bytes.
+"""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import TypeAlias
+
+import numpy as np
+import pytest
+from xdsl.dialects.builtin import TensorType, i8
+from xdsl.ir import SSAValue
+
+from sparsec.ir import qnn
+from sparsec.quantization.params import Requant
+from sparsec.quantization.window import Window
+from tests.end_to_end.building import Builder
+from tests.end_to_end.road import compile_module, expect_exact, extreme_and_random
+
+Size: TypeAlias = tuple[int, int]
+Case: TypeAlias = tuple[Size, Size, Window]
+"""Sizes of image and kernel, and the window."""
+
+EVERYWHERE = [
+    "host",
+    *(pytest.param(cpu, marks=pytest.mark.qemu) for cpu in ("cortex-m4", "cortex-m55")),
+]
+
+
+def cases(
+    sizes: list[Size],
+    kernels: list[Size],
+    paddings: list[tuple[int, int, int, int]],
+    strides: list[Size],
+) -> Iterator[Case]:
+    """All combinations whose kernel fits the padded image."""
+    for size, kernel, padding, stride in product(sizes, kernels, paddings, strides):
+        window = Window(stride, padding)
+        try:
+            window.output_size(size, kernel)
+        except ValueError:
+            continue
+        yield size, kernel, window
+
+
+BY_THREE = cases(
+    [(3, columns) for columns in range(1, 6)],
+    [(3, 3)],
+    [(1, left, 1, right) for left, right in product(range(3), range(4))],
+    [(1, 1), (1, 2), (2, 3)],
+)
+BY_ONE = cases(
+    [(2, 3), (1, 4)],
+    [(1, 1)],
+    [*product(range(2), range(2), range(3), range(3))],
+    [(1, 1), (2, 2)],
+)
+ROWS = cases(
+    [(1, columns) for columns in (1, 2, 5, 8, 13)],
+    [(1, width) for width in range(2, 6)],
+    [(0, left, 0, right) for left, right in product(range(4), range(4))] + [(1, 1, 1, 1)],
+    [(1, 1), (1, 2)],
+)
+SWEEPS = {
+    "depthwise-3x3": (qnn.DepthwiseConv2dOp, 3, [*BY_THREE]),
+    "1x1": (qnn.Conv2dOp, 4, [*BY_ONE]),
+    "1xn": (qnn.Conv2dOp, 4, [*ROWS]),
+}
+
+
+def convolution(
+    net: Builder,
+    op: type[qnn.Conv2dOp | qnn.DepthwiseConv2dOp],
+    x: SSAValue,
+    channels: int,
+    case: Case,
+    rng: np.random.Generator,
+) -> SSAValue:
+    size, kernel, window = case
+    outputs = 1 if op is qnn.DepthwiseConv2dOp else channels
+    type = TensorType(i8, [1, *window.output_size(size, kernel), channels])
+    return net.layer(
+        op(
+            x,
+            net.constant(rng.integers(-128, 128, (outputs, *kernel, channels), np.int8)),
+            net.constant(rng.integers(-500, 500, channels, np.int32)),
+            net.constant(rng.integers(2**30, 2**31, channels, np.int32)),
+            net.constant(rng.integers(-9, -7, channels, np.int32)),
+            Requant(input_zp=17, output_zp=-5),
+            window,
+            type,
+        )
+    )
+
+
+@pytest.mark.parametrize("cpu", EVERYWHERE)
+@pytest.mark.parametrize("sweep", SWEEPS)
+def test_every_window(sweep: str, cpu: str):
+    op, channels, all_cases = SWEEPS[sweep]
+    assert len(all_cases) > 90
+    rng = np.random.default_rng(0)
+    net = Builder()
+    sizes = sorted({size for size, _, _ in all_cases})
+    images = {size: net.input((1, *size, channels)) for size in sizes}
+    results = [convolution(net, op, images[case[0]], channels, case, rng) for case in all_cases]
+    compiled = compile_module(net.module(results), cpu, "--weights=dense")
+    expect_exact(compiled, cpu, extreme_and_random(compiled.input_shapes, random=1, seed=3))

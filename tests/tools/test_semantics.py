@@ -1,0 +1,220 @@
+"""--verify-semantics and crash reproducers, with passes that are broken on purpose."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from xdsl.context import Context
+from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, ModuleOp
+from xdsl.dialects.memref import GlobalOp
+from xdsl.passes import ModulePass
+
+from sparsec.ir import nn, qnn
+from sparsec.ir.constant import array_of
+from sparsec.tools.semantics import input_shapes
+from sparsec.universe import SPARSEC_UNIVERSE
+from tests.tools.support import Tools
+
+LENET = Path(__file__).parents[2] / "examples/mnist/model.pt"
+Change = Callable[[ModuleOp], None]
+
+
+def crash(_: ModuleOp) -> None:
+    """An error that no one expects; its message has two lines."""
+    raise KeyError("the first line\nthe second line")
+
+
+def do_nothing(_: ModuleOp) -> None:
+    """Leave the module as it is."""
+
+
+def change_a_bias(module: ModuleOp) -> None:
+    """Add to one number of a constant, at any level."""
+    for op in module.walk():
+        if isinstance(op, nn.ConstantOp | qnn.ConstantOp) and op.array.ndim == 1:
+            array = op.array.copy()
+            array[0] += 1000 if array.dtype != np.float32 else 1
+            op.value = type(op)(array).value
+            return
+
+
+def change_a_global(module: ModuleOp) -> None:
+    """Flip the bits of every int8 constant."""
+    for op in module.ops:
+        if isinstance(op, GlobalOp) and isinstance(op.initial_value, DenseIntOrFPElementsAttr):
+            array = array_of(op.initial_value)
+            if array.dtype == np.int8:
+                data = type(op.initial_value.data)((~array).tobytes())
+                op.initial_value = DenseIntOrFPElementsAttr(op.initial_value.type, data)
+
+
+@pytest.fixture
+def break_pass(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Change], None]:
+    """Makes the pass `name` do something else, after what it does."""
+
+    def replace(name: str, change: Change) -> None:
+        original = SPARSEC_UNIVERSE.all_passes[name]()
+
+        @dataclass(frozen=True)
+        class Broken(original):
+            def apply(self, ctx: Context, op: ModuleOp) -> None:
+                super().apply(ctx, op)
+                change(op)
+
+        def broken() -> type[ModulePass]:
+            return Broken
+
+        monkeypatch.setitem(SPARSEC_UNIVERSE.all_passes, name, broken)
+
+    return replace
+
+
+BreakPass = Callable[[str, Change], None]
+
+
+@pytest.mark.parametrize("level", ["nn", "qnn", "kernels"])
+def test_passes_keep_the_meaning(tools: Tools, texts: dict[str, Path], level: str) -> None:
+    ended = tools.sparsec(texts[level], "--emit=kernels", "--verify-semantics")
+    assert ended.code == 0
+    lines = ended.err.splitlines()
+    assert [line.split()[1] for line in lines] == (
+        ["quantize", "fold-qdq"] if level == "nn" else []
+    )
+
+
+@pytest.mark.parametrize("options", [(), ("--weights=delta8", "--target=cortex-m55")])
+def test_lenet(tools: Tools, options: tuple[str, ...]) -> None:
+    ended = tools.sparsec(LENET, "--emit=kernels", "--verify-semantics", "-q", *options)
+    assert ended.code == 0, ended.err
+
+
+def test_two_inputs(tools: Tools, two_inputs: Path) -> None:
+    ended = tools.sparsec(two_inputs, "--emit=kernels", "--verify-semantics")
+    assert ended.code == 0, ended.err
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("fuse-layers", change_a_bias, "pass fuse-layers changed output 0 by "),
+        ("select-sparse-formats", change_a_bias, "pass select-sparse-formats changed "),
+        ("bufferize", change_a_global, "pass bufferize changed "),
+    ],
+)
+def test_a_broken_pass_is_named(
+    tools: Tools, model: Path, break_pass: BreakPass, name: str, change: Change, message: str
+) -> None:
+    break_pass(name, change)
+    assert tools.sparsec(model, "--emit=kernels", "-q").code == 0
+    ended = tools.sparsec(model, "--emit=kernels", "-q", "--verify-semantics")
+    assert (ended.code, ended.out) == (70, "")
+    *notes, last = ended.err.splitlines()
+    assert last.startswith(f"internal error: {message}")
+    assert all(note.startswith("verify-semantics: ") for note in notes)
+    assert "func.func @main" in Path("sparsec-crash.mlir").read_text()
+
+
+def test_an_unbroken_pass_is_not(tools: Tools, model: Path, break_pass: BreakPass) -> None:
+    break_pass("fuse-layers", do_nothing)
+    assert tools.sparsec(model, "--emit=kernels", "-q", "--verify-semantics").code == 0
+
+
+def test_crash_reproducer(
+    tools: Tools, model: Path, break_pass: BreakPass, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds the IR and the passes, and gives the same crash in sparsec-opt, in quotes and all."""
+    Path("a b.npy").write_bytes(b"")  # spaces in the pipeline
+    np.save("a b.npy", np.ones((1, 2, 6, 6), np.float32))
+    with monkeypatch.context():
+        break_pass("fuse-layers", crash)
+        ended = tools.sparsec(model, "--emit=qnn", "--calibrate=a b.npy")
+    assert (ended.code, ended.out) == (70, "")
+    assert ended.err == (
+        "internal error: pass fuse-layers broke: KeyError: 'the first line\\nthe second line'; "
+        "please report it with sparsec-crash.mlir, which shows it\n"
+    )
+    text = Path("sparsec-crash.mlir").read_text()
+    command, hint = text.splitlines()[:2]
+    assert command == f"// sparsec {model} --emit=qnn '--calibrate=a b.npy'"
+    assert hint.startswith("// sparsec-opt sparsec-crash.mlir -p 'fold-batch-norm,")
+    assert "nn.conv2d" in text
+    assert "Traceback" in text
+
+
+def test_reproducer_runs(tools: Tools, model: Path, break_pass: BreakPass) -> None:
+    import shlex
+
+    np.save("a b.npy", np.ones((1, 2, 6, 6), np.float32))
+    break_pass("fuse-layers", crash)
+    assert tools.sparsec(model, "--emit=qnn", "--calibrate=a b.npy").code == 70
+    hint = Path("sparsec-crash.mlir").read_text().splitlines()[1]
+    again = tools.opt(*shlex.split(hint.removeprefix("// sparsec-opt ")))
+    assert again.code == 70
+    assert "KeyError" in again.err
+    break_pass("fuse-layers", do_nothing)
+
+
+def test_a_pass_that_leaves_invalid_ir(
+    tools: Tools, model: Path, break_pass: BreakPass
+) -> None:
+    def drop_return(module: ModuleOp) -> None:
+        for op in module.walk():
+            if op.name == "func.return":
+                op.detach()
+                return
+
+    break_pass("fuse-layers", drop_return)
+    ended = tools.sparsec(model, "--emit=qnn", "-q")
+    assert ended.code == 70
+    assert ended.err.startswith("internal error: pass fuse-layers broke: VerifyException")
+    assert ended.err.count("\n") == 1
+
+
+def test_sparsec_opt_writes_a_reproducer(
+    tools: Tools, texts: dict[str, Path], break_pass: BreakPass
+) -> None:
+    break_pass("fuse-layers", crash)
+    ended = tools.opt(texts["nn"], "-p", "cse,fuse-layers")
+    assert ended.code == 70
+    assert ended.err.count("\n") == 1
+    text = Path("sparsec-crash.mlir").read_text()
+    assert "// sparsec-opt sparsec-crash.mlir -p cse,fuse-layers\n" in text
+    assert "nn.conv2d" in text
+
+
+def test_a_crash_outside_of_the_passes(
+    tools: Tools, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("sparsec.tools.compilation.pipeline_options", broken)
+    ended = tools.sparsec(model)
+    assert ended.code == 70
+    assert ended.err == (
+        "internal error: RuntimeError: broken; "
+        "please report it with sparsec-crash.mlir, which shows it\n"
+    )
+    assert f"// sparsec {model}\n" in Path("sparsec-crash.mlir").read_text()
+
+
+def test_where_no_reproducer_can_be_written(
+    tools: Tools, model: Path, break_pass: BreakPass
+) -> None:
+    Path("sparsec-crash.mlir").mkdir()
+    break_pass("fuse-layers", crash)
+    ended = tools.sparsec(model, "-q")
+    assert ended.code == 70
+    assert "Traceback" in ended.err
+
+
+def test_input_shapes(texts: dict[str, Path]) -> None:
+    from xdsl.parser import Parser
+
+    from sparsec.tools.registry import context
+
+    for path in texts.values():
+        module = Parser(context(), path.read_text()).parse_module()
+        assert input_shapes(module) == [(1, 2, 6, 6)]
