@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sparsec.interpreters.run import interpret
+from sparsec.run.toolchain import compiler_for
 from sparsec.tools import run_command
 from tests.tools.support import SHAPE, Ended, Tools, images
 
@@ -187,6 +188,7 @@ def test_missing_compiler(
     tools: Tools, texts: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
+    compiler_for.cache_clear()
     ended = tools.sparsec("run", texts["qnn"], "--on=host")
     assert ended.code == 2
     assert "gcc is not installed" in ended.err
