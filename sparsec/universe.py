@@ -21,6 +21,7 @@ PASSES: dict[str, str] = {
     "bufferize": "sparsec.passes.bufferize:BufferizePass",
     "calibrate": "sparsec.passes.calibrate:CalibratePass",
     "convert-qnn-to-kernels": "sparsec.backends.cortex_m.convert_qnn_to_kernels:ConvertQnnToKernelsPass",
+    "eliminate-dead-channels": "sparsec.passes.eliminate_dead_channels:EliminateDeadChannelsPass",
     "fold-batch-norm": "sparsec.passes.fold_batch_norm:FoldBatchNormPass",
     "fold-qdq": "sparsec.passes.fold_qdq:FoldQdqPass",
     "fold-transpose": "sparsec.passes.fold_transpose:FoldTransposePass",

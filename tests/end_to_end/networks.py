@@ -55,7 +55,9 @@ class Drawing:
         w[self.rng.random(shape) < sparsity] = 0
         return self.net.constant(w)
 
-    def scales(self, channels: int, multipliers: int, depth: int) -> tuple[SSAValue, ...]:
+    def scales(
+        self, channels: int, multipliers: int, depth: int
+    ) -> tuple[SSAValue, SSAValue, SSAValue]:
         """Bias, multiplier and shift; mostly of results that use all of int8."""
         usual = -7 - round(np.log2(depth) / 2)
         low, high = self.draw(st.sampled_from([(usual - 1, usual + 2), (-30, 4)]))
@@ -91,7 +93,7 @@ def image_type(size: Size, channels: int) -> TensorType[Any] | None:
     return TensorType(i8, shape) if prod(shape) <= LARGEST else None
 
 
-def conv2d(drawing: Drawing, x: SSAValue, _: list[SSAValue]) -> SSAValue | None:
+def conv2d(drawing: Drawing, x: SSAValue, _values: list[SSAValue]) -> SSAValue | None:
     _, height, width, channels = shape_of(x.type)
     kernel, window = drawing.window((height, width))
     outputs = drawing.draw(channel_counts)
@@ -105,7 +107,7 @@ def conv2d(drawing: Drawing, x: SSAValue, _: list[SSAValue]) -> SSAValue | None:
     )
 
 
-def depthwise_conv2d(drawing: Drawing, x: SSAValue, _: list[SSAValue]) -> SSAValue | None:
+def depthwise_conv2d(drawing: Drawing, x: SSAValue, _values: list[SSAValue]) -> SSAValue | None:
     _, height, width, channels = shape_of(x.type)
     kernel, window = drawing.window((height, width))
     outputs = channels * drawing.draw(st.sampled_from([1, 1, 1, 2, 3, 4]))
@@ -119,7 +121,7 @@ def depthwise_conv2d(drawing: Drawing, x: SSAValue, _: list[SSAValue]) -> SSAVal
     )
 
 
-def pool2d(drawing: Drawing, x: SSAValue, _: list[SSAValue]) -> SSAValue | None:
+def pool2d(drawing: Drawing, x: SSAValue, _values: list[SSAValue]) -> SSAValue | None:
     _, height, width, channels = shape_of(x.type)
     kernel = drawing.draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
     top, left, bottom, right = drawing.draw(
@@ -139,7 +141,7 @@ def pool2d(drawing: Drawing, x: SSAValue, _: list[SSAValue]) -> SSAValue | None:
     return drawing.net.layer(op(x, pool, requant, type))
 
 
-def linear(drawing: Drawing, x: SSAValue, _: list[SSAValue]) -> SSAValue | None:
+def linear(drawing: Drawing, x: SSAValue, _values: list[SSAValue]) -> SSAValue | None:
     """On an image each pixel is a row."""
     *rows, depth = shape_of(x.type)
     features = drawing.draw(channel_counts)
@@ -165,8 +167,8 @@ def add(drawing: Drawing, x: SSAValue, values: list[SSAValue]) -> SSAValue | Non
         clamp=clamp,
     )
     other = drawing.draw(st.sampled_from([v for v in values if v.type == x.type]))
-    sides = drawing.draw(st.permutations([x, other]))
-    return drawing.net.layer(qnn.AddOp(*sides, params))
+    lhs, rhs = drawing.draw(st.permutations([x, other]))
+    return drawing.net.layer(qnn.AddOp(lhs, rhs, params))
 
 
 def concat(drawing: Drawing, x: SSAValue, values: list[SSAValue]) -> SSAValue | None:
@@ -188,7 +190,7 @@ def concat(drawing: Drawing, x: SSAValue, values: list[SSAValue]) -> SSAValue | 
     return drawing.net.layer(qnn.ConcatOp(inputs, axis, TensorType(i8, total)))
 
 
-def pad(drawing: Drawing, x: SSAValue, _: list[SSAValue]) -> SSAValue | None:
+def pad(drawing: Drawing, x: SSAValue, _values: list[SSAValue]) -> SSAValue | None:
     shape = shape_of(x.type)
     counts = st.tuples(st.just(0), *[st.integers(0, 2)] * (len(shape) - 1))
     border = Border(drawing.draw(counts), drawing.draw(counts))
@@ -197,12 +199,12 @@ def pad(drawing: Drawing, x: SSAValue, _: list[SSAValue]) -> SSAValue | None:
     return drawing.net.layer(qnn.PadOp(x, drawing.draw(zero_points), border))
 
 
-def transpose(drawing: Drawing, x: SSAValue, _: list[SSAValue]) -> SSAValue | None:
+def transpose(drawing: Drawing, x: SSAValue, _values: list[SSAValue]) -> SSAValue | None:
     rest = drawing.draw(st.permutations(range(1, len(shape_of(x.type)))))
     return drawing.net.layer(qnn.TransposeOp(x, [0, *rest]))
 
 
-def reshape(drawing: Drawing, x: SSAValue, _: list[SSAValue]) -> SSAValue | None:
+def reshape(drawing: Drawing, x: SSAValue, _values: list[SSAValue]) -> SSAValue | None:
     n = prod(shape_of(x.type))
     height = drawing.draw(st.sampled_from([d for d in range(1, 9) if n % d == 0]))
     width = drawing.draw(st.sampled_from([d for d in range(1, 9) if n // height % d == 0]))
@@ -210,19 +212,19 @@ def reshape(drawing: Drawing, x: SSAValue, _: list[SSAValue]) -> SSAValue | None
     return drawing.net.layer(qnn.ReshapeOp(x, drawing.draw(st.sampled_from([(1, n), image]))))
 
 
-def lookup(drawing: Drawing, x: SSAValue, _: list[SSAValue]) -> SSAValue | None:
+def lookup(drawing: Drawing, x: SSAValue, _values: list[SSAValue]) -> SSAValue | None:
     table = drawing.rng.integers(-128, 128, 256, np.int8)
     return drawing.net.layer(qnn.LookupOp(x, drawing.net.constant(table)))
 
 
-def rescale(drawing: Drawing, x: SSAValue, _: list[SSAValue]) -> SSAValue | None:
+def rescale(drawing: Drawing, x: SSAValue, _values: list[SSAValue]) -> SSAValue | None:
     params = st.builds(
         Rescale, zero_points, st.integers(2**30, 2**31 - 1), st.integers(-8, 6), zero_points, clamps
     )
     return drawing.net.layer(qnn.RescaleOp(x, drawing.draw(params)))
 
 
-def softmax(drawing: Drawing, x: SSAValue, _: list[SSAValue]) -> SSAValue | None:
+def softmax(drawing: Drawing, x: SSAValue, _values: list[SSAValue]) -> SSAValue | None:
     if shape_of(x.type)[-1] > 256:
         return None
     scale = drawing.draw(st.floats(1e-4, 1.0))
@@ -249,9 +251,7 @@ ON_IMAGES: list[Layer] = [
     pool2d,
     *ON_ANYTHING,
 ]
-IMAGES = st.tuples(
-    st.just(1), st.integers(1, 10), st.integers(1, 10), channel_counts
-)
+IMAGES = st.tuples(st.just(1), st.integers(1, 10), st.integers(1, 10), channel_counts)
 VECTORS = st.tuples(st.just(1), st.integers(1, 300))
 
 
@@ -267,7 +267,9 @@ def draw_network(drawing: Drawing) -> list[SSAValue]:
         if result is not None:
             values.append(result)
     if len(values) == 1:
-        values.append(drawing.net.layer(qnn.TransposeOp(values[0], range(len(shape_of(values[0].type))))))
+        values.append(
+            drawing.net.layer(qnn.TransposeOp(values[0], range(len(shape_of(values[0].type)))))
+        )
     results = [value for value in values[1:] if not value.uses]
     used = [value for value in values[1:] if value.uses]
     if used and draw(st.integers(0, 3)) == 0:

@@ -86,7 +86,10 @@ def run_kernels(compiled: Compiled, inputs: Sequence[Array]) -> list[Array]:
         interpret(compiled.compilation.module, [array[i : i + 1] for array in inputs])
         for i in range(len(inputs[0]))
     ]
-    return [np.stack([output.reshape(-1) for output in outputs]) for outputs in zip(*samples)]
+    return [
+        np.stack([output.reshape(-1) for output in outputs])
+        for outputs in zip(*samples, strict=True)
+    ]
 
 
 def differing_bytes(expected: Sequence[Array], actual: Sequence[Array]) -> int:

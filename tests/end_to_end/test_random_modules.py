@@ -96,4 +96,4 @@ def test_random_module(cpu: str, seed: int, tmp_path: Path):
     compiled = compile_to(tmp_path / "net.pt", cpu, "--weights=" + ("dense", "delta8")[seed % 2])
     inputs = extreme_and_random(compiled.input_shapes, random=3, seed=seed)
     (outputs,) = expect_exact(compiled, cpu, inputs)
-    assert len(np.unique(outputs, axis=0)) >= 3
+    assert len(np.unique(outputs, axis=0)) >= 2

@@ -1,6 +1,7 @@
 """What users get wrong: one line that says what to do, exit code 2, and nothing is written."""
 
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -55,10 +56,10 @@ class Unsupported(nn.Module):
 
 
 def dynamic() -> bytes:
-    from io import BytesIO
-
     height = torch.export.Dim("height", min=4, max=64)
-    program = torch.export.export(nn.Conv2d(2, 3, 3).eval(), (images(),), dynamic_shapes=({2: height},))
+    program = torch.export.export(
+        nn.Conv2d(2, 3, 3).eval(), (images(),), dynamic_shapes=({2: height},)
+    )
     stream = BytesIO()
     torch.export.save(program, stream)
     return stream.getvalue()
@@ -81,7 +82,10 @@ FILES: dict[str, tuple[Callable[[], bytes], list[str]]] = {
         ["'conv.weight' holds NaN", "retrain"],
     ),
     "pickled.pt": (lambda: pickled(net()), ["--trust-pickle", "--input-shape"]),
-    "invalid.mlir": (lambda: b"builtin.module {\n  foo.bar\n}", ["invalid.mlir:3:", "not valid IR"]),
+    "invalid.mlir": (
+        lambda: b"builtin.module {\n  foo.bar\n}",
+        ["invalid.mlir:3:", "not valid IR"],
+    ),
     "no_main.mlir": (lambda: b"builtin.module {}", ["no_main.mlir: not valid IR", "main"]),
     "binary.mlir": (lambda: b"\xff\xfe\x00", ["cannot read binary.mlir"]),
 }
@@ -152,9 +156,7 @@ CALIBRATION: dict[str, tuple[Callable[[], object], str]] = {
 
 
 @pytest.mark.parametrize("name", CALIBRATION)
-def test_calibration_data(
-    tools: Tools, model: Path, kept: Callable[[], None], name: str
-) -> None:
+def test_calibration_data(tools: Tools, model: Path, kept: Callable[[], None], name: str) -> None:
     make, message = CALIBRATION[name]
     content = make()
     if isinstance(content, bytes):
@@ -216,9 +218,7 @@ def test_budgets(
 
 
 @pytest.mark.parametrize("output", ["file", "file/sub", "file/sub/deeper"])
-def test_output_that_cannot_be_written(
-    tools: Tools, model: Path, cmsis: Path, output: str
-) -> None:
+def test_output_that_cannot_be_written(tools: Tools, model: Path, cmsis: Path, output: str) -> None:
     Path("file").write_text("before")
     fails(tools.sparsec(model, "-q", "-o", output), f"cannot write {output}: ", "with -o")
     assert Path("file").read_text() == "before"
@@ -226,9 +226,7 @@ def test_output_that_cannot_be_written(
 
 
 @pytest.mark.parametrize("output", ["file/net.mlir", "folder", "missing/net.mlir"])
-def test_ir_that_cannot_be_written(
-    tools: Tools, texts: dict[str, Path], output: str
-) -> None:
+def test_ir_that_cannot_be_written(tools: Tools, texts: dict[str, Path], output: str) -> None:
     Path("file").touch()
     Path("folder").mkdir()
     ended = tools.sparsec(texts["qnn"], "--emit=qnn", "-o", output)

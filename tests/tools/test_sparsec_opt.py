@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sparsec.universe import PASSES
 from tests.tools.support import Tools
 
 TWO = """\
@@ -86,14 +87,12 @@ def test_model_that_cannot_be_read(tools: Tools) -> None:
 
 
 def test_a_failing_pass_is_the_users_error(tools: Tools, texts: dict[str, Path]) -> None:
-    ended = tools.opt(texts["nn"], "-p", "calibrate{file=\"missing.npy\"}")
+    ended = tools.opt(texts["nn"], "-p", 'calibrate{file="missing.npy"}')
     assert ended.code == 2
     assert "error: cannot read calibration data from missing.npy" in ended.err
 
 
 def test_every_pass_is_offered(tools: Tools) -> None:
-    from sparsec.universe import PASSES
-
     ended = tools.opt("--help")
     assert ended.code == 0
     for name in PASSES:
@@ -103,7 +102,9 @@ def test_every_pass_is_offered(tools: Tools) -> None:
 def modules_after(code: str) -> set[str]:
     """What is imported in a new process that runs `code`."""
     script = f"import sys\ntry:\n    {code}\nexcept SystemExit:\n    pass\nprint(*sys.modules)"
-    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     return set(result.stdout.splitlines()[-1].split())
 
 

@@ -1,0 +1,142 @@
+"""From a file of TensorFlow Lite to a module of `qnn`.
+
+The one rule: a model is not refused at its first unsupported operator, but with the list of all.
+"""
+
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import SSAValue
+
+from sparsec.frontends.errors import FrontendError, UnsupportedError
+from sparsec.frontends.tflite.builder import Builder, UnavailableError
+from sparsec.frontends.tflite.model import Model, Operator, Tensor
+from sparsec.frontends.tflite.operators import OPERATORS
+from sparsec.frontends.tflite.reader import read_model
+from sparsec.quantization.scheme import Quantization
+
+_LISTED = 50
+"""Unsupported operators that are listed; one more line tells how many more there are."""
+
+
+def import_tflite(content: bytes) -> ModuleOp:
+    """The int8 network in `content`, whose `main` takes and gives int8, NHWC.
+
+    Inputs and outputs in float32 are left out together with the QUANTIZE and DEQUANTIZE next to
+    them: the int8 tensors are the entry. Raises FrontendError.
+    """
+    return _Importer(read_model(content)).run()
+
+
+class _Importer:
+    """The state of an import."""
+
+    def __init__(self, model: Model):
+        self.model = model
+        self.builder = Builder(model)
+        self.problems: list[str] = []
+        self.borders: set[int] = set()
+        """Operators at the borders that are left out."""
+
+    def run(self) -> ModuleOp:
+        inputs = [self.entry(self.model.tensors[index]) for index in self.model.inputs]
+        outputs = [self.exit(self.model.tensors[index]) for index in self.model.outputs]
+        for operator in self.model.operators:
+            if operator.index not in self.borders:
+                self.operator(operator)
+        self.check()
+        results = [self.result(tensor) for tensor in outputs]
+        return self.builder.module(
+            inputs, results, [_quantization(tensor, "output") for tensor in outputs]
+        )
+
+    def entry(self, tensor: Tensor) -> Quantization:
+        """Make an argument of an input; of a float32 one, what its QUANTIZE gives."""
+        if tensor.data is not None or tensor.index in self.builder.values:
+            raise FrontendError(f"input {tensor.title} is constant or given twice: convert it again")
+        readers = [op for op in self.model.operators if tensor.index in op.inputs]
+        if tensor.dtype != "FLOAT32" or not readers:
+            quantization = _quantization(tensor, "input")
+            self.builder.argument(tensor, quantization)
+            return quantization
+        targets = [
+            self.model.tensors[op.outputs[0]]
+            for op in readers
+            if op.name == "QUANTIZE" and len(op.outputs) == 1
+        ]
+        if len(targets) != len(readers):
+            raise FrontendError(
+                f"input {tensor.title} is float32 and not quantized by the model: "
+                "convert the model with full integer quantization"
+            )
+        first = targets[0]
+        quantization = _quantization(first, "input")
+        if any(t.quantization != quantization or t.shape != tensor.shape for t in targets):
+            raise FrontendError(f"input {tensor.title} is quantized in more than one way")
+        self.builder.argument(first, quantization)
+        for target in targets[1:]:
+            self.builder.define(target, self.builder.values[first.index])
+        self.borders |= {op.index for op in readers}
+        return quantization
+
+    def exit(self, tensor: Tensor) -> Tensor:
+        """The int8 tensor that is an output, or that is given as one in float32."""
+        if tensor.dtype != "FLOAT32":
+            return tensor
+        makers = [op for op in self.model.operators if tensor.index in op.outputs]
+        readers = [op for op in self.model.operators if tensor.index in op.inputs]
+        if len(makers) != 1 or makers[0].name != "DEQUANTIZE" or len(makers[0].inputs) != 1:
+            raise FrontendError(
+                f"output {tensor.title} is float32 and not dequantized from int8: "
+                "convert the model with full integer quantization"
+            )
+        source = makers[0].inputs[0]
+        if readers or source < 0 or self.model.tensors[source].shape != tensor.shape:
+            raise FrontendError(f"output {tensor.title} in float32 is not at the end of the network")
+        self.borders.add(makers[0].index)
+        return self.model.tensors[source]
+
+    def operator(self, operator: Operator) -> None:
+        """Import one operator, or note why it cannot be."""
+        try:
+            if operator.name not in OPERATORS:
+                raise UnsupportedError("")
+            self.builder.enter(operator)
+            OPERATORS[operator.name](self.builder, operator)
+            return
+        except FrontendError:
+            raise
+        except UnavailableError:
+            pass
+        except ValueError as error:
+            self.problems.append(self.described(operator, str(error)))
+        self.builder.unavailable |= {i for i in operator.outputs if i not in self.builder.values}
+
+    def described(self, operator: Operator, reason: str) -> str:
+        outputs = [self.model.tensors[index] for index in operator.outputs if index >= 0]
+        where = f" at {outputs[0].title}" if outputs else ""
+        return f"  {operator.name}{where} (operator {operator.index})" + (
+            f": {reason}" if reason else ""
+        )
+
+    def check(self) -> None:
+        """Raise FrontendError with all problems if there are any."""
+        count = len(self.problems)
+        if not count:
+            return
+        what = "1 operator" if count == 1 else f"{count} operators"
+        lines = self.problems[:_LISTED]
+        if count > _LISTED:
+            lines.append(f"  and {count - _LISTED} more")
+        raise FrontendError("\n".join([f"the model uses {what} that cannot be compiled:", *lines]))
+
+    def result(self, tensor: Tensor) -> SSAValue:
+        value = self.builder.values.get(tensor.index)
+        if value is None or value in self.builder.block.args:
+            raise FrontendError(f"output {tensor.title} is not computed by an operator")
+        return value
+
+
+def _quantization(tensor: Tensor, what: str) -> Quantization:
+    try:
+        return tensor.quantization
+    except UnsupportedError as error:
+        raise FrontendError(f"the {what} of the network: {error}") from None

@@ -1,0 +1,343 @@
+"""Every operator of TensorFlow Lite that can be imported: a new one is a function and an entry of the table.
+
+An operator takes a Builder and an Operator, appends operations of `qnn` and defines its result.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import numpy as np
+from xdsl.dialects.builtin import IntegerType, TensorType, i8
+from xdsl.ir import SSAValue
+
+from sparsec.frontends.errors import UnsupportedError
+from sparsec.frontends.tflite import scaling, tables
+from sparsec.frontends.tflite.builder import Builder, activation_type
+from sparsec.frontends.tflite.model import Array, Operator, Tensor
+from sparsec.ir import qnn
+from sparsec.quantization.int8 import add_params
+from sparsec.quantization.params import AddParams, Requant, Rescale, SoftmaxParams
+from sparsec.quantization.requantize import quantize_multiplier
+from sparsec.quantization.scheme import Quantization
+from sparsec.quantization.softmax import MAX_ROW, softmax_params
+from sparsec.quantization.window import Border, Pool, Window
+
+Import: TypeAlias = Callable[[Builder, Operator], None]
+Table: TypeAlias = Callable[[Operator, Quantization, Quantization], Array]
+
+_SAME = 0
+_LARGEST_MEAN = 1 << 16
+"""Weights that a mean may be spelled with, as a depthwise convolution."""
+
+
+def constant(b: Builder, op: Operator, position: int, what: str, dtype: str) -> Array:
+    """A constant input of an operator."""
+    tensor = b.tensor(op, position)
+    if tensor.data is None or tensor.dtype != dtype:
+        raise UnsupportedError(f"its {what} must be constant and {dtype.lower()}")
+    return tensor.data
+
+
+def image(tensor: Tensor) -> tuple[int, int, int]:
+    """(height, width, channels) of an NHWC tensor of batch 1."""
+    if len(tensor.shape) != 4 or tensor.shape[0] != 1:
+        raise UnsupportedError(f"{tensor.title} must have the shape 1xHxWxC, got {tensor.shape}")
+    return tensor.shape[1], tensor.shape[2], tensor.shape[3]
+
+
+def padding(
+    op: Operator,
+    size: tuple[int, int],
+    kernel: tuple[int, int],
+    strides: tuple[int, int],
+    dilations: tuple[int, int] = (1, 1),
+) -> tuple[int, int, int, int]:
+    """(top, left, bottom, right) of SAME or VALID padding (`ComputePaddingHeightWidth`).
+
+    What SAME adds is even, or one more at the bottom and right.
+    """
+    if min(*kernel, *strides, *dilations) < 1:
+        raise UnsupportedError("its kernel, strides and dilations must be at least 1")
+    if op.number("Padding") != _SAME:
+        return 0, 0, 0, 0
+    totals = [
+        max(0, (-(-n // s) - 1) * s + (k - 1) * d + 1 - n)
+        for n, k, s, d in zip(size, kernel, strides, dilations, strict=True)
+    ]
+    top, left = (total // 2 for total in totals)
+    return top, left, totals[0] - top, totals[1] - left
+
+
+def bias_of(b: Builder, op: Operator, channels: int) -> SSAValue:
+    """The int32 bias, zeros if it is left out."""
+    tensor = b.optional(op, 2)
+    if tensor is None:
+        return b.constant(np.zeros(channels, np.int32))
+    if tensor.data is None or tensor.dtype != "INT32" or tensor.elements != channels:
+        raise UnsupportedError(f"its bias {tensor.title} must be {channels} constant int32")
+    if tensor.data.ndim != 1:
+        return b.constant(tensor.data.reshape(-1))
+    return b.constant_of(tensor)
+
+
+def convolution(b: Builder, op: Operator) -> None:
+    """CONV_2D and DEPTHWISE_CONV_2D."""
+    depthwise = op.name == "DEPTHWISE_CONV_2D"
+    source, weights, output = b.tensor(op, 0), b.tensor(op, 1), b.output(op)
+    kernel = constant(b, op, 1, "weights", "INT8")
+    if kernel.ndim != 4:
+        raise UnsupportedError(f"its weights {weights.title} must have four axes")
+    height, width, channels = image(source)
+    axis = 3 if depthwise else 0
+    if depthwise and kernel.shape[3] != channels * op.number("DepthMultiplier"):
+        raise UnsupportedError("its depth multiplier does not fit its weights")
+    strides = op.number("StrideH"), op.number("StrideW")
+    dilations = op.number("DilationHFactor"), op.number("DilationWFactor")
+    around = padding(op, (height, width), kernel.shape[1:3], strides, dilations)
+    input_scale, output_scale = source.quantization, output.quantization
+    scales = scaling.weight_scales(weights, kernel.shape[axis], axis)
+    multiplier, shift = scaling.channel_multipliers(input_scale, scales, output_scale)
+    clamp = scaling.activation_range(op.number("FusedActivationFunction"), output_scale)
+    make = qnn.DepthwiseConv2dOp if depthwise else qnn.Conv2dOp
+    b.finish(
+        op,
+        make(
+            b.value(source),
+            b.constant_of(weights),
+            bias_of(b, op, kernel.shape[axis]),
+            b.constant(multiplier),
+            b.constant(shift),
+            Requant(input_scale.zero_point, output_scale.zero_point, clamp),
+            Window(strides, around, dilations),
+            activation_type(output),
+        ),
+    )
+
+
+def fully_connected(b: Builder, op: Operator) -> None:
+    """FULLY_CONNECTED, which reads its input as rows of the weights' depth, whatever its shape."""
+    source, weights, output = b.tensor(op, 0), b.tensor(op, 1), b.output(op)
+    matrix = constant(b, op, 1, "weights", "INT8")
+    if op.number("WeightsFormat") != 0:
+        raise UnsupportedError("its weights are shuffled: convert the model without that")
+    if matrix.ndim != 2:
+        raise UnsupportedError(f"its weights {weights.title} must have two axes")
+    features, depth = matrix.shape
+    rows = source.elements // depth
+    if rows * depth != source.elements or rows * features != output.elements:
+        raise UnsupportedError(f"its weights of {features}x{depth} do not fit its input or output")
+    input_scale, output_scale = source.quantization, output.quantization
+    scales = scaling.weight_scales(weights, features, 0)
+    if weights.scales.size == 1:
+        multiplier, shift = scaling.tensor_multiplier(input_scale, float(scales[0]), output_scale)
+    else:
+        multiplier, shift = scaling.channel_multipliers(input_scale, scales, output_scale)
+    clamp = scaling.activation_range(op.number("FusedActivationFunction"), output_scale)
+    # Rows stand alone where the shapes allow it; else the input and the result are reshaped.
+    fits = (*source.shape[:-1], features) == output.shape and source.shape[-1:] == (depth,)
+    linear = qnn.LinearOp(
+        b.value(source) if fits else b.reshaped(b.value(source), (rows, depth)),
+        b.constant_of(weights),
+        bias_of(b, op, features),
+        b.constant(multiplier),
+        b.constant(shift),
+        Requant(input_scale.zero_point, output_scale.zero_point, clamp),
+        activation_type(output) if fits else type_of(rows, features),
+    )
+    if fits or output.shape == (rows, features):
+        b.finish(op, linear)
+    else:
+        b.finish(op, qnn.ReshapeOp(b.add(linear), output.shape))
+
+
+def type_of(*shape: int) -> TensorType[IntegerType]:
+    """An int8 tensor."""
+    return TensorType(i8, shape)
+
+
+def add(b: Builder, op: Operator) -> None:
+    """ADD of two tensors of one shape."""
+    left, right, output = b.tensor(op, 0), b.tensor(op, 1), b.output(op)
+    if left.shape != right.shape:
+        raise UnsupportedError(f"it adds {left.shape} and {right.shape}: broadcasts are not supported")
+    q1, q2, q = left.quantization, right.quantization, output.quantization
+    numbers = add_params(q1.scale, q2.scale, q.scale)
+    if numbers["output_shift"] > 0:
+        raise UnsupportedError("the scale of its result is too small for its inputs")
+    clamp = scaling.activation_range(op.number("FusedActivationFunction"), q)
+    params = AddParams(
+        input1_zp=q1.zero_point,
+        input2_zp=q2.zero_point,
+        output_zp=q.zero_point,
+        clamp=clamp,
+        **numbers,
+    )
+    b.finish(op, qnn.AddOp(b.value(left), b.value(right), params))
+
+
+def pool(b: Builder, op: Operator) -> None:
+    """AVERAGE_POOL_2D and MAX_POOL_2D."""
+    source, output = b.tensor(op, 0), b.output(op)
+    height, width, _ = image(source)
+    q = output.quantization
+    if source.quantization.zero_point != q.zero_point or abs(source.quantization.scale - q.scale) > 1e-6:
+        raise UnsupportedError("its input and output must have one scale and zero point")
+    kernel = op.number("FilterHeight"), op.number("FilterWidth")
+    strides = op.number("StrideH"), op.number("StrideW")
+    around = padding(op, (height, width), kernel, strides)
+    clamp = scaling.activation_range(op.number("FusedActivationFunction"), q)
+    make = qnn.MaxPool2dOp if op.name == "MAX_POOL_2D" else qnn.AvgPool2dOp
+    b.finish(
+        op,
+        make(
+            b.value(source),
+            Pool(strides, around, kernel=kernel),
+            Requant(q.zero_point, q.zero_point, clamp),
+            activation_type(output),
+        ),
+    )
+
+
+def mean(b: Builder, op: Operator) -> None:
+    """MEAN over height and width: a sum of `x - zero_point`, rescaled with 1/N in the multiplier.
+
+    That is a depthwise convolution with weights of 1, to the byte (`QuantizedMeanOrSum`).
+    """
+    source, output = b.tensor(op, 0), b.output(op)
+    height, width, channels = image(source)
+    axes = {int(axis) % 4 for axis in constant(b, op, 1, "axes", "INT32").reshape(-1)}
+    if axes != {1, 2}:
+        raise UnsupportedError(f"it reduces axes {sorted(axes)}, and only height and width are supported")
+    count = height * width
+    if count * channels > _LARGEST_MEAN:
+        raise UnsupportedError(f"its input is larger than {_LARGEST_MEAN} bytes")
+    input_scale, output_scale = source.quantization, output.quantization
+    multiplier, shift = quantize_multiplier(input_scale.scale / output_scale.scale)
+    divided = min(count.bit_length() - 1, 32, 31 + shift)
+    sums = qnn.DepthwiseConv2dOp(
+        b.value(source),
+        b.constant(np.ones((1, height, width, channels), np.int8)),
+        b.constant(np.zeros(channels, np.int32)),
+        b.constant(np.full(channels, (multiplier << divided) // count, np.int32)),
+        b.constant(np.full(channels, shift - divided, np.int32)),
+        Requant(input_scale.zero_point, output_scale.zero_point),
+        Window(),
+        type_of(1, 1, 1, channels),
+    )
+    if output.shape == (1, 1, 1, channels):
+        b.finish(op, sums)
+    else:
+        b.finish(op, qnn.ReshapeOp(b.add(sums), output.shape))
+
+
+def pad(b: Builder, op: Operator) -> None:
+    """PAD with the zero point of the result, PADV2 with a given value."""
+    source, output = b.tensor(op, 0), b.output(op)
+    widths = constant(b, op, 1, "paddings", "INT32")
+    if widths.shape != (len(source.shape), 2) or widths.min() < 0:
+        raise UnsupportedError("its paddings must be two numbers for each axis, none negative")
+    if widths.max() > max(output.shape, default=0):
+        raise UnsupportedError("its paddings do not fit its result")
+    value = output.quantization.zero_point
+    if b.optional(op, 2) is not None:
+        filling = constant(b, op, 2, "value", "INT8")
+        if filling.size != 1 or b.tensor(op, 2).quantization != output.quantization:
+            raise UnsupportedError("its value must be a scalar with the quantization of its result")
+        value = int(filling.reshape(()))
+    low, high = (tuple(int(n) for n in widths[:, side]) for side in (0, 1))
+    b.finish(op, qnn.PadOp(b.value(source), value, Border(low, high)))
+
+
+def reshape(b: Builder, op: Operator) -> None:
+    """RESHAPE, SQUEEZE and EXPAND_DIMS: the file tells the shape of the result."""
+    source, output = b.tensor(op, 0), b.output(op)
+    source.quantization, output.quantization  # noqa: B018 - errors for what is not int8
+    if source.elements != output.elements:
+        raise UnsupportedError(f"it turns the shape {source.shape} into {output.shape}")
+    b.finish(op, qnn.ReshapeOp(b.value(source), output.shape))
+
+
+def transpose(b: Builder, op: Operator) -> None:
+    """TRANSPOSE by a constant permutation."""
+    source, output = b.tensor(op, 0), b.output(op)
+    output.quantization  # noqa: B018 - an error for what is not int8
+    permutation = [int(axis) for axis in constant(b, op, 1, "permutation", "INT32").reshape(-1)]
+    if sorted(permutation) != list(range(len(source.shape))):
+        raise UnsupportedError(f"{permutation} is not a permutation of its axes")
+    b.finish(op, qnn.TransposeOp(b.value(source), permutation))
+
+
+def concatenation(b: Builder, op: Operator) -> None:
+    """CONCATENATION of inputs with the scale and zero point of the result, as TFLite Micro wants it."""
+    output = b.output(op)
+    sources = [b.tensor(op, position) for position in range(len(op.inputs))]
+    if any(source.quantization != output.quantization for source in sources):
+        raise UnsupportedError(
+            "its inputs and output must have one scale and zero point, as in TensorFlow Lite Micro"
+        )
+    if op.number("FusedActivationFunction") != 0:
+        raise UnsupportedError("its fused activation is not supported")
+    axis, rank = op.number("Axis"), len(output.shape)
+    if not -rank <= axis < rank:
+        raise UnsupportedError(f"its axis {axis} does not exist")
+    values = [b.value(source) for source in sources]
+    b.finish(op, qnn.ConcatOp(values, axis % rank, activation_type(output)))
+
+
+def softmax(b: Builder, op: Operator) -> None:
+    """SOFTMAX over the last axis."""
+    source, output = b.tensor(op, 0), b.output(op)
+    if output.quantization != Quantization((1 / 256,), -128):
+        raise UnsupportedError("its result must have scale 1/256 and zero point -128")
+    if not source.shape or source.shape[-1] > MAX_ROW:
+        raise UnsupportedError(f"its last axis must have at most {MAX_ROW} elements")
+    params = SoftmaxParams(**softmax_params(op.real("Beta") * source.quantization.scale))
+    b.finish(op, qnn.SoftmaxOp(b.value(source), params))
+
+
+def quantize(b: Builder, op: Operator) -> None:
+    """QUANTIZE from int8 to int8; that from float32 at an input is gone before operators are imported."""
+    source, output = b.tensor(op, 0), b.output(op)
+    q_in, q_out = source.quantization, output.quantization
+    multiplier, shift = quantize_multiplier(q_in.scale / q_out.scale)
+    rescale = Rescale(q_in.zero_point, multiplier, shift, q_out.zero_point)
+    b.finish(op, qnn.RescaleOp(b.value(source), rescale))
+
+
+def lookup(table: Table) -> Import:
+    """An element-wise function as a table."""
+
+    def run(b: Builder, op: Operator) -> None:
+        source, output = b.tensor(op, 0), b.output(op)
+        entries = table(op, source.quantization, output.quantization)
+        b.finish(op, qnn.LookupOp(b.value(source), b.constant(entries)))
+
+    return run
+
+
+OPERATORS: Mapping[str, Import] = {
+    "CONV_2D": convolution,
+    "DEPTHWISE_CONV_2D": convolution,
+    "FULLY_CONNECTED": fully_connected,
+    "ADD": add,
+    "AVERAGE_POOL_2D": pool,
+    "MAX_POOL_2D": pool,
+    "MEAN": mean,
+    "PAD": pad,
+    "PADV2": pad,
+    "RESHAPE": reshape,
+    "SQUEEZE": reshape,
+    "EXPAND_DIMS": reshape,
+    "TRANSPOSE": transpose,
+    "CONCATENATION": concatenation,
+    "SOFTMAX": softmax,
+    "QUANTIZE": quantize,
+    "RELU": lookup(lambda op, x, y: tables.relu_table(x, y, 0.0, None)),
+    "RELU_N1_TO_1": lookup(lambda op, x, y: tables.relu_table(x, y, -1.0, 1.0)),
+    "RELU6": lookup(lambda op, x, y: tables.relu6_table(x, y)),
+    "LEAKY_RELU": lookup(lambda op, x, y: tables.leaky_relu_table(x, y, op.real("Alpha"))),
+    "LOGISTIC": lookup(lambda op, x, y: tables.logistic_table(x, y)),
+    "TANH": lookup(lambda op, x, y: tables.tanh_table(x)),
+    "HARD_SWISH": lookup(lambda op, x, y: tables.hard_swish_table(x, y)),
+}
+"""By the schema's name. An operator raises ValueError, UnsupportedError if it is its own, for what it cannot import."""

@@ -1,0 +1,195 @@
+"""Small TensorFlow Lite files, written with the schema's own builders, and TensorFlow Lite Micro to run them."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import flatbuffers
+import numpy as np
+import pytest
+import tflite
+from xdsl.dialects.builtin import ModuleOp
+
+from sparsec.frontends.tflite import import_tflite
+from sparsec.frontends.tflite.model import Array
+from sparsec.interpreters.run import interpret
+from sparsec.interpreters.signature import entry_quantizations, main_function
+from sparsec.ir.shapes import shape_of
+
+SCHEMA = cast(Any, tflite)
+NETWORKS = ("ad01_int8", "ic_resnet8_int8", "kws_ref_model_int8", "vww_96_int8")
+
+
+@dataclass
+class TensorSpec:
+    """A tensor to write; `scales` empty means no quantization, `data` None a computed one."""
+
+    name: str
+    shape: Sequence[int]
+    scales: Sequence[float] = ()
+    zero_point: int = 0
+    dtype: str = "INT8"
+    data: Array | None = None
+    axis: int = 0
+    signature: Sequence[int] = ()
+
+
+@dataclass
+class OperatorSpec:
+    """An operator to write; `kind` is the name of its options table, "" for none."""
+
+    name: str
+    inputs: Sequence[int]
+    outputs: Sequence[int]
+    kind: str = ""
+    options: Mapping[str, float] = field(default_factory=dict[str, float])
+    old_code: bool = False
+    """Whether the code stands in the field of one byte only, as in old files."""
+
+
+def write(
+    tensors: Sequence[TensorSpec],
+    operators: Sequence[OperatorSpec],
+    inputs: Sequence[int] = (0,),
+    outputs: Sequence[int] | None = None,
+    subgraphs: int = 1,
+) -> bytes:
+    """The bytes of a model; by default the last tensor is its output."""
+    b: Any = flatbuffers.Builder(1024)
+    buffers = [_table(b, "Buffer")]
+    tensor_tables: list[int] = []
+    for spec in tensors:
+        position = 0
+        if spec.data is not None:
+            data = b.CreateNumpyVector(np.frombuffer(spec.data.tobytes(), np.uint8))
+            position = len(buffers)
+            buffers.append(_table(b, "Buffer", Data=data))
+        quantization = _quantization(b, spec)
+        fields: dict[str, int] = {
+            "Shape": b.CreateNumpyVector(np.array(spec.shape, np.int32)),
+            "Name": b.CreateString(spec.name),
+            "Type": getattr(SCHEMA.TensorType, spec.dtype),
+            "Buffer": position,
+            "Quantization": quantization,
+        }
+        if spec.signature:
+            fields["ShapeSignature"] = b.CreateNumpyVector(np.array(spec.signature, np.int32))
+        tensor_tables.append(_table(b, "Tensor", **fields))
+    codes: list[int] = []
+    operator_tables: list[int] = []
+    for index, spec in enumerate(operators):
+        number = getattr(SCHEMA.BuiltinOperator, spec.name)
+        code = {"DeprecatedBuiltinCode": min(number, 127)}
+        if not spec.old_code:
+            code["BuiltinCode"] = number
+        codes.append(_table(b, "OperatorCode", **code))
+        fields = {
+            "OpcodeIndex": index,
+            "Inputs": b.CreateNumpyVector(np.array(spec.inputs, np.int32)),
+            "Outputs": b.CreateNumpyVector(np.array(spec.outputs, np.int32)),
+        }
+        if spec.kind:
+            fields["BuiltinOptions"] = _table(b, spec.kind, **spec.options)
+            fields["BuiltinOptionsType"] = getattr(SCHEMA.BuiltinOptions, spec.kind)
+        operator_tables.append(_table(b, "Operator", **fields))
+    outputs = [len(tensors) - 1] if outputs is None else outputs
+    subgraph = _table(
+        b,
+        "SubGraph",
+        Tensors=_vector(b, tensor_tables),
+        Inputs=b.CreateNumpyVector(np.array(inputs, np.int32)),
+        Outputs=b.CreateNumpyVector(np.array(outputs, np.int32)),
+        Operators=_vector(b, operator_tables),
+    )
+    model = _table(
+        b,
+        "Model",
+        Version=3,
+        OperatorCodes=_vector(b, codes),
+        Subgraphs=_vector(b, [subgraph] * subgraphs),
+        Buffers=_vector(b, buffers),
+    )
+    b.Finish(model, b"TFL3")
+    return bytes(b.Output())
+
+
+def _table(b: Any, kind: str, **fields: float) -> int:
+    getattr(SCHEMA, f"{kind}Start")(b)
+    for name, value in fields.items():
+        getattr(SCHEMA, f"{kind}Add{name}")(b, value)
+    return getattr(SCHEMA, f"{kind}End")(b)
+
+
+def _vector(b: Any, offsets: Sequence[int]) -> int:
+    b.StartVector(4, len(offsets), 4)
+    for offset in reversed(offsets):
+        b.PrependUOffsetTRelative(offset)
+    return b.EndVector()
+
+
+def _quantization(b: Any, spec: TensorSpec) -> int:
+    scales = np.array(spec.scales, np.float32)
+    zero_points = np.full(len(spec.scales), spec.zero_point, np.int64)
+    return _table(
+        b,
+        "QuantizationParameters",
+        Scale=b.CreateNumpyVector(scales),
+        ZeroPoint=b.CreateNumpyVector(zero_points),
+        QuantizedDimension=spec.axis,
+    )
+
+
+def network(name: str) -> bytes:
+    """A network of MLPerf Tiny; skips the test where it is not there."""
+    root = os.environ.get("SPARSEC_MODELS")
+    default = Path(__file__).parents[4] / "shared" / "models"
+    path = (Path(root) if root else default) / "mlperf-tiny" / f"{name}.tflite"
+    if not path.exists():
+        pytest.skip(f"{name}.tflite is not there: set SPARSEC_MODELS to the folder of mlperf-tiny")
+    return path.read_bytes()
+
+
+def oracle(content: bytes, inputs: Sequence[Array]) -> list[Array]:
+    """What TensorFlow Lite Micro gives for each sample of `inputs`, one array [N, ..] for each output."""
+    runtime = cast(Any, pytest.importorskip("tflite_micro")).runtime
+    interpreter = runtime.Interpreter.from_bytes(content, arena_size=1 << 21)
+    outputs: list[list[Array]] = []
+    for sample in range(len(inputs[0])):
+        for index, array in enumerate(inputs):
+            interpreter.set_input(array[sample : sample + 1], index)
+        interpreter.invoke()
+        count = len(main_function(import_tflite(content)).function_type.outputs) if not outputs else len(outputs)
+        outputs = outputs or [[] for _ in range(count)]
+        for index, gathered in enumerate(outputs):
+            gathered.append(np.array(interpreter.get_output(index)))
+    return [np.concatenate(gathered) for gathered in outputs]
+
+
+def samples(module: ModuleOp, count: int, seed: int = 0) -> list[Array]:
+    """`count` random inputs, then all -128, all 127 and all zero point, one array for each argument."""
+    rng = np.random.default_rng(seed)
+    quantizations, _ = entry_quantizations(module)
+    found: list[Array] = []
+    for argument, quantization in zip(main_function(module).args, quantizations, strict=True):
+        shape = shape_of(argument.type)[1:]
+        constant = [np.full((1, *shape), n) for n in (-128, 127, quantization.zero_point)]
+        random = rng.integers(-128, 128, (count, *shape))
+        found.append(np.concatenate([random, *constant]).astype(np.int8))
+    return found
+
+
+def differing_bytes(content: bytes, count: int = 100) -> int:
+    """In how many bytes our interpreter and TensorFlow Lite Micro differ over `count` + 3 inputs."""
+    module = import_tflite(content)
+    module.verify()
+    inputs = samples(module, count)
+    ours = [
+        interpret(module, [array[i : i + 1] for array in inputs]) for i in range(len(inputs[0]))
+    ]
+    theirs = oracle(content, inputs)
+    return sum(
+        int(np.count_nonzero(np.concatenate([y[index] for y in ours]) != theirs[index]))
+        for index in range(len(theirs))
+    )
