@@ -1,4 +1,6 @@
-"""Models of PyTorch to `nn`: the only way into the compiler, and the only user of torch beside compress.
+"""Models of PyTorch to `nn` and of TensorFlow Lite to `qnn`: the only way into the compiler.
+
+Only this package and compress use torch.
 
 Importing this package does not import torch; `load` does.
 """
@@ -29,7 +31,7 @@ def _stamp(path: Path, layout: Layout) -> tuple[str, int, Layout]:
 
 @dataclass
 class Loaded:
-    """A model at the level of `nn`, and the example inputs its file carries.
+    """A model at the level of `nn`, of TensorFlow Lite at `qnn`, and the example inputs its file carries.
 
     `examples` has one float32 array [N, ..] for each input, in the layout that the entry takes;
     None if the file has none.
@@ -50,7 +52,7 @@ def load(
 
     An input of four dimensions is taken by `main` as NCHW, as torch does, or as NHWC; a result of
     four dimensions is given in the same layout. `input_shape` has one torch shape for each input,
-    for files that do not tell. Nothing is unpickled unless `trust_pickle` is set: then the file may
+    for files that do not tell. A model of TensorFlow Lite is NHWC whatever the layout says. Nothing is unpickled unless `trust_pickle` is set: then the file may
     run any code. Raises FrontendError, whose message starts with the path.
     """
     try:
@@ -88,6 +90,10 @@ def _load(
 ) -> Loaded:
     content = read_file(path)
     kind = kind_of(content)
+    if kind is Kind.TFLITE:
+        from sparsec.frontends.tflite import import_tflite
+
+        return Loaded(import_tflite(content), None)
     if kind is Kind.PICKLE:
         # Imported here, as all that reads tensors imports torch.
         from sparsec.frontends.pickled import exported_from_pickle, refuse_pickle

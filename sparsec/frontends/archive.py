@@ -27,6 +27,8 @@ class Kind(Enum):
     """An archive of torch.jit.save."""
     PICKLE = auto()
     """A file of torch.save, in a zip archive or bare."""
+    TFLITE = auto()
+    """A flatbuffer of TensorFlow Lite."""
 
 
 class Archive:
@@ -94,7 +96,6 @@ def read_file(path: Path) -> bytes:
 
 
 _OTHER_FORMATS: tuple[tuple[int, bytes, str], ...] = (
-    (4, b"TFL3", "a TensorFlow Lite model"),
     (4, b"ET", "an ExecuTorch program"),
     (0, b"\x89HDF", "an HDF5 file (Keras)"),
     (0, b"\x7fELF", "a compiled library"),
@@ -109,6 +110,8 @@ def kind_of(content: bytes) -> Kind:
     """What `content` is. Raises FrontendError for what no model can be read from."""
     if content.startswith(b"PK"):
         return _kind_of_archive(Archive(content))
+    if content[4:8] == b"TFL3":
+        return Kind.TFLITE
     for offset, magic, name in _OTHER_FORMATS:
         if content[offset:].startswith(magic):
             raise FrontendError(f"this is {name}, not a model of PyTorch: {HOW_TO_EXPORT}")

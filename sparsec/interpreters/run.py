@@ -6,10 +6,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.interpreter import Interpreter, InterpreterFunctions, PythonValues
-from xdsl.interpreters.func import FuncFunctions
 from xdsl.ir import Operation
 
 from sparsec.interpreters.calling import call_main
+from sparsec.interpreters.func import FuncFunctions
 from sparsec.interpreters.kernels import KernelFunctions, MemoryFunctions
 from sparsec.interpreters.nn import NnFunctions
 from sparsec.interpreters.qnn import QnnFunctions

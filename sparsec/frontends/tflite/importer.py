@@ -51,7 +51,9 @@ class _Importer:
     def entry(self, tensor: Tensor) -> Quantization:
         """Make an argument of an input; of a float32 one, what its QUANTIZE gives."""
         if tensor.data is not None or tensor.index in self.builder.values:
-            raise FrontendError(f"input {tensor.title} is constant or given twice: convert it again")
+            raise FrontendError(
+                f"input {tensor.title} is constant or given twice: convert it again"
+            )
         readers = [op for op in self.model.operators if tensor.index in op.inputs]
         if tensor.dtype != "FLOAT32" or not readers:
             quantization = _quantization(tensor, "input")
@@ -90,7 +92,9 @@ class _Importer:
             )
         source = makers[0].inputs[0]
         if readers or source < 0 or self.model.tensors[source].shape != tensor.shape:
-            raise FrontendError(f"output {tensor.title} in float32 is not at the end of the network")
+            raise FrontendError(
+                f"output {tensor.title} in float32 is not at the end of the network"
+            )
         self.borders.add(makers[0].index)
         return self.model.tensors[source]
 

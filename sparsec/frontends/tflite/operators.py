@@ -129,9 +129,8 @@ def fully_connected(b: Builder, op: Operator) -> None:
     input_scale, output_scale = source.quantization, output.quantization
     scales = scaling.weight_scales(weights, features, 0)
     if weights.scales.size == 1:
-        multiplier, shift = scaling.tensor_multiplier(input_scale, float(scales[0]), output_scale)
-    else:
-        multiplier, shift = scaling.channel_multipliers(input_scale, scales, output_scale)
+        scales = scales[:1]  # one multiplier for all
+    multiplier, shift = scaling.channel_multipliers(input_scale, scales, output_scale)
     clamp = scaling.activation_range(op.number("FusedActivationFunction"), output_scale)
     # Rows stand alone where the shapes allow it; else the input and the result are reshaped.
     fits = (*source.shape[:-1], features) == output.shape and source.shape[-1:] == (depth,)
@@ -159,7 +158,9 @@ def add(b: Builder, op: Operator) -> None:
     """ADD of two tensors of one shape."""
     left, right, output = b.tensor(op, 0), b.tensor(op, 1), b.output(op)
     if left.shape != right.shape:
-        raise UnsupportedError(f"it adds {left.shape} and {right.shape}: broadcasts are not supported")
+        raise UnsupportedError(
+            f"it adds {left.shape} and {right.shape}: broadcasts are not supported"
+        )
     q1, q2, q = left.quantization, right.quantization, output.quantization
     numbers = add_params(q1.scale, q2.scale, q.scale)
     if numbers["output_shift"] > 0:
@@ -180,7 +181,10 @@ def pool(b: Builder, op: Operator) -> None:
     source, output = b.tensor(op, 0), b.output(op)
     height, width, _ = image(source)
     q = output.quantization
-    if source.quantization.zero_point != q.zero_point or abs(source.quantization.scale - q.scale) > 1e-6:
+    if (
+        source.quantization.zero_point != q.zero_point
+        or abs(source.quantization.scale - q.scale) > 1e-6
+    ):
         raise UnsupportedError("its input and output must have one scale and zero point")
     kernel = op.number("FilterHeight"), op.number("FilterWidth")
     strides = op.number("StrideH"), op.number("StrideW")
@@ -207,7 +211,9 @@ def mean(b: Builder, op: Operator) -> None:
     height, width, channels = image(source)
     axes = {int(axis) % 4 for axis in constant(b, op, 1, "axes", "INT32").reshape(-1)}
     if axes != {1, 2}:
-        raise UnsupportedError(f"it reduces axes {sorted(axes)}, and only height and width are supported")
+        raise UnsupportedError(
+            f"it reduces axes {sorted(axes)}, and only height and width are supported"
+        )
     count = height * width
     if count * channels > _LARGEST_MEAN:
         raise UnsupportedError(f"its input is larger than {_LARGEST_MEAN} bytes")

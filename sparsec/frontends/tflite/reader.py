@@ -55,9 +55,7 @@ _DTYPES: dict[str, str] = {
 
 def _names(enumeration: type) -> dict[int, str]:
     """The names of an enumeration of the schema, by number."""
-    return {
-        value: name for name, value in vars(enumeration).items() if not name.startswith("_")
-    }
+    return {value: name for name, value in vars(enumeration).items() if not name.startswith("_")}
 
 
 _TENSOR_TYPES = _names(tflite.TensorType)
@@ -170,9 +168,7 @@ class _Reader:
         buffers = [self.buffer(b) for b in self.each(model.BuffersLength(), model.Buffers)]
         tensors = tuple(
             self.tensor(index, tensor, buffers)
-            for index, tensor in enumerate(
-                self.each(subgraph.TensorsLength(), subgraph.Tensors)
-            )
+            for index, tensor in enumerate(self.each(subgraph.TensorsLength(), subgraph.Tensors))
         )
         codes = [
             self.operator_name(code)
@@ -230,9 +226,7 @@ class _Reader:
         scales, zero_points, dimension = self.quantization(tensor.Quantization())
         return Tensor(index, name, dtype, shape, data, scales, zero_points, dimension)
 
-    def constant(
-        self, data: Array, dtype: str, shape: tuple[int, ...], title: str
-    ) -> Array | None:
+    def constant(self, data: Array, dtype: str, shape: tuple[int, ...], title: str) -> Array | None:
         """`data` as an array; what has a type of which no operator reads constants stays bytes."""
         if data.size == 0:
             return None

@@ -65,24 +65,16 @@ def activation_range(activation: int, output: Quantization) -> tuple[int, int]:
 def channel_multipliers(
     input: Quantization, filter_scales: Array, output: Quantization
 ) -> tuple[Array, Array]:
-    """int32 multipliers and shifts, one for each scale (`PopulateConvolutionQuantizationParams`)."""
+    """int32 multipliers and shifts, one for each scale (`PopulateConvolutionQuantizationParams`).
+
+    Also for the single scale of a fully connected layer: `GetQuantizedConvolutionMultipler` of
+    TensorFlow Lite Micro multiplies the two scales in `double`, where it once did in `float`.
+    """
     pairs = [
         quantize_multiplier(input.scale * float(scale) / output.scale) for scale in filter_scales
     ]
     multipliers, shifts = zip(*pairs, strict=True)
     return np.array(multipliers, np.int32), np.array(shifts, np.int32)
-
-
-def tensor_multiplier(
-    input: Quantization, filter_scale: float, output: Quantization
-) -> tuple[Array, Array]:
-    """The single multiplier and shift of a fully connected layer (`GetQuantizedConvolutionMultipler`).
-
-    Other than for convolutions, the product of the two scales is rounded to float32.
-    """
-    product = input.scale * filter_scale
-    multiplier, shift = quantize_multiplier(product / output.scale)
-    return np.array([multiplier], np.int32), np.array([shift], np.int32)
 
 
 def weight_scales(weights: Tensor, channels: int, axis: int) -> Array:

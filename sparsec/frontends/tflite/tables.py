@@ -31,9 +31,7 @@ def _table(values: Array) -> Array:
     return np.clip(values, -128, 127).astype(np.int8)
 
 
-def relu_table(
-    input: Quantization, output: Quantization, low: float, high: float | None
-) -> Array:
+def relu_table(input: Quantization, output: Quantization, low: float, high: float | None) -> Array:
     """A clamp to real bounds and a change of scale (`ReluQuantized`)."""
     multiplier, shift = quantize_multiplier(float32_quotient(input.scale, output.scale))
     scaled = requantize(_VALUES - input.zero_point, multiplier, shift).astype(np.int64)

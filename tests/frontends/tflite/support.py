@@ -160,7 +160,11 @@ def oracle(content: bytes, inputs: Sequence[Array]) -> list[Array]:
         for index, array in enumerate(inputs):
             interpreter.set_input(array[sample : sample + 1], index)
         interpreter.invoke()
-        count = len(main_function(import_tflite(content)).function_type.outputs) if not outputs else len(outputs)
+        count = (
+            len(main_function(import_tflite(content)).function_type.outputs)
+            if not outputs
+            else len(outputs)
+        )
         outputs = outputs or [[] for _ in range(count)]
         for index, gathered in enumerate(outputs):
             gathered.append(np.array(interpreter.get_output(index)))
