@@ -52,8 +52,9 @@ def load(
 
     An input of four dimensions is taken by `main` as NCHW, as torch does, or as NHWC; a result of
     four dimensions is given in the same layout. `input_shape` has one torch shape for each input,
-    for files that do not tell. A model of TensorFlow Lite is NHWC whatever the layout says. Nothing is unpickled unless `trust_pickle` is set: then the file may
-    run any code. Raises FrontendError, whose message starts with the path.
+    for files that do not tell. A model of TensorFlow Lite is NHWC whatever the layout says. Nothing
+    is unpickled unless `trust_pickle` is set: then the file may run any code. Raises FrontendError,
+    whose message starts with the path.
     """
     try:
         loaded = _load(path, input_layout, trust_pickle, input_shape)

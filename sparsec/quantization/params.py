@@ -6,6 +6,8 @@ input offset is its negative. A shift above 0 shifts left, as in CMSIS-NN and TF
 
 from dataclasses import dataclass
 
+from sparsec.quantization.requantize import MAX_SHIFT, MIN_SHIFT
+
 Clamp = tuple[int, int]
 FULL_RANGE: Clamp = (-128, 127)
 
@@ -19,6 +21,12 @@ def _check_zero_points(*zero_points: int) -> None:
     for zero_point in zero_points:
         if not -128 <= zero_point <= 127:
             raise ValueError(f"zero point {zero_point} is outside int8")
+
+
+def _check_shifts(*shifts: int) -> None:
+    for shift in shifts:
+        if not MIN_SHIFT <= shift <= MAX_SHIFT:
+            raise ValueError(f"shift {shift} is outside {MIN_SHIFT} to {MAX_SHIFT}")
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,7 @@ class Rescale:
 
     def __post_init__(self) -> None:
         _check_zero_points(self.input_zp, self.output_zp)
+        _check_shifts(self.shift)
         _check_clamp(self.clamp)
 
 
@@ -67,6 +76,7 @@ class AddParams:
 
     def __post_init__(self) -> None:
         _check_zero_points(self.input1_zp, self.input2_zp, self.output_zp)
+        _check_shifts(self.input1_shift, self.input2_shift, self.output_shift)
         _check_clamp(self.clamp)
 
 

@@ -14,11 +14,16 @@ from sparsec.quantization.arrays import Int32Array, Int64Array
 Q31_MAX = 2**31 - 1
 Q31_MIN = -(2**31)
 
+MIN_SHIFT, MAX_SHIFT = -30, 30
+"""What C defines: `1 << -shift` must be an int32, and so must `1 << shift`."""
+
 
 def quantize_multiplier(scale: float) -> tuple[int, int]:
     """The (multiplier, shift) nearest to `scale`, with multiplier 0 or in [2**30, 2**31).
 
-    TFLite's `QuantizeMultiplier`: rounds half away from zero; a scale below 2**-32 becomes (0, 0).
+    TFLite's `QuantizeMultiplier`: rounds half away from zero; a scale below 2**-31 becomes (0, 0).
+    (TFLite keeps one binary order more, whose shift CMSIS-NN's C leaves undefined. The products are
+    the same: accumulators below 2**30 times such a scale round to 0.)
     Raises ValueError for a negative or non-finite scale, and for one of 2**30 or more, which C cannot shift by.
     """
     if not math.isfinite(scale) or scale < 0:
@@ -30,9 +35,9 @@ def quantize_multiplier(scale: float) -> tuple[int, int]:
     multiplier = math.floor(fraction * 2**31 + 0.5)
     if multiplier == 2**31:
         multiplier, shift = 2**30, shift + 1
-    if shift < -31:
+    if shift < MIN_SHIFT:
         return 0, 0
-    if shift > 30:
+    if shift > MAX_SHIFT:
         raise ValueError(f"a scale of {scale} is too large for an int32 multiplier")
     return multiplier, shift
 

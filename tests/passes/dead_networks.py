@@ -56,7 +56,7 @@ class Planter:
         """Mostly wide, at times so narrow that it lets little through."""
         return self.draw(st.sampled_from([(-128, 127), (-128, 127), (ZERO, 127), (ZERO, 5)]))
 
-    def scales(self, channels: int, multipliers: int) -> tuple[SSAValue, ...]:
+    def scales(self, channels: int, multipliers: int) -> tuple[SSAValue, SSAValue, SSAValue]:
         """Bias, multiplier and shift; large biases are beyond what a clamp lets through."""
         bias = self.rng.integers(-4000, 4000, channels)
         bias *= self.rng.choice([0, 1, 100], channels, p=[0.5, 0.3, 0.2])

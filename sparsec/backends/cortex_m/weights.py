@@ -12,6 +12,7 @@ from sparsec.ir.constant import element_type_of
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.sparse import ComponentOp, matrix_shape
 from sparsec.quantization.int8 import accumulator_bound
+from sparsec.quantization.requantize import MIN_SHIFT
 
 INT32_LIMIT = 2**31
 
@@ -61,6 +62,8 @@ def check_accumulator(op: qnn.WeightedOp, channel_axis: int = 0) -> None:
     weights = required_constant(op, op.weights, "weights").array
     bias = required_constant(op, op.bias, "bias").array
     shift = required_constant(op, op.shift, "shift").array
+    if shift.min() < MIN_SHIFT:
+        raise failure(op, f"a shift of {shift.min()} is below {MIN_SHIFT}, which C does not define")
     bound = accumulator_bound(weights, bias, op.requant.data.input_zp, channel_axis=channel_axis)
     if (bound << np.maximum(shift, 0).astype(np.int64)).max() >= INT32_LIMIT:
         raise too_large(op)

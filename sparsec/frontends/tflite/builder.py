@@ -19,7 +19,7 @@ from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
-from sparsec.frontends.errors import UnsupportedError
+from sparsec.frontends.errors import FrontendError, UnsupportedError
 from sparsec.frontends.tflite.model import ABSENT, Array, Model, Operator, Tensor, short_name
 from sparsec.ir import qnn
 from sparsec.ir.layer import set_layer
@@ -34,8 +34,10 @@ class UnavailableError(Exception):
 class Builder:
     """Collects the operations of `main`; `values` are those of the model's tensors by index."""
 
-    def __init__(self, model: Model):
+    def __init__(self, model: Model, constant_bytes: int):
         self.model = model
+        self.constant_bytes = constant_bytes
+        """How many more bytes of constants may be made."""
         self.block = Block()
         self.values: dict[int, SSAValue] = {}
         self.unavailable: set[int] = set()
@@ -85,7 +87,7 @@ class Builder:
             raise UnavailableError
         if tensor.index in self.values:
             return self.values[tensor.index]
-        tensor.quantization  # noqa: B018 - an error for what is not int8
+        _ = tensor.quantization  # an error for what is not int8
         if tensor.data is not None:
             return self.constant_of(tensor)
         raise UnsupportedError(f"{tensor.title} is read before an operator computes it")
@@ -101,6 +103,11 @@ class Builder:
 
     def constant(self, array: Array, label: str | None = None) -> SSAValue:
         """A constant made by the compiler, or named for what it came from."""
+        self.constant_bytes -= array.nbytes
+        if self.constant_bytes < 0:
+            raise FrontendError(
+                "the operators share weights so often that they do not fit a microcontroller"
+            )
         op = qnn.ConstantOp(np.ascontiguousarray(array), label)
         self.block.add_op(op)
         return op.result
@@ -159,7 +166,7 @@ class Builder:
 
 def activation_type(tensor: Tensor) -> TensorType[IntegerType]:
     """The type of an int8 activation. Raises UnsupportedError for another."""
-    tensor.quantization  # noqa: B018 - an error for what is not int8
+    _ = tensor.quantization  # an error for what is not int8
     return TensorType(i8, tensor.shape)
 
 

@@ -3,6 +3,8 @@
 The one rule: a model is not refused at its first unsupported operator, but with the list of all.
 """
 
+from collections import defaultdict
+
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 
@@ -12,6 +14,9 @@ from sparsec.frontends.tflite.model import Model, Operator, Tensor
 from sparsec.frontends.tflite.operators import OPERATORS
 from sparsec.frontends.tflite.reader import read_model
 from sparsec.quantization.scheme import Quantization
+
+_SPARE_BYTES = 1 << 24
+"""Bytes of constants a network may have beyond a few times the size of its file."""
 
 _LISTED = 50
 """Unsupported operators that are listed; one more line tells how many more there are."""
@@ -23,15 +28,22 @@ def import_tflite(content: bytes) -> ModuleOp:
     Inputs and outputs in float32 are left out together with the QUANTIZE and DEQUANTIZE next to
     them: the int8 tensors are the entry. Raises FrontendError.
     """
-    return _Importer(read_model(content)).run()
+    return _Importer(read_model(content), _SPARE_BYTES + 4 * len(content)).run()
 
 
 class _Importer:
     """The state of an import."""
 
-    def __init__(self, model: Model):
+    def __init__(self, model: Model, constant_bytes: int):
         self.model = model
-        self.builder = Builder(model)
+        self.builder = Builder(model, constant_bytes)
+        self.readers: dict[int, list[Operator]] = defaultdict(list)
+        self.makers: dict[int, list[Operator]] = defaultdict(list)
+        for operator in model.operators:
+            for index in dict.fromkeys(operator.inputs):
+                self.readers[index].append(operator)
+            for index in dict.fromkeys(operator.outputs):
+                self.makers[index].append(operator)
         self.problems: list[str] = []
         self.borders: set[int] = set()
         """Operators at the borders that are left out."""
@@ -54,7 +66,7 @@ class _Importer:
             raise FrontendError(
                 f"input {tensor.title} is constant or given twice: convert it again"
             )
-        readers = [op for op in self.model.operators if tensor.index in op.inputs]
+        readers = self.readers[tensor.index]
         if tensor.dtype != "FLOAT32" or not readers:
             quantization = _quantization(tensor, "input")
             self.builder.argument(tensor, quantization)
@@ -83,8 +95,7 @@ class _Importer:
         """The int8 tensor that is an output, or that is given as one in float32."""
         if tensor.dtype != "FLOAT32":
             return tensor
-        makers = [op for op in self.model.operators if tensor.index in op.outputs]
-        readers = [op for op in self.model.operators if tensor.index in op.inputs]
+        makers, readers = self.makers[tensor.index], self.readers[tensor.index]
         if len(makers) != 1 or makers[0].name != "DEQUANTIZE" or len(makers[0].inputs) != 1:
             raise FrontendError(
                 f"output {tensor.title} is float32 and not dequantized from int8: "
@@ -103,6 +114,8 @@ class _Importer:
         try:
             if operator.name not in OPERATORS:
                 raise UnsupportedError("")
+            if any(len(self.makers[index]) > 1 for index in operator.outputs):
+                raise UnsupportedError("another operator computes its result as well")
             self.builder.enter(operator)
             OPERATORS[operator.name](self.builder, operator)
             return

@@ -257,7 +257,7 @@ def pad(b: Builder, op: Operator) -> None:
 def reshape(b: Builder, op: Operator) -> None:
     """RESHAPE, SQUEEZE and EXPAND_DIMS: the file tells the shape of the result."""
     source, output = b.tensor(op, 0), b.output(op)
-    source.quantization, output.quantization  # noqa: B018 - errors for what is not int8
+    _ = source.quantization, output.quantization  # errors for what is not int8
     if source.elements != output.elements:
         raise UnsupportedError(f"it turns the shape {source.shape} into {output.shape}")
     b.finish(op, qnn.ReshapeOp(b.value(source), output.shape))
@@ -266,7 +266,7 @@ def reshape(b: Builder, op: Operator) -> None:
 def transpose(b: Builder, op: Operator) -> None:
     """TRANSPOSE by a constant permutation."""
     source, output = b.tensor(op, 0), b.output(op)
-    output.quantization  # noqa: B018 - an error for what is not int8
+    _ = output.quantization  # an error for what is not int8
     permutation = [int(axis) for axis in constant(b, op, 1, "permutation", "INT32").reshape(-1)]
     if sorted(permutation) != list(range(len(source.shape))):
         raise UnsupportedError(f"{permutation} is not a permutation of its axes")

@@ -26,6 +26,8 @@ IDENTIFIER = b"TFL3"
 _SCHEMA_VERSION = 3
 _MAX_RANK = 6
 _MAX_ELEMENTS = 1 << 28
+_MAX_TENSORS = 1 << 14
+_MAX_OPERATORS = 1 << 12
 _SPARE_BUDGET = 1 << 20
 _BUDGET_FOR_EACH_BYTE = 4
 
@@ -71,6 +73,9 @@ class _CheckedTable(Table):
     """A table of flatbuffers that looks at no byte outside the file."""
 
     __slots__ = ()
+
+    Bytes: bytes
+    Pos: int
 
     def Get(self, flags: Any, off: int) -> Any:
         if not 0 <= off <= len(self.Bytes) - flags.bytewidth:
@@ -165,6 +170,11 @@ class _Reader:
                 "convert a single signature without control flow"
             )
         subgraph: Any = self.checked(model.Subgraphs(0))
+        if subgraph.TensorsLength() > _MAX_TENSORS or subgraph.OperatorsLength() > _MAX_OPERATORS:
+            raise FrontendError(
+                f"the model has more than {_MAX_TENSORS} tensors or {_MAX_OPERATORS} operators: "
+                "this is no model for a microcontroller"
+            )
         buffers = [self.buffer(b) for b in self.each(model.BuffersLength(), model.Buffers)]
         tensors = tuple(
             self.tensor(index, tensor, buffers)
@@ -194,7 +204,7 @@ class _Reader:
             )
         # Not `numbers`: large and shared, charged where a tensor makes an array of it.
         data = buffer.DataAsNumpy()
-        return data if isinstance(data, np.ndarray) else np.zeros(0, np.uint8)
+        return cast(Array, data) if isinstance(data, np.ndarray) else np.zeros(0, np.uint8)
 
     def tensor(self, index: int, tensor: Any, buffers: list[Array]) -> Tensor:
         name = self.text(tensor.Name())
@@ -220,7 +230,7 @@ class _Reader:
             raise damaged(f"{title} has the unknown type {tensor.Type()}")
         if tensor.Buffer() >= len(buffers):
             raise damaged(f"{title} has no buffer")
-        data = self.constant(buffers[tensor.Buffer()], dtype, shape, title)
+        data = self.constant(buffers[int(tensor.Buffer())], dtype, shape, title)
         if data is None and 0 in shape:
             raise FrontendError(f"{title} is empty: give every axis a size of at least 1")
         scales, zero_points, dimension = self.quantization(tensor.Quantization())
@@ -257,7 +267,7 @@ class _Reader:
     def operator(self, index: int, operator: Any, codes: list[str], tensors: int) -> Operator:
         if operator.OpcodeIndex() >= len(codes):
             raise damaged(f"operator {index} is of no kind")
-        name = codes[operator.OpcodeIndex()]
+        name = codes[int(operator.OpcodeIndex())]
         return Operator(
             index,
             name,

@@ -153,19 +153,14 @@ def network(name: str) -> bytes:
 
 def oracle(content: bytes, inputs: Sequence[Array]) -> list[Array]:
     """What TensorFlow Lite Micro gives for each sample of `inputs`, one array [N, ..] for each output."""
-    runtime = cast(Any, pytest.importorskip("tflite_micro")).runtime
+    runtime = pytest.importorskip("tflite_micro").runtime
     interpreter = runtime.Interpreter.from_bytes(content, arena_size=1 << 21)
-    outputs: list[list[Array]] = []
+    count = len(main_function(import_tflite(content)).function_type.outputs)
+    outputs: list[list[Array]] = [[] for _ in range(count)]
     for sample in range(len(inputs[0])):
         for index, array in enumerate(inputs):
             interpreter.set_input(array[sample : sample + 1], index)
         interpreter.invoke()
-        count = (
-            len(main_function(import_tflite(content)).function_type.outputs)
-            if not outputs
-            else len(outputs)
-        )
-        outputs = outputs or [[] for _ in range(count)]
         for index, gathered in enumerate(outputs):
             gathered.append(np.array(interpreter.get_output(index)))
     return [np.concatenate(gathered) for gathered in outputs]
