@@ -15,7 +15,10 @@ void sparsec_requantize_s8(const int32_t input_offset,
 {
     for (int32_t i = 0; i < size; i++)
     {
-        output[i] = sparsec_output(
-            input[i] + input_offset, quant_params->multiplier, quant_params->shift, output_offset, activation);
+        output[i] = sparsec_output(input[i] + input_offset,
+                                   quant_params->multiplier,
+                                   quant_params->shift,
+                                   output_offset,
+                                   activation);
     }
 }

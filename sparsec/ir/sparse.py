@@ -5,6 +5,7 @@ output channel.
 """
 
 from math import prod
+from typing import cast
 
 from xdsl.dialects.builtin import I8, AnyTensorTypeConstr, NoneAttr, StringAttr, TensorType
 from xdsl.ir import Attribute, Data, Dialect, SSAValue
@@ -71,12 +72,13 @@ def verify_encoding(type: Attribute) -> None:
     xDSL does not look at encodings: every operation that takes encoded tensors calls this.
     """
     assert isinstance(type, TensorType)
-    if isinstance(type.encoding, NoneAttr):
+    encoding = type.encoding
+    if isinstance(encoding, NoneAttr):
         return
-    if not isinstance(type.encoding, EncodingAttr):
-        raise VerifyException(f"{type.encoding} is not a sparse encoding")
+    if not isinstance(encoding, EncodingAttr):
+        raise VerifyException(f"{encoding} is not a sparse encoding")
     try:
-        type.encoding.data.check(matrix_shape(type))
+        encoding.data.check(matrix_shape(cast(Attribute, type)))
     except ValueError as error:
         raise VerifyException(str(error)) from error
 
