@@ -57,7 +57,10 @@ CASES: dict[str, tuple[Callable[[], bytes], str]] = {
     "zip_of_something": (lambda: zip_of(readme=b"hello"), "this zip archive is not a model"),
     "gzip": (lambda: gzip.compress(b"hello"), "this is a gzip archive, not a model of PyTorch"),
     "numpy": (numpy_file, "this is a numpy array, not a model of PyTorch"),
-    "tflite": (lambda: b"\x1c\0\0\0TFL3" + bytes(64), "this is a TensorFlow Lite model"),
+    "tflite": (
+        lambda: b"\x1c\0\0\0TFL3" + bytes(64),
+        "this is a TensorFlow Lite file of version 0, only version 3 is known",
+    ),
     "not_json": (
         lambda: zip_of(archive_format=b"pt2", **{"models/model.json": b"[[["}),
         "'models/model.json' in the archive is not JSON",

@@ -28,7 +28,7 @@ def mutated(content: bytes, rng: np.random.Generator, structure: list[int]) -> b
             int(rng.choice(structure)) if rng.random() < 0.9 else int(rng.integers(len(data)))
         )
         position = min(position, len(data) - 4)
-        match rng.integers(0, 4):
+        match int(rng.integers(0, 4)):
             case 0:
                 data[position] ^= 1 << int(rng.integers(0, 8))
             case 1:
