@@ -4,14 +4,18 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from hypothesis import HealthCheck, given, note, settings
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, TensorType, i8
 from xdsl.ir import Operation, SSAValue
 
 from sparsec.analysis.dead_channels import dead_channels, read_elements
 from sparsec.analysis.intervals import intervals
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import main_function
+from sparsec.ir import qnn
 from sparsec.ir.shapes import shape_of
+from sparsec.quantization.params import Requant
+from sparsec.quantization.window import Pool
+from tests.end_to_end.building import Builder
 from tests.end_to_end.road import extreme_and_random
 from tests.passes.dead_networks import planted_modules
 
@@ -72,3 +76,15 @@ def test_a_channel_is_dead_if_none_of_its_elements_is_read():
     read = np.zeros((1, 2, 2, 3), np.bool_)
     read[0, 1, 0, 2] = True
     assert dead_channels(read).tolist() == [True, True, False]
+
+
+def test_a_pool_reads_what_its_windows_cover():
+    net = Builder()
+    x = net.input((1, 4, 5, 2))
+    pool = Pool((2, 2), kernel=(2, 2))
+    y = net.layer(qnn.MaxPool2dOp(x, pool, Requant(), TensorType(i8, (1, 2, 2, 2))))
+    module = net.module([y])
+    read = read_elements(main_function(module).body.block)[x]
+    expected = np.ones((1, 4, 5, 2), np.bool_)
+    expected[:, :, 4] = False
+    np.testing.assert_array_equal(read, expected)

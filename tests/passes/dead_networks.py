@@ -13,7 +13,7 @@ from sparsec.analysis.weighted_layer import weighted_layer
 from sparsec.ir import qnn
 from sparsec.ir.shapes import shape_of
 from sparsec.quantization.int8 import add_params
-from sparsec.quantization.params import AddParams, Clamp, Requant, Rescale
+from sparsec.quantization.params import FULL_RANGE, AddParams, Clamp, Requant, Rescale
 from sparsec.quantization.window import Border, Pool, Window
 from tests.end_to_end.building import Builder
 from tests.end_to_end.networks import Drawing, draw_network
@@ -39,6 +39,13 @@ def planted(draw: st.DrawFn, rng: np.random.Generator, shape: tuple[int, ...]) -
         np.moveaxis(w, axis, 0)[rng.random(shape[axis]) < share] = 0
     w[rng.random(shape) < draw(st.sampled_from([0.0, 0.0, 0.5]))] = 0
     return w
+
+
+def addition(a: SSAValue, b: SSAValue, clamp: Clamp = FULL_RANGE) -> qnn.AddOp:
+    """The sum of two values of usual scales."""
+    numbers = add_params(0.1, 0.07, 0.12)
+    params = AddParams(**numbers, input1_zp=ZERO, input2_zp=ZERO, output_zp=ZERO, clamp=clamp)
+    return qnn.AddOp(a, b, params)
 
 
 class Planter:
@@ -108,11 +115,7 @@ class Planter:
         return self.net.layer(qnn.LinearOp(x, weights, *scales, requant, type))
 
     def add(self, a: SSAValue, b: SSAValue) -> SSAValue:
-        numbers = add_params(0.1, 0.07, 0.12)
-        params = AddParams(
-            **numbers, input1_zp=ZERO, input2_zp=ZERO, output_zp=ZERO, clamp=self.clamp()
-        )
-        return self.net.layer(qnn.AddOp(a, b, params))
+        return self.net.layer(addition(a, b, self.clamp()))
 
     def concat(self, a: SSAValue, b: SSAValue, axis: int = -1) -> SSAValue:
         shape = list(shape_of(a.type))
