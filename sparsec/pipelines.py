@@ -56,6 +56,11 @@ def qnn(options: PipelineOptions) -> list[str]:
     return [f"quantize{{linear-weights={options.linear_weights}}}", "fold-qdq", "cse", "dce"]
 
 
+def lossless() -> list[str]:
+    """From an int8 network to a smaller one that gives the same bytes for every input."""
+    return ["fold-requantize", "fuse-pad", "eliminate-dead-channels", "cse", "dce"]
+
+
 def kernels(options: PipelineOptions) -> list[str]:
     """From an int8 network to calls of kernels in planned memory."""
     select = f"target={options.target} format={options.weights}"
@@ -74,7 +79,7 @@ def pipeline(emit: Emit, options: PipelineOptions) -> str:
     """The passes from any level down to `emit`."""
     passes = nn(options)
     if emit != "nn":
-        passes += qnn(options)
+        passes += qnn(options) + lossless()
     if emit in ("kernels", "c"):
         passes += kernels(options)
     return ",".join(passes)

@@ -1,5 +1,6 @@
 """What `qnn` means: the numpy oracle of `sparsec.quantization.int8`, one line for each operation."""
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,6 +19,15 @@ Array: TypeAlias = np.ndarray[Any, Any]
 def reshape(x: Array, shape: tuple[int, ...], batched: bool) -> Array:
     """`x` in `shape`, whose leading 1 stands for any batch when `batched`."""
     return x.reshape(-1, *shape[1:]) if batched else x.reshape(shape)
+
+
+def same_batch(arrays: Sequence[Array]) -> list[Array]:
+    """`arrays` with as many samples each: a constant has one for all."""
+    samples = max(len(array) for array in arrays)
+    return [
+        np.broadcast_to(array, (samples, *array.shape[1:])) if len(array) == 1 else array
+        for array in arrays
+    ]
 
 
 def convolve(
@@ -166,7 +176,7 @@ class QnnFunctions(InterpreterFunctions):
 
     @impl(qnn.AddOp)
     def add(self, _: Interpreter, op: qnn.AddOp, args: PythonValues) -> PythonValues:
-        lhs, rhs = args
+        lhs, rhs = same_batch(args)
         return (add(lhs, rhs, op.params.data),)
 
     @impl(qnn.MaxPool2dOp)
@@ -194,7 +204,8 @@ class QnnFunctions(InterpreterFunctions):
 
     @impl(qnn.ConcatOp)
     def concat(self, _: Interpreter, op: qnn.ConcatOp, args: PythonValues) -> PythonValues:
-        return (np.concatenate(args, op.axis.value.data),)
+        axis = op.axis.value.data
+        return (np.concatenate(args if axis == 0 else same_batch(args), axis),)
 
     @impl(sparse.ComponentOp)
     def component(self, _: Interpreter, op: sparse.ComponentOp, args: PythonValues) -> PythonValues:

@@ -71,6 +71,12 @@ class KernelOp(IRDLOperation, ABC):
         """The operands the function writes: its outputs and its scratch memory."""
 
 
+class RuntimeOp(KernelOp, ABC):
+    """A function of the runtime."""
+
+    HEADER: ClassVar[str] = "sparsec.h"
+
+
 def dims(n: int, h: int, w: int, c: int) -> CStruct:
     """CMSIS-NN's shape of a tensor."""
     return CStruct("cmsis_nn_dims", {"n": n, "h": h, "w": w, "c": c})

@@ -5,7 +5,14 @@ from typing import ClassVar
 from xdsl.irdl import irdl_attr_definition
 
 from sparsec.ir.record import RecordAttr
-from sparsec.quantization.params import AddParams, Requant, Rescale, SoftmaxParams
+from sparsec.quantization.params import (
+    AddParams,
+    MulParams,
+    PreluParams,
+    Requant,
+    Rescale,
+    SoftmaxParams,
+)
 
 
 @irdl_attr_definition
@@ -38,3 +45,19 @@ class SoftmaxParamsAttr(RecordAttr[SoftmaxParams]):
 
     name = "qnn.softmax_params"
     RECORD: ClassVar = SoftmaxParams
+
+
+@irdl_attr_definition
+class MulParamsAttr(RecordAttr[MulParams]):
+    """`#qnn.mul_params<input1_zp = .., input2_zp = .., multiplier = .., ..>`."""
+
+    name = "qnn.mul_params"
+    RECORD: ClassVar = MulParams
+
+
+@irdl_attr_definition
+class PreluParamsAttr(RecordAttr[PreluParams]):
+    """`#qnn.prelu_params<input_zp = .., alpha_zp = .., multiplier = .., ..>`."""
+
+    name = "qnn.prelu_params"
+    RECORD: ClassVar = PreluParams

@@ -34,7 +34,22 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from sparsec.ir.constant import DenseConstantOp
-from sparsec.ir.params import AddParamsAttr, RequantAttr, RescaleAttr, SoftmaxParamsAttr
+from sparsec.ir.params import (
+    AddParamsAttr,
+    MulParamsAttr,
+    PreluParamsAttr,
+    RequantAttr,
+    RescaleAttr,
+    SoftmaxParamsAttr,
+)
+from sparsec.ir.qnn_elementwise import (
+    BroadcastAddOp,
+    MaximumOp,
+    MinimumOp,
+    MulOp,
+    PreluOp,
+    SubOp,
+)
 from sparsec.ir.shapes import (
     expect_shape,
     image_shape,
@@ -455,6 +470,19 @@ Qnn = Dialect(
         ReshapeOp,
         TransposeOp,
         ConcatOp,
+        MulOp,
+        SubOp,
+        BroadcastAddOp,
+        MaximumOp,
+        MinimumOp,
+        PreluOp,
     ],
-    [RequantAttr, RescaleAttr, AddParamsAttr, SoftmaxParamsAttr],
+    [
+        RequantAttr,
+        RescaleAttr,
+        AddParamsAttr,
+        SoftmaxParamsAttr,
+        MulParamsAttr,
+        PreluParamsAttr,
+    ],
 )

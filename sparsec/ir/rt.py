@@ -18,7 +18,7 @@ from sparsec.ir.constant import ui8, ui16
 from sparsec.ir.kernel import (
     CArgument,
     CStruct,
-    KernelOp,
+    RuntimeOp,
     activation,
     context,
     dims,
@@ -28,6 +28,7 @@ from sparsec.ir.kernel import (
     tile,
 )
 from sparsec.ir.params import RequantAttr, RescaleAttr
+from sparsec.ir.rt_elementwise import AddOp, MaximumOp, MinimumOp, MulOp, PreluOp
 from sparsec.ir.shapes import (
     expect_shape,
     image_shape,
@@ -40,12 +41,6 @@ from sparsec.ir.shapes import (
 from sparsec.ir.window import BorderAttr, WindowAttr
 from sparsec.quantization.params import Requant, Rescale
 from sparsec.quantization.window import Border, Window
-
-
-class RuntimeOp(KernelOp, ABC):
-    """A function of the runtime."""
-
-    HEADER: ClassVar[str] = "sparsec.h"
 
 
 class FoldedBiasOp(RuntimeOp, ABC):
@@ -507,5 +502,10 @@ Rt = Dialect(
         PadOp,
         TransposeOp,
         ConcatenateOp,
+        MulOp,
+        AddOp,
+        MaximumOp,
+        MinimumOp,
+        PreluOp,
     ],
 )

@@ -120,3 +120,27 @@ def verify_concatenation(axis: int, inputs: Sequence[Attribute], result: Attribu
         ):
             raise VerifyException(f"{type} cannot be concatenated with {inputs[0]}")
     expect_shape(result, total, "result")
+
+
+def without_leading_ones(shape: Sequence[int]) -> tuple[int, ...]:
+    """`shape` from its first axis on that is not 1."""
+    kept = list(shape)
+    while kept and kept[0] == 1:
+        kept.pop(0)
+    return tuple(kept)
+
+
+def is_repeated(shape: Sequence[int], result: Sequence[int]) -> bool:
+    """Whether repeating a tensor of `shape` end to end broadcasts it to the shape `result`."""
+    inner = without_leading_ones(shape)
+    return inner == tuple(result)[len(result) - len(inner) :] and len(shape) <= len(result)
+
+
+def verify_repeated(operands: Sequence[Attribute], result: Attribute) -> None:
+    """One of `operands` has the shape of `result`; each is repeated end to end to fill it."""
+    target = shape_of(result)
+    for type in operands:
+        if not is_repeated(shape_of(type), target):
+            raise VerifyException(f"{type} repeated does not give {result}")
+    if target not in (shape_of(type) for type in operands):
+        raise VerifyException(f"an operand must have the shape of the result {result}")

@@ -87,3 +87,46 @@ class SoftmaxParams:
     multiplier: int
     shift: int
     diff_min: int
+
+
+@dataclass(frozen=True)
+class MulParams:
+    """clamp(requantize((a - input1_zp) * (b - input2_zp), multiplier, shift) + output_zp)."""
+
+    input1_zp: int
+    input2_zp: int
+    multiplier: int
+    shift: int
+    output_zp: int
+    clamp: Clamp = FULL_RANGE
+
+    def __post_init__(self) -> None:
+        _check_zero_points(self.input1_zp, self.input2_zp, self.output_zp)
+        _check_product_shift(self.shift)
+        _check_clamp(self.clamp)
+
+
+@dataclass(frozen=True)
+class PreluParams:
+    """`multiplier` and `shift` where x >= input_zp, those of alpha for the product elsewhere."""
+
+    input_zp: int
+    alpha_zp: int
+    multiplier: int
+    shift: int
+    alpha_multiplier: int
+    alpha_shift: int
+    output_zp: int
+    clamp: Clamp = FULL_RANGE
+
+    def __post_init__(self) -> None:
+        _check_zero_points(self.input_zp, self.alpha_zp, self.output_zp)
+        _check_product_shift(self.shift)
+        _check_product_shift(self.alpha_shift)
+        _check_clamp(self.clamp)
+
+
+def _check_product_shift(shift: int) -> None:
+    """A product of two centred int8 has 16 bits: shifted further left it would leave int32."""
+    if not MIN_SHIFT <= shift <= 14:
+        raise ValueError(f"shift {shift} of a product is outside {MIN_SHIFT} to 14")

@@ -38,7 +38,7 @@ TARGET = "sparsec.target"
 class Compilation:
     """A network on its way down, with what was learnt of it.
 
-    `pipeline` is the text of its passes. `quantized` is the module as it left the `qnn` stage, the
+    `pipeline` is the text of its passes. `quantized` is the module as it left `fold-qdq`, the
     oracle of everything below.
     """
 
@@ -141,9 +141,9 @@ def compile_model(
     progress(f"reading {args.model}")
     if is_ir(args.model):
         module = read_ir(ctx, args.model)
-        check_level(args, module, emit)
     else:
         module, examples = read_model(args)
+    check_level(args, module, emit)
     options = pipeline_options(args, cpu, module, examples)
     compilation = Compilation(
         chosen_name(args, module), cpu, module, pipelines.pipeline(emit, options)
@@ -165,6 +165,7 @@ def compile_model(
     if level_of(module) is Level.QNN:
         compilation.quantized = module.clone()
         compilation.inputs, compilation.outputs = entry_quantizations(module)
+    run_passes(ctx, module, pipelines.lossless(), callbacks)
     if emit in ("kernels", "c"):
         run_passes(ctx, module, pipelines.kernels(options), callbacks)
     return compilation
@@ -187,7 +188,7 @@ def chosen_name(args: argparse.Namespace, module: ModuleOp) -> str:
 
 
 def check_level(args: argparse.Namespace, module: ModuleOp, emit: pipelines.Emit) -> None:
-    """UserError when IR that is read is already below what is asked for."""
+    """UserError when what is read is already below what is asked for."""
     level = level_of(module).value
     if pipelines.STAGES.index(level) > pipelines.STAGES.index(emit):
         raise UserError(

@@ -66,14 +66,8 @@ class Parser(argparse.ArgumentParser):
         raise UserError(f"{message}{meant} (try {self.prog} --help)")
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """The model, how to read it and how to compile it."""
-    parser.add_argument(
-        "model",
-        metavar="MODEL",
-        help="an exported program (.pt2, .pt), TorchScript (.pt), a pickled module (see "
-        "--trust-pickle), or IR text of any level (.mlir, or - for standard input)",
-    )
+def add_reading_options(parser: argparse.ArgumentParser) -> None:
+    """How to read a model."""
     group = parser.add_argument_group("reading the model")
     group.add_argument(
         "--input-layout",
@@ -94,11 +88,18 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         metavar="N,C,H,W",
         help="shape of an input of a model that does not tell it, e.g. 1,3,32,32; repeat per input",
     )
-    group.add_argument(
-        "--name",
-        type=c_identifier,
-        help="name of the network in C, e.g. lenet; default: from the file name",
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """The model, how to read it and how to compile it."""
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help="an exported program (.pt2, .pt), TorchScript (.pt), a pickled module (see "
+        "--trust-pickle), int8 TensorFlow Lite (.tflite), or IR text of any level (.mlir, or - for "
+        "standard input)",
     )
+    add_reading_options(parser)
     group = parser.add_argument_group("quantization")
     group.add_argument(
         "--calibrate",
@@ -125,6 +126,11 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="scales of the weights of linear layers; default per-channel",
     )
     group = parser.add_argument_group("code generation")
+    group.add_argument(
+        "--name",
+        type=c_identifier,
+        help="name of the network in C, e.g. lenet; default: from the file name",
+    )
     group.add_argument(
         "--target",
         metavar="CPU",

@@ -76,6 +76,12 @@ def read_inputs(
 
 def read_input(file: str, shape: tuple[int, ...], quantization: Quantization) -> Array:
     """The samples of one .npy file as int8 [N, ..]."""
+    samples = read_samples(file, shape)
+    return samples if samples.dtype == np.int8 else quantized([samples], [quantization])[0]
+
+
+def read_samples(file: str, shape: tuple[int, ...]) -> Array:
+    """The samples of one .npy file as they are, int8 or float32 [N, ..]. UserError if they do not fit."""
     try:
         with open(file, "rb") as stream:  # numpy leaves damaged files open
             array: object = np.load(stream, allow_pickle=False)
@@ -95,7 +101,7 @@ def read_input(file: str, shape: tuple[int, ...], quantization: Quantization) ->
         return samples
     if samples.dtype.kind != "f" or not np.isfinite(samples).all():
         raise UserError(f"{file} must hold finite float32 or int8 values, not {samples.dtype}")
-    return quantized([samples.astype(np.float32)], [quantization])[0]
+    return samples.astype(np.float32)
 
 
 def execute(

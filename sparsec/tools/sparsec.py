@@ -1,4 +1,4 @@
-"""`sparsec`: the compiler. `sparsec MODEL --emit=c` writes C; `sparsec run MODEL` runs it.
+"""`sparsec`: the compiler. `sparsec MODEL --emit=c` writes C; other commands look at networks.
 
 What compiles is imported once the options are read, so that --help and mistakes answer at once.
 """
@@ -29,8 +29,9 @@ def parser() -> argparse.ArgumentParser:
     """The options of the compiler."""
     result = Parser(
         prog="sparsec",
-        description="Compile a PyTorch model to C for Cortex-M. "
-        "(sparsec run --help: build and run it.)",
+        description="Compile a PyTorch or int8 TensorFlow Lite model to C for Cortex-M. Also: "
+        "sparsec run builds and runs it, sparsec analyze shows what each layer costs, "
+        "sparsec diff compares two models (each has --help).",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -120,7 +121,25 @@ def run_command(arguments: Sequence[str]) -> int:
     return run_command.main(arguments)
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"run": run_command}
+def analyze_command(arguments: Sequence[str]) -> int:
+    """`sparsec analyze MODEL`: what each layer costs."""
+    from sparsec.tools import analyze_command
+
+    return analyze_command.main(arguments)
+
+
+def diff_command(arguments: Sequence[str]) -> int:
+    """`sparsec diff A B`: compare two networks."""
+    from sparsec.tools import diff_command
+
+    return diff_command.main(arguments)
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "analyze": analyze_command,
+    "diff": diff_command,
+    "run": run_command,
+}
 """Commands by their first word; without one, `sparsec` compiles."""
 
 

@@ -1,0 +1,194 @@
+"""The operations of `rt` on two buffers element by element; each operand is repeated end to end."""
+
+from abc import ABC
+from collections.abc import Sequence
+from typing import ClassVar
+
+from xdsl.dialects.builtin import I8, IntegerAttr, MemRefType, i64
+from xdsl.ir import SSAValue
+from xdsl.irdl import irdl_op_definition, operand_def, prop_def
+from xdsl.utils.exceptions import VerifyException
+
+from sparsec.ir.kernel import CArgument, CStruct, RuntimeOp, activation, element_count
+from sparsec.ir.params import AddParamsAttr, MulParamsAttr, PreluParamsAttr
+from sparsec.ir.shapes import expect_shape, shape_of, verify_repeated
+from sparsec.quantization.params import AddParams, MulParams, PreluParams
+
+
+class ElementwiseOp(RuntimeOp, ABC):
+    """A function of two buffers and their sizes."""
+
+    lhs = operand_def(MemRefType[I8])
+    rhs = operand_def(MemRefType[I8])
+    output = operand_def(MemRefType[I8])
+
+    def verify_(self) -> None:
+        verify_repeated([self.lhs.type, self.rhs.type], self.output.type)
+
+    def buffers(self) -> Sequence[CArgument]:
+        """Sizes and pointers, the last arguments of the call."""
+        return (
+            element_count(self.lhs.type),
+            self.lhs,
+            element_count(self.rhs.type),
+            self.rhs,
+            element_count(self.output.type),
+            self.output,
+        )
+
+    def written(self) -> Sequence[SSAValue]:
+        return (self.output,)
+
+
+def per_tensor(multiplier: int, shift: int) -> CStruct:
+    """CMSIS-NN's multiplier and shift of a whole tensor."""
+    return CStruct("cmsis_nn_per_tensor_quant_params", {"multiplier": multiplier, "shift": shift})
+
+
+@irdl_op_definition
+class MulOp(ElementwiseOp):
+    """`sparsec_mul_s8`."""
+
+    name = "rt.mul_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_mul_s8"
+
+    params = prop_def(MulParamsAttr)
+
+    assembly_format = (
+        "$lhs `,` $rhs $params `into` $output attr-dict `:` "
+        "type($lhs) `,` type($rhs) `,` type($output)"
+    )
+
+    def __init__(self, lhs: SSAValue, rhs: SSAValue, output: SSAValue, params: MulParams):
+        super().__init__(operands=[lhs, rhs, output], properties={"params": MulParamsAttr(params)})
+
+    def c_arguments(self) -> Sequence[CArgument]:
+        p = self.params.data
+        return (
+            -p.input1_zp,
+            -p.input2_zp,
+            p.output_zp,
+            activation(p.clamp),
+            per_tensor(p.multiplier, p.shift),
+            *self.buffers(),
+        )
+
+
+@irdl_op_definition
+class AddOp(ElementwiseOp):
+    """`sparsec_add_s8`: lhs + sign * rhs, the sign is 1 or -1."""
+
+    name = "rt.add_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_add_s8"
+
+    params = prop_def(AddParamsAttr)
+    sign = prop_def(IntegerAttr.constr(i64))
+
+    assembly_format = (
+        "$lhs `,` $rhs `sign` $sign $params `into` $output attr-dict `:` "
+        "type($lhs) `,` type($rhs) `,` type($output)"
+    )
+
+    def __init__(
+        self, lhs: SSAValue, rhs: SSAValue, output: SSAValue, params: AddParams, sign: int
+    ):
+        super().__init__(
+            operands=[lhs, rhs, output],
+            properties={"params": AddParamsAttr(params), "sign": IntegerAttr(sign, 64)},
+        )
+
+    def verify_(self) -> None:
+        super().verify_()
+        if self.sign.value.data not in (1, -1):
+            raise VerifyException(f"sign must be 1 or -1, got {self.sign.value.data}")
+
+    def c_arguments(self) -> Sequence[CArgument]:
+        p = self.params.data
+        return (
+            p.left_shift,
+            -p.input1_zp,
+            per_tensor(p.input1_multiplier, p.input1_shift),
+            -p.input2_zp,
+            per_tensor(p.input2_multiplier, p.input2_shift),
+            self.sign.value.data,
+            p.output_zp,
+            activation(p.clamp),
+            per_tensor(p.output_multiplier, p.output_shift),
+            *self.buffers(),
+        )
+
+
+class ExtremeOp(ElementwiseOp, ABC):
+    """The larger or smaller of two bytes."""
+
+    assembly_format = (
+        "$lhs `,` $rhs `into` $output attr-dict `:` type($lhs) `,` type($rhs) `,` type($output)"
+    )
+
+    def __init__(self, lhs: SSAValue, rhs: SSAValue, output: SSAValue):
+        super().__init__(operands=[lhs, rhs, output])
+
+    def c_arguments(self) -> Sequence[CArgument]:
+        return self.buffers()
+
+
+@irdl_op_definition
+class MaximumOp(ExtremeOp):
+    """`sparsec_maximum_s8`."""
+
+    name = "rt.maximum_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_maximum_s8"
+
+
+@irdl_op_definition
+class MinimumOp(ExtremeOp):
+    """`sparsec_minimum_s8`."""
+
+    name = "rt.minimum_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_minimum_s8"
+
+
+@irdl_op_definition
+class PreluOp(RuntimeOp):
+    """`sparsec_prelu_s8`; the output may be the input."""
+
+    name = "rt.prelu_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_prelu_s8"
+
+    input = operand_def(MemRefType[I8])
+    alpha = operand_def(MemRefType[I8])
+    output = operand_def(MemRefType[I8])
+    params = prop_def(PreluParamsAttr)
+
+    assembly_format = (
+        "$input `,` $alpha $params `into` $output attr-dict `:` "
+        "type($input) `,` type($alpha) `,` type($output)"
+    )
+
+    def __init__(self, input: SSAValue, alpha: SSAValue, output: SSAValue, params: PreluParams):
+        super().__init__(
+            operands=[input, alpha, output], properties={"params": PreluParamsAttr(params)}
+        )
+
+    def verify_(self) -> None:
+        expect_shape(self.output.type, shape_of(self.input.type), "output")
+        verify_repeated([self.input.type, self.alpha.type], self.output.type)
+
+    def c_arguments(self) -> Sequence[CArgument]:
+        p = self.params.data
+        return (
+            -p.input_zp,
+            -p.alpha_zp,
+            p.output_zp,
+            activation(p.clamp),
+            per_tensor(p.multiplier, p.shift),
+            per_tensor(p.alpha_multiplier, p.alpha_shift),
+            element_count(self.alpha.type),
+            self.alpha,
+            element_count(self.input.type),
+            self.input,
+            self.output,
+        )
+
+    def written(self) -> Sequence[SSAValue]:
+        return (self.output,)
