@@ -9,11 +9,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from math import ceil, lgamma, log, log2, prod
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-from xdsl.dialects.builtin import DenseArrayBase, DictionaryAttr, IntegerAttr, ModuleOp
-from xdsl.ir import Operation, SSAValue
+from xdsl.dialects.builtin import DenseArrayBase, DictionaryAttr, IntegerAttr, IntegerType, ModuleOp
+from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.utils.hints import isa
 
 from sparsec.analysis.memory_plan import planned_function
@@ -33,6 +33,9 @@ from sparsec.tools.console import print_table, progress
 from sparsec.tools.emission import check_budgets
 from sparsec.tools.errors import UserError
 from sparsec.tools.options import Parser, add_model_options, hides_progress
+
+Record: TypeAlias = Mapping[str, tuple[int, ...]]
+"""What `eliminate-dead-channels` noted of a layer: channels by reason; weights and MACs (before, after)."""
 
 SCHEMA_VERSION = 1
 DENSE, BOUND = "dense", "entropy_bound"
@@ -112,7 +115,7 @@ def weight_bytes(op: qnn.WeightedOp, weights: np.ndarray[Any, Any]) -> dict[str,
     return found
 
 
-def describe(op: Operation, name: str, removed: Mapping[str, Any]) -> Layer:
+def describe(op: Operation, name: str, removed: Record) -> Layer:
     """What `op`, which has one result, costs; `removed` is its part of the record of the pass."""
     shape = shape_of(op.results[0].type)
     weights = constant_array(op.weights) if isinstance(op, qnn.WeightedOp) else None
@@ -120,7 +123,7 @@ def describe(op: Operation, name: str, removed: Mapping[str, Any]) -> Layer:
         return Layer(name, op.name, shape)
     nonzero = int(np.count_nonzero(weights))
     positions = prod(shape) // prod(shape_of(op.bias.type))
-    dead = {reason: len(numbers(removed, reason)) for reason in REASONS if reason in removed}
+    dead = {reason: len(removed[reason]) for reason in REASONS if reason in removed}
     return Layer(
         name=name,
         op=op.name,
@@ -132,27 +135,28 @@ def describe(op: Operation, name: str, removed: Mapping[str, Any]) -> Layer:
         density=nonzero / weights.size,
         weight_bytes=weight_bytes(op, weights),
         dead_channels=dead,
-        weights_left=numbers(removed, "weights")[1] if removed else weights.size,
-        macs_left=numbers(removed, "macs")[1] if removed else positions * weights.size,
+        weights_left=removed["weights"][1] if removed else weights.size,
+        macs_left=removed["macs"][1] if removed else positions * weights.size,
     )
 
 
-def numbers(record: Mapping[str, Any], key: str) -> tuple[int, ...]:
-    """An array of numbers in the record of a layer."""
-    array = record[key]
-    assert isa(array, DenseArrayBase)
-    return tuple(int(value) for value in array.get_values())
-
-
-def removed_channels(before: ModuleOp, after: ModuleOp) -> Mapping[str, Any]:
+def removed_channels(before: ModuleOp, after: ModuleOp) -> dict[str, Record]:
     """By layer, what `eliminate-dead-channels` noted on the way from `before` to `after`."""
     record = after.attributes.get(REMOVED)
     # Text of a network that went through the pass before carries that record.
     if not isinstance(record, DictionaryAttr) or record == before.attributes.get(REMOVED):
         return {}
     return {
-        name: entry.data for name, entry in record.data.items() if isinstance(entry, DictionaryAttr)
+        name: {key: numbers(array) for key, array in entry.data.items()}
+        for name, entry in record.data.items()
+        if isinstance(entry, DictionaryAttr)
     }
+
+
+def numbers(array: Attribute) -> tuple[int, ...]:
+    """An array of numbers in the record of a layer."""
+    assert isa(array, DenseArrayBase[IntegerType])
+    return array.get_values()
 
 
 def totals(layers: Sequence[Layer], shared: Sequence[bool]) -> dict[str, Any]:
@@ -228,7 +232,9 @@ def row(layer: Mapping[str, Any], first: Sequence[str]) -> list[object]:
     """The cells of a layer or of the total, after those of `first`."""
     dead = layer["dead_channels"]
     if isinstance(dead, dict):
-        dead = ", ".join(f"{n} {reason.replace('_', ' ')}" for reason, n in layer["dead_channels"].items())
+        dead = ", ".join(
+            f"{n} {reason.replace('_', ' ')}" for reason, n in layer["dead_channels"].items()
+        )
     density = layer["density"]
     stored = [layer["weight_bytes"].get(storage) for storage in storages()]
     return [
