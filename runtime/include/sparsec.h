@@ -190,6 +190,133 @@ void sparsec_concatenate_s8(int32_t blocks,
                             const int8_t *input,
                             int8_t *output);
 
+/**
+ * @brief Element-wise product of two tensors, each repeated end to end until it fills the output.
+ *
+ * @param[in]  input_1_offset  The negative of the first input's zero point
+ * @param[in]  input_2_offset  The negative of the second input's zero point
+ * @param[in]  output_offset   The output's zero point
+ * @param[in]  activation      Lowest and highest result
+ * @param[in]  quant_params    Multiplier and shift (at most 14) of input scale 1 * input scale 2 / output scale
+ * @param[in]  input_1_size    Number of elements of the first input; divides `size`
+ * @param[in]  input_1         First input
+ * @param[in]  input_2_size    Number of elements of the second input; divides `size`
+ * @param[in]  input_2         Second input
+ * @param[in]  size            Number of elements of the output
+ * @param[out] output          Output data; may be an input of `size` elements (in place)
+ */
+void sparsec_mul_s8(int32_t input_1_offset,
+                    int32_t input_2_offset,
+                    int32_t output_offset,
+                    const cmsis_nn_activation *activation,
+                    const cmsis_nn_per_tensor_quant_params *quant_params,
+                    int32_t input_1_size,
+                    const int8_t *input_1,
+                    int32_t input_2_size,
+                    const int8_t *input_2,
+                    int32_t size,
+                    int8_t *output);
+
+/**
+ * @brief Element-wise sum or difference of two tensors, each repeated end to end until it fills the output.
+ *
+ * Each input is shifted left and brought to a common scale; the terms are added or subtracted, and the result is
+ * brought to the output's scale, as in arm_elementwise_add_s8 and TensorFlow Lite's SUB.
+ *
+ * @param[in]  left_shift      Left shift of the inputs without their offsets
+ * @param[in]  input_1_offset  The negative of the first input's zero point
+ * @param[in]  input_1_params  Multiplier and shift from the first input's scale to the common one
+ * @param[in]  input_2_offset  The negative of the second input's zero point
+ * @param[in]  input_2_params  Multiplier and shift from the second input's scale to the common one
+ * @param[in]  input_2_sign    1 to add, -1 to subtract
+ * @param[in]  output_offset   The output's zero point
+ * @param[in]  activation      Lowest and highest result
+ * @param[in]  output_params   Multiplier and shift from the common scale to the output's
+ * @param[in]  input_1_size    Number of elements of the first input; divides `size`
+ * @param[in]  input_1         First input
+ * @param[in]  input_2_size    Number of elements of the second input; divides `size`
+ * @param[in]  input_2         Second input
+ * @param[in]  size            Number of elements of the output
+ * @param[out] output          Output data; may be an input of `size` elements (in place)
+ */
+void sparsec_add_s8(int32_t left_shift,
+                    int32_t input_1_offset,
+                    const cmsis_nn_per_tensor_quant_params *input_1_params,
+                    int32_t input_2_offset,
+                    const cmsis_nn_per_tensor_quant_params *input_2_params,
+                    int32_t input_2_sign,
+                    int32_t output_offset,
+                    const cmsis_nn_activation *activation,
+                    const cmsis_nn_per_tensor_quant_params *output_params,
+                    int32_t input_1_size,
+                    const int8_t *input_1,
+                    int32_t input_2_size,
+                    const int8_t *input_2,
+                    int32_t size,
+                    int8_t *output);
+
+/**
+ * @brief The larger of two stored values of one scale and zero point; each input is repeated end to end until it fills
+ *        the output.
+ *
+ * @param[in]  input_1_size  Number of elements of the first input; divides `size`
+ * @param[in]  input_1       First input
+ * @param[in]  input_2_size  Number of elements of the second input; divides `size`
+ * @param[in]  input_2       Second input
+ * @param[in]  size          Number of elements of the output
+ * @param[out] output        Output data; may be an input of `size` elements (in place)
+ */
+void sparsec_maximum_s8(int32_t input_1_size,
+                        const int8_t *input_1,
+                        int32_t input_2_size,
+                        const int8_t *input_2,
+                        int32_t size,
+                        int8_t *output);
+
+/**
+ * @brief The smaller of two stored values, otherwise as sparsec_maximum_s8.
+ *
+ * @param[in]  input_1_size  Number of elements of the first input; divides `size`
+ * @param[in]  input_1       First input
+ * @param[in]  input_2_size  Number of elements of the second input; divides `size`
+ * @param[in]  input_2       Second input
+ * @param[in]  size          Number of elements of the output
+ * @param[out] output        Output data; may be an input of `size` elements (in place)
+ */
+void sparsec_minimum_s8(int32_t input_1_size,
+                        const int8_t *input_1,
+                        int32_t input_2_size,
+                        const int8_t *input_2,
+                        int32_t size,
+                        int8_t *output);
+
+/**
+ * @brief TensorFlow Lite's PRELU: x, or x * alpha where x is negative; alpha is repeated end to end.
+ *
+ * @param[in]  input_offset        The negative of the input's zero point
+ * @param[in]  alpha_offset        The negative of alpha's zero point
+ * @param[in]  output_offset       The output's zero point
+ * @param[in]  activation          Lowest and highest result
+ * @param[in]  quant_params        Multiplier and shift of input scale / output scale
+ * @param[in]  alpha_quant_params  Multiplier and shift (at most 14) of input scale * alpha scale / output scale
+ * @param[in]  alpha_size          Number of elements of alpha; divides `size`
+ * @param[in]  alpha               Slopes
+ * @param[in]  size                Number of elements of the input
+ * @param[in]  input               Input data
+ * @param[out] output              Output data; may be `input` (in place)
+ */
+void sparsec_prelu_s8(int32_t input_offset,
+                      int32_t alpha_offset,
+                      int32_t output_offset,
+                      const cmsis_nn_activation *activation,
+                      const cmsis_nn_per_tensor_quant_params *quant_params,
+                      const cmsis_nn_per_tensor_quant_params *alpha_quant_params,
+                      int32_t alpha_size,
+                      const int8_t *alpha,
+                      int32_t size,
+                      const int8_t *input,
+                      int8_t *output);
+
 #ifdef __cplusplus
 }
 #endif

@@ -9,6 +9,7 @@ from xdsl.interpreter import Interpreter, InterpreterFunctions, PythonValues
 from xdsl.ir import Operation
 
 from sparsec.interpreters.calling import call_main
+from sparsec.interpreters.elementwise import ElementwiseFunctions
 from sparsec.interpreters.func import FuncFunctions
 from sparsec.interpreters.kernels import KernelFunctions, MemoryFunctions
 from sparsec.interpreters.nn import NnFunctions
@@ -23,6 +24,7 @@ FUNCTIONS: tuple[type[InterpreterFunctions], ...] = (
     QnnFunctions,
     MemoryFunctions,
     KernelFunctions,
+    ElementwiseFunctions,
 )
 """What the operations of each level mean."""
 

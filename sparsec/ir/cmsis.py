@@ -25,7 +25,7 @@ from sparsec.ir.kernel import (
     per_channel,
     tile,
 )
-from sparsec.ir.params import AddParamsAttr, RequantAttr, SoftmaxParamsAttr
+from sparsec.ir.params import AddParamsAttr, MulParamsAttr, RequantAttr, SoftmaxParamsAttr
 from sparsec.ir.shapes import (
     expect_shape,
     image_shape,
@@ -36,7 +36,7 @@ from sparsec.ir.shapes import (
     verify_window,
 )
 from sparsec.ir.window import PoolAttr, WindowAttr
-from sparsec.quantization.params import AddParams, Requant, SoftmaxParams
+from sparsec.quantization.params import AddParams, MulParams, Requant, SoftmaxParams
 from sparsec.quantization.window import Pool, Window
 
 
@@ -296,6 +296,50 @@ class ElementwiseAddOp(CmsisOp):
         return (self.output,)
 
 
+@irdl_op_definition
+class ElementwiseMulOp(CmsisOp):
+    """`arm_elementwise_mul_s8`."""
+
+    name = "cmsis.elementwise_mul_s8"
+    C_FUNCTION: ClassVar[str] = "arm_elementwise_mul_s8"
+
+    lhs = operand_def(MemRefType[I8])
+    rhs = operand_def(MemRefType[I8])
+    output = operand_def(MemRefType[I8])
+    params = prop_def(MulParamsAttr)
+
+    assembly_format = (
+        "$lhs `,` $rhs $params `into` $output attr-dict `:` "
+        "type($lhs) `,` type($rhs) `,` type($output)"
+    )
+
+    def __init__(self, lhs: SSAValue, rhs: SSAValue, output: SSAValue, params: MulParams):
+        super().__init__(operands=[lhs, rhs, output], properties={"params": MulParamsAttr(params)})
+
+    def verify_(self) -> None:
+        expect_shape(self.rhs.type, shape_of(self.lhs.type), "right-hand side")
+        expect_shape(self.output.type, shape_of(self.lhs.type), "output")
+
+    def c_arguments(self) -> Sequence[CArgument]:
+        p = self.params.data
+        return (
+            self.lhs,
+            self.rhs,
+            -p.input1_zp,
+            -p.input2_zp,
+            self.output,
+            p.output_zp,
+            p.multiplier,
+            p.shift,
+            p.clamp[0],
+            p.clamp[1],
+            element_count(self.output.type),
+        )
+
+    def written(self) -> Sequence[SSAValue]:
+        return (self.output,)
+
+
 class PoolOp(CmsisOp, ABC):
     """A pooling function of CMSIS-NN."""
 
@@ -403,6 +447,7 @@ Cmsis = Dialect(
         DepthwiseConvOp,
         FullyConnectedOp,
         ElementwiseAddOp,
+        ElementwiseMulOp,
         MaxPoolOp,
         AvgPoolOp,
         SoftmaxOp,

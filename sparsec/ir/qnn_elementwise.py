@@ -23,9 +23,7 @@ from sparsec.ir.params import AddParamsAttr, MulParamsAttr, PreluParamsAttr
 from sparsec.ir.shapes import expect_shape, shape_of, verify_repeated
 from sparsec.quantization.params import AddParams, MulParams, PreluParams
 
-_PARAMS_FORMAT = (
-    "$lhs `,` $rhs $params attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)"
-)
+_PARAMS_FORMAT = "$lhs `,` $rhs $params attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)"
 
 
 class ElementwiseOp(IRDLOperation, ABC):
@@ -107,9 +105,7 @@ class BroadcastAddOp(SumOp):
 class ExtremeOp(ElementwiseOp, ABC):
     """The larger or smaller of two stored values, which have one scale and zero point."""
 
-    assembly_format = (
-        "$lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)"
-    )
+    assembly_format = "$lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)"
 
     def __init__(self, lhs: SSAValue, rhs: SSAValue, result_type: Attribute):
         super().__init__(operands=[lhs, rhs], result_types=[result_type])

@@ -25,9 +25,7 @@ def add(a: Int8Array, b: Int8Array, p: AddParams, sign: int = 1) -> Int8Array:
         _centred(b, p.input2_zp) << p.left_shift, p.input2_multiplier, p.input2_shift
     )
     total = term1.astype(np.int64) + sign * term2.astype(np.int64)
-    return _finish(
-        requantize(total, p.output_multiplier, p.output_shift), p.output_zp, p.clamp
-    )
+    return _finish(requantize(total, p.output_multiplier, p.output_shift), p.output_zp, p.clamp)
 
 
 def prelu(x: Int8Array, alpha: Int8Array, p: PreluParams) -> Int8Array:

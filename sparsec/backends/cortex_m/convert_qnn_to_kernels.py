@@ -18,6 +18,7 @@ from xdsl.pattern_rewriter import (
 from xdsl.utils.exceptions import PassFailedException
 
 from sparsec.backends.cortex_m.legalize import legalize_convolutions
+from sparsec.backends.cortex_m.lower_elementwise import ELEMENTWISE
 from sparsec.backends.cortex_m.lower_unweighted import UNWEIGHTED, LowerPool2d
 from sparsec.backends.cortex_m.lower_weighted import (
     LowerConv2d,
@@ -54,6 +55,7 @@ class ConvertQnnToKernelsPass(ModulePass):
             LowerLinear(unit),
             LowerPool2d(unit),
             *(pattern() for pattern in UNWEIGHTED),
+            *(pattern() for pattern in ELEMENTWISE),
         ]
         applier = GreedyRewritePatternApplier(patterns, dce_enabled=False)
         PatternRewriteWalker(applier, apply_recursively=False).rewrite_module(op)

@@ -11,12 +11,11 @@ from xdsl.dialects.builtin import IntegerType, TensorType, i8
 from xdsl.ir import SSAValue
 
 from sparsec.frontends.errors import UnsupportedError
-from sparsec.frontends.tflite import scaling, tables
+from sparsec.frontends.tflite import elementwise, scaling, tables
 from sparsec.frontends.tflite.builder import Builder, activation_type
 from sparsec.frontends.tflite.model import Array, Operator, Tensor
 from sparsec.ir import qnn
-from sparsec.quantization.int8 import add_params
-from sparsec.quantization.params import AddParams, Requant, Rescale, SoftmaxParams
+from sparsec.quantization.params import Requant, Rescale, SoftmaxParams
 from sparsec.quantization.requantize import quantize_multiplier
 from sparsec.quantization.scheme import Quantization
 from sparsec.quantization.softmax import MAX_ROW, softmax_params
@@ -152,28 +151,6 @@ def fully_connected(b: Builder, op: Operator) -> None:
 def type_of(*shape: int) -> TensorType[IntegerType]:
     """An int8 tensor."""
     return TensorType(i8, shape)
-
-
-def add(b: Builder, op: Operator) -> None:
-    """ADD of two tensors of one shape."""
-    left, right, output = b.tensor(op, 0), b.tensor(op, 1), b.output(op)
-    if left.shape != right.shape:
-        raise UnsupportedError(
-            f"it adds {left.shape} and {right.shape}: broadcasts are not supported"
-        )
-    q1, q2, q = left.quantization, right.quantization, output.quantization
-    numbers = add_params(q1.scale, q2.scale, q.scale)
-    if numbers["output_shift"] > 0:
-        raise UnsupportedError("the scale of its result is too small for its inputs")
-    clamp = scaling.activation_range(op.number("FusedActivationFunction"), q)
-    params = AddParams(
-        input1_zp=q1.zero_point,
-        input2_zp=q2.zero_point,
-        output_zp=q.zero_point,
-        clamp=clamp,
-        **numbers,
-    )
-    b.finish(op, qnn.AddOp(b.value(left), b.value(right), params))
 
 
 def pool(b: Builder, op: Operator) -> None:
@@ -325,7 +302,12 @@ OPERATORS: Mapping[str, Import] = {
     "CONV_2D": convolution,
     "DEPTHWISE_CONV_2D": convolution,
     "FULLY_CONNECTED": fully_connected,
-    "ADD": add,
+    "ADD": elementwise.add,
+    "SUB": elementwise.sub,
+    "MUL": elementwise.mul,
+    "MAXIMUM": elementwise.extreme,
+    "MINIMUM": elementwise.extreme,
+    "PRELU": elementwise.prelu,
     "AVERAGE_POOL_2D": pool,
     "MAX_POOL_2D": pool,
     "MEAN": mean,

@@ -45,3 +45,11 @@ func.func @f(%x : memref<1x3xi8>, %y : memref<1x4xi8>) {
   func.return
 }
 // CHECK: output must have shape 1x3, got memref<1x4xi8>
+
+// -----
+
+func.func @f(%x : memref<1x2x3xi8>, %v : memref<3xi8>) {
+  cmsis.elementwise_mul_s8 %x, %v <input1_zp = 1, input2_zp = 2, multiplier = 3, shift = -4, output_zp = 5, clamp = [0, 9]> into %x : memref<1x2x3xi8>, memref<3xi8>, memref<1x2x3xi8>
+  func.return
+}
+// CHECK: right-hand side must have shape 1x2x3, got memref<3xi8>

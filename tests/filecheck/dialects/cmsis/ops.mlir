@@ -6,6 +6,7 @@ func.func @ops(%x : memref<1x5x5x2xi8>, %w : memref<4x3x3x2xi8>, %dw : memref<1x
   cmsis.max_pool_s8 %i pool <strides = [2, 2], kernel = [2, 2], padding = [1, 1, 1, 1]> <> into %y : memref<1x2x2x4xi8>, memref<1x2x2x4xi8>
   cmsis.avgpool_s8 %i pool <kernel = [1, 1]> <clamp = [0, 127]> into %y scratch %s : memref<72xi8> : memref<1x2x2x4xi8>, memref<1x2x2x4xi8>
   cmsis.elementwise_add_s8 %i, %i <input1_zp = 1, input1_multiplier = 2, input1_shift = 3, input2_zp = 4, input2_multiplier = 5, input2_shift = 6, left_shift = 20, output_zp = 7, output_multiplier = 8, output_shift = 9> into %y : memref<1x2x2x4xi8>, memref<1x2x2x4xi8>, memref<1x2x2x4xi8>
+  cmsis.elementwise_mul_s8 %i, %i <input1_zp = 1, input2_zp = 2, multiplier = 3, shift = -4, output_zp = 5, clamp = [0, 9]> into %y : memref<1x2x2x4xi8>, memref<1x2x2x4xi8>, memref<1x2x2x4xi8>
   cmsis.softmax_s8 %i <multiplier = 1717986918, shift = 23, diff_min = -248> into %y : memref<1x2x2x4xi8>, memref<1x2x2x4xi8>
   func.return
 }
@@ -16,6 +17,7 @@ func.func @ops(%x : memref<1x5x5x2xi8>, %w : memref<4x3x3x2xi8>, %dw : memref<1x
 // CHECK-NEXT: cmsis.max_pool_s8 %i pool <strides = [2, 2], padding = [1, 1, 1, 1], kernel = [2, 2]> <> into %y : memref<1x2x2x4xi8>, memref<1x2x2x4xi8>
 // CHECK-NEXT: cmsis.avgpool_s8 %i pool <> <clamp = [0, 127]> into %y scratch %s : memref<72xi8> : memref<1x2x2x4xi8>, memref<1x2x2x4xi8>
 // CHECK-NEXT: cmsis.elementwise_add_s8 %i, %i <input1_zp = 1, input1_multiplier = 2, input1_shift = 3, input2_zp = 4, input2_multiplier = 5, input2_shift = 6, left_shift = 20, output_zp = 7, output_multiplier = 8, output_shift = 9> into %y
+// CHECK-NEXT: cmsis.elementwise_mul_s8 %i, %i <input1_zp = 1, input2_zp = 2, multiplier = 3, shift = -4, output_zp = 5, clamp = [0, 9]> into %y : memref<1x2x2x4xi8>, memref<1x2x2x4xi8>, memref<1x2x2x4xi8>
 // CHECK-NEXT: cmsis.softmax_s8 %i <multiplier = 1717986918, shift = 23, diff_min = -248> into %y
 
 // -----

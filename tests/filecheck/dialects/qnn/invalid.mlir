@@ -108,3 +108,35 @@ func.func @f(%x : tensor<1x4xi8>, %y : tensor<2x4xi8>) {
   func.return
 }
 // CHECK: tensor<2x4xi8> cannot be concatenated with tensor<1x4xi8>
+
+// -----
+
+func.func @f(%x : tensor<1x2x3xi8>, %v : tensor<2xi8>) {
+  %y = qnn.mul %x, %v <input1_zp = 1, input2_zp = 2, multiplier = 3, shift = -4, output_zp = 5, clamp = [0, 9]> : tensor<1x2x3xi8>, tensor<2xi8> -> tensor<1x2x3xi8>
+  func.return
+}
+// CHECK: tensor<2xi8> repeated does not give tensor<1x2x3xi8>
+
+// -----
+
+func.func @f(%x : tensor<1x1x3xi8>, %v : tensor<3xi8>) {
+  %y = qnn.maximum %x, %v : tensor<1x1x3xi8>, tensor<3xi8> -> tensor<1x2x3xi8>
+  func.return
+}
+// CHECK: an operand must have the shape of the result tensor<1x2x3xi8>
+
+// -----
+
+func.func @f(%x : tensor<1x2x3xi8>) {
+  %y = qnn.mul %x, %x <input1_zp = 1, input2_zp = 2, multiplier = 3, shift = 15, output_zp = 5> : tensor<1x2x3xi8>, tensor<1x2x3xi8> -> tensor<1x2x3xi8>
+  func.return
+}
+// CHECK: shift 15 of a product is outside -30 to 14
+
+// -----
+
+func.func @f(%x : tensor<1x2x3xi8>, %v : tensor<3xi8>) {
+  %y = qnn.prelu %v, %x <input_zp = 1, alpha_zp = 2, multiplier = 3, shift = -4, alpha_multiplier = 5, alpha_shift = -6, output_zp = 7> : tensor<3xi8>, tensor<1x2x3xi8> -> tensor<1x2x3xi8>
+  func.return
+}
+// CHECK: result must have shape 3, got tensor<1x2x3xi8>

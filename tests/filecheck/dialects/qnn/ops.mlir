@@ -41,3 +41,23 @@ func.func @layers(%x : tensor<1x6x6x2xi8> {qnn.quantization = #nn.quantization<s
 // CHECK-NEXT:    %reshape = qnn.reshape %x : tensor<1x6x6x2xi8> -> tensor<1x72xi8>
 // CHECK-NEXT:    %transpose = qnn.transpose %x [0, 3, 1, 2] : tensor<1x6x6x2xi8> -> tensor<1x2x6x6xi8>
 // CHECK-NEXT:    %concat = qnn.concat %v, %v axis 1 : tensor<1x4xi8>, tensor<1x4xi8> -> tensor<1x8xi8>
+
+// -----
+
+func.func @elementwise(%x : tensor<1x2x3xi8>, %v : tensor<3xi8>) {
+  %mul = qnn.mul %x, %v <input1_zp = 1, input2_zp = 2, multiplier = 3, shift = -4, output_zp = 5, clamp = [0, 9]> : tensor<1x2x3xi8>, tensor<3xi8> -> tensor<1x2x3xi8>
+  %sub = qnn.sub %v, %x <input1_zp = 1, input1_multiplier = 2, input1_shift = 3, input2_zp = 4, input2_multiplier = 5, input2_shift = 6, left_shift = 20, output_zp = 7, output_multiplier = 8, output_shift = 9> : tensor<3xi8>, tensor<1x2x3xi8> -> tensor<1x2x3xi8>
+  %sum = qnn.broadcast_add %x, %v <input1_zp = 1, input1_multiplier = 2, input1_shift = 3, input2_zp = 4, input2_multiplier = 5, input2_shift = 6, left_shift = 20, output_zp = 7, output_multiplier = 8, output_shift = 9> : tensor<1x2x3xi8>, tensor<3xi8> -> tensor<1x2x3xi8>
+  %maximum = qnn.maximum %x, %x : tensor<1x2x3xi8>, tensor<1x2x3xi8> -> tensor<1x2x3xi8>
+  %minimum = qnn.minimum %x, %v : tensor<1x2x3xi8>, tensor<3xi8> -> tensor<1x2x3xi8>
+  %prelu = qnn.prelu %x, %v <input_zp = 1, alpha_zp = 2, multiplier = 3, shift = -4, alpha_multiplier = 5, alpha_shift = -6, output_zp = 7> : tensor<1x2x3xi8>, tensor<3xi8> -> tensor<1x2x3xi8>
+  func.return
+}
+
+// CHECK:       func.func @elementwise
+// CHECK-NEXT:    %mul = qnn.mul %x, %v <input1_zp = 1, input2_zp = 2, multiplier = 3, shift = -4, output_zp = 5, clamp = [0, 9]> : tensor<1x2x3xi8>, tensor<3xi8> -> tensor<1x2x3xi8>
+// CHECK-NEXT:    %sub = qnn.sub %v, %x <input1_zp = 1, input1_multiplier = 2, input1_shift = 3, input2_zp = 4, input2_multiplier = 5, input2_shift = 6, left_shift = 20, output_zp = 7, output_multiplier = 8, output_shift = 9> : tensor<3xi8>, tensor<1x2x3xi8> -> tensor<1x2x3xi8>
+// CHECK-NEXT:    %sum = qnn.broadcast_add %x, %v <input1_zp = 1, input1_multiplier = 2, input1_shift = 3, input2_zp = 4, input2_multiplier = 5, input2_shift = 6, left_shift = 20, output_zp = 7, output_multiplier = 8, output_shift = 9> : tensor<1x2x3xi8>, tensor<3xi8> -> tensor<1x2x3xi8>
+// CHECK-NEXT:    %maximum = qnn.maximum %x, %x : tensor<1x2x3xi8>, tensor<1x2x3xi8> -> tensor<1x2x3xi8>
+// CHECK-NEXT:    %minimum = qnn.minimum %x, %v : tensor<1x2x3xi8>, tensor<3xi8> -> tensor<1x2x3xi8>
+// CHECK-NEXT:    %prelu = qnn.prelu %x, %v <input_zp = 1, alpha_zp = 2, multiplier = 3, shift = -4, alpha_multiplier = 5, alpha_shift = -6, output_zp = 7> : tensor<1x2x3xi8>, tensor<3xi8> -> tensor<1x2x3xi8>

@@ -53,3 +53,27 @@ func.func @f(%x : memref<1x1x1x1x2xi8>) {
   func.return
 }
 // CHECK: at most four axes can be padded
+
+// -----
+
+func.func @f(%x : memref<1x2x3xi8>, %v : memref<2xi8>) {
+  rt.minimum_s8 %x, %v into %x : memref<1x2x3xi8>, memref<2xi8>, memref<1x2x3xi8>
+  func.return
+}
+// CHECK: memref<2xi8> repeated does not give memref<1x2x3xi8>
+
+// -----
+
+func.func @f(%x : memref<1x2x3xi8>) {
+  rt.add_s8 %x, %x sign 2 <input1_zp = 1, input1_multiplier = 2, input1_shift = 3, input2_zp = 4, input2_multiplier = 5, input2_shift = 6, left_shift = 20, output_zp = 7, output_multiplier = 8, output_shift = 9> into %x : memref<1x2x3xi8>, memref<1x2x3xi8>, memref<1x2x3xi8>
+  func.return
+}
+// CHECK: sign must be 1 or -1, got 2
+
+// -----
+
+func.func @f(%x : memref<1x2x3xi8>, %v : memref<2xi8>) {
+  rt.prelu_s8 %x, %v <input_zp = 1, alpha_zp = 2, multiplier = 3, shift = -4, alpha_multiplier = 5, alpha_shift = -6, output_zp = 7> into %x : memref<1x2x3xi8>, memref<2xi8>, memref<1x2x3xi8>
+  func.return
+}
+// CHECK: memref<2xi8> repeated does not give memref<1x2x3xi8>

@@ -29,3 +29,21 @@ func.func @moving(%x : memref<1x2x3xi8>, %t : memref<256xi8>, %y : memref<1x2x3x
 // CHECK-NEXT: rt.pad_s8 %x, -128 <low = [0, 1, 0], high = [0, 1, 0]> into %p : memref<1x2x3xi8>, memref<1x4x3xi8>
 // CHECK-NEXT: rt.transpose_s8 %x [0, 2, 1] into %q : memref<1x2x3xi8>, memref<1x3x2xi8>
 // CHECK-NEXT: rt.concatenate_s8 %x axis 1 at 2 into %p : memref<1x2x3xi8>, memref<1x4x3xi8>
+
+// -----
+
+func.func @elementwise(%x : memref<1x2x3xi8>, %v : memref<3xi8>, %y : memref<1x2x3xi8>) {
+  rt.mul_s8 %x, %v <input1_zp = 1, input2_zp = 2, multiplier = 3, shift = -4, output_zp = 5, clamp = [0, 9]> into %y : memref<1x2x3xi8>, memref<3xi8>, memref<1x2x3xi8>
+  rt.add_s8 %v, %x sign -1 <input1_zp = 1, input1_multiplier = 2, input1_shift = 3, input2_zp = 4, input2_multiplier = 5, input2_shift = 6, left_shift = 20, output_zp = 7, output_multiplier = 8, output_shift = 9> into %y : memref<3xi8>, memref<1x2x3xi8>, memref<1x2x3xi8>
+  rt.maximum_s8 %x, %x into %y : memref<1x2x3xi8>, memref<1x2x3xi8>, memref<1x2x3xi8>
+  rt.minimum_s8 %x, %v into %y : memref<1x2x3xi8>, memref<3xi8>, memref<1x2x3xi8>
+  rt.prelu_s8 %x, %v <input_zp = 1, alpha_zp = 2, multiplier = 3, shift = -4, alpha_multiplier = 5, alpha_shift = -6, output_zp = 7> into %y : memref<1x2x3xi8>, memref<3xi8>, memref<1x2x3xi8>
+  func.return
+}
+
+// CHECK:      func.func @elementwise
+// CHECK-NEXT: rt.mul_s8 %x, %v <input1_zp = 1, input2_zp = 2, multiplier = 3, shift = -4, output_zp = 5, clamp = [0, 9]> into %y : memref<1x2x3xi8>, memref<3xi8>, memref<1x2x3xi8>
+// CHECK-NEXT: rt.add_s8 %v, %x sign -1 <input1_zp = 1, input1_multiplier = 2, input1_shift = 3, input2_zp = 4, input2_multiplier = 5, input2_shift = 6, left_shift = 20, output_zp = 7, output_multiplier = 8, output_shift = 9> into %y : memref<3xi8>, memref<1x2x3xi8>, memref<1x2x3xi8>
+// CHECK-NEXT: rt.maximum_s8 %x, %x into %y : memref<1x2x3xi8>, memref<1x2x3xi8>, memref<1x2x3xi8>
+// CHECK-NEXT: rt.minimum_s8 %x, %v into %y : memref<1x2x3xi8>, memref<3xi8>, memref<1x2x3xi8>
+// CHECK-NEXT: rt.prelu_s8 %x, %v <input_zp = 1, alpha_zp = 2, multiplier = 3, shift = -4, alpha_multiplier = 5, alpha_shift = -6, output_zp = 7> into %y : memref<1x2x3xi8>, memref<3xi8>, memref<1x2x3xi8>
