@@ -1,4 +1,5 @@
 // RUN: sparsec-opt %s -p eliminate-dead-channels --split-input-file | filecheck %s
+// RUN: not sparsec-opt %s -p "eliminate-dead-channels{aggressive=true}" --split-input-file 2>&1 | filecheck %s --check-prefix OPTION
 
 // Channel 1 of the first layer meets only zeros: its filter and its column go.
 
@@ -109,3 +110,6 @@ func.func @main(%x : tensor<1x4xi8>) -> tensor<1x2xi8> {
 }
 
 // CHECK:       qnn.linear %x, {{.*}} -> tensor<1x4xi8>
+
+// It cannot fail on a valid module; an option it does not have is refused.
+// OPTION: error: Provided arguments ["aggressive"] not found in expected arguments []
