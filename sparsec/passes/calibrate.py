@@ -25,6 +25,7 @@ from sparsec import frontends
 from sparsec.analysis.levels import is_float
 from sparsec.analysis.ranges import set_range
 from sparsec.interpreters.run import interpret
+from sparsec.interpreters.signature import main_function
 from sparsec.ir import nn
 from sparsec.ir.layer import layer_of
 from sparsec.ir.shapes import shape_of
@@ -50,10 +51,10 @@ ObserverFactory: TypeAlias = Callable[[], Observer]
 
 def main_of(module: ModuleOp) -> FuncOp:
     """The function `main`. PassFailedException if there is none."""
-    for op in module.ops:
-        if isinstance(op, FuncOp) and op.sym_name.data == "main":
-            return op
-    raise PassFailedException("the module has no function main")
+    try:
+        return main_function(module)
+    except ValueError as error:
+        raise PassFailedException(str(error)) from error
 
 
 def input_names(function: FuncOp) -> list[str]:
