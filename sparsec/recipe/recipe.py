@@ -1,0 +1,91 @@
+"""A recipe says how the weights of layers are to be stored: `"conv*: delta8; fc: block(4x1)"`.
+
+The rule: a wish is met or refused, never quietly dropped. Of two wishes for one layer the later holds.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import TypeAlias, cast
+
+from lark import Lark, Token, Tree
+from lark.exceptions import UnexpectedInput
+
+from sparsec.formats import FORMATS, SparseFormat
+
+DENSE = "dense"
+
+RecipeTree: TypeAlias = "Tree[Token]"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Layers whose names match `pattern`, a shell pattern, are to be stored as `format`; None is dense."""
+
+    pattern: str
+    format: SparseFormat | None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Wishes in the order they were written."""
+
+    wishes: tuple[Wish, ...] = ()
+
+    def wish_for(self, layer: str) -> Wish | None:
+        """The last wish that matches the name of a layer, None without one."""
+        matching = [wish for wish in self.wishes if fnmatchcase(layer, wish.pattern)]
+        return matching[-1] if matching else None
+
+    def unmatched(self, layers: Iterable[str]) -> list[Wish]:
+        """Wishes that match none of `layers`: most often a misspelt name."""
+        names = list(layers)
+        return [w for w in self.wishes if not any(fnmatchcase(n, w.pattern) for n in names)]
+
+
+def parse_recipe(text: str) -> Recipe:
+    """The wishes in `text`.
+
+    Raises ValueError, naming the line and what is expected there, for what is no recipe.
+    """
+    try:
+        tree = _parser().parse(text)
+    except UnexpectedInput as error:
+        line = text.splitlines()[error.line - 1].strip() if 0 < error.line else text.strip()
+        raise ValueError(
+            f"recipe, line {max(error.line, 1)}: cannot read '{line}': "
+            "write PATTERN: FORMAT, as in 'conv*: delta8; fc: block(4x1); stem: dense'"
+        ) from None
+    return Recipe(tuple(_wish(node) for node in tree.find_data("wish")))
+
+
+@cache
+def _parser() -> Lark:
+    return Lark(Path(__file__).with_name("recipe.lark").read_text(), parser="lalr")
+
+
+def _wish(node: RecipeTree) -> Wish:
+    pattern, name, numbers = node.children
+    assert isinstance(pattern, Token) and isinstance(name, Token)
+    given = (
+        () if numbers is None else [int(cast(Token, n)) for n in cast(RecipeTree, numbers).children]
+    )
+    text = pattern[1:-1] if pattern.startswith('"') else str(pattern)
+    try:
+        return Wish(text, None if name == DENSE and not given else _format(str(name), given))
+    except ValueError as error:
+        raise ValueError(f"recipe, line {pattern.line}: {error}") from None
+
+
+def _format(name: str, numbers: Iterable[int]) -> SparseFormat:
+    given = tuple(numbers)
+    make = FORMATS.get(name)
+    if make is None:
+        raise ValueError(f"unknown format '{name}', known: {', '.join([DENSE, *FORMATS])}")
+    wanted = [field.name for field in fields(make)]
+    if len(given) != len(wanted):
+        shown = f"{name}({', '.join(wanted)})" if wanted else f"{name} without numbers"
+        raise ValueError(f"write {shown}, not {len(given)} numbers")
+    return make(*given)

@@ -1,0 +1,60 @@
+"""Recipes: what they say, which wish holds, and what is refused in which words."""
+
+import pytest
+
+from sparsec.formats import Delta8
+from sparsec.recipe import Recipe, Wish, parse_recipe
+
+
+def test_one_line() -> None:
+    recipe = parse_recipe("conv*: delta8; fc.1: dense")
+    assert recipe == Recipe((Wish("conv*", Delta8()), Wish("fc.1", None)))
+
+
+def test_a_file_with_comments() -> None:
+    recipe = parse_recipe("# the stem is small\n\nstem: dense   # keep\n  conv[1-3]*: delta8;\n")
+    assert [wish.pattern for wish in recipe.wishes] == ["stem", "conv[1-3]*"]
+
+
+def test_names_with_other_letters_are_quoted() -> None:
+    assert parse_recipe('"a b;c": dense').wishes == (Wish("a b;c", None),)
+
+
+@pytest.mark.parametrize("text", ["", "\n# nothing\n", ";;"])
+def test_nothing_is_a_recipe(text: str) -> None:
+    assert parse_recipe(text) == Recipe()
+
+
+def test_the_later_wish_holds() -> None:
+    recipe = parse_recipe("*: dense; conv*: delta8")
+    assert recipe.wish_for("conv2") == Wish("conv*", Delta8())
+    assert recipe.wish_for("fc") == Wish("*", None)
+    assert parse_recipe("conv*: delta8").wish_for("fc") is None
+
+
+def test_names_are_case_sensitive_and_patterns_span_dots() -> None:
+    recipe = parse_recipe("features.*: delta8")
+    assert recipe.wish_for("features.0.conv") is not None
+    assert recipe.wish_for("Features.0") is None
+
+
+def test_wishes_without_a_layer() -> None:
+    recipe = parse_recipe("conv*: delta8; fcc: dense")
+    assert [wish.pattern for wish in recipe.unmatched(["conv1", "fc"])] == ["fcc"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("conv1 delta8", r"recipe, line 1: cannot read 'conv1 delta8': write PATTERN: FORMAT"),
+        ("a: dense\nb:", r"recipe, line 2: cannot read 'b:'"),
+        ("a: dense b: dense", r"recipe, line 1: cannot read"),
+        ("a: zip", r"recipe, line 1: unknown format 'zip', known: dense, delta8"),
+        ("\na: delta8(3)", r"recipe, line 2: write delta8 without numbers, not 1 numbers"),
+        ("a: dense(4)", r"unknown format 'dense'"),
+        ("a: delta8(x)", r"cannot read"),
+    ],
+)
+def test_what_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse_recipe(text)
