@@ -67,11 +67,9 @@ def _parser() -> Lark:
 
 
 def _wish(node: RecipeTree) -> Wish:
-    pattern, name, numbers = node.children
+    pattern, name, *rest = cast("list[Token | RecipeTree | None]", node.children)
     assert isinstance(pattern, Token) and isinstance(name, Token)
-    given = (
-        () if numbers is None else [int(cast(Token, n)) for n in cast(RecipeTree, numbers).children]
-    )
+    given = [int(str(n)) for numbers in rest if isinstance(numbers, Tree) for n in numbers.children]
     text = pattern[1:-1] if pattern.startswith('"') else str(pattern)
     try:
         return Wish(text, None if name == DENSE and not given else _format(str(name), given))
