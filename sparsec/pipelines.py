@@ -58,7 +58,15 @@ def qnn(options: PipelineOptions) -> list[str]:
 
 def lossless() -> list[str]:
     """From an int8 network to a smaller one that gives the same bytes for every input."""
-    return ["fold-requantize", "fuse-pad", "eliminate-dead-channels", "cse", "dce"]
+    return [
+        "merge-duplicates",
+        "fold-requantize",
+        "fuse-pad",
+        "eliminate-dead-channels",
+        "fold-requantize",  # of what became constant
+        "merge-duplicates",
+        "dce",
+    ]
 
 
 def kernels(options: PipelineOptions) -> list[str]:

@@ -13,8 +13,9 @@
  *   checks nothing, allocates nothing and keeps no state.
  * - Parameters are CMSIS-NN's: offsets are `input_offset = -zero point of the input` and `output_offset = zero point of
  *   the output`, a positive shift is a left shift, and rounding is CMSIS-NN's default double rounding.
- * - A `bias` has the input offset folded in: `bias[o] = layer bias[o] + input_offset * sum(weights of row o)`, so that
- *   the kernel multiplies the stored int8 inputs. It is never NULL. Every accumulator has to fit in 32 bits.
+ * - A `bias` has the input offset folded in, unless the kernel says otherwise: `bias[o] = layer bias[o] + input_offset *
+ *   sum(weights of row o)`, so that the kernel multiplies the stored int8 inputs. It is never NULL. Every accumulator has
+ *   to fit in 32 bits.
  * - Buffers must not overlap unless the kernel says so.
  */
 
@@ -70,6 +71,43 @@ void sparsec_convolve_delta8_s8(const cmsis_nn_context *ctx,
                                 int8_t *output);
 
 /**
+ * @brief Bytes of scratch that sparsec_convolve_packed_s8 needs.
+ *
+ * @param[in] input_dims   Input dimensions, `c` is read
+ * @param[in] filter_dims  Filter dimensions, `h` is read
+ * @param[in] rows         The layer's rows
+ * @return                 Size in bytes
+ */
+int32_t sparsec_convolve_packed_s8_get_buffer_size(const cmsis_nn_dims *input_dims,
+                                                   const cmsis_nn_dims *filter_dims,
+                                                   const int32_t *rows);
+
+/**
+ * @brief Sparse convolution that multiplies the inputs of two output pixels at once: any kernel, stride, padding and
+ *        dilation, one group.
+ *
+ * `rows` holds the weights, the biases with the input offset folded in, the multipliers and the shifts, as
+ * sparsec/formats/packed_rows.py lays them out for these dimensions, output offset and clamp.
+ *
+ * @param[in]  ctx           Scratch of sparsec_convolve_packed_s8_get_buffer_size() bytes, aligned to 4 bytes
+ * @param[in]  conv_params   Offsets, stride, padding, dilation and clamp; padding reads as -input_offset
+ * @param[in]  input_dims    Input dimensions [1, H, W, C_IN]
+ * @param[in]  input         Input data
+ * @param[in]  filter_dims   Filter dimensions [C_OUT, HK, WK, C_IN], `h` and `w` are read
+ * @param[in]  rows          The layer's rows
+ * @param[in]  output_dims   Output dimensions [1, H, W, C_OUT]
+ * @param[out] output        Output data
+ */
+void sparsec_convolve_packed_s8(const cmsis_nn_context *ctx,
+                                const cmsis_nn_conv_params *conv_params,
+                                const cmsis_nn_dims *input_dims,
+                                const int8_t *input,
+                                const cmsis_nn_dims *filter_dims,
+                                const int32_t *rows,
+                                const cmsis_nn_dims *output_dims,
+                                int8_t *output);
+
+/**
  * @brief Fully connected layer with weights in the delta8 format (see sparsec_convolve_delta8_s8).
  *
  * @param[in]  fc_params     Output offset and clamp; the input offset is in the bias
@@ -91,6 +129,90 @@ void sparsec_fully_connected_delta8_s8(const cmsis_nn_fc_params *fc_params,
                                        int8_t *output);
 
 /**
+ * @brief Fully connected layer with sparse weights, each with its column.
+ *
+ * Every `row` of the sparse layers below is three words: the bias, with the input offset folded in; the number of groups
+ * in bits 31-16, of entries left over in bits 15-8 and ~shift in bits 7-0; the multiplier. `saturating` may be 1 if the
+ * clamp is [-128, 127], every shift is in [-22, -1], no multiplier is negative and every accumulator is below 2^30 in
+ * magnitude, whatever the input; then a shorter requantization, which has the same results, takes the place of the
+ * general one.
+ *
+ * Row o holds its entries in any order, the left-over ones first. A column is a byte, or two bytes with more than 256
+ * inputs.
+ *
+ * @param[in]  fc_params    Output offset and clamp; the input offset is in the bias
+ * @param[in]  saturating   Whether the shorter requantization may be used
+ * @param[in]  input        Input data
+ * @param[in]  filter_dims  Filter dimensions, `n` is the number of inputs as in arm_fully_connected_s8
+ * @param[in]  rows         Three words for each output
+ * @param[in]  groups       Groups of all rows: eight columns, then eight int8 weights
+ * @param[in]  left_over    Up to seven entries of each row: a column and an int8 weight
+ * @param[in]  output_dims  Output dimensions, `c` is the number of outputs
+ * @param[out] output       Output data
+ */
+void sparsec_fully_connected_table_s8(const cmsis_nn_fc_params *fc_params,
+                                      int32_t saturating,
+                                      const int8_t *input,
+                                      const cmsis_nn_dims *filter_dims,
+                                      const int32_t *rows,
+                                      const int32_t *groups,
+                                      const uint8_t *left_over,
+                                      const cmsis_nn_dims *output_dims,
+                                      int8_t *output);
+
+/**
+ * @brief Fully connected layer with sparse weights in blocks of four neighbouring columns of a row.
+ *
+ * The parameters are those of sparsec_fully_connected_table_s8, but a row consists of blocks, the left-over ones first,
+ * and then groups of four.
+ *
+ * @param[in]  places   The place of each block. With a number of inputs that four divides and not more than 1024, one
+ *                      byte: its first column, divided by four; else two bytes: its first column
+ * @param[in]  weights  Four int8 weights of each block
+ */
+void sparsec_fully_connected_1x4_s8(const cmsis_nn_fc_params *fc_params,
+                                    int32_t saturating,
+                                    const int8_t *input,
+                                    const cmsis_nn_dims *filter_dims,
+                                    const int32_t *rows,
+                                    const uint8_t *places,
+                                    const int32_t *weights,
+                                    const cmsis_nn_dims *output_dims,
+                                    int8_t *output);
+
+/**
+ * @brief Fully connected layer with sparse weights in blocks of four neighbouring rows of a column.
+ *
+ * The parameters are those of sparsec_fully_connected_table_s8, but four rows share their columns, which come in pairs:
+ * a pair left over if bits 15-8 of the first row are 1, and then groups of two pairs. `rows` is filled up to a multiple
+ * of four. Columns are bytes, or two bytes with more than 256 inputs.
+ *
+ * @param[in]  groups  A pair i, j left over: the int8 weights r0i r1i r0j r1j r2i r3i r2j r3j, the columns i and j, and
+ *                     zeros up to the next word. A group: the weights of its second pair, those of its first pair, and
+ *                     the columns of both
+ */
+void sparsec_fully_connected_4x1_s8(const cmsis_nn_fc_params *fc_params,
+                                    int32_t saturating,
+                                    const int8_t *input,
+                                    const cmsis_nn_dims *filter_dims,
+                                    const int32_t *rows,
+                                    const int32_t *groups,
+                                    const cmsis_nn_dims *output_dims,
+                                    int8_t *output);
+
+/**
+ * @brief sparsec_fully_connected_4x1_s8 with int16 weights, which is faster: r0i r0j r1i r1j r2i r2j r3i r3j.
+ */
+void sparsec_fully_connected_4x1_w16_s8(const cmsis_nn_fc_params *fc_params,
+                                        int32_t saturating,
+                                        const int8_t *input,
+                                        const cmsis_nn_dims *filter_dims,
+                                        const int32_t *rows,
+                                        const int32_t *groups,
+                                        const cmsis_nn_dims *output_dims,
+                                        int8_t *output);
+
+/**
  * @brief Dense fully connected layer with a multiplier and shift of its own for each output.
  *
  * @param[in]  fc_params     Output offset and clamp; the input offset is in the bias
@@ -110,6 +232,34 @@ void sparsec_fully_connected_per_channel_s8(const cmsis_nn_fc_params *fc_params,
                                             const int32_t *bias,
                                             const cmsis_nn_dims *output_dims,
                                             int8_t *output);
+
+/**
+ * @brief Transposed convolution: any kernel, stride and padding.
+ *
+ * Input pixel (y, x) adds to output pixel (y * stride.h - padding.h + ky, x * stride.w - padding.w + kx) through the
+ * element (ky, kx) of the kernel, or to none outside the output. Needs no scratch memory.
+ *
+ * @param[in]  transpose_conv_params  Offsets, stride (at most output size + padding), padding and clamp;
+ *                                    `padding_offsets` and `dilation` are not read
+ * @param[in]  quant_params           Multiplier and shift of each output channel
+ * @param[in]  input_dims             Input dimensions [1, H, W, C_IN]
+ * @param[in]  input                  Input data
+ * @param[in]  filter_dims            Filter dimensions [C_OUT, HK, WK, C_IN], `h` and `w` are read
+ * @param[in]  filter                 Weights
+ * @param[in]  bias                   Bias of each output channel without the input offset: how many weights meet an
+ *                                    input depends on the pixel
+ * @param[in]  output_dims            Output dimensions [1, H, W, C_OUT]
+ * @param[out] output                 Output data
+ */
+void sparsec_transpose_conv_s8(const cmsis_nn_transpose_conv_params *transpose_conv_params,
+                               const cmsis_nn_per_channel_quant_params *quant_params,
+                               const cmsis_nn_dims *input_dims,
+                               const int8_t *input,
+                               const cmsis_nn_dims *filter_dims,
+                               const int8_t *filter,
+                               const int32_t *bias,
+                               const cmsis_nn_dims *output_dims,
+                               int8_t *output);
 
 /**
  * @brief Any function of one int8 value: output[i] = table[input[i] + 128].
@@ -189,6 +339,40 @@ void sparsec_concatenate_s8(int32_t blocks,
                             int32_t output_offset,
                             const int8_t *input,
                             int8_t *output);
+
+/**
+ * @brief Copy a slice of a tensor: four nested loops over its elements, the innermost one over `c`.
+ *
+ * The caller joins dimensions whose elements are at one distance; runs of bytes (`input_strides->c` 1) are copied whole.
+ *
+ * @param[in]  input_offset   Bytes before the first element of the slice in the input
+ * @param[in]  input_strides  For each loop, the distance in bytes of two neighbours in the input; may be negative
+ * @param[in]  input          Input data
+ * @param[in]  output_dims    For each loop, the number of elements
+ * @param[out] output         Output data, without gaps
+ */
+void sparsec_slice_s8(int32_t input_offset,
+                      const cmsis_nn_dims *input_strides,
+                      const int8_t *input,
+                      const cmsis_nn_dims *output_dims,
+                      int8_t *output);
+
+/**
+ * @brief Resize an image: pixel (y, x) of the output is pixel (rows[y], columns[x]) of the input.
+ *
+ * @param[in]  input_dims   Input dimensions; n is 1
+ * @param[in]  input        Input data
+ * @param[in]  rows         For each row of the output, the row of the input
+ * @param[in]  columns      For each column of the output, the column of the input
+ * @param[in]  output_dims  Output dimensions; n is 1, c that of the input
+ * @param[out] output       Output data
+ */
+void sparsec_resize_nearest_s8(const cmsis_nn_dims *input_dims,
+                               const int8_t *input,
+                               const uint16_t *rows,
+                               const uint16_t *columns,
+                               const cmsis_nn_dims *output_dims,
+                               int8_t *output);
 
 /**
  * @brief Element-wise product of two tensors, each repeated end to end until it fills the output.

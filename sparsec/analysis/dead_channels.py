@@ -7,6 +7,7 @@ class, and go only if all of the class are dead. The rule: what is not known her
 """
 
 from collections.abc import Iterator, Sequence
+from math import prod
 from typing import TypeAlias
 
 import numpy as np
@@ -14,7 +15,9 @@ import numpy.typing as npt
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.utils.disjoint_set import IntDisjointSet
 
+from sparsec.analysis.elementwise import PairOp, operands_of, reads
 from sparsec.analysis.intervals import is_activation
+from sparsec.analysis.movement import channels_read, elements_read
 from sparsec.analysis.weighted_layer import (
     Mask,
     crop_image,
@@ -23,6 +26,7 @@ from sparsec.analysis.weighted_layer import (
     window_places,
 )
 from sparsec.ir import qnn
+from sparsec.ir.qnn_elementwise import ElementwiseOp
 from sparsec.ir.shapes import shape_of
 
 Masks: TypeAlias = dict[SSAValue, Mask]
@@ -32,8 +36,8 @@ Tie: TypeAlias = tuple[SSAValue, Indices, SSAValue, Indices]
 
 
 def channels_of(value: SSAValue) -> int:
-    """How many channels an int8 tensor has."""
-    return shape_of(value.type)[-1]
+    """How many channels an int8 tensor has: one without axes."""
+    return prod(shape_of(value.type)[-1:])
 
 
 def activation_operands(op: Operation) -> list[SSAValue]:
@@ -49,10 +53,11 @@ def _activations(block: Block) -> Iterator[tuple[SSAValue, bool]]:
         yield value, False
     for op in block.ops:
         for value in op.results:
-            uses = [value in activation_operands(use.operation) for use in value.uses]
             if not isinstance(op, qnn.ConstantOp):
                 yield value, False
-            elif any(uses):
+                continue
+            uses = [value in activation_operands(use.operation) for use in value.uses]
+            if any(uses):
                 yield value, not all(uses)
 
 
@@ -71,7 +76,7 @@ def read_elements(block: Block) -> Masks:
 
 def dead_channels(read: Mask) -> Mask:
     """[C]: channels without an element that is read."""
-    return np.logical_not(read.reshape(-1, read.shape[-1]).any(axis=0))
+    return np.logical_not(read.reshape(-1, prod(read.shape[-1:])).any(axis=0))
 
 
 def _reads(op: Operation, read: Masks) -> Iterator[tuple[SSAValue, Mask]]:
@@ -81,9 +86,9 @@ def _reads(op: Operation, read: Masks) -> Iterator[tuple[SSAValue, Mask]]:
             yield op.input, layer.reads(read[op.result].reshape(layer.output_size))
         case qnn.LookupOp() | qnn.RescaleOp() | qnn.ReshapeOp():
             yield op.input, read[op.result]
-        case qnn.AddOp():
-            yield op.lhs, read[op.result]
-            yield op.rhs, read[op.result]
+        case qnn.AddOp() | ElementwiseOp() | qnn.PreluOp():
+            for value in operands_of(op):
+                yield value, reads(op, value, read[op.result])
         case qnn.SoftmaxOp():
             rows = read[op.result].any(axis=-1, keepdims=True)
             yield op.input, np.broadcast_to(rows, read[op.result].shape)
@@ -95,6 +100,8 @@ def _reads(op: Operation, read: Masks) -> Iterator[tuple[SSAValue, Mask]]:
             yield op.input, read[op.result][tuple(slice(low, low + n) for low, n in inside)]
         case qnn.TransposeOp():
             yield op.input, read[op.result].transpose(np.argsort(op.permutation.get_values()))
+        case qnn.SliceOp() | qnn.ResizeNearestOp():
+            yield op.input, elements_read(op, read[op.result])
         case qnn.ConcatOp():
             axis = op.axis.value.data
             ends = np.cumsum([shape_of(value.type)[axis] for value in op.inputs])[:-1]
@@ -124,13 +131,17 @@ def _ties(op: Operation) -> Iterator[Tie] | None:
     match op:
         case qnn.ConstantOp():
             return iter(())
-        case qnn.Conv2dOp() | qnn.LinearOp() if weighted_layer(op) is not None:
+        case qnn.Conv2dOp() | qnn.TransposeConv2dOp() | qnn.LinearOp() if (
+            weighted_layer(op) is not None
+        ):
             return iter(())
         case qnn.DepthwiseConv2dOp() if weighted_layer(op) is not None:
             outputs = _span(0, channels_of(op.result))
             inputs = outputs // (len(outputs) // channels_of(op.input))
             return iter([(op.input, inputs, op.result, outputs)])
-        case qnn.LookupOp() | qnn.RescaleOp() | qnn.Pool2dOp() | qnn.AddOp():
+        case qnn.AddOp() | ElementwiseOp() | qnn.PreluOp():
+            return _pair_ties(op)
+        case qnn.LookupOp() | qnn.RescaleOp() | qnn.Pool2dOp():
             same = _span(0, channels_of(op.result))
             return ((value, same, op.result, same) for value in activation_operands(op))
         case qnn.PadOp():
@@ -144,6 +155,11 @@ def _ties(op: Operation) -> Iterator[Tie] | None:
             if op.permutation.get_values()[last] != last:
                 return None
             return iter([(op.input, same, op.result, same)])
+        case qnn.SliceOp() | qnn.ResizeNearestOp():
+            inputs = channels_read(op)
+            if inputs is None:
+                return None
+            return iter([(op.input, inputs, op.result, _span(0, len(inputs)))])
         case qnn.ConcatOp():
             return _concat_ties(op)
         case _:
@@ -156,6 +172,13 @@ def _reshape_tie(op: qnn.ReshapeOp) -> Tie:
     pairs = np.stack([elements % channels_of(op.input), elements % channels_of(op.result)])
     inputs, outputs = np.unique(pairs, axis=1)
     return op.input, inputs, op.result, outputs
+
+
+def _pair_ties(op: PairOp) -> Iterator[Tie]:
+    same = _span(0, channels_of(op.result))
+    for value in operands_of(op):
+        if channels_of(value) == len(same):  # else it is one number for all channels
+            yield value, same, op.result, same
 
 
 def _concat_ties(op: qnn.ConcatOp) -> Iterator[Tie]:

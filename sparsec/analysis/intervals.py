@@ -5,21 +5,22 @@ Interval arithmetic from the arguments on: every operation grows with its inputs
 """
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from math import prod
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
-from xdsl.dialects.builtin import I8, TensorType
-from xdsl.ir import Block, Operation, SSAValue
-from xdsl.utils.hints import isa
+from xdsl.dialects.builtin import TensorType, i8
+from xdsl.ir import Attribute, Block, Operation, SSAValue
 
+from sparsec.analysis.byte_maps import byte_map, clamp_of
+from sparsec.analysis.elementwise import PairOp, extremes, operands_of
+from sparsec.analysis.movement import picked
 from sparsec.analysis.weighted_layer import Mask, weighted_layer
 from sparsec.ir import qnn
-from sparsec.ir.constant import constant_array
+from sparsec.ir.qnn_elementwise import ElementwiseOp
 from sparsec.ir.shapes import shape_of
 from sparsec.quantization import int8
-from sparsec.quantization.params import AddParams, Rescale
-from sparsec.quantization.requantize import Q31_MAX
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Int8Array: TypeAlias = npt.NDArray[np.int8]
@@ -40,7 +41,7 @@ class Interval:
     @property
     def fixed_channels(self) -> Mask:
         """[C]: channels (of the last axis) whose elements are all fixed."""
-        return np.asarray(self.fixed.reshape(-1, self.low.shape[-1]).all(axis=0))
+        return np.asarray(self.fixed.reshape(-1, prod(self.low.shape[-1:])).all(axis=0))
 
 
 Intervals: TypeAlias = dict[SSAValue, Interval]
@@ -48,7 +49,9 @@ Intervals: TypeAlias = dict[SSAValue, Interval]
 
 def is_activation(value: SSAValue) -> bool:
     """Whether `value` is an int8 tensor."""
-    return isa(value.type, TensorType[I8])
+    # Not `isa`, which takes a constraint apart for each value.
+    type = value.type
+    return isinstance(type, TensorType) and cast(TensorType[Attribute], type).element_type == i8
 
 
 def intervals(block: Block) -> Intervals:
@@ -75,13 +78,10 @@ def _interval(op: Operation, found: Intervals) -> Interval | None:
             return Interval(op.array, op.array) if is_activation(op.result) else None
         case qnn.WeightedOp():
             return _weighted(op, found[op.input])
-        case qnn.LookupOp():
-            table = constant_array(op.table)
-            return None if table is None else _table(table, found[op.input])
-        case qnn.RescaleOp():
-            return _table(rescale_table(op.params.data), found[op.input])
-        case qnn.AddOp():
-            return _add(op, found[op.lhs], found[op.rhs])
+        case _ if (known := byte_map(op)) is not None:
+            return _table(known.table, found[known.source])
+        case qnn.AddOp() | ElementwiseOp() | qnn.PreluOp():
+            return _pair(op, found)
         case qnn.MaxPool2dOp() | qnn.AvgPool2dOp():
             pool, clamp = op.pool.data, op.requant.data.clamp
             reduce = int8.max_pool if isinstance(op, qnn.MaxPool2dOp) else int8.avg_pool
@@ -113,6 +113,10 @@ def _moved(op: Operation, found: Intervals) -> Interval | None:
             low, high = (x.reshape(shape_of(op.result.type)) for x in both(op.input))
         case qnn.TransposeOp():
             low, high = (x.transpose(op.permutation.get_values()) for x in both(op.input))
+        case qnn.SliceOp() | qnn.ResizeNearestOp():
+            low, high = (picked(op, x) for x in both(op.input))
+            if low is None or high is None:
+                return None
         case qnn.ConcatOp():
             axis = op.axis.value.data
             low = np.concatenate([found[value].low for value in op.inputs], axis)
@@ -138,58 +142,19 @@ def _weighted(op: qnn.WeightedOp, source: Interval) -> Interval:
     return Interval(np.where(proven, low, anything.low), np.where(proven, high, anything.high))
 
 
-def rescale_table(p: Rescale) -> Int8Array:
-    """What a rescale gives for -128 to 127."""
-    return int8.requantize_tensor(
-        np.arange(-128, 128).astype(np.int8),
-        input_zp=p.input_zp,
-        multiplier=p.multiplier,
-        shift=p.shift,
-        output_zp=p.output_zp,
-        clamp=p.clamp,
-    )
-
-
 def _table(table: Int8Array, source: Interval) -> Interval:
     # [a, b]: the extreme of table[a..b], meant for a <= b.
-    below = np.stack([_running(np.minimum, table, start) for start in range(256)])
-    above = np.stack([_running(np.maximum, table, start) for start in range(256)])
+    reached = np.tri(256, dtype=np.bool_).T
+    below = np.minimum.accumulate(np.where(reached, table, np.int8(127)), axis=1)
+    above = np.maximum.accumulate(np.where(reached, table, np.int8(-128)), axis=1)
     low, high = source.low.astype(np.int64) + 128, source.high.astype(np.int64) + 128
     return Interval(below[low, high], above[low, high])
 
 
-def _running(extreme: np.ufunc, table: Int8Array, start: int) -> Int8Array:
-    return np.concatenate([table[:start], extreme.accumulate(table[start:])])
-
-
-def add_values(p: AddParams, a: Int8Array, b: Int8Array) -> Int8Array:
-    """The sum of two tensors of one shape."""
-    return int8.add(
-        a,
-        b,
-        input1_zp=p.input1_zp,
-        input1_multiplier=p.input1_multiplier,
-        input1_shift=p.input1_shift,
-        input2_zp=p.input2_zp,
-        input2_multiplier=p.input2_multiplier,
-        input2_shift=p.input2_shift,
-        left_shift=p.left_shift,
-        output_zp=p.output_zp,
-        output_multiplier=p.output_multiplier,
-        output_shift=p.output_shift,
-        clamp=p.clamp,
-    )
-
-
-def _add(op: qnn.AddOp, lhs: Interval, rhs: Interval) -> Interval:
-    p = op.params.data
-    term1, term2 = (
-        (255 << p.left_shift) << max(shift, 0) for shift in (p.input1_shift, p.input2_shift)
-    )
-    multipliers = (p.input1_multiplier, p.input2_multiplier, p.output_multiplier)
-    if (term1 + term2) << max(p.output_shift, 0) > Q31_MAX or min(multipliers) < 0:
-        return _full(op.result, *p.clamp)
-    return Interval(add_values(p, lhs.low, rhs.low), add_values(p, lhs.high, rhs.high))
+def _pair(op: PairOp, found: Intervals) -> Interval:
+    lhs, rhs = (found[value] for value in operands_of(op))
+    bounds = extremes(op, (lhs.low, lhs.high), (rhs.low, rhs.high))
+    return _full(op.result, *clamp_of(op.result)) if bounds is None else Interval(*bounds)
 
 
 def _softmax(op: qnn.SoftmaxOp, source: Interval) -> Interval | None:

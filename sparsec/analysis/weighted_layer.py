@@ -72,6 +72,14 @@ class WeightedLayer:
         """Multiplications of weights with inputs or with padding."""
         return prod(self.output_size[:2]) * self.weights.size
 
+    def spread(self, image: Array) -> Array:
+        """`image` as the taps read it: among zeros."""
+        return pad_image(image, self.window)
+
+    def gathered(self, spread: Array) -> Array:
+        """The inverse of `spread`."""
+        return crop_image(spread, self.window)
+
     @property
     def busy(self) -> Mask:
         """[O]: outputs with a weight that is not zero."""
@@ -100,7 +108,7 @@ class WeightedLayer:
 
     def centred(self, image: Array) -> Array:
         """`image - input_zp`, zero where it is padded."""
-        return pad_image(image.astype(np.float64) - self.requant.input_zp, self.window)
+        return self.spread(image.astype(np.float64) - self.requant.input_zp)
 
     def accumulate(self, low: Array, high: Array) -> tuple[Array, Array]:
         """Bounds of the accumulators, int64 [OH, OW, O], for images between `low` and `high`."""
@@ -120,7 +128,7 @@ class WeightedLayer:
 
     def reads(self, wanted: Mask) -> Mask:
         """[H, W, I]: which inputs meet a weight that is not zero, for results that are `wanted`."""
-        padded = pad_image(np.zeros(self.input_size), self.window)
+        padded = self.spread(np.zeros(self.input_size))
         for weights, places in self.taps():
             used = (weights != 0).astype(np.float64)
             if self.depthwise:
@@ -128,7 +136,7 @@ class WeightedLayer:
                 padded[places] += found.sum(axis=-1)
             else:
                 padded[places] += wanted.astype(np.float64) @ used
-        return crop_image(padded, self.window) > 0
+        return self.gathered(padded) > 0
 
     def constant_sums(self, channel: int, image: Array) -> tuple[Array, Mask]:
         """What input channel `channel` adds to each output if it is `image` [H, W] for all inputs.
@@ -144,6 +152,46 @@ class WeightedLayer:
         return sums[0], np.asarray(sums.min(axis=0) == sums.max(axis=0))
 
 
+class TransposedLayer(WeightedLayer):
+    """A transposed convolution: one of stride 1 over the image with zeros between its pixels."""
+
+    @property
+    def macs(self) -> int:
+        """Multiplications of inputs with weights, those outside the result included."""
+        return prod(self.input_size[:2]) * self.weights.size
+
+    def _pixels(self) -> Places:
+        """Where the pixels of the image lie among zeros."""
+        rows, columns = (
+            slice(k - 1, k - 1 + s * n, s)
+            for k, s, n in zip(
+                self.weights.shape[1:3], self.window.strides, self.input_size, strict=False
+            )
+        )
+        return rows, columns
+
+    def spread(self, image: Array) -> Array:
+        top, left, bottom, right = self.window.padding
+        _, height, width, _ = self.weights.shape
+        rows, columns, _ = self.output_size
+        size = (rows + top + bottom + height - 1, columns + left + right + width - 1)
+        found = np.zeros((*size, image.shape[-1]), image.dtype)
+        found[self._pixels()] = image
+        return found
+
+    def gathered(self, spread: Array) -> Array:
+        return spread[self._pixels()]
+
+    def taps(self) -> Iterator[tuple[Array, Places]]:
+        top, left, _, _ = self.window.padding
+        _, height, width, _ = self.weights.shape
+        rows, columns, _ = self.output_size
+        for row, column in np.ndindex(height, width):
+            y, x = top + height - 1 - row, left + width - 1 - column
+            places = slice(y, y + rows), slice(x, x + columns)
+            yield self.weights[:, row, column].astype(np.float64), places
+
+
 def weighted_layer(op: qnn.WeightedOp) -> WeightedLayer | None:
     """The layer `op` computes; None unless its weights are dense and all its arrays constant."""
     arrays = [constant_array(value) for value in op.operands[1:]]
@@ -152,7 +200,7 @@ def weighted_layer(op: qnn.WeightedOp) -> WeightedLayer | None:
     weights, bias, multiplier, shift = (np.asarray(array) for array in arrays)
     source, target = shape_of(op.input.type), shape_of(op.result.type)
     match op:
-        case qnn.Conv2dOp() | qnn.DepthwiseConv2dOp():
+        case qnn.Conv2dOp() | qnn.DepthwiseConv2dOp() | qnn.TransposeConv2dOp():
             window, input_size, output_size = op.window.data, source[1:], target[1:]
         case _:
             window = Window()
@@ -164,7 +212,8 @@ def weighted_layer(op: qnn.WeightedOp) -> WeightedLayer | None:
     elif weights.ndim == 2:
         weights = weights[:, np.newaxis, np.newaxis, :]
     channels = len(weights)
-    return WeightedLayer(
+    layer = TransposedLayer if isinstance(op, qnn.TransposeConv2dOp) else WeightedLayer
+    return layer(
         weights,
         bias,
         np.broadcast_to(multiplier, channels),

@@ -18,29 +18,59 @@ Components = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class SparseFormat(ABC):
-    """A way to store an int8 matrix; the fields of a subclass are the parameters of its format."""
+    """A way to store an int8 matrix; the fields of a subclass are the parameters of its format.
+
+    A matrix has one packing only, and `unpack` takes nothing else: components that were changed
+    store another matrix or are refused.
+    """
 
     name: ClassVar[str]
 
-    @abstractmethod
+    @property
+    def label(self) -> str:
+        """The format and its parameters in a few characters, such as `block(4x1)`."""
+        return self.name
+
     def check(self, shape: tuple[int, ...]) -> None:
         """Raise ValueError when a matrix of this shape [rows, columns] cannot be stored."""
+        check_matrix(shape)
 
     @abstractmethod
+    def element_types(self, shape: tuple[int, ...]) -> dict[str, type[np.integer[Any]]]:
+        """What the components of a matrix of `shape` are called and made of; all have rank 1."""
+
     def pack(self, dense: NDArray[np.int8]) -> Components:
         """The arrays that store `dense`, int8 [rows, columns], in C order.
 
         Raises ValueError when the format cannot hold this matrix.
         """
+        return self._encode(self._checked(dense))
 
-    @abstractmethod
     def unpack(
         self, components: Mapping[str, NDArray[Any]], shape: tuple[int, ...]
     ) -> NDArray[np.int8]:
         """The int8 matrix of `shape` [rows, columns] that `components` store; the inverse of `pack`.
 
-        Raises ValueError when the components do not describe a matrix of that shape.
+        Raises ValueError when `components` are not what `pack` gives for a matrix of that shape.
         """
+        self.check(shape)
+        types = self.element_types(shape)
+        if set(components) != set(types):
+            raise ValueError(
+                f"{self.label} has the components {', '.join(types)}, not {', '.join(components)}"
+            )
+        for name, element_type in types.items():
+            found = components[name]
+            if found.ndim != 1 or found.dtype != element_type:
+                raise ValueError(
+                    f"{name} of {self.label} is a list of {np.dtype(element_type)}, "
+                    f"not {found.dtype} of shape {list(found.shape)}"
+                )
+        dense = self._decode(components, shape)
+        for name, expected in self._encode(dense).items():
+            if not np.array_equal(components[name], expected):
+                raise ValueError(f"{name} is not how {self.label} stores any matrix")
+        return dense
 
     def stored_bytes(self, dense: NDArray[np.int8]) -> int:
         """The bytes of flash that `dense`, int8 [rows, columns], takes in this format.
@@ -49,6 +79,27 @@ class SparseFormat(ABC):
         """
         return sum(array.nbytes for array in self.pack(dense).values())
 
+    @abstractmethod
+    def _encode(self, dense: NDArray[np.int8]) -> Components:
+        """`pack` of a C-contiguous matrix whose shape was checked."""
+
+    @abstractmethod
+    def _decode(
+        self, components: Mapping[str, NDArray[Any]], shape: tuple[int, ...]
+    ) -> NDArray[np.int8]:
+        """`unpack` of components with the right names and types.
+
+        ValueError where they lead out of the matrix; what else is wrong shows when the result is
+        packed again.
+        """
+
+    def _checked(self, dense: NDArray[np.int8]) -> NDArray[np.int8]:
+        """`dense`, C-contiguous. ValueError when its shape or type is not to be stored."""
+        self.check(dense.shape)
+        if dense.dtype != np.int8:
+            raise ValueError(f"{self.name} stores int8 values, not {dense.dtype}")
+        return np.ascontiguousarray(dense)
+
 
 def check_matrix(shape: tuple[int, ...]) -> None:
     """Raise ValueError unless `shape` is that of a matrix with at least one row and one column."""
@@ -56,3 +107,21 @@ def check_matrix(shape: tuple[int, ...]) -> None:
         raise ValueError(
             f"a sparse format stores a matrix [rows, columns], not a tensor of shape {list(shape)}"
         )
+
+
+def check_columns(columns: int, limit: int, what: str) -> None:
+    """Raise ValueError when `columns` are more than the `limit` that indices can name."""
+    if columns > limit:
+        raise ValueError(f"{what} reach {limit} columns, this matrix has {columns}")
+
+
+def check_number(value: object, low: int, high: int, what: str) -> None:
+    """Raise ValueError unless the parameter `value` is a whole number in low..high."""
+    if not isinstance(value, int) or not low <= value <= high:
+        raise ValueError(f"{what} is a whole number in {low}..{high}, not {value}")
+
+
+def check_length(array: NDArray[Any], length: int, what: str) -> None:
+    """Raise ValueError unless the component `array` has `length` elements."""
+    if len(array) != length:
+        raise ValueError(f"{what} has {len(array)} elements, this matrix takes {length}")

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsec.formats.base import Components, SparseFormat, check_matrix
+from sparsec.formats.base import Components, SparseFormat
+from sparsec.formats.walks import columns_of, entry_counts, rows_of, steps_of, with_bridges
 
 MAX_STEP = 255
-MAX_ENTRIES_PER_ROW = 65535
 
 
 @dataclass(frozen=True)
@@ -27,49 +27,32 @@ class Delta8(SparseFormat):
 
     name: ClassVar[str] = "delta8"
 
-    def check(self, shape: tuple[int, ...]) -> None:
-        check_matrix(shape)
+    def element_types(self, shape: tuple[int, ...]) -> dict[str, type[np.integer[Any]]]:
+        return {"entries": np.uint8, "counts": np.uint16}
 
-    def pack(self, dense: NDArray[np.int8]) -> Components:
-        self.check(dense.shape)
-        if dense.dtype != np.int8:
-            raise ValueError(f"delta8 stores int8 values, not {dense.dtype}")
+    def _encode(self, dense: NDArray[np.int8]) -> Components:
         rows, columns = np.nonzero(dense)
-        starts_row = np.diff(rows, prepend=-1) != 0
-        steps = np.where(starts_row, columns, np.diff(columns, prepend=0))
+        steps = steps_of(rows, columns)
         bridges = np.maximum(steps - 1, 0) // MAX_STEP
+        counts = entry_counts(rows, bridges, dense.shape[0], "delta8 entries")
+        steps, own = with_bridges(steps, bridges, MAX_STEP)
+        entries = np.zeros((len(steps), 2), np.uint8)
+        entries[:, 0] = steps
+        entries[own, 1] = dense[rows, columns].view(np.uint8)
+        return {"entries": entries.reshape(-1), "counts": counts}
 
-        counts = np.bincount(rows, weights=bridges + 1, minlength=dense.shape[0]).astype(np.int64)
-        longest = int(counts.argmax())
-        if counts[longest] > MAX_ENTRIES_PER_ROW:
-            raise ValueError(
-                f"row {longest} needs {counts[longest]} delta8 entries, more than {MAX_ENTRIES_PER_ROW}"
-            )
-
-        entries = np.tile(np.array([MAX_STEP, 0], np.uint8), (int(counts.sum()), 1))
-        last_of_each = np.cumsum(bridges + 1) - 1
-        entries[last_of_each, 0] = steps - MAX_STEP * bridges
-        entries[last_of_each, 1] = dense[rows, columns].view(np.uint8)
-        return {"entries": entries.reshape(-1), "counts": counts.astype(np.uint16)}
-
-    def unpack(
+    def _decode(
         self, components: Mapping[str, NDArray[Any]], shape: tuple[int, ...]
     ) -> NDArray[np.int8]:
-        self.check(shape)
-        entries = components["entries"].reshape(-1, 2)
-        counts = components["counts"].astype(np.int64)
-        if len(counts) != shape[0] or counts.sum() != len(entries):
-            raise ValueError(
-                f"{len(entries)} entries in {len(counts)} rows do not make a matrix of shape {list(shape)}"
-            )
+        entries = components["entries"]
+        if len(entries) % 2:
+            raise ValueError(f"{len(entries)} bytes are no list of delta8 entries of two bytes")
+        steps, values = entries[::2], entries[1::2]
+        rows = rows_of(components["counts"], len(steps), shape)
+        columns = columns_of(steps, rows, shape[1])
+        twice = np.flatnonzero((steps == 0) & (np.diff(rows, prepend=-1) == 0))
+        if len(twice):
+            raise ValueError(f"row {rows[twice[0]]} names a column twice")
         dense = np.zeros(shape, np.int8)
-        ends = np.cumsum(counts)
-        for row, (start, end) in enumerate(zip(ends - counts, ends, strict=True)):
-            steps = entries[start:end, 0]
-            columns = np.cumsum(steps, dtype=np.int64)
-            if len(columns) and columns[-1] >= shape[1]:
-                raise ValueError(f"row {row} reaches column {columns[-1]} of {shape[1]}")
-            if not steps[1:].all():
-                raise ValueError(f"row {row} names a column twice")
-            dense[row, columns] = np.ascontiguousarray(entries[start:end, 1]).view(np.int8)
+        dense[rows, columns] = values.astype(np.uint8, order="C").view(np.int8)
         return dense

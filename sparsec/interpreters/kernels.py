@@ -24,6 +24,7 @@ from xdsl.interpreter import (
 from xdsl.traits import SymbolTable
 
 from sparsec.formats import Delta8
+from sparsec.formats.packed_rows import unpack_layer
 from sparsec.interpreters import qnn
 from sparsec.ir import cmsis, rt
 from sparsec.ir.constant import array_of
@@ -138,6 +139,18 @@ class KernelFunctions(InterpreterFunctions):
         w = unpack(entries, counts, int(np.prod(shape[1:]))).reshape(shape)
         bias = unfold(bias, w, op.requant.data)
         y = qnn.convolve(x, w, bias, multiplier, shift, op.requant.data, op.window.data)
+        return store(output, y, [scratch])
+
+    @impl(rt.ConvolvePackedOp)
+    def convolve_packed(
+        self, _: Interpreter, op: rt.ConvolvePackedOp, args: PythonValues
+    ) -> PythonValues:
+        x, rows, output, scratch = args
+        spoil([scratch])
+        layer = unpack_layer(rows, output.shape[3], op.window.data, op.slab)
+        bias = unfold(layer.bias, layer.weights, op.requant.data)
+        numbers = (bias, layer.multipliers, layer.shifts)
+        y = qnn.convolve(x, layer.weights, *numbers, op.requant.data, op.window.data)
         return store(output, y, [scratch])
 
     @impl(rt.FullyConnectedDelta8Op)

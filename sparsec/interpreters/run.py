@@ -12,8 +12,11 @@ from sparsec.interpreters.calling import call_main
 from sparsec.interpreters.elementwise import ElementwiseFunctions
 from sparsec.interpreters.func import FuncFunctions
 from sparsec.interpreters.kernels import KernelFunctions, MemoryFunctions
+from sparsec.interpreters.movement import MovementFunctions
 from sparsec.interpreters.nn import NnFunctions
 from sparsec.interpreters.qnn import QnnFunctions
+from sparsec.interpreters.sparse_fc import SparseFcFunctions
+from sparsec.interpreters.transpose_conv import TransposeConvFunctions
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Listen: TypeAlias = Callable[[Operation, Sequence[Array]], None]
@@ -25,6 +28,9 @@ FUNCTIONS: tuple[type[InterpreterFunctions], ...] = (
     MemoryFunctions,
     KernelFunctions,
     ElementwiseFunctions,
+    MovementFunctions,
+    TransposeConvFunctions,
+    SparseFcFunctions,
 )
 """What the operations of each level mean."""
 

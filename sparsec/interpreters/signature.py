@@ -9,6 +9,7 @@ from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
 
 from sparsec.ir.qnn import QUANTIZATION
 from sparsec.ir.quantization import QuantizationAttr
+from sparsec.quantization.affine import affine_quantize
 from sparsec.quantization.ranges import dequantize, quantize
 from sparsec.quantization.scheme import Quantization
 
@@ -38,11 +39,13 @@ def entry_quantizations(module: ModuleOp) -> tuple[list[Quantization], list[Quan
     return _quantizations(main.arg_attrs), _quantizations(main.res_attrs)
 
 
-def quantized(arrays: Sequence[Array], quantizations: Sequence[Quantization]) -> list[Array]:
-    """Float arrays as int8."""
+def quantized(
+    arrays: Sequence[Array], quantizations: Sequence[Quantization], as_tflite: bool = False
+) -> list[Array]:
+    """Float arrays as int8, by TensorFlow Lite's rule for halves if `as_tflite`."""
+    rule = affine_quantize if as_tflite else quantize
     return [
-        quantize(array, q.scale, q.zero_point)
-        for array, q in zip(arrays, quantizations, strict=True)
+        rule(array, q.scale, q.zero_point) for array, q in zip(arrays, quantizations, strict=True)
     ]
 
 

@@ -88,6 +88,12 @@ def image_dims(type: Attribute) -> CStruct:
     return dims(n, h, w, c)
 
 
+def four_axes(values: Sequence[int], fill: int) -> CStruct:
+    """Up to four numbers, one for each axis, right-aligned."""
+    n, h, w, c = (*(fill,) * (4 - len(values)), *values)
+    return dims(n, h, w, c)
+
+
 def context(scratch: SSAValue | None) -> CStruct:
     """CMSIS-NN's function context: the scratch buffer and its bytes."""
     if scratch is None:

@@ -11,7 +11,6 @@ from typing import ClassVar
 
 from xdsl.dialects.builtin import (
     I8,
-    I32,
     DenseArrayBase,
     IntegerAttr,
     TensorType,
@@ -50,23 +49,29 @@ from sparsec.ir.qnn_elementwise import (
     PreluOp,
     SubOp,
 )
+from sparsec.ir.qnn_movement import ResizeNearestOp, SliceOp
+from sparsec.ir.qnn_weighted import (
+    Conv2dOp,
+    DepthwiseConv2dOp,
+    LinearOp,
+    TransposeConv2dOp,
+)
+from sparsec.ir.qnn_weighted import ConvolutionOp as ConvolutionOp
+from sparsec.ir.qnn_weighted import WeightedOp as WeightedOp
 from sparsec.ir.shapes import (
     expect_shape,
     image_shape,
     shape_of,
     verify_border,
     verify_concatenation,
-    verify_convolution,
-    verify_depthwise,
-    verify_linear,
     verify_permutation,
     verify_reshape,
     verify_window,
 )
 from sparsec.ir.sparse import verify_encoding
-from sparsec.ir.window import BorderAttr, PoolAttr, WindowAttr
+from sparsec.ir.window import BorderAttr, PoolAttr, SliceAttr
 from sparsec.quantization.params import AddParams, Requant, Rescale, SoftmaxParams
-from sparsec.quantization.window import Border, Pool, Window
+from sparsec.quantization.window import Border, Pool
 
 QUANTIZATION = "qnn.quantization"
 """Name of the attribute of function arguments and results that holds their quantization."""
@@ -80,134 +85,6 @@ class ConstantOp(DenseConstantOp):
 
     def verify_(self) -> None:
         verify_encoding(self.result.type)
-
-
-class WeightedOp(IRDLOperation, ABC):
-    """A layer with weights: requantize(bias + sum of weights * (input - input_zp)).
-
-    `bias` has one int32 for each output channel; `multiplier` and `shift` have one each, or, in
-    `qnn.linear`, a single one for all.
-    """
-
-    CHANNELS: ClassVar = VarConstraint("CHANNELS", base(TensorType[I32]))
-
-    input = operand_def(TensorType[I8])
-    weights = operand_def(TensorType[I8])
-    bias = operand_def(TensorType[I32])
-    multiplier = operand_def(CHANNELS)
-    shift = operand_def(CHANNELS)
-    requant = prop_def(RequantAttr)
-    result = result_def(TensorType[I8])
-
-    traits = traits_def(Pure())
-
-    def verify_channels(self, channels: int, per_tensor: bool) -> None:
-        """Bias and multipliers fit the number of output channels."""
-        verify_encoding(self.weights.type)
-        expect_shape(self.bias.type, (channels,), "bias")
-        if not (per_tensor and shape_of(self.multiplier.type) == (1,)):
-            expect_shape(self.multiplier.type, (channels,), "multiplier")
-
-
-class ConvolutionOp(WeightedOp, ABC):
-    """A layer that slides weights over an image. Padding reads as `input_zp`."""
-
-    window = prop_def(WindowAttr)
-
-    assembly_format = (
-        "$input `,` $weights `,` $bias `requant` `(` $multiplier `,` $shift `)` $requant "
-        "`window` $window attr-dict `:` type($input) `,` type($weights) `,` type($bias) `,` "
-        "type($multiplier) `->` type($result)"
-    )
-
-    def __init__(
-        self,
-        input: SSAValue,
-        weights: SSAValue,
-        bias: SSAValue,
-        multiplier: SSAValue,
-        shift: SSAValue,
-        requant: Requant,
-        window: Window,
-        result_type: Attribute,
-    ):
-        super().__init__(
-            operands=[input, weights, bias, multiplier, shift],
-            properties={"requant": RequantAttr(requant), "window": WindowAttr(window)},
-            result_types=[result_type],
-        )
-
-
-@irdl_op_definition
-class Conv2dOp(ConvolutionOp):
-    """Convolution, weights OxKHxKWxI.
-
-    ```mlir
-    %y = qnn.conv2d %x, %w, %b requant(%m, %s) <input_zp = -128> window <strides = [2, 2]>
-        : tensor<1x5x5x2xi8>, tensor<4x3x3x2xi8>, tensor<4xi32>, tensor<4xi32> -> tensor<1x2x2x4xi8>
-    ```
-    """
-
-    name = "qnn.conv2d"
-
-    def verify_(self) -> None:
-        channels = verify_convolution(
-            self.window.data, self.input.type, self.weights.type, self.result.type
-        )
-        self.verify_channels(channels, per_tensor=False)
-
-
-@irdl_op_definition
-class DepthwiseConv2dOp(ConvolutionOp):
-    """Depthwise convolution, weights 1xKHxKWx(C*multiplier); output channel c*multiplier + m
-    reads input channel c."""
-
-    name = "qnn.depthwise_conv2d"
-
-    def verify_(self) -> None:
-        channels = verify_depthwise(
-            self.window.data, self.input.type, self.weights.type, self.result.type
-        )
-        self.verify_channels(channels, per_tensor=False)
-
-
-@irdl_op_definition
-class LinearOp(WeightedOp):
-    """Fully connected layer, weights OxK.
-
-    ```mlir
-    %y = qnn.linear %x, %w, %b requant(%m, %s) <input_zp = -3, output_zp = 4>
-        : tensor<1x8xi8>, tensor<4x8xi8>, tensor<4xi32>, tensor<1xi32> -> tensor<1x4xi8>
-    ```
-    """
-
-    name = "qnn.linear"
-
-    assembly_format = (
-        "$input `,` $weights `,` $bias `requant` `(` $multiplier `,` $shift `)` $requant "
-        "attr-dict `:` type($input) `,` type($weights) `,` type($bias) `,` "
-        "type($multiplier) `->` type($result)"
-    )
-
-    def __init__(
-        self,
-        input: SSAValue,
-        weights: SSAValue,
-        bias: SSAValue,
-        multiplier: SSAValue,
-        shift: SSAValue,
-        requant: Requant,
-        result_type: Attribute,
-    ):
-        super().__init__(
-            operands=[input, weights, bias, multiplier, shift],
-            properties={"requant": RequantAttr(requant)},
-            result_types=[result_type],
-        )
-
-    def verify_(self) -> None:
-        features = verify_linear(self.input.type, self.weights.type, self.result.type)
-        self.verify_channels(features, per_tensor=True)
 
 
 class SameTypeOp(IRDLOperation, ABC):
@@ -459,6 +336,7 @@ Qnn = Dialect(
         ConstantOp,
         Conv2dOp,
         DepthwiseConv2dOp,
+        TransposeConv2dOp,
         LinearOp,
         LookupOp,
         RescaleOp,
@@ -476,6 +354,8 @@ Qnn = Dialect(
         MaximumOp,
         MinimumOp,
         PreluOp,
+        SliceOp,
+        ResizeNearestOp,
     ],
     [
         RequantAttr,
@@ -484,5 +364,6 @@ Qnn = Dialect(
         SoftmaxParamsAttr,
         MulParamsAttr,
         PreluParamsAttr,
+        SliceAttr,
     ],
 )

@@ -44,6 +44,10 @@ def parse_fields(parser: AttrParser, record: type[RecordT], leading_comma: bool)
             parser.raise_error(f"field '{name}' is given twice")
         parser.parse_punctuation("=")
         fields[name] = _parse_value(parser)
+    for field in dataclasses.fields(record):  # pyright: ignore[reportArgumentType]
+        # No record makes its defaults by a factory.
+        if field.name not in fields and field.default is dataclasses.MISSING:
+            parser.raise_error(f"field '{field.name}' is missing")
     try:
         return record(**fields)
     except (TypeError, ValueError) as error:

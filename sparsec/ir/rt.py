@@ -23,12 +23,23 @@ from sparsec.ir.kernel import (
     context,
     dims,
     element_count,
+    four_axes,
     image_dims,
     per_channel,
     tile,
 )
 from sparsec.ir.params import RequantAttr, RescaleAttr
 from sparsec.ir.rt_elementwise import AddOp, MaximumOp, MinimumOp, MulOp, PreluOp
+from sparsec.ir.rt_movement import ResizeNearestOp, SliceOp
+from sparsec.ir.rt_packed import ConvolvePackedOp
+from sparsec.ir.rt_sparse_fc import (
+    FullyConnected1x4Op,
+    FullyConnected4x1Op,
+    FullyConnected4x1W16Op,
+    FullyConnectedTableOp,
+    fully_connected_params,
+)
+from sparsec.ir.rt_transpose_conv import TransposeConvOp
 from sparsec.ir.shapes import (
     expect_shape,
     image_shape,
@@ -68,16 +79,7 @@ class FoldedBiasOp(RuntimeOp, ABC):
 
     def fully_connected_params(self) -> CStruct:
         """CMSIS-NN's struct of a fully connected layer."""
-        requant = self.requant.data
-        return CStruct(
-            "cmsis_nn_fc_params",
-            {
-                "input_offset": -requant.input_zp,
-                "filter_offset": 0,
-                "output_offset": requant.output_zp,
-                "activation": activation(requant.clamp),
-            },
-        )
+        return fully_connected_params(self.requant.data)
 
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)
@@ -354,12 +356,6 @@ class RequantizeOp(RuntimeOp):
         return (self.output,)
 
 
-def four_axes(values: Sequence[int], fill: int) -> CStruct:
-    """Up to four numbers, one for each axis, right-aligned."""
-    n, h, w, c = (*(fill,) * (4 - len(values)), *values)
-    return dims(n, h, w, c)
-
-
 @irdl_op_definition
 class PadOp(RuntimeOp):
     """`sparsec_pad_s8`, for tensors of up to four axes."""
@@ -495,8 +491,13 @@ Rt = Dialect(
     "rt",
     [
         ConvolveDelta8Op,
+        ConvolvePackedOp,
         FullyConnectedDelta8Op,
         FullyConnectedPerChannelOp,
+        FullyConnectedTableOp,
+        FullyConnected1x4Op,
+        FullyConnected4x1Op,
+        FullyConnected4x1W16Op,
         LookupOp,
         RequantizeOp,
         PadOp,
@@ -507,5 +508,8 @@ Rt = Dialect(
         MaximumOp,
         MinimumOp,
         PreluOp,
+        SliceOp,
+        ResizeNearestOp,
+        TransposeConvOp,
     ],
 )

@@ -10,7 +10,7 @@ from xdsl.dialects.builtin import MemRefType, TensorType
 from xdsl.ir import Attribute
 from xdsl.utils.exceptions import VerifyException
 
-from sparsec.quantization.window import Border, Window
+from sparsec.quantization.window import Border, Slice, Window
 
 
 def shape_of(type: Attribute) -> tuple[int, ...]:
@@ -72,6 +72,32 @@ def verify_depthwise(
         )
     verify_window(window, input, (shape[1], shape[2]), shape[3], result)
     return shape[3]
+
+
+def verify_transpose_convolution(
+    window: Window, input: Attribute, weights: Attribute, result: Attribute
+) -> int:
+    """Weights are OHWI and fit `input`, which is what sliding `window` over `result` gives; returns
+    the number of output channels."""
+    shape = shape_of(weights)
+    height, width, channels = image_shape(input)
+    if len(shape) != 4 or shape[3] != channels:
+        raise VerifyException(f"weights must have shape OxKHxKWx{channels}, got {weights}")
+    if window.dilations != (1, 1):
+        raise VerifyException("a transposed convolution cannot be dilated")
+    out_height, out_width, out_channels = image_shape(result, "result")
+    try:
+        size = window.output_size((out_height, out_width), (shape[1], shape[2]))
+    except ValueError as error:
+        raise VerifyException(str(error)) from error
+    if size != (height, width):
+        raise VerifyException(
+            f"a result of {out_height}x{out_width} is that of an input of {size[0]}x{size[1]}, "
+            f"got {height}x{width}"
+        )
+    if out_channels != shape[0]:
+        raise VerifyException(f"result must have {shape[0]} channels, got {out_channels}")
+    return shape[0]
 
 
 def verify_linear(input: Attribute, weights: Attribute, result: Attribute) -> int:
@@ -144,3 +170,19 @@ def verify_repeated(operands: Sequence[Attribute], result: Attribute) -> None:
             raise VerifyException(f"{type} repeated does not give {result}")
     if target not in (shape_of(type) for type in operands):
         raise VerifyException(f"an operand must have the shape of the result {result}")
+
+
+def verify_slice(slice: Slice, input: Attribute, result: Attribute) -> None:
+    """`result` is `slice` of `input`."""
+    try:
+        slice.check(shape_of(input), shape_of(result))
+    except ValueError as error:
+        raise VerifyException(str(error)) from error
+
+
+def verify_resize(input: Attribute, rows: Attribute, columns: Attribute, result: Attribute) -> None:
+    """`result` is the image `input` with a row for each of `rows`, a column for each of `columns`."""
+    height, width, _ = image_shape(result, "result")
+    expect_shape(rows, (height,), "rows")
+    expect_shape(columns, (width,), "columns")
+    expect_shape(result, (1, height, width, image_shape(input)[2]), "result")

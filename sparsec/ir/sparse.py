@@ -39,6 +39,8 @@ class EncodingAttr(Data[SparseFormat]):
         with parser.in_angle_brackets():
             position = parser.pos
             keyword = parser.parse_identifier("sparse format")
+            while parser.parse_optional_punctuation("-") is not None:
+                keyword += "-" + parser.parse_identifier("rest of the sparse format")
             record = FORMATS.get(keyword)
             if record is None:
                 parser.raise_error(

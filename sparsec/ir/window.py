@@ -1,11 +1,11 @@
-"""Geometry as attributes: where windows slide, and what is added around a tensor."""
+"""Geometry as attributes: where windows slide, what is added around a tensor or taken of it."""
 
 from typing import ClassVar
 
 from xdsl.irdl import irdl_attr_definition
 
 from sparsec.ir.record import RecordAttr
-from sparsec.quantization.window import Border, Pool, Window
+from sparsec.quantization.window import Border, Pool, Slice, Window
 
 
 @irdl_attr_definition
@@ -30,3 +30,11 @@ class BorderAttr(RecordAttr[Border]):
 
     name = "nn.border"
     RECORD: ClassVar = Border
+
+
+@irdl_attr_definition
+class SliceAttr(RecordAttr[Slice]):
+    """`#qnn.slice_params<begin = [0, 0, 1], strides = [1, 2, -1]>`."""
+
+    name = "qnn.slice_params"
+    RECORD: ClassVar = Slice

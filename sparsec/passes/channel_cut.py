@@ -8,12 +8,18 @@ from xdsl.dialects.builtin import TensorType, i8
 from xdsl.ir import Block, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
-from sparsec.analysis.dead_channels import Masks, channels_of, joins_channels
+from sparsec.analysis.dead_channels import (
+    Masks,
+    activation_operands,
+    channels_of,
+    joins_channels,
+)
+from sparsec.analysis.movement import channels_read
 from sparsec.ir import qnn
 from sparsec.ir.constant import constant_array
 from sparsec.ir.shapes import shape_of
-from sparsec.ir.window import BorderAttr
-from sparsec.quantization.window import Border
+from sparsec.ir.window import BorderAttr, SliceAttr
+from sparsec.quantization.window import Border, Slice
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Indices: TypeAlias = npt.NDArray[np.intp]
@@ -47,6 +53,22 @@ def erase_dead_code(block: Block) -> None:
             Rewriter.erase_op(op)
 
 
+def unshare_constants(block: Block) -> None:
+    """Each place of a constant among the activations has its own, so that channels go from it alone."""
+    for op in list(block.ops):
+        if not isinstance(op, qnn.ConstantOp):
+            continue
+        uses = list(op.result.uses)
+        activations = [use for use in uses if op.result in activation_operands(use.operation)]
+        if len(activations) == len(uses):  # one of them keeps the constant as it is
+            del activations[0:1]
+        for use in activations:
+            own = op.clone()
+            own.result.name_hint = op.result.name_hint
+            Rewriter.insert_op(own, InsertPoint.after(op))
+            use.operation.operands[use.index] = own.result
+
+
 def cut_channels(block: Block, gone: Masks) -> None:
     """Take the channels that `gone` marks out of the tensors of a function.
 
@@ -60,6 +82,8 @@ def cut_channels(block: Block, gone: Masks) -> None:
                 _cut_layer(op, kept)
             case qnn.PadOp() if op.result in kept:
                 _cut_border(op, kept[op.result])
+            case qnn.SliceOp() if op.input in kept or op.result in kept:
+                _cut_slice(op, kept)
             case qnn.ConcatOp() if joins_channels(op):
                 op.operands = [v for v in op.inputs if v not in kept or kept[v].size]
             case _:
@@ -73,6 +97,8 @@ def cut_channels(block: Block, gone: Masks) -> None:
     for op in list(block.ops):
         if isinstance(op, qnn.ConcatOp) and len(op.inputs) == 1:
             Rewriter.replace_op(op, (), (op.inputs[0],))
+        if isinstance(op, qnn.SliceOp) and op.input in kept and _takes_all(op):
+            Rewriter.replace_op(op, (), (op.input,))
 
 
 def _cut_value(value: SSAValue, channels: Indices) -> None:
@@ -109,3 +135,23 @@ def _cut_border(op: qnn.PadOp, kept: Indices) -> None:
     low = int(np.count_nonzero(kept < border.low[-1]))
     high = int(np.count_nonzero(kept >= border.low[-1] + channels))
     op.border = BorderAttr(Border((*border.low[:-1], low), (*border.high[:-1], high)))
+
+
+def _cut_slice(op: qnn.SliceOp, kept: dict[SSAValue, Indices]) -> None:
+    """The channels it takes are beside each other, and go in the input and the result alike."""
+    taken, where = channels_read(op), op.where.data
+    if taken is None:
+        return
+    if op.result in kept:
+        taken = taken[kept[op.result]]
+    if not taken.size:
+        return
+    begin = int(taken[0])
+    if op.input in kept:
+        begin = int(np.searchsorted(kept[op.input], begin))
+    op.where = SliceAttr(Slice((*where.begin[:-1], begin), where.strides))
+
+
+def _takes_all(op: qnn.SliceOp) -> bool:
+    where = op.where.data
+    return op.input.type == op.result.type and not any(where.begin) and min(where.strides) > 0

@@ -22,11 +22,16 @@ from sparsec.analysis.weighted_layer import weighted_layer
 from sparsec.ir import qnn
 from sparsec.ir.layer import layer_of
 from sparsec.ir.sparse import format_of
-from sparsec.passes.channel_cut import cut_channels, erase_dead_code, set_weights
+from sparsec.passes.channel_cut import (
+    cut_channels,
+    erase_dead_code,
+    set_weights,
+    unshare_constants,
+)
 from sparsec.passes.removed_channels import RemovedChannels
 
 
-def silence_unread(block: Block) -> bool:
+def silence_unread(block: Block, removed: RemovedChannels) -> bool:
     """Zero the filters of channels that nobody reads but that have to stay; False if none."""
     read = read_elements(block)
     changed = False
@@ -36,6 +41,7 @@ def silence_unread(block: Block) -> bool:
             continue
         silent = dead_channels(read[op.result]) & layer.busy
         if silent.any():
+            removed.mark(op, "dead_inputs", silent)
             weights, bias = layer.weights.copy(), layer.bias.copy()
             weights[silent] = bias[silent] = 0
             set_weights(op, weights, bias)
@@ -131,11 +137,12 @@ def eliminate(function: func.FuncOp) -> RemovedChannels:
     removed = RemovedChannels(block)
     while True:
         erase_dead_code(block)
+        unshare_constants(block)
         gone = removable_channels(block, read_elements(block))
         if gone:
             removed.note(gone)
             cut_channels(block, gone)
-        elif not silence_unread(block) and not fold_constants(block, removed):
+        elif not silence_unread(block, removed) and not fold_constants(block, removed):
             return removed
 
 

@@ -4,8 +4,9 @@
 becomes
     qnn.conv2d <clamp = [3, 127]>
 
-A `qnn.rescale` or `qnn.lookup` is a table of 256 values, so what two of them do is known exactly:
-nothing is folded unless the result is the same for every byte that can come in.
+A `qnn.rescale`, a `qnn.lookup` and an operation on two tensors of which one is a single number are
+tables of 256 values, so what two of them do is known exactly: nothing is folded unless the result is
+the same for every byte that can come in. One kernel looks tables up, faster than it would compute.
 """
 
 from dataclasses import dataclass, replace
@@ -24,34 +25,21 @@ from xdsl.pattern_rewriter import (
     op_type_rewrite_pattern,
 )
 
-from sparsec.analysis.intervals import rescale_table
+from sparsec.analysis.byte_maps import ByteMap, byte_map, clamp_of, rescale_table
 from sparsec.ir import qnn
-from sparsec.ir.constant import constant_array
 from sparsec.ir.layer import layer_of
-from sparsec.ir.params import AddParamsAttr, RequantAttr
-from sparsec.quantization.params import FULL_RANGE, Clamp, Rescale
+from sparsec.ir.params import (
+    AddParamsAttr,
+    MulParamsAttr,
+    PreluParamsAttr,
+    RequantAttr,
+    RescaleAttr,
+)
+from sparsec.ir.qnn_elementwise import SumOp
+from sparsec.quantization.params import Clamp, Rescale
 from sparsec.quantization.requantize import quantize_multiplier
 
 Array: TypeAlias = np.ndarray[Any, Any]
-ByteMap: TypeAlias = qnn.RescaleOp | qnn.LookupOp
-
-
-def table_of(op: ByteMap) -> Array | None:
-    """int8[256]: what `op` gives for -128 to 127; None if its table is not constant."""
-    return (
-        rescale_table(op.params.data) if isinstance(op, qnn.RescaleOp) else constant_array(op.table)
-    )
-
-
-def clamp_of(value: SSAValue) -> Clamp:
-    """The lowest and highest value that the operation behind `value` can give."""
-    match value.owner:
-        case qnn.WeightedOp() | qnn.Pool2dOp() as op:
-            return op.requant.data.clamp
-        case qnn.AddOp() | qnn.RescaleOp() as op:
-            return op.params.data.clamp
-        case _:
-            return FULL_RANGE
 
 
 def as_clamp(table: Array, values: Clamp) -> Clamp | None:
@@ -62,18 +50,44 @@ def as_clamp(table: Array, values: Clamp) -> Clamp | None:
     return (low, high) if low <= high and np.array_equal(y, np.clip(x, low, high)) else None
 
 
-def set_clamp(op: Operation, clamp: Clamp) -> bool:
-    """Give `op` another clamp; False if it has none."""
-    attribute: Attribute
+def clamped(op: Operation, clamp: Clamp) -> Attribute | None:
+    """The attribute of `op` that holds its clamp, with another one; None if it has no clamp."""
     match op:
         case qnn.WeightedOp() | qnn.Pool2dOp():
-            attribute = RequantAttr(replace(op.requant.data, clamp=clamp))
-            op.properties["requant"] = attribute
-        case qnn.AddOp():
-            op.params = AddParamsAttr(replace(op.params.data, clamp=clamp))
+            return RequantAttr(replace(op.requant.data, clamp=clamp))
+        case qnn.AddOp() | SumOp():
+            return AddParamsAttr(replace(op.params.data, clamp=clamp))
+        case qnn.RescaleOp():
+            return RescaleAttr(replace(op.params.data, clamp=clamp))
+        case qnn.MulOp():
+            return MulParamsAttr(replace(op.params.data, clamp=clamp))
+        case qnn.PreluOp():
+            return PreluParamsAttr(replace(op.params.data, clamp=clamp))
         case _:
-            return False
-    return True
+            return None
+
+
+def only_reader(value: SSAValue, reader: Operation) -> bool:
+    """Whether nothing but `reader` reads `value`."""
+    return all(use.operation is reader for use in value.uses)
+
+
+def set_clamp(value: SSAValue, reader: Operation, clamp: Clamp) -> Operation | None:
+    """Give the operation whose values `reader` alone sees another clamp.
+
+    The operation, found behind moves; None if there is none or it has no clamp.
+    """
+    while only_reader(value, reader):
+        op = value.owner
+        if isinstance(op, qnn.ReshapeOp | qnn.TransposeOp):
+            value, reader = op.input, op
+            continue
+        attribute = clamped(op, clamp) if isinstance(op, Operation) else None
+        if attribute is None or not isinstance(op, Operation):
+            return None
+        op.properties["requant" if isinstance(attribute, RequantAttr) else "params"] = attribute
+        return op
+    return None
 
 
 def as_rescale(first: Rescale, second: Rescale, table: Array) -> Rescale | None:
@@ -93,50 +107,59 @@ def as_rescale(first: Rescale, second: Rescale, table: Array) -> Rescale | None:
 class ClampProducer(RewritePattern):
     """A map that only clamps what comes in, or does nothing to it, is no operation of its own."""
 
-    @op_type_rewrite_pattern
-    def match_and_rewrite(
-        self, op: qnn.RescaleOp | qnn.LookupOp, rewriter: PatternRewriter
-    ) -> None:
-        table, before = table_of(op), clamp_of(op.input)
-        clamp = None if table is None else as_clamp(table, before)
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        known = byte_map(op)
+        if known is None:
+            return
+        before = clamp_of(known.source)
+        clamp = as_clamp(known.table, before)
         if clamp is None:
             return
-        producer = op.input.owner
-        if clamp != before and not (
-            isinstance(producer, Operation)
-            and op.input.has_one_use()
-            and set_clamp(producer, clamp)
-        ):
-            return
-        if isinstance(producer, Operation):
+        if clamp != before:
+            producer = set_clamp(known.source, op, clamp)
+            if producer is None:
+                return
             rewriter.notify_op_modified(producer)
-        rewriter.replace(op, (), (op.input,))
+        rewriter.replace(op, (), (known.source,))
 
 
 class MapOnce(RewritePattern):
     """Two maps in a row become one rescale if there is an exact one, else one table."""
 
-    @op_type_rewrite_pattern
-    def match_and_rewrite(
-        self, op: qnn.RescaleOp | qnn.LookupOp, rewriter: PatternRewriter
-    ) -> None:
-        before = op.input.owner
-        if not isinstance(before, qnn.RescaleOp | qnn.LookupOp) or not op.input.has_one_use():
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        second = byte_map(op)
+        if second is None or not only_reader(second.source, op):
             return
-        first, second = table_of(before), table_of(op)
-        if first is None or second is None:
+        before = second.source.owner
+        first = byte_map(before) if isinstance(before, Operation) else None
+        if first is None:
             return
-        table = second[first.astype(np.int64) + 128]
-        new: Operation | None = None
+        table = second.table[first.table.astype(np.int64) + 128]
         if isinstance(before, qnn.RescaleOp) and isinstance(op, qnn.RescaleOp):
             params = as_rescale(before.params.data, op.params.data, table)
-            new = None if params is None else qnn.RescaleOp(before.input, params)
-        if new is None:
-            constant = qnn.ConstantOp(table, f"{layer_of(op)}.table")
-            rewriter.insert(constant)
-            new = qnn.LookupOp(before.input, constant.result)
-        new.attributes.update(op.attributes)
-        rewriter.replace(op, new)
+            if params is not None:
+                new = qnn.RescaleOp(first.source, params)
+                new.attributes.update(op.attributes)
+                rewriter.replace(op, new)
+                return
+        look_up(op, ByteMap(first.source, table), rewriter)
+
+
+class LookUp(RewritePattern):
+    """An operation on two tensors that is a map, as with one number for all, becomes a table."""
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        known = None if isinstance(op, qnn.RescaleOp | qnn.LookupOp) else byte_map(op)
+        if known is not None:
+            look_up(op, known, rewriter)
+
+
+def look_up(op: Operation, known: ByteMap, rewriter: PatternRewriter) -> None:
+    """Replace `op` by a table that does what `known` does."""
+    constant = qnn.ConstantOp(known.table, f"{layer_of(op)}.table")
+    new = qnn.LookupOp(known.source, constant.result)
+    new.attributes.update(op.attributes)
+    rewriter.replace(op, [constant, new])
 
 
 class DropIdentity(RewritePattern):
@@ -170,5 +193,7 @@ class FoldRequantizePass(ModulePass):
     name = "fold-requantize"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        patterns = GreedyRewritePatternApplier([DropIdentity(), ClampProducer(), MapOnce()])
+        patterns = GreedyRewritePatternApplier(
+            [DropIdentity(), ClampProducer(), MapOnce(), LookUp()]
+        )
         PatternRewriteWalker(patterns).rewrite_module(op)

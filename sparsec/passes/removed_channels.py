@@ -7,12 +7,21 @@ value for every input all the same. Channels are counted as they were before the
 `macs` are (before, after).
 """
 
+from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from xdsl.dialects.builtin import DenseArrayBase, DictionaryAttr, ModuleOp, i64
+from xdsl.dialects.builtin import (
+    DenseArrayBase,
+    DictionaryAttr,
+    IntegerAttr,
+    IntegerType,
+    ModuleOp,
+    i64,
+)
 from xdsl.ir import Attribute, Block
+from xdsl.utils.hints import isa
 
 from sparsec.analysis.dead_channels import Masks
 from sparsec.analysis.weighted_layer import Mask, weighted_layer
@@ -21,8 +30,39 @@ from sparsec.ir.layer import layer_of
 
 REMOVED = "sparsec.removed"
 
+ARENA_BEFORE = "sparsec.arena_before"
+"""Attribute of a module: the bytes of the arena that the network needs with its dead channels."""
+
+Record: TypeAlias = Mapping[str, tuple[int, ...]]
+"""What is noted of a layer: its channels by reason; weights and MACs (before, after)."""
+
 Reason: TypeAlias = Literal["dead_inputs", "dead_outputs", "constant"]
 REASONS: tuple[Reason, ...] = ("dead_inputs", "dead_outputs", "constant")
+
+
+def records_of(module: ModuleOp) -> dict[str, Record]:
+    """By layer, what the pass wrote down on `module`."""
+    record = module.attributes.get(REMOVED)
+    if not isinstance(record, DictionaryAttr):
+        return {}
+    return {
+        name: {key: _numbers(array) for key, array in entry.data.items()}
+        for name, entry in record.data.items()
+        if isinstance(entry, DictionaryAttr)
+    }
+
+
+def _numbers(array: Attribute) -> tuple[int, ...]:
+    assert isa(array, DenseArrayBase[IntegerType])
+    return array.get_values()
+
+
+def arena_before(module: ModuleOp, arena_bytes: int) -> int | None:
+    """The arena with dead channels, of a network that needs `arena_bytes` now; None if not known."""
+    noted = module.attributes.get(ARENA_BEFORE)
+    if isinstance(noted, IntegerAttr):
+        return noted.value.data
+    return None if REMOVED in module.attributes else arena_bytes
 
 
 def _work(op: qnn.WeightedOp) -> tuple[int, int]:

@@ -35,6 +35,7 @@ __all__ = [
     "output_size",
     "pad",
     "requantize_tensor",
+    "resize_nearest",
     "softmax",
     "softmax_params",
 ]
@@ -256,6 +257,13 @@ def requantize_tensor(
     return _offset_and_clamp(
         requantize(x.astype(np.int64) - input_zp, multiplier, shift), output_zp, clamp
     )
+
+
+def resize_nearest(
+    x: npt.NDArray[_Scalar], rows: npt.NDArray[np.uint16], columns: npt.NDArray[np.uint16]
+) -> npt.NDArray[_Scalar]:
+    """[N, rows, columns, C]: of an NHWC image the pixels in these rows and columns."""
+    return x[:, rows[:, np.newaxis], columns]
 
 
 def pad(x: Int8Array, *, padding: tuple[int, int, int, int], value: int) -> Int8Array:

@@ -1,4 +1,4 @@
-"""Where a sliding window reads: the geometry shared by convolution and pooling."""
+"""Where a sliding window or a slice reads, and what a border adds: geometry without values."""
 
 from dataclasses import dataclass
 
@@ -76,3 +76,67 @@ class Border:
         if len(shape) != len(self.low):
             raise ValueError(f"a border of {len(self.low)} axes on a tensor of {len(shape)}")
         return tuple(n + lo + hi for n, lo, hi in zip(shape, self.low, self.high, strict=True))
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Along each axis every `strides`-th element from `begin` on, backwards for a negative stride.
+
+    How many is what the shape of the result, `sizes`, says. Raises ValueError for a stride of 0, a
+    negative `begin`, or lists of different lengths.
+    """
+
+    begin: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        fits = len(self.begin) == len(self.strides) > 0
+        if not fits or 0 in self.strides or min(self.begin) < 0:
+            raise ValueError(
+                "begin and strides must list one number for each axis, "
+                "no begin negative and no stride 0"
+            )
+
+    def check(self, shape: tuple[int, ...], sizes: tuple[int, ...]) -> None:
+        """Raise ValueError unless `sizes` elements lie inside a tensor of `shape`."""
+        if not len(shape) == len(sizes) == len(self.begin):
+            raise ValueError(
+                f"a slice of {len(self.begin)} axes of a tensor of {len(shape)} "
+                f"with a result of {len(sizes)}"
+            )
+        for axis, (n, size) in enumerate(zip(shape, sizes, strict=True)):
+            first = self.begin[axis]
+            last = first + (size - 1) * self.strides[axis]
+            if size < 1 or not (0 <= first < n and 0 <= last < n):
+                raise ValueError(
+                    f"{size} elements from {first} on with stride {self.strides[axis]} are not "
+                    f"inside axis {axis} of {n} elements"
+                )
+
+    def index(self, sizes: tuple[int, ...]) -> tuple[slice, ...]:
+        """The slice as an index of numpy."""
+        stops = (b + n * s for b, s, n in zip(self.begin, self.strides, sizes, strict=True))
+        return tuple(
+            slice(begin, stop if stop >= 0 else None, stride)
+            for begin, stop, stride in zip(self.begin, stops, self.strides, strict=True)
+        )
+
+    def loops(
+        self, shape: tuple[int, ...], sizes: tuple[int, ...]
+    ) -> tuple[int, list[tuple[int, int]]]:
+        """Where the first element of the slice lies in memory, and the loops that copy it.
+
+        A loop is (count, distance in memory), the outermost first. Axes whose elements are at one
+        distance all along are one loop, so that the innermost is as long as it can be.
+        """
+        offset, distance = 0, 1
+        loops: list[tuple[int, int]] = []
+        for axis in reversed(range(len(shape))):
+            offset += self.begin[axis] * distance
+            step = self.strides[axis] * distance
+            if loops and step == loops[0][0] * loops[0][1]:
+                loops[0] = (loops[0][0] * sizes[axis], loops[0][1])
+            elif sizes[axis] > 1:
+                loops.insert(0, (sizes[axis], step))
+            distance *= shape[axis]
+        return offset, loops

@@ -81,11 +81,14 @@ def run_image(
     counting: bool = True,
     time_limit: float = 600.0,
     progress: Callable[[str], None] | None = None,
+    qemu_options: Sequence[str] = (),
 ) -> RunResult:
-    """Runs a built image; arguments and errors as for `run_project`."""
+    """Runs a built image; arguments and errors as for `run_project`. QEMU gets `qemu_options` as well."""
     records = _join(image.project.inputs, inputs)
     machine = MACHINES.get(image.cpu)
-    command = [str(image.path)] if machine is None else _qemu_command(machine, image.path, counting)
+    command = [str(image.path)]
+    if machine is not None:
+        command = [*_qemu_command(machine, image.path, counting), *qemu_options]
     output_bytes = sum(buffer.bytes for buffer in image.project.outputs)
     with tempfile.TemporaryDirectory(prefix="sparsec-") as name:
         directory = Path(name)

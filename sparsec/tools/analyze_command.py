@@ -9,24 +9,30 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from math import ceil, lgamma, log, log2, prod
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from xdsl.dialects.builtin import DenseArrayBase, DictionaryAttr, IntegerAttr, IntegerType, ModuleOp
-from xdsl.ir import Attribute, Operation, SSAValue
-from xdsl.utils.hints import isa
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp
+from xdsl.ir import Operation, SSAValue
 
 from sparsec.analysis.memory_plan import planned_function
 from sparsec.backends.cortex_m.report import constants_of
-from sparsec.formats import FORMATS
+from sparsec.formats import COMMON_FORMATS
 from sparsec.interpreters.signature import main_function
 from sparsec.ir import qnn
 from sparsec.ir.constant import constant_array
 from sparsec.ir.layer import layer_of
-from sparsec.ir.shapes import shape_of
+from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.ir.sparse import matrix_shape
 from sparsec.passes.plan_memory import LOWER_BOUND
-from sparsec.passes.removed_channels import REASONS, REMOVED, RemovedChannels
+from sparsec.passes.removed_channels import (
+    REASONS,
+    REMOVED,
+    Record,
+    RemovedChannels,
+    arena_before,
+    records_of,
+)
 from sparsec.passes.select_sparse_formats import has_kernel
 from sparsec.tools.compilation import Compilation, compile_model
 from sparsec.tools.console import print_table, progress
@@ -34,14 +40,12 @@ from sparsec.tools.emission import check_budgets
 from sparsec.tools.errors import UserError
 from sparsec.tools.options import Parser, add_model_options, hides_progress
 
-Record: TypeAlias = Mapping[str, tuple[int, ...]]
-"""What `eliminate-dead-channels` noted of a layer: channels by reason; weights and MACs (before, after)."""
-
 SCHEMA_VERSION = 1
 DENSE, BOUND = "dense", "entropy_bound"
 EXAMPLES = """\
 columns:
   zero MACs      multiplications by a weight that is zero
+  smallest B     bytes of the weights in the smallest format that holds them; --json has all formats
   bound B        entropy of the places of the zeros and of the other weights, were all equally likely
   dead channels  removed by the compiler without changing a byte of any output, with the reason
 
@@ -53,9 +57,11 @@ examples:
 
 @dataclass(frozen=True)
 class Layer:
-    """One operation. `weight_bytes` is by storage, None where no kernel reads such weights.
+    """One operation. `weight_bytes` is by storage, None where it cannot hold the weights or where
+    sparse weights are not supported at all; `smallest` of them is dense or a format.
 
-    `weights_left` and `macs_left` remain when dead channels are gone; `dead_channels` is by reason.
+    `weights_left` and `macs_left` remain when dead channels are gone; `dead_channels` is by reason,
+    and `removed` says which they are.
     Without weights the density is None.
     """
 
@@ -68,7 +74,10 @@ class Layer:
     nonzero_weights: int = 0
     density: float | None = None
     weight_bytes: dict[str, int | None] = field(default_factory=dict[str, int | None])
+    smallest_format: str | None = None
+    smallest_bytes: int = 0
     dead_channels: dict[str, int] = field(default_factory=dict[str, int])
+    removed: dict[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
     weights_left: int = 0
     macs_left: int = 0
 
@@ -103,12 +112,12 @@ def entropy_bound(count: int, nonzero: int) -> int:
 def weight_bytes(op: qnn.WeightedOp, weights: np.ndarray[Any, Any]) -> dict[str, int | None]:
     """The bytes of the weights of `op` dense, in each format, and the bound."""
     found: dict[str, int | None] = {DENSE: weights.nbytes}
-    for name, format_class in FORMATS.items():
-        found[name] = None
+    for storage in COMMON_FORMATS:
+        found[storage.label] = None
         if has_kernel(op):
             try:
                 matrix = weights.reshape(matrix_shape(op.weights.type))
-                found[name] = format_class().stored_bytes(matrix)
+                found[storage.label] = storage.stored_bytes(matrix)
             except ValueError:
                 pass  # a matrix that the format cannot hold
     found[BOUND] = entropy_bound(weights.size, int(np.count_nonzero(weights)))
@@ -122,8 +131,14 @@ def describe(op: Operation, name: str, removed: Record) -> Layer:
     if weights is None or not isinstance(op, qnn.WeightedOp):
         return Layer(name, op.name, shape)
     nonzero = int(np.count_nonzero(weights))
-    positions = prod(shape) // prod(shape_of(op.bias.type))
-    dead = {reason: len(removed[reason]) for reason in REASONS if reason in removed}
+    if isinstance(op, qnn.TransposeConv2dOp):  # each pixel of its input meets all weights
+        positions = prod(image_shape(op.input.type)[:2])
+    else:
+        positions = prod(shape) // prod(shape_of(op.bias.type))
+    dead = {reason: removed[reason] for reason in REASONS if reason in removed}
+    stored = weight_bytes(op, weights)
+    sizes = {name: size for name, size in stored.items() if name != BOUND and size is not None}
+    smallest = min(sizes, key=sizes.__getitem__)
     return Layer(
         name=name,
         op=op.name,
@@ -133,8 +148,11 @@ def describe(op: Operation, name: str, removed: Record) -> Layer:
         weights=weights.size,
         nonzero_weights=nonzero,
         density=nonzero / weights.size,
-        weight_bytes=weight_bytes(op, weights),
-        dead_channels=dead,
+        weight_bytes=stored,
+        smallest_format=smallest,
+        smallest_bytes=sizes[smallest],
+        dead_channels={reason: len(channels) for reason, channels in dead.items()},
+        removed=dead,
         weights_left=removed["weights"][1] if removed else weights.size,
         macs_left=removed["macs"][1] if removed else positions * weights.size,
     )
@@ -144,25 +162,15 @@ def removed_channels(before: ModuleOp, after: ModuleOp) -> dict[str, Record]:
     """By layer, what `eliminate-dead-channels` noted on the way from `before` to `after`."""
     record = after.attributes.get(REMOVED)
     # Text of a network that went through the pass before carries that record.
-    if not isinstance(record, DictionaryAttr) or record == before.attributes.get(REMOVED):
+    if record == before.attributes.get(REMOVED):
         return {}
-    return {
-        name: {key: numbers(array) for key, array in entry.data.items()}
-        for name, entry in record.data.items()
-        if isinstance(entry, DictionaryAttr)
-    }
-
-
-def numbers(array: Attribute) -> tuple[int, ...]:
-    """An array of numbers in the record of a layer."""
-    assert isa(array, DenseArrayBase[IntegerType])
-    return array.get_values()
+    return records_of(after)
 
 
 def totals(layers: Sequence[Layer], shared: Sequence[bool]) -> dict[str, Any]:
     """Sums over the layers. Weights count once: `shared` marks layers whose weights came before.
 
-    In the sum of a format, a layer that no kernel reads in it is dense.
+    In the sum of a format, a layer that it does not hold is dense.
     """
     own = [layer for layer, again in zip(layers, shared, strict=True) if not again]
     weights = sum(layer.weights for layer in own)
@@ -174,6 +182,7 @@ def totals(layers: Sequence[Layer], shared: Sequence[bool]) -> dict[str, Any]:
         "nonzero_weights": nonzero,
         "density": nonzero / weights if weights else None,
         "weight_bytes": {storage: stored_bytes(own, storage) for storage in storages()},
+        "smallest_bytes": sum(layer.smallest_bytes for layer in own),
         "dead_channels": sum(sum(layer.dead_channels.values()) for layer in layers),
         "weights_left": sum(layer.weights_left for layer in own),
         "macs_left": sum(layer.macs_left for layer in layers),
@@ -182,7 +191,7 @@ def totals(layers: Sequence[Layer], shared: Sequence[bool]) -> dict[str, Any]:
 
 def storages() -> tuple[str, ...]:
     """The keys of `weight_bytes`."""
-    return (DENSE, *FORMATS, BOUND)
+    return (DENSE, *(storage.label for storage in COMMON_FORMATS), BOUND)
 
 
 def stored_bytes(layers: Sequence[Layer], storage: str) -> int:
@@ -221,6 +230,7 @@ def analyze(compilation: Compilation) -> dict[str, Any]:
         "name": compilation.name,
         "target": compilation.cpu.name,
         "arena_bytes": planned.arena_bytes,
+        "arena_bytes_before": arena_before(compiled, planned.arena_bytes),
         "arena_lower_bound_bytes": bound.value.data,
         "flash_weight_bytes_stored": sum(a.nbytes for a in constants_of(compiled).values()),
         "total": totals(layers, shared),
@@ -236,14 +246,19 @@ def row(layer: Mapping[str, Any], first: Sequence[str]) -> list[object]:
             f"{n} {reason.replace('_', ' ')}" for reason, n in layer["dead_channels"].items()
         )
     density = layer["density"]
-    stored = [layer["weight_bytes"].get(storage) for storage in storages()]
+    stored = layer["weight_bytes"]
     return [
         *first,
         layer["macs"],
         layer["zero_macs"],
         "" if density is None else f"{density:.3f}",
-        *stored,
+        stored.get(DENSE),
+        layer.get("smallest_format") or "",
+        layer["smallest_bytes"] if stored else None,
+        stored.get(BOUND),
         dead,
+        layer["weights_left"],
+        layer["macs_left"],
     ]
 
 
@@ -256,7 +271,8 @@ def print_report(report: Mapping[str, Any]) -> None:
     ]
     rows.append(row(total, ("total", "", "")))
     columns = ["layer", "op", "output", "MACs", "zero MACs", "density", "dense B"]
-    columns += [*(f"{name} B" for name in FORMATS), "bound B", "dead channels"]
+    columns += ["smallest", "smallest B", "bound B", "dead channels"]
+    columns += ["weights left", "MACs left"]
     print_table(f"{report['name']} for {report['target']}", columns, rows)
     print(
         f"zeros        {share(total['weights'] - total['nonzero_weights'], total['weights'])} "
@@ -267,8 +283,10 @@ def print_report(report: Mapping[str, Any]) -> None:
         f"weights and {total['macs_left']:,} of {total['macs']:,} MACs are left"
     )
     print(f"constants    {report['flash_weight_bytes_stored']:,} B in flash as compiled")
+    before = report["arena_bytes_before"]
     print(
-        f"arena        {report['arena_bytes']:,} B in RAM as compiled "
+        f"arena        {report['arena_bytes']:,} B in RAM as compiled, "
+        f"{'?' if before is None else format(before, ',')} B with dead channels "
         f"(no plan needs less than {report['arena_lower_bound_bytes']:,} B)"
     )
 

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import TypeAlias
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp, StringAttr
 from xdsl.parser import Parser
 from xdsl.passes import ModulePass, PassPipeline
 from xdsl.utils.exceptions import DiagnosticException, ParseError, PassFailedException
 
 from sparsec import pipelines
+from sparsec.analysis.memory_plan import planned_function
 from sparsec.interpreters.signature import entry_quantizations, main_function
 from sparsec.ir.level import Level, level_of
+from sparsec.passes.removed_channels import ARENA_BEFORE, REMOVED
 from sparsec.quantization.scheme import Quantization
 from sparsec.targets.cpu import Cpu, cpu_named
 from sparsec.tools.console import only_our_messages
@@ -168,7 +170,27 @@ def compile_model(
     run_passes(ctx, module, pipelines.lossless(), callbacks)
     if emit in ("kernels", "c"):
         run_passes(ctx, module, pipelines.kernels(options), callbacks)
+        note_arena_before(ctx, compilation, pipelines.kernels(options))
     return compilation
+
+
+def note_arena_before(ctx: Context, compilation: Compilation, passes: Sequence[str]) -> None:
+    """Write down the arena of the network with its dead channels, if it lost some.
+
+    Nothing is noted where only the smaller network can be compiled.
+    """
+    module, before = compilation.module, compilation.quantized
+    record = module.attributes.get(REMOVED)
+    if before is None or record is None or record == before.attributes.get(REMOVED):
+        return
+    before = before.clone()
+    try:
+        run_passes(ctx, before, passes, ())
+    except UserError:
+        return
+    planned = planned_function(before)
+    assert planned is not None
+    module.attributes[ARENA_BEFORE] = IntegerAttr(planned.arena_bytes, 64)
 
 
 def chosen_cpu(args: argparse.Namespace) -> Cpu:

@@ -19,6 +19,7 @@ from xdsl.ir import Operation, SSAValue
 from sparsec.analysis.memory_plan import planned_function
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import dequantized, entry_quantizations, quantized
+from sparsec.ir.borders import converts_as_tflite
 from sparsec.ir.kernel import KernelOp
 from sparsec.ir.layer import LAYER, layer_of
 from sparsec.ir.level import Level, level_of
@@ -116,8 +117,9 @@ class Network:
             raise UserError(
                 f"{self.path} does not say how its inputs are quantized: give int8 inputs"
             )
+        tflite = converts_as_tflite(self.module)
         return [
-            array if array.dtype == np.int8 else quantized([array], [quantization])[0]
+            array if array.dtype == np.int8 else quantized([array], [quantization], tflite)[0]
             for array, quantization in zip(samples, self.inputs, strict=True)
         ]
 

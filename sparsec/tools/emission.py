@@ -31,7 +31,9 @@ def project_files(args: argparse.Namespace, compilation: Compilation) -> dict[st
     """The files of the C project. UserError when a budget is exceeded or the headers disagree."""
     include = cmsis_nn_directory(args) / "Include"
     try:
-        files = emit_project(compilation.module, include, compilation.name, args.arena)
+        files = emit_project(
+            compilation.module, include, compilation.name, args.arena, args.int8_io
+        )
     except ValueError as error:
         raise UserError(str(error)) from error
     check_budgets(args, json.loads(files["report.json"]))

@@ -155,6 +155,12 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="whether the generated code defines its arena or the caller provides it",
     )
     group.add_argument(
+        "--int8-io",
+        action="store_true",
+        help="leave the conversions of float32 inputs and outputs out of the header, where the "
+        "caller has int8 already, e.g. sparsec kws.tflite --int8-io",
+    )
+    group.add_argument(
         "--ram",
         type=byte_count,
         metavar="BYTES",

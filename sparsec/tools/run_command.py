@@ -5,23 +5,25 @@ import json
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, cast
-from zipfile import BadZipFile
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import dequantized, quantized
+from sparsec.ir.borders import converts_as_tflite
 from sparsec.quantization.scheme import Quantization
 from sparsec.run.cpus import RUNNABLE
 from sparsec.run.errors import RunError
 from sparsec.run.execute import RunResult, run_project
+from sparsec.run.profile.profile import Profile, profile_project
+from sparsec.tools.arrays import read_array
 from sparsec.tools.compilation import Compilation, compile_model
 from sparsec.tools.console import progress
 from sparsec.tools.emission import cmsis_nn_directory, project_files, write_files
 from sparsec.tools.errors import UserError
 from sparsec.tools.options import Parser, add_model_options, hides_progress
+from sparsec.tools.profile_table import print_profile, profile_report
 from sparsec.tools.semantics import input_shapes
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -30,6 +32,7 @@ EXAMPLES = """\
 examples:
   sparsec run lenet.pt --on=host --input=x.npy
   sparsec run lenet.pt --on=cortex-m55 --input=x.npy --json
+  sparsec run lenet.pt --on=cortex-m4 --profile
 """
 
 
@@ -52,6 +55,12 @@ def parser() -> argparse.ArgumentParser:
         help=".npy with inputs, float32 (quantized first) or int8, one sample or N of them, e.g. "
         "x.npy; repeat for models with several inputs; default: one random input",
     )
+    result.add_argument(
+        "--profile",
+        action="store_true",
+        help="instructions, exact, and cycles, estimated, of each layer and the hottest functions, "
+        "for the first sample; needs a Cortex-M in --on, e.g. --on=cortex-m4",
+    )
     result.add_argument("--json", action="store_true", help="print one JSON object")
     result.add_argument("-q", "--quiet", action="store_true", help="print no progress or warnings")
     return result
@@ -61,6 +70,7 @@ def read_inputs(
     files: Sequence[str] | None,
     shapes: Sequence[tuple[int, ...]],
     quantizations: Sequence[Quantization],
+    as_tflite: bool,
 ) -> list[Array]:
     """Int8 arrays [N, ..], one for each input. UserError for files that do not fit."""
     if files is None:
@@ -68,30 +78,27 @@ def read_inputs(
         return [random.integers(-128, 128, shape, np.int8) for shape in shapes]
     if len(files) != len(shapes):
         raise UserError(f"the model has {len(shapes)} inputs, {len(files)} --input files given")
-    arrays = [read_input(*each) for each in zip(files, shapes, quantizations, strict=True)]
+    arrays = [
+        read_input(*each, as_tflite) for each in zip(files, shapes, quantizations, strict=True)
+    ]
     if len({len(array) for array in arrays}) != 1:
         raise UserError("the --input files hold different numbers of samples")
     return arrays
 
 
-def read_input(file: str, shape: tuple[int, ...], quantization: Quantization) -> Array:
+def read_input(
+    file: str, shape: tuple[int, ...], quantization: Quantization, as_tflite: bool
+) -> Array:
     """The samples of one .npy file as int8 [N, ..]."""
     samples = read_samples(file, shape)
-    return samples if samples.dtype == np.int8 else quantized([samples], [quantization])[0]
+    if samples.dtype == np.int8:
+        return samples
+    return quantized([samples], [quantization], as_tflite)[0]
 
 
 def read_samples(file: str, shape: tuple[int, ...]) -> Array:
     """The samples of one .npy file as they are, int8 or float32 [N, ..]. UserError if they do not fit."""
-    try:
-        with open(file, "rb") as stream:  # numpy leaves damaged files open
-            array: object = np.load(stream, allow_pickle=False)
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no .npy file of numbers"
-        raise UserError(f"cannot read {file}: {reason}") from error
-    if not isinstance(array, np.ndarray):
-        cast(NpzFile, array).close()
-        raise UserError(f"{file} holds several arrays: give one .npy file for each input")
-    samples = cast(Array, array)
+    samples = read_array(file)
     if samples.shape == shape[1:]:
         samples = samples[np.newaxis]
     if samples.shape[1:] != shape[1:] or not len(samples):
@@ -109,20 +116,23 @@ def execute(
     compilation: Compilation,
     inputs: Sequence[Array],
     report_progress: Callable[[str], None],
-) -> RunResult:
-    """Build the project in a temporary place and run it."""
+) -> tuple[RunResult, Profile | None]:
+    """Build the project in a temporary place and run it; with --profile, profile it as well."""
     files = project_files(args, compilation)
     with tempfile.TemporaryDirectory(prefix="sparsec-") as directory:
         project = Path(directory) / compilation.name
         write_files(files, project)
+        flat = [array.reshape(len(array), -1) for array in inputs]
+        cmsis_nn = cmsis_nn_directory(args)
         try:
-            return run_project(
-                project,
-                args.on,
-                [array.reshape(len(array), -1) for array in inputs],
-                cmsis_nn=cmsis_nn_directory(args),
-                progress=report_progress,
+            if args.profile:
+                return profile_project(
+                    project, args.on, flat, cmsis_nn=cmsis_nn, progress=report_progress
+                )
+            result = run_project(
+                project, args.on, flat, cmsis_nn=cmsis_nn, progress=report_progress
             )
+            return result, None
         except RunError as error:
             raise UserError(str(error)) from error
 
@@ -133,16 +143,21 @@ def run_and_compare(
     """The report of a run, and the outputs as int8 [N, ..]."""
     if compilation.quantized is None:
         raise UserError("sparsec run compares with the int8 network: give a model, nn or qnn IR")
-    inputs = read_inputs(args.input, input_shapes(compilation.quantized), compilation.inputs)
+    inputs = read_inputs(
+        args.input,
+        input_shapes(compilation.quantized),
+        compilation.inputs,
+        converts_as_tflite(compilation.quantized),
+    )
     report_progress("interpreting")
     expected = interpret(compilation.quantized, inputs)
-    result = execute(args, compilation, inputs, report_progress)
+    result, profile = execute(args, compilation, inputs, report_progress)
     outputs = [
         array.reshape(reference.shape)
         for array, reference in zip(result.outputs, expected, strict=True)
     ]
     counts = result.instructions
-    report = {
+    report: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "name": compilation.name,
         "on": args.on,
@@ -155,6 +170,8 @@ def run_and_compare(
         ),
         "bytes_compared": sum(array.size for array in outputs),
     }
+    if profile is not None:
+        report["profile"] = profile_report(profile)
     return report, outputs
 
 
@@ -170,12 +187,16 @@ def print_report(report: dict[str, Any], real: Sequence[Array]) -> None:
         spread = "" if low == high else f" ({low:,} to {high:,})"
         print(f"instructions per inference: {round(sum(counts) / len(counts)):,}{spread}")
     print(f"mismatches: {report['mismatches']} of {report['bytes_compared']} bytes")
+    if "profile" in report:
+        print_profile(report["profile"], report["on"])
 
 
 def main(arguments: Sequence[str]) -> int:
     """`sparsec run`: 0 if the device gave the bytes of the interpreter, 1 if not."""
     args = parser().parse_args(arguments)
     args.target = args.target or args.on
+    if args.profile and args.on == "host":
+        raise UserError("--profile counts on QEMU: add --on=cortex-m4, or another Cortex-M")
     report: dict[str, Any] = {}
     outputs: list[Array] = []
     with progress(hides_progress(args)) as report_progress:

@@ -19,6 +19,7 @@ EXAMPLES = """\
 examples:
   sparsec lenet.pt --emit=c -o lenet                   C for Cortex-M4, calibrated by its examples
   sparsec lenet.pt --calibrate=images.npz --target=cortex-m55
+  sparsec kws.tflite --int8-io -o kws                  no float32 conversions in kws.h
   sparsec lenet.pt --emit=qnn --elide-constants-larger-than=16
   sparsec lenet.pt --emit=qnn | sparsec - --emit=c     go on from IR text
   sparsec run lenet.pt --on=cortex-m4 --input=x.npy    build, run on QEMU, compare
@@ -31,7 +32,8 @@ def parser() -> argparse.ArgumentParser:
         prog="sparsec",
         description="Compile a PyTorch or int8 TensorFlow Lite model to C for Cortex-M. Also: "
         "sparsec run builds and runs it, sparsec analyze shows what each layer costs, "
-        "sparsec diff compares two models (each has --help).",
+        "sparsec diff compares two models, sparsec formats shows the bytes of a weight tensor "
+        "in each storage format (each has --help).",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -135,9 +137,17 @@ def diff_command(arguments: Sequence[str]) -> int:
     return diff_command.main(arguments)
 
 
+def formats_command(arguments: Sequence[str]) -> int:
+    """`sparsec formats WEIGHTS`: bytes in each storage format."""
+    from sparsec.tools import formats_command
+
+    return formats_command.main(arguments)
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "analyze": analyze_command,
     "diff": diff_command,
+    "formats": formats_command,
     "run": run_command,
 }
 """Commands by their first word; without one, `sparsec` compiles."""

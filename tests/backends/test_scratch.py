@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparsec.backends.cortex_m import scratch
 from sparsec.quantization.window import Window
+from sparsec.targets import scratch
 from sparsec.targets.cpu import VectorUnit
 from sparsec.targets.runtime import runtime_dir
 

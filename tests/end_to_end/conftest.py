@@ -1,28 +1,21 @@
-"""Skips where tools are missing, and the models that several tests compile, exported once for all workers."""
+"""The models that several tests compile, exported once for all workers."""
 
 import fcntl
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from sparsec.run import cmsis_nn
-
-QEMU_TOOLS = ("arm-none-eabi-gcc", "qemu-system-arm")
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SHIPPED = {"mnist": EXAMPLES / "mnist/model.pt", "kws_shipped": EXAMPLES / "kws/model.pt"}
 
 FindModel = Callable[[str], Path]
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    on_device = item.get_closest_marker("qemu") is not None
-    missing = [tool for tool in ("gcc", *QEMU_TOOLS) if shutil.which(tool) is None]
-    if missing and (on_device or "gcc" in missing):
-        pytest.skip(f"{' and '.join(missing)} not installed")
-    if cmsis_nn.locate() is None:
-        pytest.skip("no CMSIS-NN: run python -m sparsec.run.cmsis_nn")
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.builds)
 
 
 @pytest.fixture(scope="session")

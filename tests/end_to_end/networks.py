@@ -16,7 +16,7 @@ from sparsec.ir import qnn
 from sparsec.ir.shapes import shape_of
 from sparsec.quantization.int8 import add_params, softmax_params
 from sparsec.quantization.params import AddParams, Clamp, Requant, Rescale, SoftmaxParams
-from sparsec.quantization.window import Border, Pool, Window
+from sparsec.quantization.window import Border, Pool, Slice, Window
 from tests.end_to_end.building import Builder
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -204,6 +204,37 @@ def transpose(drawing: Drawing, x: SSAValue, _values: list[SSAValue]) -> SSAValu
     return drawing.net.layer(qnn.TransposeOp(x, [0, *rest]))
 
 
+def draw_slice(draw: st.DrawFn, x: SSAValue) -> qnn.SliceOp:
+    """Any part, forwards or backwards."""
+    begin, strides, sizes = [0], [1], [1]
+    for n in shape_of(x.type)[1:]:
+        first, last = (draw(st.integers(0, n - 1)) for _ in range(2))
+        step = draw(st.sampled_from([1, 1, 1, 2, 3]))
+        begin.append(first)
+        strides.append(step if first <= last else -step)
+        sizes.append(abs(first - last) // step + 1)
+    return qnn.SliceOp(x, Slice(tuple(begin), tuple(strides)), sizes)
+
+
+def draw_resize(draw: st.DrawFn, net: Builder, x: SSAValue) -> qnn.ResizeNearestOp:
+    """Some rows and columns in any order, some more than once; at most twice as many, and 12."""
+    indices = (
+        draw(st.lists(st.integers(0, n - 1), min_size=1, max_size=min(2 * n, 12)))
+        for n in shape_of(x.type)[1:3]
+    )
+    return qnn.ResizeNearestOp(x, *(net.constant(np.array(found, np.uint16)) for found in indices))
+
+
+def slice_of(drawing: Drawing, x: SSAValue, _values: list[SSAValue]) -> SSAValue:
+    return drawing.net.layer(draw_slice(drawing.draw, x))
+
+
+def resize(drawing: Drawing, x: SSAValue, _values: list[SSAValue]) -> SSAValue | None:
+    if 4 * prod(shape_of(x.type)) > LARGEST:
+        return None
+    return drawing.net.layer(draw_resize(drawing.draw, drawing.net, x))
+
+
 def reshape(drawing: Drawing, x: SSAValue, _values: list[SSAValue]) -> SSAValue | None:
     n = prod(shape_of(x.type))
     height = drawing.draw(st.sampled_from([d for d in range(1, 9) if n % d == 0]))
@@ -237,6 +268,7 @@ ON_ANYTHING: list[Layer] = [
     concat,
     pad,
     transpose,
+    slice_of,
     reshape,
     lookup,
     rescale,
@@ -249,6 +281,7 @@ ON_IMAGES: list[Layer] = [
     depthwise_conv2d,
     depthwise_conv2d,
     pool2d,
+    resize,
     *ON_ANYTHING,
 ]
 IMAGES = st.tuples(st.just(1), st.integers(1, 10), st.integers(1, 10), channel_counts)

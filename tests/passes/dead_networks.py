@@ -7,16 +7,25 @@ from typing import Any, TypeAlias
 import numpy as np
 from hypothesis import strategies as st
 from xdsl.dialects.builtin import ModuleOp, TensorType, i8
-from xdsl.ir import SSAValue
+from xdsl.ir import Operation, SSAValue
 
 from sparsec.analysis.weighted_layer import weighted_layer
 from sparsec.ir import qnn
+from sparsec.ir.qnn_elementwise import ElementwiseOp
 from sparsec.ir.shapes import shape_of
 from sparsec.quantization.int8 import add_params
-from sparsec.quantization.params import FULL_RANGE, AddParams, Clamp, Requant, Rescale
+from sparsec.quantization.params import (
+    FULL_RANGE,
+    AddParams,
+    Clamp,
+    MulParams,
+    PreluParams,
+    Requant,
+    Rescale,
+)
 from sparsec.quantization.window import Border, Pool, Window
 from tests.end_to_end.building import Builder
-from tests.end_to_end.networks import Drawing, draw_network
+from tests.end_to_end.networks import Drawing, draw_network, draw_resize, draw_slice
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -55,6 +64,7 @@ class Planter:
         self.draw = draw
         self.net = Builder()
         self.rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+        self.vectors: dict[int, SSAValue] = {}
 
     def flip(self) -> bool:
         return self.draw(st.booleans())
@@ -136,11 +146,56 @@ class Planter:
             lambda: qnn.LookupOp(x, table),
             lambda: qnn.RescaleOp(x, rescale),
             lambda: qnn.PadOp(x, self.draw(st.sampled_from([ZERO, 7])), border),
+            lambda: draw_slice(self.draw, x),
+            lambda: draw_resize(self.draw, self.net, x),
+        ]
+        return self.net.layer(self.draw(st.sampled_from(choices))())
+
+    def other(self, x: SSAValue, values: list[SSAValue]) -> SSAValue:
+        """What meets `x`: a value, a vector with numbers that silence channels, or one number."""
+        kind = self.draw(st.sampled_from(["value", "vector", "vector", "number", "shared"]))
+        channels = shape_of(x.type)[-1]
+        if kind == "value":
+            return self.draw(st.sampled_from([v for v in values if v.type == x.type]))
+        if kind == "shared" and channels in self.vectors:
+            return self.vectors[channels]
+        shape = () if kind == "number" else (channels,)
+        vector = self.rng.integers(-128, 128, shape)
+        quiet = self.rng.random(shape) < self.draw(st.sampled_from([0.0, 0.3, 0.6]))
+        vector = np.where(quiet, self.rng.choice([ZERO, -128, 127]), vector)
+        found = self.net.constant(vector.astype(np.int8))
+        if shape:
+            self.vectors[channels] = found
+        return found
+
+    def pair(self, x: SSAValue, values: list[SSAValue]) -> SSAValue:
+        """An element-wise operation of the other kinds than a sum of two tensors."""
+        other, clamp = self.other(x, values), self.clamp()
+        sums = AddParams(
+            **add_params(0.1, 0.07, 0.12),
+            input1_zp=ZERO,
+            input2_zp=ZERO,
+            output_zp=ZERO,
+            clamp=clamp,
+        )
+        product = MulParams(ZERO, ZERO, 2**30 + 99, -5, ZERO, clamp)
+        slope = PreluParams(ZERO, ZERO, 2**30, 1, 2**30 + 99, -5, ZERO, clamp)
+        a, b = (x, other) if self.flip() else (other, x)
+        choices: list[Callable[[], Any]] = [
+            lambda: qnn.MulOp(a, b, product, x.type),
+            lambda: qnn.SubOp(a, b, sums, x.type),
+            lambda: qnn.BroadcastAddOp(a, b, sums, x.type),
+            lambda: qnn.MaximumOp(a, b, x.type),
+            lambda: qnn.MinimumOp(a, b, x.type),
+            lambda: qnn.PreluOp(x, other, slope),
         ]
         return self.net.layer(self.draw(st.sampled_from(choices))())
 
     def image_layer(self, x: SSAValue, values: list[SSAValue]) -> SSAValue:
-        kind = self.draw(st.sampled_from(["conv"] * 4 + ["depthwise"] * 2 + ["join"] * 2 + ["one"]))
+        kinds = ["conv"] * 4 + ["depthwise"] * 2 + ["join"] * 2 + ["pair"] * 2 + ["one"]
+        kind = self.draw(st.sampled_from(kinds))
+        if kind == "pair":
+            return self.pair(x, values)
         if kind == "join":
             shape = shape_of(x.type)
             same = [v for v in values if v.type == x.type]
@@ -186,17 +241,31 @@ def size_of(module: ModuleOp) -> tuple[int, int]:
     return sum(layer.weights.size for layer in found), sum(layer.macs for layer in found)
 
 
+def readers(value: SSAValue) -> list[Operation]:
+    """What reads `value`, behind what does the same to every channel or has a number for each."""
+    found: list[Operation] = []
+    for use in value.uses:
+        op = use.operation
+        others = [other for other in op.operands if other is not value]
+        plain = isinstance(op, qnn.RescaleOp | qnn.LookupOp | ElementwiseOp | qnn.PreluOp)
+        if plain and all(isinstance(other.owner, qnn.ConstantOp) for other in others):
+            found += readers(op.results[0])
+        else:
+            found.append(op)
+    return found
+
+
 def unread_channels(module: ModuleOp) -> list[str]:
     """Channels that a convolution or linear layer makes and only zero columns of others read."""
     found: list[str] = []
     for op in module.walk():
         if not isinstance(op, qnn.Conv2dOp | qnn.LinearOp) or shape_of(op.result.type)[-1] == 1:
             continue
-        readers = [use.operation for use in op.result.uses]
-        if all(isinstance(reader, qnn.Conv2dOp | qnn.LinearOp) for reader in readers):
+        layers = readers(op.result)
+        if all(isinstance(layer, qnn.Conv2dOp | qnn.LinearOp) for layer in layers):
             columns = [
                 layer.weights.any(axis=(0, 1, 2))
-                for reader in readers
+                for reader in layers
                 if isinstance(reader, qnn.WeightedOp)
                 and (layer := weighted_layer(reader)) is not None
             ]

@@ -1,7 +1,6 @@
 """Small hand-written projects for the tests of the harness, and the skips for missing tools."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,15 +8,7 @@ import pytest
 
 from sparsec.run import cmsis_nn as cmsis_nn_lookup
 
-QEMU_TOOLS = ("arm-none-eabi-gcc", "qemu-system-arm")
-
 WriteProject = Callable[..., Path]
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    missing = [tool for tool in QEMU_TOOLS if shutil.which(tool) is None]
-    if missing and item.get_closest_marker("qemu") is not None:
-        pytest.skip(f"{' and '.join(missing)} not installed")
 
 
 @pytest.fixture

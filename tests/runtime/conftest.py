@@ -1,17 +1,9 @@
-import shutil
 from pathlib import Path
 
 import pytest
 
 from sparsec.run.cmsis_nn import locate
 from tests.runtime.kernel_library import KernelLibrary, build_cmsis_nn, build_runtime
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    tools = ("arm-none-eabi-gcc", "qemu-system-arm")
-    missing = [tool for tool in tools if shutil.which(tool) is None]
-    if missing and item.get_closest_marker("qemu") is not None:
-        pytest.skip(f"{' and '.join(missing)} not installed")
 
 
 @pytest.fixture(scope="session")

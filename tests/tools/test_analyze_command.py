@@ -1,6 +1,7 @@
 """sparsec analyze: counts against a count by hand, against the compiled project, and for known networks."""
 
 import json
+import re
 from math import comb
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from sparsec.formats import Delta8
+from sparsec.formats import COMMON_FORMATS
+from sparsec.passes.removed_channels import REASONS
 from sparsec.tools import analyze_command
 from sparsec.tools.analyze_command import entropy_bound
 from tests.frontends.support import export_bytes
@@ -18,7 +20,7 @@ from tests.tools.support import Ended, Net, Tools, images, net
 
 KEYS = {
     *("schema_version", "name", "target", "arena_bytes", "arena_lower_bound_bytes"),
-    *("flash_weight_bytes_stored", "total", "layers"),
+    *("arena_bytes_before", "flash_weight_bytes_stored", "total", "layers"),
 }
 LINEAR = """
 func.func @main(%x : tensor<1x4xi8> {qnn.quantization = #nn.quantization<scales = [1.0]>})
@@ -72,6 +74,7 @@ def test_json(tools: Tools, pruned_model: Path) -> None:
     assert (conv["weights"], conv["nonzero_weights"], conv["density"]) == (54, 27, 0.5)
     assert (conv["macs"], conv["zero_macs"]) == (16 * 54, 16 * 27)
     assert conv["dead_channels"] == {"dead_inputs": 1, "dead_outputs": 1}
+    assert conv["removed"] == {"dead_inputs": [0], "dead_outputs": [1]}
     assert (conv["weights_left"], conv["macs_left"]) == (18, 16 * 18)
     linear = layers["qnn.linear"]
     assert (linear["name"], linear["output_shape"], linear["macs"]) == ("fc", [1, 5], 240)
@@ -91,9 +94,18 @@ def test_bytes_of_each_format(tools: Tools) -> None:
     first, second = found["layers"]
     assert [first["name"], second["name"]] == ["fc", "fc#2"]
     weights = np.array([[1, 0, 0, 2], [0, 3, 0, 0], [4, 5, 0, 0], [0, 0, 6, 7]], np.int8)
-    stored = {"dense": 16, "delta8": Delta8().stored_bytes(weights), "entropy_bound": 9}
+    stored: dict[str, int | None] = {"dense": 16, "entropy_bound": 9}
+    for storage in COMMON_FORMATS:
+        # Two of the four weights of the first row are not zero.
+        lost = storage.name == "nm" and storage.label != "nm(2:4)"
+        stored[storage.label] = None if lost else storage.stored_bytes(weights)
     assert first["weight_bytes"] == second["weight_bytes"] == stored
-    assert found["total"]["weight_bytes"] == stored
+    dense_where_lost = {name: size or 16 for name, size in stored.items()}
+    assert found["total"]["weight_bytes"] == dense_where_lost
+    assert stored["bitmap"] == 7 + 4  # and nothing is smaller
+    for counted in (first, second, found["total"]):
+        assert counted["smallest_bytes"] == 11
+    assert first["smallest_format"] == "bitmap"
     assert (found["total"]["weights"], found["total"]["macs"]) == (16, 32)
     assert (found["total"]["nonzero_weights"], found["total"]["zero_macs"]) == (7, 18)
 
@@ -111,8 +123,17 @@ def test_memory_is_that_of_the_project(tools: Tools, pruned_model: Path, cmsis: 
     assert tools.sparsec(pruned_model, "-q", "-o", "project", "--target=cortex-m55").code == 0
     project = json.loads(Path("project/report.json").read_text())
     found = report(tools.sparsec("analyze", pruned_model, "-q", "--json", "--target=cortex-m55"))
-    for key in ("name", "target", "arena_bytes", "arena_lower_bound_bytes"):
+    for key in KEYS - {"schema_version", "total", "layers"}:
         assert found[key] == project[key]
+    assert found["arena_bytes_before"] > found["arena_bytes"]
+    layers = {layer["name"]: layer for layer in found["layers"]}
+    assert [entry["layer"] for entry in project["removed"]] == ["conv", "fc"]
+    for entry in project["removed"]:
+        layer = layers[entry["layer"]]
+        assert entry["weights"] == [layer["weights"], layer["weights_left"]]
+        assert entry["macs"] == [layer["macs"], layer["macs_left"]]
+        gone = {reason: channels for reason, channels in entry.items() if reason in REASONS}
+        assert {reason: c for reason, c in gone.items() if c} == layer["removed"]
     assert found["flash_weight_bytes_stored"] == project["flash_weight_bytes_stored"]
 
 
@@ -140,7 +161,7 @@ def test_table(tools: Tools, pruned_model: Path) -> None:
     assert "dead channels" in lines[1]
     [line] = [line for line in lines if "qnn.conv2d" in line]
     assert line.split()[:6] == ["conv", "qnn.conv2d", "1x4x4x3", "864", "432", "0.500"]
-    assert line.rstrip().endswith("1 dead inputs, 1 dead outputs")
+    assert re.search(r"1 dead inputs, 1 dead outputs +18 +288$", line.rstrip())
     assert "98 of 294 weights" in ended.out
     assert list(Path().glob("*")) == [Path("pruned.pt2")]
 

@@ -11,7 +11,8 @@ HEADER = re.compile(r"^// -----// IR Dump (Before|After) \w+ \(([^\s{]+).*\) //-
 PASSES = [
     *("fold-batch-norm", "fold-transpose", "fuse-layers", "canonicalize", "cse", "dce"),
     *("quantize", "fold-qdq", "cse", "dce"),
-    *("fold-requantize", "fuse-pad", "eliminate-dead-channels", "cse", "dce"),
+    *("merge-duplicates", "fold-requantize", "fuse-pad", "eliminate-dead-channels"),
+    *("fold-requantize", "merge-duplicates", "dce"),
 ]
 
 

@@ -183,7 +183,7 @@ def test_npz_is_refused(tools: Tools, texts: dict[str, Path]) -> None:
     ended = tools.sparsec("run", texts["qnn"], "--input=x.npz")
     assert (ended.code, ended.err) == (
         2,
-        "error: x.npz holds several arrays: give one .npy file for each input\n",
+        "error: x.npz holds several arrays: give one .npy file for each\n",
     )
 
 

@@ -19,11 +19,13 @@ from xdsl.utils.exceptions import PassFailedException
 
 from sparsec.backends.cortex_m.legalize import legalize_convolutions
 from sparsec.backends.cortex_m.lower_elementwise import ELEMENTWISE
+from sparsec.backends.cortex_m.lower_movement import MOVEMENT
 from sparsec.backends.cortex_m.lower_unweighted import UNWEIGHTED, LowerPool2d
 from sparsec.backends.cortex_m.lower_weighted import (
     LowerConv2d,
     LowerDepthwiseConv2d,
     LowerLinear,
+    LowerTransposeConv2d,
 )
 from sparsec.targets.cpu import cpu_named
 
@@ -53,9 +55,11 @@ class ConvertQnnToKernelsPass(ModulePass):
             LowerConv2d(unit),
             LowerDepthwiseConv2d(unit),
             LowerLinear(unit),
+            LowerTransposeConv2d(unit),
             LowerPool2d(unit),
             *(pattern() for pattern in UNWEIGHTED),
             *(pattern() for pattern in ELEMENTWISE),
+            *(pattern() for pattern in MOVEMENT),
         ]
         applier = GreedyRewritePatternApplier(patterns, dce_enabled=False)
         PatternRewriteWalker(applier, apply_recursively=False).rewrite_module(op)

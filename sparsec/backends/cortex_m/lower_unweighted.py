@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from xdsl.ir import Operation
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
 
-from sparsec.backends.cortex_m import scratch
 from sparsec.backends.cortex_m.lowering import Lowering, failure
 from sparsec.ir import cmsis, qnn, rt
 from sparsec.ir.shapes import shape_of
 from sparsec.quantization.softmax import MAX_ROW
+from sparsec.targets import scratch
 from sparsec.targets.cpu import VectorUnit
 
 

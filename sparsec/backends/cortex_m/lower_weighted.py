@@ -12,7 +12,9 @@ from xdsl.ir import SSAValue
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
 from xdsl.utils.exceptions import PassFailedException
 
-from sparsec.backends.cortex_m import scratch
+from sparsec.backends.cortex_m import lower_packed
+from sparsec.backends.cortex_m.lower_packed import takes_packed
+from sparsec.backends.cortex_m.lower_sparse_fc import kernel_of, lower_sparse_fc
 from sparsec.backends.cortex_m.lowering import Lowering, failure, required_constant
 from sparsec.backends.cortex_m.weights import (
     check_accumulator,
@@ -25,6 +27,7 @@ from sparsec.ir import cmsis, qnn, rt
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.sparse import format_of
 from sparsec.quantization.window import Window
+from sparsec.targets import scratch
 from sparsec.targets.cpu import VectorUnit
 
 
@@ -61,6 +64,8 @@ class LowerConv2d(LowerWeighted):
                         window,
                     )
                 )
+            case encoding if takes_packed(encoding, self.unit):
+                output = lower_packed.lower_conv2d(op, low)
             case Delta8() as encoding:
                 _, height, width, _ = shape_of(op.weights.type)
                 memory = low.scratch(scratch.convolve_delta8(input, (height, width)))
@@ -116,6 +121,36 @@ class LowerDepthwiseConv2d(LowerWeighted):
         low.finish(output)
 
 
+class LowerTransposeConv2d(LowerWeighted):
+    """Dense only, and by the runtime on every core.
+
+    `arm_transpose_conv_s8` keeps an int32 for each product of a pixel, a tap and an output channel
+    in scratch memory, without which the runtime's kernel takes fewer instructions.
+    """
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: qnn.TransposeConv2dOp, rewriter: PatternRewriter) -> None:
+        encoding = format_of(op.weights.type)
+        if encoding is not None:
+            raise no_kernel(op, encoding)
+        check_accumulator(op)
+        low = Lowering(op, rewriter)
+        output = low.output()
+        low.call(
+            rt.TransposeConvOp(
+                low.buffer(op.input),
+                low.buffer(op.weights),
+                low.buffer(op.bias),
+                low.buffer(op.multiplier),
+                low.buffer(op.shift),
+                output,
+                op.requant.data,
+                op.window.data,
+            )
+        )
+        low.finish(output)
+
+
 class LowerLinear(LowerWeighted):
     """CMSIS-NN where one multiplier serves all outputs, else the runtime; several rows with
     multipliers of their own are a 1x1 convolution.
@@ -147,6 +182,8 @@ class LowerLinear(LowerWeighted):
                 )
             case None:
                 output = self.as_convolution(op, low)
+            case encoding if single_row and (kernel := kernel_of(encoding, op.weights.type)):
+                output = lower_sparse_fc(op, low, kernel)
             case Delta8() as encoding if single_row:
                 output = low.output()
                 low.call(
@@ -160,6 +197,8 @@ class LowerLinear(LowerWeighted):
                         op.requant.data,
                     )
                 )
+            case encoding if takes_packed(encoding, self.unit):
+                output = lower_packed.lower_linear(op, low)
             case encoding:
                 raise no_kernel(op, encoding)
         low.finish(output)

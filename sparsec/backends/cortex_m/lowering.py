@@ -14,12 +14,12 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.pattern_rewriter import PatternRewriter
 from xdsl.utils.exceptions import PassFailedException
 
-from sparsec.backends.cortex_m import scratch
 from sparsec.ir import qnn
 from sparsec.ir.constant import DenseConstantOp
 from sparsec.ir.kernel import KernelOp
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.views import buffer_type, reshaped
+from sparsec.targets import scratch
 
 LAYER = "layer"
 """Attribute of an operation: the module path of the layer it came from."""

@@ -19,7 +19,9 @@ from sparsec.analysis.memory_plan import PlannedFunction, certify_plan, planned_
 from sparsec.backends.cortex_m import text
 from sparsec.backends.cortex_m.c_headers import check_call, read_headers
 from sparsec.backends.cortex_m.c_printer import CPrinter
+from sparsec.backends.cortex_m.conversions import conversions
 from sparsec.backends.cortex_m.report import constants_of, report
+from sparsec.ir.borders import converts_as_tflite
 from sparsec.ir.rt import RuntimeOp
 from sparsec.targets.runtime import runtime_dir
 
@@ -27,12 +29,17 @@ Arena = Literal["static", "caller"]
 
 
 def emit_project(
-    module: ModuleOp, header_dir: Path, name: str, arena: Arena = "static"
+    module: ModuleOp,
+    header_dir: Path,
+    name: str,
+    arena: Arena = "static",
+    int8_io: bool = False,
 ) -> dict[str, str]:
     """The files of the project `name`, by file name.
 
     `module` went through `plan-memory`; `header_dir` is CMSIS-NN's Include folder. With
-    `arena="caller"` the project has no arena of its own. Raises ValueError when the module is not
+    `arena="caller"` the project has no arena of its own, with `int8_io` its header converts no real
+    numbers. Raises ValueError when the module is not
     planned, its plan does not hold, or a call does not fit the prototype in the header.
     """
     if re.fullmatch(r"[A-Za-z_]\w*", name, flags=re.ASCII) is None:
@@ -50,6 +57,7 @@ def emit_project(
     prototypes = {op.C_FUNCTION: check_call(op, header) for op in planned.kernels}
     constants = constants_of(module)
     facts = report(module, planned, name, constants)
+    converting = "" if int8_io else conversions(name, facts, converts_as_tflite(module))
     globals = [op for op in module.ops if isinstance(op, GlobalOp)]
 
     source = StringIO()
@@ -65,7 +73,7 @@ def emit_project(
         printer.print_global(op)
 
     files = {
-        f"{name}.h": text.public_header(name, facts, arena),
+        f"{name}.h": text.public_header(name, facts, arena, converting),
         f"{name}.c": source.getvalue(),
         f"{name}_weights.h": text.weights_header(name, [printer.declaration(op) for op in globals]),
         f"{name}_weights.c": weights.getvalue(),

@@ -19,12 +19,15 @@ from sparsec.analysis.memory_plan import Place, PlannedFunction
 from sparsec.backends.cortex_m.convert_qnn_to_kernels import TARGET
 from sparsec.backends.cortex_m.lowering import OP, layer_name
 from sparsec.formats import Delta8
+from sparsec.formats.packed_rows import unpack_layer
 from sparsec.ir import cmsis, rt
 from sparsec.ir.constant import array_of
 from sparsec.ir.kernel import KernelOp, element_count
-from sparsec.ir.shapes import shape_of
+from sparsec.ir.rt_sparse_fc import SparseFullyConnectedOp
+from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.ir.views import memory_of
 from sparsec.passes.plan_memory import LOWER_BOUND
+from sparsec.passes.removed_channels import REASONS, arena_before, records_of
 
 SCHEMA_VERSION = 1
 
@@ -77,6 +80,7 @@ def report(
         "entry": f"{name}_invoke",
         "header": f"{name}.h",
         "arena_bytes": planned.arena_bytes,
+        "arena_bytes_before": arena_before(module, planned.arena_bytes),
         "arena_lower_bound_bytes": bound.value.data,
         "inputs": describe_places("input", planned.inputs),
         "outputs": describe_places("output", planned.outputs),
@@ -85,7 +89,21 @@ def report(
         "macs": sum(layer.macs for layer in layers),
         "macs_effective": sum(layer.macs_effective for layer in layers),
         "layers": [asdict(layer) for layer in layers],
+        "removed": describe_removed(module),
     }
+
+
+def describe_removed(module: ModuleOp) -> list[dict[str, Any]]:
+    """For each layer that lost weights: its dead channels by reason, weights and MACs (before, after).
+
+    Channels are counted as they were in the model; a layer may have vanished as a whole.
+    """
+    return [
+        {"layer": name}
+        | {reason: list(record.get(reason, ())) for reason in REASONS}
+        | {key: list(record[key]) for key in ("weights", "macs")}
+        for name, record in records_of(module).items()
+    ]
 
 
 def saved_bytes(planned: PlannedFunction, constants: Constants) -> int:
@@ -95,6 +113,9 @@ def saved_bytes(planned: PlannedFunction, constants: Constants) -> int:
         if isinstance(op, rt.ConvolveDelta8Op | rt.FullyConnectedDelta8Op):
             layer = describe(op, constants)
             savings[symbol(op.entries)] = layer.weight_bytes_dense - layer.weight_bytes_stored
+        elif isinstance(op, SparseFullyConnectedOp | rt.ConvolvePackedOp):
+            layer = describe(op, constants)
+            savings[symbol(op.rows)] = layer.weight_bytes_dense - layer.weight_bytes_stored
     return sum(savings.values())
 
 
@@ -134,7 +155,8 @@ def describe(op: KernelOp, constants: Constants) -> Layer:
 
 @dataclass(frozen=True)
 class Weights:
-    """The weights of a layer, all of which are used at each of `positions` output positions."""
+    """The weights of a layer, all of which are used at each of `positions` output positions, or input
+    positions of a transposed convolution."""
 
     format: str
     count: int
@@ -146,17 +168,48 @@ class Weights:
 def describe_weights(op: KernelOp, constants: Constants) -> Weights | None:
     """What is stored of the weights of a call, None when it has none."""
     match op:
-        case cmsis.ConvolutionOp() | cmsis.FullyConnectedOp() | rt.FullyConnectedPerChannelOp():
+        case (
+            cmsis.ConvolutionOp()
+            | cmsis.FullyConnectedOp()
+            | rt.FullyConnectedPerChannelOp()
+            | rt.TransposeConvOp()
+        ):
             array = constants[symbol(op.weights)]
             format, count, stored = "dense", array.size, array.nbytes
         case rt.ConvolveDelta8Op() | rt.FullyConnectedDelta8Op():
             array = constants[symbol(op.entries)][1::2]
             format, count = Delta8.name, delta8_weights(op)
             stored = 2 * array.nbytes + constants[symbol(op.counts)].nbytes
+        case SparseFullyConnectedOp():
+            return sparse_fc_weights(op, constants)
+        case rt.ConvolvePackedOp():
+            return packed_weights(op, constants)
         case _:
             return None
-    positions = element_count(op.output.type) // element_count(op.bias.type)
+    if isinstance(op, rt.TransposeConvOp):
+        positions = prod(image_shape(op.input.type)[:2])
+    else:
+        positions = element_count(op.output.type) // element_count(op.bias.type)
     return Weights(format, count, int(np.count_nonzero(array)), stored, positions)
+
+
+def sparse_fc_weights(op: SparseFullyConnectedOp, constants: Constants) -> Weights:
+    """`rows` does not count: it is the bias, the multiplier and the shift that every layer has."""
+    arrays = {name: constants[symbol(value)] for name, value in op.arrays.items()}
+    weights, _ = op.LAYOUT.unpack(arrays, op.matrix_shape)
+    stored = sum(array.nbytes for name, array in arrays.items() if name != "rows")
+    return Weights(op.FORMAT, weights.size, int(np.count_nonzero(weights)), stored, 1)
+
+
+def packed_weights(op: rt.ConvolvePackedOp, constants: Constants) -> Weights:
+    """`rows` less the bias, the multiplier and the shift that every layer has."""
+    rows = constants[symbol(op.rows)]
+    height, width, channels = image_shape(op.output.type)
+    weights = unpack_layer(rows, channels, op.window.data, op.slab).weights
+    stored = rows.nbytes - 12 * channels
+    return Weights(
+        Delta8.name, weights.size, int(np.count_nonzero(weights)), stored, height * width
+    )
 
 
 def delta8_weights(op: rt.ConvolveDelta8Op | rt.FullyConnectedDelta8Op) -> int:

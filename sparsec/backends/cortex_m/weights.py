@@ -1,6 +1,7 @@
 """What kernels need of a layer's constants, and the proof that int32 is wide enough for them."""
 
 import numpy as np
+from numpy.typing import NDArray
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import SSAValue
 from xdsl.utils.exceptions import PassFailedException
@@ -42,6 +43,12 @@ def per_channel(low: Lowering, op: qnn.WeightedOp, value: SSAValue) -> SSAValue:
 
 
 def folded_bias(low: Lowering, op: qnn.WeightedOp) -> SSAValue:
+    """`folded_bias_array` as a buffer."""
+    label = required_constant(op, op.bias, "bias").label
+    return low.constant(folded_bias_array(op), label)
+
+
+def folded_bias_array(op: qnn.WeightedOp) -> NDArray[np.int32]:
     """bias - input_zp * (sum of the weights) of each output, for kernels that multiply raw inputs.
 
     PassFailedException when an input exists for which an accumulator leaves int32.
@@ -53,7 +60,7 @@ def folded_bias(low: Lowering, op: qnn.WeightedOp) -> SSAValue:
     folded = bias.array - op.requant.data.input_zp * rows.sum(axis=1)
     if (np.abs(folded) + 128 * np.abs(rows).sum(axis=1)).max() >= INT32_LIMIT:
         raise too_large(op)
-    return low.constant(folded.astype(np.int32), bias.label)
+    return folded.astype(np.int32)
 
 
 def check_accumulator(op: qnn.WeightedOp, channel_axis: int = 0) -> None:

@@ -45,9 +45,10 @@ class Builder:
         self._layers: set[str] = set()
         self._layer = ""
 
-    def enter(self, operator: Operator) -> None:
-        """From here on operations belong to `operator`, named for the tensor it computes."""
-        name = short_name(self.output(operator).name) or f"{operator.name.lower()}_{operator.index}"
+    def enter(self, operator: Operator, result: int = 0) -> None:
+        """From here on operations belong to `operator`, named for a tensor it computes."""
+        tensor = self.outputs(operator)[result]
+        name = short_name(tensor.name) or f"{operator.name.lower()}_{operator.index}"
         self._layer = f"{name}#{operator.index}" if name in self._layers else name
         self._layers.add(self._layer)
 
@@ -71,11 +72,18 @@ class Builder:
             return None
         return self.model.tensors[operator.inputs[position]]
 
+    def outputs(self, operator: Operator) -> list[Tensor]:
+        """The results of an operator, at least one."""
+        if not operator.outputs or ABSENT in operator.outputs:
+            raise UnsupportedError("it has no result, or one that is missing")
+        return [self.model.tensors[index] for index in operator.outputs]
+
     def output(self, operator: Operator) -> Tensor:
         """The one result of an operator."""
-        if len(operator.outputs) != 1 or operator.outputs[0] == ABSENT:
-            raise UnsupportedError(f"it has {len(operator.outputs)} results instead of one")
-        return self.model.tensors[operator.outputs[0]]
+        outputs = self.outputs(operator)
+        if len(outputs) != 1:
+            raise UnsupportedError(f"it has {len(outputs)} results instead of one")
+        return outputs[0]
 
     def value(self, tensor: Tensor) -> SSAValue:
         """An int8 activation, or a constant in the place of one.
@@ -123,8 +131,11 @@ class Builder:
         return op.results[0]
 
     def finish(self, operator: Operator, op: Operation) -> None:
-        """Append `op`, which computes the result of `operator`."""
-        output = self.output(operator)
+        """Append `op`, which computes the one result of `operator`."""
+        self.compute(self.output(operator), op)
+
+    def compute(self, output: Tensor, op: Operation) -> None:
+        """Append `op`, which computes `output`."""
         result = op.results[0]
         assert isinstance(result.type, TensorType)
         shape = result.type.get_shape()

@@ -10,9 +10,12 @@ from xdsl.ir import SSAValue
 
 from sparsec.frontends.errors import FrontendError, UnsupportedError
 from sparsec.frontends.tflite.builder import Builder, UnavailableError
-from sparsec.frontends.tflite.model import Model, Operator, Tensor
+from sparsec.frontends.tflite.island_folding import fold_islands
+from sparsec.frontends.tflite.islands import MOVERS
+from sparsec.frontends.tflite.model import ABSENT, Model, Operator, Tensor
 from sparsec.frontends.tflite.operators import OPERATORS
 from sparsec.frontends.tflite.reader import read_model
+from sparsec.ir.borders import mark_as_tflite
 from sparsec.quantization.scheme import Quantization
 
 _SPARE_BYTES = 1 << 24
@@ -28,7 +31,9 @@ def import_tflite(content: bytes) -> ModuleOp:
     Inputs and outputs in float32 are left out together with the QUANTIZE and DEQUANTIZE next to
     them: the int8 tensors are the entry. Raises FrontendError.
     """
-    return _Importer(read_model(content), _SPARE_BYTES + 4 * len(content)).run()
+    module = _Importer(fold_islands(read_model(content)), _SPARE_BYTES + 4 * len(content)).run()
+    mark_as_tflite(module)
+    return module
 
 
 class _Importer:
@@ -47,6 +52,8 @@ class _Importer:
         self.problems: list[str] = []
         self.borders: set[int] = set()
         """Operators at the borders that are left out."""
+        self.floats: set[int] = set()
+        """What the operators of a float island give that could not be folded."""
 
     def run(self) -> ModuleOp:
         inputs = [self.entry(self.model.tensors[index]) for index in self.model.inputs]
@@ -111,11 +118,16 @@ class _Importer:
 
     def operator(self, operator: Operator) -> None:
         """Import one operator, or note why it cannot be."""
+        if self.is_island(operator):
+            lost = self.builder.unavailable
+            (self.floats if lost.isdisjoint(operator.inputs) else lost).update(operator.outputs)
+            return
         try:
             if operator.name not in OPERATORS:
                 raise UnsupportedError("")
             if any(len(self.makers[index]) > 1 for index in operator.outputs):
                 raise UnsupportedError("another operator computes its result as well")
+            self.check_floats(operator)
             self.builder.enter(operator)
             OPERATORS[operator.name](self.builder, operator)
             return
@@ -126,6 +138,32 @@ class _Importer:
         except ValueError as error:
             self.problems.append(self.described(operator, str(error)))
         self.builder.unavailable |= {i for i in operator.outputs if i not in self.builder.values}
+
+    def is_float(self, index: int) -> bool:
+        """Whether an index is that of a tensor in float32."""
+        return index != ABSENT and self.model.tensors[index].dtype == "FLOAT32"
+
+    def is_island(self, operator: Operator) -> bool:
+        """Whether `operator` dequantizes or moves float values; what reads these is refused."""
+        if not operator.outputs or not all(map(self.is_float, operator.outputs)):
+            return False
+        if operator.name == "DEQUANTIZE":
+            return True
+        known = self.floats, self.builder.unavailable
+        return operator.name in MOVERS and any(
+            not tensors.isdisjoint(operator.inputs) for tensors in known
+        )
+
+    def check_floats(self, operator: Operator) -> None:
+        """Raise for what reads float32 inside of the network; a QUANTIZE behind it is not to blame."""
+        for index in operator.inputs:
+            lost = index in self.builder.unavailable
+            if index not in self.floats and not (lost and self.is_float(index)):
+                continue
+            if lost and operator.name == "QUANTIZE":
+                raise UnavailableError
+            title = self.model.tensors[index].title
+            raise UnsupportedError(f"it computes with {title} in float32")
 
     def described(self, operator: Operator, reason: str) -> str:
         outputs = [self.model.tensors[index] for index in operator.outputs if index >= 0]

@@ -8,12 +8,19 @@ from typing import TypeAlias
 
 import numpy as np
 from xdsl.dialects.builtin import IntegerType, TensorType, i8
-from xdsl.ir import SSAValue
 
 from sparsec.frontends.errors import UnsupportedError
-from sparsec.frontends.tflite import elementwise, scaling, tables
+from sparsec.frontends.tflite import (
+    elementwise,
+    island_folding,
+    movement,
+    scaling,
+    tables,
+    transpose_conv,
+)
+from sparsec.frontends.tflite.arguments import bias_of, constant, image, padding
 from sparsec.frontends.tflite.builder import Builder, activation_type
-from sparsec.frontends.tflite.model import Array, Operator, Tensor
+from sparsec.frontends.tflite.model import Array, Operator
 from sparsec.ir import qnn
 from sparsec.quantization.params import Requant, Rescale, SoftmaxParams
 from sparsec.quantization.requantize import quantize_multiplier
@@ -24,59 +31,8 @@ from sparsec.quantization.window import Border, Pool, Window
 Import: TypeAlias = Callable[[Builder, Operator], None]
 Table: TypeAlias = Callable[[Operator, Quantization, Quantization], Array]
 
-_SAME = 0
 _LARGEST_MEAN = 1 << 16
 """Weights that a mean may be spelled with, as a depthwise convolution."""
-
-
-def constant(b: Builder, op: Operator, position: int, what: str, dtype: str) -> Array:
-    """A constant input of an operator."""
-    tensor = b.tensor(op, position)
-    if tensor.data is None or tensor.dtype != dtype:
-        raise UnsupportedError(f"its {what} must be constant and {dtype.lower()}")
-    return tensor.data
-
-
-def image(tensor: Tensor) -> tuple[int, int, int]:
-    """(height, width, channels) of an NHWC tensor of batch 1."""
-    if len(tensor.shape) != 4 or tensor.shape[0] != 1:
-        raise UnsupportedError(f"{tensor.title} must have the shape 1xHxWxC, got {tensor.shape}")
-    return tensor.shape[1], tensor.shape[2], tensor.shape[3]
-
-
-def padding(
-    op: Operator,
-    size: tuple[int, int],
-    kernel: tuple[int, int],
-    strides: tuple[int, int],
-    dilations: tuple[int, int] = (1, 1),
-) -> tuple[int, int, int, int]:
-    """(top, left, bottom, right) of SAME or VALID padding (`ComputePaddingHeightWidth`).
-
-    What SAME adds is even, or one more at the bottom and right.
-    """
-    if min(*kernel, *strides, *dilations) < 1:
-        raise UnsupportedError("its kernel, strides and dilations must be at least 1")
-    if op.number("Padding") != _SAME:
-        return 0, 0, 0, 0
-    totals = [
-        max(0, (-(-n // s) - 1) * s + (k - 1) * d + 1 - n)
-        for n, k, s, d in zip(size, kernel, strides, dilations, strict=True)
-    ]
-    top, left = (total // 2 for total in totals)
-    return top, left, totals[0] - top, totals[1] - left
-
-
-def bias_of(b: Builder, op: Operator, channels: int) -> SSAValue:
-    """The int32 bias, zeros if it is left out."""
-    tensor = b.optional(op, 2)
-    if tensor is None:
-        return b.constant(np.zeros(channels, np.int32))
-    if tensor.data is None or tensor.dtype != "INT32" or tensor.elements != channels:
-        raise UnsupportedError(f"its bias {tensor.title} must be {channels} constant int32")
-    if tensor.data.ndim != 1:
-        return b.constant(tensor.data.reshape(-1))
-    return b.constant_of(tensor)
 
 
 def convolution(b: Builder, op: Operator) -> None:
@@ -103,7 +59,7 @@ def convolution(b: Builder, op: Operator) -> None:
         make(
             b.value(source),
             b.constant_of(weights),
-            bias_of(b, op, kernel.shape[axis]),
+            bias_of(b, op, 2, kernel.shape[axis]),
             b.constant(multiplier),
             b.constant(shift),
             Requant(input_scale.zero_point, output_scale.zero_point, clamp),
@@ -136,7 +92,7 @@ def fully_connected(b: Builder, op: Operator) -> None:
     linear = qnn.LinearOp(
         b.value(source) if fits else b.reshaped(b.value(source), (rows, depth)),
         b.constant_of(weights),
-        bias_of(b, op, features),
+        bias_of(b, op, 2, features),
         b.constant(multiplier),
         b.constant(shift),
         Requant(input_scale.zero_point, output_scale.zero_point, clamp),
@@ -301,6 +257,7 @@ def lookup(table: Table) -> Import:
 OPERATORS: Mapping[str, Import] = {
     "CONV_2D": convolution,
     "DEPTHWISE_CONV_2D": convolution,
+    "TRANSPOSE_CONV": transpose_conv.transpose_conv,
     "FULLY_CONNECTED": fully_connected,
     "ADD": elementwise.add,
     "SUB": elementwise.sub,
@@ -318,8 +275,15 @@ OPERATORS: Mapping[str, Import] = {
     "EXPAND_DIMS": reshape,
     "TRANSPOSE": transpose,
     "CONCATENATION": concatenation,
+    "STRIDED_SLICE": movement.strided_slice,
+    "SLICE": movement.slice_of,
+    "SPLIT": movement.split,
+    "SPLIT_V": movement.split,
+    "REDUCE_MAX": movement.reduce_max,
+    "RESIZE_NEAREST_NEIGHBOR": movement.resize_nearest,
     "SOFTMAX": softmax,
     "QUANTIZE": quantize,
+    island_folding.TABLE: lookup(lambda op, x, y: island_folding.table_of(x, y)),
     "RELU": lookup(lambda op, x, y: tables.relu_table(x, y, 0.0, None)),
     "RELU_N1_TO_1": lookup(lambda op, x, y: tables.relu_table(x, y, -1.0, 1.0)),
     "RELU6": lookup(lambda op, x, y: tables.relu6_table(x, y)),

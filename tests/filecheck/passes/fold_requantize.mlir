@@ -57,5 +57,38 @@ func.func @main(%x : tensor<1x4xi8>) -> (tensor<1x4xi8>, tensor<1x4xi8>) {
 // CHECK:       qnn.rescale %x
 // CHECK-NEXT:  qnn.rescale %a
 
+// -----
+
+// With one number for all it is a table; with a number for each channel it stays one operation.
+
+func.func @main(%x : tensor<1x4x2xi8>) -> (tensor<1x4x2xi8>, tensor<1x4x2xi8>) {
+  %c = qnn.constant dense<3> : tensor<i8>
+  %v = qnn.constant dense<[3, 4]> : tensor<2xi8>
+  %a = qnn.mul %x, %c <input1_zp = 1, input2_zp = 0, multiplier = 1073741824, shift = -3, output_zp = 2> {layer = "one"} : tensor<1x4x2xi8>, tensor<i8> -> tensor<1x4x2xi8>
+  %b = qnn.mul %x, %v <input1_zp = 1, input2_zp = 0, multiplier = 1073741824, shift = -3, output_zp = 2> {layer = "each"} : tensor<1x4x2xi8>, tensor<2xi8> -> tensor<1x4x2xi8>
+  func.return %a, %b : tensor<1x4x2xi8>, tensor<1x4x2xi8>
+}
+
+// CHECK:       qnn.constant named "one.table"
+// CHECK-NEXT:  qnn.lookup %x, {{%.*}} {layer = "one"}
+// CHECK-NEXT:  qnn.mul %x, %v {{.*}} {layer = "each"}
+// CHECK-NEXT:  func.return
+
+// -----
+
+// The larger of a value and one number is a clamp of what made the value, also behind a reshape.
+
+func.func @main(%x : tensor<1x4xi8>, %y : tensor<1x4xi8>) -> tensor<1x2x2xi8> {
+  %c = qnn.constant dense<-7> : tensor<i8>
+  %a = qnn.mul %x, %y <input1_zp = 1, input2_zp = 0, multiplier = 1073741824, shift = -3, output_zp = 2> : tensor<1x4xi8>, tensor<1x4xi8> -> tensor<1x4xi8>
+  %b = qnn.reshape %a : tensor<1x4xi8> -> tensor<1x2x2xi8>
+  %d = qnn.maximum %b, %c : tensor<1x2x2xi8>, tensor<i8> -> tensor<1x2x2xi8>
+  func.return %d : tensor<1x2x2xi8>
+}
+
+// CHECK:       qnn.mul %x, %y {{.*}} clamp = [-7, 127]>
+// CHECK-NEXT:  qnn.reshape
+// CHECK-NEXT:  func.return
+
 // It cannot fail on a valid module; an option it does not have is refused.
 // OPTION: error: Provided arguments ["aggressive"] not found in expected arguments []

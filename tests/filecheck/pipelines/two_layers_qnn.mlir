@@ -21,9 +21,9 @@
 // RUN: sparsec-opt %s -p "%{select},convert-qnn-to-kernels,pack-sparse-constants,bufferize,plan-memory" | filecheck %s --check-prefix KERNELS
 //
 // KERNELS:      func.func @main(%arena: memref<{{[0-9]+}}xi8>
-// KERNELS:      rt.convolve_delta8_s8
+// KERNELS:      rt.convolve_packed_s8
 // KERNELS-SAME: layer = "conv"
-// KERNELS:      rt.fully_connected_delta8_s8
+// KERNELS:      rt.fully_connected_table_s8
 // KERNELS-SAME: layer = "fc"
 // KERNELS-NOT:  qnn.
 

@@ -9,9 +9,13 @@ from sparsec.frontends import load
 from sparsec.frontends.tflite import import_tflite
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import entry_quantizations
-from sparsec.run import cmsis_nn
 from tests.end_to_end.road import compile_to, run
 from tests.frontends.tflite.support import NETWORKS, differing_bytes, network, samples
+
+CPUS = [
+    pytest.param("host", marks=pytest.mark.builds),
+    *(pytest.param(cpu, marks=pytest.mark.qemu) for cpu in ("cortex-m4", "cortex-m55")),
+]
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -19,16 +23,17 @@ def test_interpreter_gives_the_bytes_of_tflite_micro(name: str) -> None:
     assert differing_bytes(network(name), 100) == 0
 
 
+@pytest.mark.parametrize("cpu", CPUS)
 @pytest.mark.parametrize("name", NETWORKS)
-def test_generated_c_gives_the_bytes_of_the_interpreter(name: str, tmp_path: Path) -> None:
-    if cmsis_nn.locate() is None:
-        pytest.skip("CMSIS-NN is not there: run python -m sparsec.run.cmsis_nn")
+def test_generated_c_gives_the_bytes_of_the_interpreter(
+    name: str, cpu: str, tmp_path: Path
+) -> None:
     path = tmp_path / f"{name}.tflite"
     path.write_bytes(network(name))
-    compiled = compile_to(path, "host")
-    inputs = samples(import_tflite(path.read_bytes()), 3)
-    [expected] = interpret(import_tflite(path.read_bytes()), inputs)
-    [output] = run(compiled, "host", inputs)
+    imported = import_tflite(path.read_bytes())
+    inputs = samples(imported, 100)
+    [expected] = interpret(imported, inputs)
+    [output] = run(compile_to(path, cpu), cpu, inputs)
     assert np.array_equal(output, expected.reshape(len(expected), -1))
 
 

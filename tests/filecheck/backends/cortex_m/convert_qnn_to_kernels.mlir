@@ -18,14 +18,15 @@ func.func @main(%x : tensor<1x4x4x2xi8>) -> tensor<1x3x3x2xi8> {
 // CHECK:      [[D:%.*]] = memref.alloc() : memref<1x4x4x2xi8>
 // CHECK:      [[S:%.*]] = memref.alloc() {alignment = 8 : i64} : memref<32xi8>
 // CHECK-NEXT: cmsis.convolve_wrapper_s8 {{.*}} <input_zp = 3> window <padding = [1, 1, 0, 0]> into [[D]] scratch [[S]] : memref<32xi8> {layer = "dense", op = "conv2d"}
-// CHECK:      [[S:%.*]] = memref.alloc() {alignment = 8 : i64} : memref<128xi8>
-// CHECK:      sparse.component "entries" %p : tensor<2x2x2x2xi8, #sparse.encoding<delta8>> -> tensor<6xui8>
-// CHECK-NEXT: sparse.component "counts" %p : tensor<2x2x2x2xi8, #sparse.encoding<delta8>> -> tensor<2xui16>
-// CHECK:      qnn.constant named "c.bias" dense<[8, -6]> : tensor<2xi32>
-// CHECK:      rt.convolve_delta8_s8 [[D]], {{.*}} kernel [2, 2] window <> into {{.*}} scratch [[S]] {layer = "sparse", op = "conv2d"}
+// CHECK:      rt.convolve_packed_s8 [[D]], {{.*}} kernel [2, 2] window <> into {{.*}} {layer = "sparse", op = "conv2d"}
 
 // M55:        memref.alloc() {alignment = 8 : i64} : memref<32xi8>
 // M55:        cmsis.convolve_wrapper_s8
+// M55:      [[S:%.*]] = memref.alloc() {alignment = 8 : i64} : memref<128xi8>
+// M55:      sparse.component "entries" %p : tensor<2x2x2x2xi8, #sparse.encoding<delta8>> -> tensor<6xui8>
+// M55-NEXT: sparse.component "counts" %p : tensor<2x2x2x2xi8, #sparse.encoding<delta8>> -> tensor<2xui16>
+// M55:      qnn.constant named "c.bias" dense<[8, -6]> : tensor<2xi32>
+// M55:      rt.convolve_delta8_s8 {{%[a-z0-9_]+}}, {{.*}} kernel [2, 2] window <> into {{.*}} scratch [[S]] {layer = "sparse", op = "conv2d"}
 
 // -----
 
@@ -54,13 +55,14 @@ func.func @main(%x : tensor<1x3xi8>, %rows : tensor<1x5x3xi8>) -> tensor<1x2xi8>
 // CHECK:      memref.reinterpret_cast {{.*}} sizes: [2, 1, 1, 3]
 // CHECK:      memref.reinterpret_cast {{.*}} sizes: [1, 5, 1, 2]
 // CHECK-NEXT: cmsis.convolve_wrapper_s8 {{.*}} memref<1x5x1x3xi8>, memref<2x1x1x3xi8>, {{.*}} memref<1x5x1x2xi8>
-// CHECK:      qnn.constant dense<1073741824> : tensor<2xi32>
-// CHECK:      qnn.constant dense<-3> : tensor<2xi32>
-// CHECK:      rt.fully_connected_delta8_s8
+// CHECK:      qnn.constant named "fc.weight.rows" dense<[[10, 770, 1073741824], [20, 258, 1073741824]]> : tensor<2x3xi32>
+// CHECK-NEXT: [[R:%.*]] = builtin.unrealized_conversion_cast
+// CHECK:      rt.fully_connected_table_s8 {{.*}}, [[R]], {{.*}} saturating <> into
 
 // M55-NOT:    cmsis.fully_connected_s8
 // M55:        qnn.constant dense<1073741824> : tensor<2xi32>
 // M55:        rt.fully_connected_per_channel_s8
+// M55:        rt.fully_connected_table_s8
 
 // -----
 

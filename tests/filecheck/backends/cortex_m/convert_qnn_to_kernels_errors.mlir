@@ -46,3 +46,21 @@ func.func @main(%x : tensor<1x512xi8>) -> tensor<1x512xi8> {
   func.return %y : tensor<1x512xi8>
 }
 // CHECK: layer 'qnn.softmax' (qnn.softmax): softmax over 512 values overflows, at most 511 are possible
+
+// -----
+
+func.func @main(%x : tensor<3x3x3x3x3xi8>) -> tensor<2x2x2x2x2xi8> {
+  %y = qnn.slice %x <begin = [0, 0, 0, 0, 0], strides = [1, 1, 1, 1, 1]> {layer = "deep"} : tensor<3x3x3x3x3xi8> -> tensor<2x2x2x2x2xi8>
+  func.return %y : tensor<2x2x2x2x2xi8>
+}
+
+// CHECK: layer 'deep' (qnn.slice): a slice of more than 4 axes is not supported
+
+// -----
+
+func.func @main(%x : tensor<1x4x3x2xi8>, %rows : tensor<3xui16>) -> tensor<1x3x3x2xi8> {
+  %y = qnn.resize_nearest %x, %rows, %rows {layer = "up"} : tensor<1x4x3x2xi8>, tensor<3xui16>, tensor<3xui16> -> tensor<1x3x3x2xi8>
+  func.return %y : tensor<1x3x3x2xi8>
+}
+
+// CHECK: layer 'up' (qnn.resize_nearest): rows and columns must be constant

@@ -140,3 +140,100 @@ func.func @f(%x : tensor<1x2x3xi8>, %v : tensor<3xi8>) {
   func.return
 }
 // CHECK: result must have shape 3, got tensor<1x2x3xi8>
+
+// -----
+
+func.func @f(%x : tensor<1x4xi8>) {
+  %y = qnn.slice %x <begin = [0, 1], strides = [1, 2]> : tensor<1x4xi8> -> tensor<1x3xi8>
+  func.return
+}
+// CHECK: 3 elements from 1 on with stride 2 are not inside axis 1 of 4 elements
+
+// -----
+
+func.func @f(%x : tensor<1x4xi8>) {
+  %y = qnn.slice %x <begin = [0, 1], strides = [1, -1]> : tensor<1x4xi8> -> tensor<1x3xi8>
+  func.return
+}
+// CHECK: 3 elements from 1 on with stride -1 are not inside axis 1 of 4 elements
+
+// -----
+
+func.func @f(%x : tensor<1x4xi8>) {
+  %y = qnn.slice %x <begin = [1], strides = [1]> : tensor<1x4xi8> -> tensor<3xi8>
+  func.return
+}
+// CHECK: a slice of 1 axes of a tensor of 2 with a result of 1
+
+// -----
+
+func.func @f(%x : tensor<1x4xi8>) {
+  %y = qnn.slice %x <begin = [0, 1], strides = [1, 0]> : tensor<1x4xi8> -> tensor<1x3xi8>
+  func.return
+}
+// CHECK: begin and strides must list one number for each axis, no begin negative and no stride 0
+
+// -----
+
+func.func @f(%x : tensor<1x4x3x2xi8>, %rows : tensor<3xui16>) {
+  %y = qnn.resize_nearest %x, %rows, %rows : tensor<1x4x3x2xi8>, tensor<3xui16>, tensor<3xui16> -> tensor<1x3x2x2xi8>
+  func.return
+}
+// CHECK: columns must have shape 2, got tensor<3xui16>
+
+// -----
+
+func.func @f(%x : tensor<1x4x3x2xi8>, %rows : tensor<3xui16>) {
+  %columns = qnn.constant dense<[2, 3]> : tensor<2xui16>
+  %y = qnn.resize_nearest %x, %rows, %columns : tensor<1x4x3x2xi8>, tensor<3xui16>, tensor<2xui16> -> tensor<1x3x2x2xi8>
+  func.return
+}
+// CHECK: column 3 is not one of 3
+
+// -----
+
+func.func @f(%x : tensor<1x3x3x2xi8>, %w : tensor<2x3x3x1xi8>, %b : tensor<2xi32>, %m : tensor<2xi32>) {
+  %y = qnn.transpose_conv2d %x, %w, %b requant(%m, %m) <> window <strides = [2, 2]> : tensor<1x3x3x2xi8>, tensor<2x3x3x1xi8>, tensor<2xi32>, tensor<2xi32> -> tensor<1x7x7x2xi8>
+  func.return
+}
+// CHECK: weights must have shape OxKHxKWx2, got tensor<2x3x3x1xi8>
+
+// -----
+
+func.func @f(%x : tensor<1x3x3x2xi8>, %w : tensor<2x3x3x2xi8>, %b : tensor<2xi32>, %m : tensor<2xi32>) {
+  %y = qnn.transpose_conv2d %x, %w, %b requant(%m, %m) <> window <dilations = [2, 2]> : tensor<1x3x3x2xi8>, tensor<2x3x3x2xi8>, tensor<2xi32>, tensor<2xi32> -> tensor<1x7x7x2xi8>
+  func.return
+}
+// CHECK: a transposed convolution cannot be dilated
+
+// -----
+
+func.func @f(%x : tensor<1x3x3x2xi8>, %w : tensor<2x3x3x2xi8>, %b : tensor<2xi32>, %m : tensor<2xi32>) {
+  %y = qnn.transpose_conv2d %x, %w, %b requant(%m, %m) <> window <strides = [2, 2]> : tensor<1x3x3x2xi8>, tensor<2x3x3x2xi8>, tensor<2xi32>, tensor<2xi32> -> tensor<1x9x8x2xi8>
+  func.return
+}
+// CHECK: a result of 9x8 is that of an input of 4x3, got 3x3
+
+// -----
+
+func.func @f(%x : tensor<1x3x3x2xi8>, %w : tensor<2x3x3x2xi8>, %b : tensor<2xi32>, %m : tensor<2xi32>) {
+  %y = qnn.transpose_conv2d %x, %w, %b requant(%m, %m) <> window <> : tensor<1x3x3x2xi8>, tensor<2x3x3x2xi8>, tensor<2xi32>, tensor<2xi32> -> tensor<1x2x9x2xi8>
+  func.return
+}
+// CHECK: a window of 3x3 does not fit an input of 2x9 (padding included)
+
+// -----
+
+func.func @f(%x : tensor<1x3x3x2xi8>, %w : tensor<2x3x3x2xi8>, %b : tensor<2xi32>, %m : tensor<2xi32>) {
+  %y = qnn.transpose_conv2d %x, %w, %b requant(%m, %m) <> window <strides = [2, 2]> : tensor<1x3x3x2xi8>, tensor<2x3x3x2xi8>, tensor<2xi32>, tensor<2xi32> -> tensor<1x7x8x3xi8>
+  func.return
+}
+// CHECK: result must have 2 channels, got 3
+
+// -----
+
+func.func @f(%x : tensor<1x3x3x2xi8>, %w : tensor<2x3x3x2xi8>, %b : tensor<3xi32>, %m : tensor<2xi32>) {
+  %y = qnn.transpose_conv2d %x, %w, %b requant(%m, %m) <> window <strides = [2, 2]> : tensor<1x3x3x2xi8>, tensor<2x3x3x2xi8>, tensor<3xi32>, tensor<2xi32> -> tensor<1x7x8x2xi8>
+  func.return
+}
+// CHECK: bias must have shape 2, got tensor<3xi32>

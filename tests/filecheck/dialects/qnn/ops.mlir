@@ -6,6 +6,8 @@ func.func @layers(%x : tensor<1x6x6x2xi8> {qnn.quantization = #nn.quantization<s
   %conv = qnn.conv2d %x, %w, %c requant(%c, %c) <input_zp = 3, clamp = [-3, 127]> window <strides = [2, 2], padding = [0, 0, 1, 1]> {layer = "conv1"} : tensor<1x6x6x2xi8>, tensor<4x3x3x2xi8>, tensor<4xi32>, tensor<4xi32> -> tensor<1x3x3x4xi8>
   %dw = qnn.constant dense<1> : tensor<1x3x3x4xi8>
   %depthwise = qnn.depthwise_conv2d %x, %dw, %c requant(%c, %c) <output_zp = -1> window <> : tensor<1x6x6x2xi8>, tensor<1x3x3x4xi8>, tensor<4xi32>, tensor<4xi32> -> tensor<1x4x4x4xi8>
+  %tw = qnn.constant dense<1> : tensor<4x3x3x2xi8>
+  %transposed = qnn.transpose_conv2d %x, %tw, %c requant(%c, %c) <input_zp = 3> window <strides = [2, 2], padding = [0, 0, 1, 1]> : tensor<1x6x6x2xi8>, tensor<4x3x3x2xi8>, tensor<4xi32>, tensor<4xi32> -> tensor<1x12x12x4xi8>
   %fcw = qnn.constant dense<0> : tensor<4x4xi8, #sparse.encoding<delta8>>
   %m = qnn.constant dense<7> : tensor<1xi32>
   %fc = qnn.linear %v, %fcw, %c requant(%m, %m) <> : tensor<1x4xi8>, tensor<4x4xi8, #sparse.encoding<delta8>>, tensor<4xi32>, tensor<1xi32> -> tensor<1x4xi8>
@@ -28,6 +30,8 @@ func.func @layers(%x : tensor<1x6x6x2xi8> {qnn.quantization = #nn.quantization<s
 // CHECK-NEXT:    %conv = qnn.conv2d %x, %w, %c requant(%c, %c) <input_zp = 3, clamp = [-3, 127]> window <strides = [2, 2], padding = [0, 0, 1, 1]> {layer = "conv1"}
 // CHECK-NEXT:    %dw = qnn.constant
 // CHECK-NEXT:    %depthwise = qnn.depthwise_conv2d %x, %dw, %c requant(%c, %c) <output_zp = -1> window <> :
+// CHECK-NEXT:    %tw = qnn.constant
+// CHECK-NEXT:    %transposed = qnn.transpose_conv2d %x, %tw, %c requant(%c, %c) <input_zp = 3> window <strides = [2, 2], padding = [0, 0, 1, 1]> : tensor<1x6x6x2xi8>, tensor<4x3x3x2xi8>, tensor<4xi32>, tensor<4xi32> -> tensor<1x12x12x4xi8>
 // CHECK-NEXT:    %fcw = qnn.constant dense<0> : tensor<4x4xi8, #sparse.encoding<delta8>>
 // CHECK-NEXT:    %m = qnn.constant
 // CHECK-NEXT:    %fc = qnn.linear %v, %fcw, %c requant(%m, %m) <>
@@ -61,3 +65,19 @@ func.func @elementwise(%x : tensor<1x2x3xi8>, %v : tensor<3xi8>) {
 // CHECK-NEXT:    %maximum = qnn.maximum %x, %x : tensor<1x2x3xi8>, tensor<1x2x3xi8> -> tensor<1x2x3xi8>
 // CHECK-NEXT:    %minimum = qnn.minimum %x, %v : tensor<1x2x3xi8>, tensor<3xi8> -> tensor<1x2x3xi8>
 // CHECK-NEXT:    %prelu = qnn.prelu %x, %v <input_zp = 1, alpha_zp = 2, multiplier = 3, shift = -4, alpha_multiplier = 5, alpha_shift = -6, output_zp = 7> : tensor<1x2x3xi8>, tensor<3xi8> -> tensor<1x2x3xi8>
+
+// -----
+
+func.func @movement(%x : tensor<1x4x3x2xi8>) {
+  %slice = qnn.slice %x <begin = [0, 3, 0, 1], strides = [1, -2, 1, 1]> : tensor<1x4x3x2xi8> -> tensor<1x2x3x1xi8>
+  %rows = qnn.constant dense<[0, 0, 3]> : tensor<3xui16>
+  %columns = qnn.constant dense<[2, 1]> : tensor<2xui16>
+  %resize = qnn.resize_nearest %x, %rows, %columns : tensor<1x4x3x2xi8>, tensor<3xui16>, tensor<2xui16> -> tensor<1x3x2x2xi8>
+  func.return
+}
+
+// CHECK:       func.func @movement
+// CHECK-NEXT:    %slice = qnn.slice %x <begin = [0, 3, 0, 1], strides = [1, -2, 1, 1]> : tensor<1x4x3x2xi8> -> tensor<1x2x3x1xi8>
+// CHECK-NEXT:    %rows = qnn.constant dense<[0, 0, 3]> : tensor<3xui16>
+// CHECK-NEXT:    %columns = qnn.constant dense<[2, 1]> : tensor<2xui16>
+// CHECK-NEXT:    %resize = qnn.resize_nearest %x, %rows, %columns : tensor<1x4x3x2xi8>, tensor<3xui16>, tensor<2xui16> -> tensor<1x3x2x2xi8>

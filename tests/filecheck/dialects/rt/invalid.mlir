@@ -77,3 +77,111 @@ func.func @f(%x : memref<1x2x3xi8>, %v : memref<2xi8>) {
   func.return
 }
 // CHECK: memref<2xi8> repeated does not give memref<1x2x3xi8>
+
+// -----
+
+func.func @f(%x : memref<4xi8>, %y : memref<3xi8>) {
+  rt.slice_s8 %x <begin = [2], strides = [1]> into %y : memref<4xi8>, memref<3xi8>
+  func.return
+}
+// CHECK: 3 elements from 2 on with stride 1 are not inside axis 0 of 4 elements
+
+// -----
+
+func.func @f(%x : memref<3x3x3x3x3xi8>, %y : memref<2x2x2x2x2xi8>) {
+  rt.slice_s8 %x <begin = [0, 0, 0, 0, 0], strides = [1, 1, 1, 1, 1]> into %y : memref<3x3x3x3x3xi8>, memref<2x2x2x2x2xi8>
+  func.return
+}
+// CHECK: at most 4 axes can be sliced
+
+// -----
+
+func.func @f(%x : memref<1x4x3x2xi8>, %rows : memref<2xui16>, %columns : memref<2xui16>, %z : memref<1x3x2x2xi8>) {
+  rt.resize_nearest_s8 %x, %rows, %columns into %z : memref<1x4x3x2xi8>, memref<2xui16>, memref<2xui16>, memref<1x3x2x2xi8>
+  func.return
+}
+// CHECK: rows must have shape 3, got memref<2xui16>
+
+// -----
+
+func.func @f(%x : memref<1x3x3x2xi8>, %w : memref<4x2x2x2xi8>, %b : memref<4xi32>, %m : memref<4xi32>, %y : memref<1x8x6x4xi8>) {
+  rt.transpose_conv_s8 %x, %w, %b requant(%m, %b) <> window <strides = [2, 2]> into %y : memref<1x3x3x2xi8>, memref<4x2x2x2xi8>, memref<4xi32>, memref<4xi32>, memref<4xi32>, memref<1x8x6x4xi8>
+  func.return
+}
+// CHECK: a result of 8x6 is that of an input of 4x3, got 3x3
+
+// -----
+
+func.func @f(%x : memref<1x3x3x2xi8>, %w : memref<4x2x2x2xi8>, %b : memref<4xi32>, %m : memref<1xi32>, %y : memref<1x6x6x4xi8>) {
+  rt.transpose_conv_s8 %x, %w, %b requant(%m, %b) <> window <strides = [2, 2]> into %y : memref<1x3x3x2xi8>, memref<4x2x2x2xi8>, memref<4xi32>, memref<1xi32>, memref<4xi32>, memref<1x6x6x4xi8>
+  func.return
+}
+// CHECK: multiplier must have shape 4, got memref<1xi32>
+
+// -----
+
+func.func @main(%x : memref<1x5xi8>, %r : memref<2x3xi32>, %w : memref<6xi32>, %p : memref<3xui8>, %y : memref<1x2xi8>) {
+  rt.fully_connected_table_s8 %x, %r, %w, %p saturating <clamp = [0, 127]> into %y : memref<1x5xi8>, memref<2x3xi32>, memref<6xi32>, memref<3xui8>, memref<1x2xi8>
+  func.return
+}
+
+// CHECK: a clamp to less than int8 is not saturating
+
+// -----
+
+func.func @main(%x : memref<1x3xi8>, %r : memref<2x3xi32>, %w : memref<6xi32>, %p : memref<3xui8>, %y : memref<1x2xi8>) {
+  rt.fully_connected_1x4_s8 %x, %r, %p, %w <> into %y : memref<1x3xi8>, memref<2x3xi32>, memref<3xui8>, memref<6xi32>, memref<1x2xi8>
+  func.return
+}
+
+// CHECK: a 1x4 block does not fit into 3 columns
+
+// -----
+
+func.func @main(%x : memref<1x5xi8>, %r : memref<2x3xi32>, %w : memref<6xi32>, %y : memref<1x2xi8>) {
+  rt.fully_connected_4x1_s8 %x, %r, %w <> into %y : memref<1x5xi8>, memref<2x3xi32>, memref<6xi32>, memref<1x2xi8>
+  func.return
+}
+
+// CHECK: rows must have shape 4x3, got memref<2x3xi32>
+
+// -----
+
+func.func @main(%x : memref<1x5xi8>, %r : memref<4x3xi32>, %w : memref<2x3xi32>, %y : memref<1x2xi8>) {
+  rt.fully_connected_4x1_w16_s8 %x, %r, %w <> into %y : memref<1x5xi8>, memref<4x3xi32>, memref<2x3xi32>, memref<1x2xi8>
+  func.return
+}
+
+// CHECK: groups must have one axis
+
+// -----
+
+func.func @f(%x : memref<1x4x4x2xi8>, %r : memref<9xi32>, %y : memref<1x3x3x3xi8>, %s : memref<52xi8>) {
+  rt.convolve_packed_s8 %x, %r <> kernel [2] window <> into %y scratch %s : memref<1x4x4x2xi8>, memref<9xi32>, memref<1x3x3x3xi8>, memref<52xi8>
+  func.return
+}
+// CHECK: kernel must be a height and a width
+
+// -----
+
+func.func @f(%x : memref<1x4x4x2xi8>, %r : memref<9xi32>, %y : memref<1x2x3x3xi8>, %s : memref<52xi8>) {
+  rt.convolve_packed_s8 %x, %r <> kernel [2, 2] window <> into %y scratch %s : memref<1x4x4x2xi8>, memref<9xi32>, memref<1x2x3x3xi8>, memref<52xi8>
+  func.return
+}
+// CHECK: result must have shape 1x3x3x3, got memref<1x2x3x3xi8>
+
+// -----
+
+func.func @f(%x : memref<1x4x4x2xi8>, %r : memref<3x3xi32>, %y : memref<1x3x3x3xi8>, %s : memref<52xi8>) {
+  rt.convolve_packed_s8 %x, %r <> kernel [2, 2] window <> into %y scratch %s : memref<1x4x4x2xi8>, memref<3x3xi32>, memref<1x3x3x3xi8>, memref<52xi8>
+  func.return
+}
+// CHECK: rows must have one axis
+
+// -----
+
+func.func @f(%x : memref<1x4x4x2xi8>, %r : memref<9xi32>, %y : memref<1x3x3x3xi8>, %s : memref<53xi8>) {
+  rt.convolve_packed_s8 %x, %r <> kernel [2, 2] window <> into %y scratch %s : memref<1x4x4x2xi8>, memref<9xi32>, memref<1x3x3x3xi8>, memref<53xi8>
+  func.return
+}
+// CHECK: scratch must have shape 52, got memref<53xi8>

@@ -47,3 +47,51 @@ func.func @elementwise(%x : memref<1x2x3xi8>, %v : memref<3xi8>, %y : memref<1x2
 // CHECK-NEXT: rt.maximum_s8 %x, %x into %y : memref<1x2x3xi8>, memref<1x2x3xi8>, memref<1x2x3xi8>
 // CHECK-NEXT: rt.minimum_s8 %x, %v into %y : memref<1x2x3xi8>, memref<3xi8>, memref<1x2x3xi8>
 // CHECK-NEXT: rt.prelu_s8 %x, %v <input_zp = 1, alpha_zp = 2, multiplier = 3, shift = -4, alpha_multiplier = 5, alpha_shift = -6, output_zp = 7> into %y : memref<1x2x3xi8>, memref<3xi8>, memref<1x2x3xi8>
+
+// -----
+
+func.func @movement(%x : memref<1x4x3x2xi8>, %y : memref<1x2x3x1xi8>, %rows : memref<3xui16>, %columns : memref<2xui16>, %z : memref<1x3x2x2xi8>) {
+  rt.slice_s8 %x <begin = [0, 3, 0, 1], strides = [1, -2, 1, 1]> into %y : memref<1x4x3x2xi8>, memref<1x2x3x1xi8>
+  rt.resize_nearest_s8 %x, %rows, %columns into %z : memref<1x4x3x2xi8>, memref<3xui16>, memref<2xui16>, memref<1x3x2x2xi8>
+  func.return
+}
+
+// CHECK:      func.func @movement
+// CHECK-NEXT: rt.slice_s8 %x <begin = [0, 3, 0, 1], strides = [1, -2, 1, 1]> into %y : memref<1x4x3x2xi8>, memref<1x2x3x1xi8>
+// CHECK-NEXT: rt.resize_nearest_s8 %x, %rows, %columns into %z : memref<1x4x3x2xi8>, memref<3xui16>, memref<2xui16>, memref<1x3x2x2xi8>
+
+// -----
+
+func.func @transposed(%x : memref<1x3x3x2xi8>, %w : memref<4x2x2x2xi8>, %b : memref<4xi32>, %y : memref<1x6x6x4xi8>) {
+  rt.transpose_conv_s8 %x, %w, %b requant(%b, %b) <input_zp = 3> window <strides = [2, 2]> into %y : memref<1x3x3x2xi8>, memref<4x2x2x2xi8>, memref<4xi32>, memref<4xi32>, memref<4xi32>, memref<1x6x6x4xi8>
+  func.return
+}
+
+// CHECK:      func.func @transposed
+// CHECK-NEXT: rt.transpose_conv_s8 %x, %w, %b requant(%b, %b) <input_zp = 3> window <strides = [2, 2]> into %y : memref<1x3x3x2xi8>, memref<4x2x2x2xi8>, memref<4xi32>, memref<4xi32>, memref<4xi32>, memref<1x6x6x4xi8>
+
+// -----
+
+func.func @sparse_fully_connected(%x : memref<1x5xi8>, %r : memref<2x3xi32>, %r4 : memref<4x3xi32>, %w : memref<6xi32>, %p : memref<3xui8>, %y : memref<1x2xi8>) {
+  rt.fully_connected_table_s8 %x, %r, %w, %p saturating <output_zp = 9> into %y : memref<1x5xi8>, memref<2x3xi32>, memref<6xi32>, memref<3xui8>, memref<1x2xi8>
+  rt.fully_connected_1x4_s8 %x, %r, %p, %w <clamp = [0, 127]> into %y : memref<1x5xi8>, memref<2x3xi32>, memref<3xui8>, memref<6xi32>, memref<1x2xi8>
+  rt.fully_connected_4x1_s8 %x, %r4, %w saturating <> into %y : memref<1x5xi8>, memref<4x3xi32>, memref<6xi32>, memref<1x2xi8>
+  rt.fully_connected_4x1_w16_s8 %x, %r4, %w <> into %y : memref<1x5xi8>, memref<4x3xi32>, memref<6xi32>, memref<1x2xi8>
+  func.return
+}
+
+// CHECK:      func.func @sparse_fully_connected
+// CHECK-NEXT: rt.fully_connected_table_s8 %x, %r, %w, %p saturating <output_zp = 9> into %y : memref<1x5xi8>, memref<2x3xi32>, memref<6xi32>, memref<3xui8>, memref<1x2xi8>
+// CHECK-NEXT: rt.fully_connected_1x4_s8 %x, %r, %p, %w <clamp = [0, 127]> into %y : memref<1x5xi8>, memref<2x3xi32>, memref<3xui8>, memref<6xi32>, memref<1x2xi8>
+// CHECK-NEXT: rt.fully_connected_4x1_s8 %x, %r4, %w saturating <> into %y : memref<1x5xi8>, memref<4x3xi32>, memref<6xi32>, memref<1x2xi8>
+// CHECK-NEXT: rt.fully_connected_4x1_w16_s8 %x, %r4, %w <> into %y : memref<1x5xi8>, memref<4x3xi32>, memref<6xi32>, memref<1x2xi8>
+
+// -----
+
+func.func @packed(%x : memref<1x4x5x2xi8>, %r : memref<9xi32>, %y : memref<1x2x4x3xi8>, %s : memref<52xi8>) {
+  rt.convolve_packed_s8 %x, %r <input_zp = 3> kernel [2, 2] window <strides = [2, 1]> into %y scratch %s {layer = "conv"} : memref<1x4x5x2xi8>, memref<9xi32>, memref<1x2x4x3xi8>, memref<52xi8>
+  func.return
+}
+
+// CHECK:      func.func @packed
+// CHECK-NEXT: rt.convolve_packed_s8 %x, %r <input_zp = 3> kernel [2, 2] window <strides = [2, 1]> into %y scratch %s {layer = "conv"} : memref<1x4x5x2xi8>, memref<9xi32>, memref<1x2x4x3xi8>, memref<52xi8>

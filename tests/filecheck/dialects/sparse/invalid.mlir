@@ -1,9 +1,16 @@
 // RUN: VERIFY_DIAG
 
-func.func @f(%w : tensor<4x3xi8, #sparse.encoding<csr>>) {
+func.func @f(%w : tensor<4x3xi8, #sparse.encoding<coo>>) {
   func.return
 }
-// CHECK: unknown sparse format 'csr', known: delta8
+// CHECK: unknown sparse format 'coo', known: delta8, delta4, bitmap, csr, nm, block, dcsr, block-rle
+
+// -----
+
+func.func @f(%w : tensor<4x3xi8, #sparse.encoding<delta8-fast>>) {
+  func.return
+}
+// CHECK: unknown sparse format 'delta8-fast'
 
 // -----
 
@@ -11,6 +18,42 @@ func.func @f(%w : tensor<4x3xi8, #sparse.encoding<delta8, n = 2>>) {
   func.return
 }
 // CHECK: unknown field 'n'
+
+// -----
+
+func.func @f(%w : tensor<4x3xi8, #sparse.encoding<nm, n = 2>>) {
+  func.return
+}
+// CHECK: field 'm' is missing
+
+// -----
+
+func.func @f(%w : tensor<4x3xi8, #sparse.encoding<nm, n = 4, m = 4>>) {
+  func.return
+}
+// CHECK: n of nm with m = 4 is a whole number in 1..3, not 4
+
+// -----
+
+func.func @f(%w : tensor<4x3xi8, #sparse.encoding<block, rows = 4, columns = 1.5>>) {
+  func.return
+}
+// CHECK: columns of block is a whole number in 1..256, not 1.5
+
+// -----
+
+func.func @f(%w : tensor<4x3xi8, #sparse.encoding<block-rle, size = 0>>) {
+  func.return
+}
+// CHECK: size of block-rle is a whole number in 1..256, not 0
+
+// -----
+
+func.func @f(%w : tensor<1x65537xi8, #sparse.encoding<csr>>) {
+  %v = sparse.component "values" %w : tensor<1x65537xi8, #sparse.encoding<csr>> -> tensor<6xi8>
+  func.return
+}
+// CHECK: the coordinates of csr reach 65536 columns, this matrix has 65537
 
 // -----
 

@@ -1,0 +1,45 @@
+"""What the sparse fully connected kernels mean: the layer that their arrays hold."""
+
+from xdsl.interpreter import Interpreter, InterpreterFunctions, PythonValues, impl, register_impls
+
+from sparsec.interpreters.kernels import one_row, store
+from sparsec.ir import rt
+from sparsec.ir.rt_sparse_fc import SparseFullyConnectedOp
+
+
+@register_impls
+class SparseFcFunctions(InterpreterFunctions):
+    """Each by its layout."""
+
+    @impl(rt.FullyConnectedTableOp)
+    def table(
+        self, _: Interpreter, op: rt.FullyConnectedTableOp, args: PythonValues
+    ) -> PythonValues:
+        return fully_connected(op, args)
+
+    @impl(rt.FullyConnected1x4Op)
+    def row_blocks(
+        self, _: Interpreter, op: rt.FullyConnected1x4Op, args: PythonValues
+    ) -> PythonValues:
+        return fully_connected(op, args)
+
+    @impl(rt.FullyConnected4x1Op)
+    def column_blocks(
+        self, _: Interpreter, op: rt.FullyConnected4x1Op, args: PythonValues
+    ) -> PythonValues:
+        return fully_connected(op, args)
+
+    @impl(rt.FullyConnected4x1W16Op)
+    def column_blocks_w16(
+        self, _: Interpreter, op: rt.FullyConnected4x1W16Op, args: PythonValues
+    ) -> PythonValues:
+        return fully_connected(op, args)
+
+
+def fully_connected(op: SparseFullyConnectedOp, args: PythonValues) -> PythonValues:
+    """Unpack the layer, then compute it."""
+    *others, x, rows, output = args
+    arrays = dict(zip(op.arrays, (rows, *others), strict=True))
+    w, numbers = op.LAYOUT.unpack(arrays, op.matrix_shape)
+    y = one_row(x, w, numbers.bias, numbers.multiplier, numbers.shift, op.requant.data)
+    return store(output, y)

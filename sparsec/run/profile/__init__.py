@@ -1,0 +1,1 @@
+"""Where an inference spends its time: exact instructions and estimated cycles, per layer and per function."""
