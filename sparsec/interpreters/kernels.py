@@ -12,6 +12,7 @@ from xdsl.dialects import arith, memref
 from xdsl.dialects.builtin import (
     DenseIntOrFPElementsAttr,
     IntegerAttr,
+    ModuleOp,
     UnrealizedConversionCastOp,
 )
 from xdsl.interpreter import (
@@ -21,13 +22,14 @@ from xdsl.interpreter import (
     impl,
     register_impls,
 )
-from xdsl.traits import SymbolTable
+from xdsl.ir import Attribute
 
 from sparsec.formats import Delta8
 from sparsec.formats.packed_rows import unpack_layer
 from sparsec.interpreters import qnn
 from sparsec.ir import cmsis, rt
 from sparsec.ir.constant import array_of
+from sparsec.ir.kernel import byte_count, element_dtype
 from sparsec.ir.shapes import shape_of
 from sparsec.quantization import int8
 from sparsec.quantization.params import Requant
@@ -38,22 +40,33 @@ GARBAGE = -91
 """What memory holds before anything is written."""
 
 
+def _globals(module: ModuleOp) -> dict[str, Array]:
+    return {
+        op.sym_name.data: array_of(op.initial_value)
+        for op in module.ops
+        if isinstance(op, memref.GlobalOp)
+        and isinstance(op.initial_value, DenseIntOrFPElementsAttr)
+    }
+
+
 @register_impls
 class MemoryFunctions(InterpreterFunctions):
     """Buffers: where they come from and how they are seen."""
 
     @impl(memref.AllocOp)
     def alloc(self, _: Interpreter, op: memref.AllocOp, args: PythonValues) -> PythonValues:
-        return (np.full(shape_of(op.memref.type), GARBAGE, np.int8),)
+        memory = np.full(byte_count(op.memref.type), GARBAGE, np.int8)
+        return (see_as(memory, op.memref.type),)
 
     @impl(memref.GetGlobalOp)
     def get_global(
-        self, _: Interpreter, op: memref.GetGlobalOp, args: PythonValues
+        self, interpreter: Interpreter, op: memref.GetGlobalOp, args: PythonValues
     ) -> PythonValues:
-        symbol = SymbolTable.lookup_symbol(op, op.name_)
-        assert isinstance(symbol, memref.GlobalOp)
-        assert isinstance(symbol.initial_value, DenseIntOrFPElementsAttr)
-        return (array_of(symbol.initial_value),)
+        # xDSL looks a symbol up by walking over all of them.
+        arrays = interpreter.get_data(
+            MemoryFunctions, "globals", lambda: _globals(interpreter.module)
+        )
+        return (arrays[op.name_.string_value()],)
 
     @impl(memref.ReinterpretCastOp)
     def reinterpret_cast(
@@ -64,8 +77,8 @@ class MemoryFunctions(InterpreterFunctions):
     @impl(memref.ViewOp)
     def view(self, _: Interpreter, op: memref.ViewOp, args: PythonValues) -> PythonValues:
         arena, offset = args
-        shape = shape_of(op.result.type)
-        return (see(arena[offset : offset + int(np.prod(shape))], shape),)
+        type = op.result.type
+        return (see_as(arena[offset : offset + byte_count(type)], type),)
 
     @impl(arith.ConstantOp)
     def constant(self, _: Interpreter, op: arith.ConstantOp, args: PythonValues) -> PythonValues:
@@ -203,8 +216,13 @@ class KernelFunctions(InterpreterFunctions):
 def see(buffer: Array, shape: tuple[int, ...]) -> Array:
     """The same memory in another shape."""
     view = buffer.reshape(shape)
-    assert np.shares_memory(view, buffer)
+    assert np.shares_memory(view, buffer) or not buffer.size
     return view
+
+
+def see_as(memory: Array, type: Attribute) -> Array:
+    """The int8 `memory` as a buffer of `type`."""
+    return see(memory.view(element_dtype(type)), shape_of(type))
 
 
 def spoil(scratch: list[Array]) -> None:

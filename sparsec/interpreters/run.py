@@ -4,19 +4,24 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, TensorType
+from xdsl.dialects.func import FuncOp
 from xdsl.interpreter import Interpreter, InterpreterFunctions, PythonValues
-from xdsl.ir import Operation
+from xdsl.ir import Attribute, Operation
 
 from sparsec.interpreters.calling import call_main
+from sparsec.interpreters.decode import DecodeFunctions
 from sparsec.interpreters.elementwise import ElementwiseFunctions
 from sparsec.interpreters.func import FuncFunctions
 from sparsec.interpreters.kernels import KernelFunctions, MemoryFunctions
 from sparsec.interpreters.movement import MovementFunctions
 from sparsec.interpreters.nn import NnFunctions
 from sparsec.interpreters.qnn import QnnFunctions
+from sparsec.interpreters.signature import main_function
 from sparsec.interpreters.sparse_fc import SparseFcFunctions
 from sparsec.interpreters.transpose_conv import TransposeConvFunctions
+from sparsec.ir import nn, qnn
+from sparsec.ir.shapes import shape_of
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Listen: TypeAlias = Callable[[Operation, Sequence[Array]], None]
@@ -31,6 +36,7 @@ FUNCTIONS: tuple[type[InterpreterFunctions], ...] = (
     MovementFunctions,
     TransposeConvFunctions,
     SparseFcFunctions,
+    DecodeFunctions,
 )
 """What the operations of each level mean."""
 
@@ -49,8 +55,65 @@ def interpret(
     """The results of `main` of `module` on `inputs`, one array for each argument.
 
     `listener` sees every operation with its results, in the order they are computed. At the level
-    of `nn` and `qnn` an input of type 1x.. may hold N samples, [N, ..].
+    of `nn` and `qnn` an input of type 1x.. may hold N samples, [N, ..], and so do the results then:
+    one of type 1x.. as [N, ..], another as N of them, [N, *its shape].
     """
+    main = main_function(module)
+    samples = _samples(main, inputs)
+    if samples is None or not _mixes_samples(main):
+        return _interpret_once(module, inputs, listener)
+    computed: dict[Operation, list[Sequence[Array]]] = {}
+
+    def gather(op: Operation, results: Sequence[Array]) -> None:
+        computed.setdefault(op, []).append(results)
+
+    outputs = [
+        _interpret_once(module, [array[n : n + 1] for array in inputs], listener and gather)
+        for n in range(samples)
+    ]
+    for op, results in computed.items():
+        assert listener is not None
+        listener(op, _stacked(results))
+    return _stacked(outputs)
+
+
+def _is_tensor(type: Attribute) -> bool:
+    return isinstance(type, TensorType)
+
+
+def _samples(main: FuncOp, inputs: Sequence[Array]) -> int | None:
+    """How many samples `inputs` hold, None if they are those of the types."""
+    # Below `qnn` buffers or the arena stand there instead, and take one sample.
+    for array, type in zip(inputs, main.function_type.inputs, strict=False):
+        if _is_tensor(type) and array.shape != shape_of(type):
+            return len(array)
+    return None
+
+
+def _mixes_samples(main: FuncOp) -> bool:
+    """Whether the first axis of some activation is not that of the samples."""
+    for op in main.body.block.ops:
+        if isinstance(op, nn.ConstantOp | qnn.ConstantOp):
+            continue
+        if isinstance(op, nn.TransposeOp | qnn.TransposeOp) and op.permutation.get_values()[0] != 0:
+            return True
+        types = [value.type for value in op.results if _is_tensor(value.type)]
+        if any(shape_of(type)[:1] != (1,) for type in types):
+            return True
+    return False
+
+
+def _stacked(samples: Sequence[Sequence[Array]]) -> list[Array]:
+    """For each result, that of all samples in one array."""
+    return [
+        np.concatenate(arrays) if arrays[0].shape[:1] == (1,) else np.stack(arrays)
+        for arrays in zip(*samples, strict=True)
+    ]
+
+
+def _interpret_once(
+    module: ModuleOp, inputs: Sequence[Array], listener: Listen | None
+) -> list[Array]:
     listeners = () if listener is None else (_Listener(listener),)
     interpreter = Interpreter(module, listeners=listeners)
     for functions in FUNCTIONS:

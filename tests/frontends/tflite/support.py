@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +16,6 @@ from sparsec.frontends.tflite import import_tflite
 from sparsec.frontends.tflite.model import Array
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import entry_quantizations, main_function
-from sparsec.ir import qnn
 from sparsec.ir.shapes import shape_of
 
 SCHEMA = cast(Any, tflite)
@@ -48,6 +47,9 @@ class OperatorSpec:
     options: Mapping[str, float] = field(default_factory=dict[str, float])
     old_code: bool = False
     """Whether the code stands in the field of one byte only, as in old files."""
+
+
+Spec = tuple[Sequence[TensorSpec], OperatorSpec]
 
 
 def write(
@@ -116,6 +118,21 @@ def write(
     return bytes(b.Output())
 
 
+def side_by_side(*specs: Spec) -> bytes:
+    """Operators side by side: every tensor that is not constant or computed is an input."""
+    tensors: list[TensorSpec] = []
+    operators: list[OperatorSpec] = []
+    for own, operator in specs:
+        first = len(tensors)
+        tensors += own
+        inputs, outputs = (
+            [first + i for i in found] for found in (operator.inputs, operator.outputs)
+        )
+        operators.append(replace(operator, inputs=inputs, outputs=outputs))
+    inputs = [i for op in operators for i in op.inputs if tensors[i].data is None]
+    return write(tensors, operators, inputs, [i for op in operators for i in op.outputs])
+
+
 def _table(b: Any, kind: str, **fields: float) -> int:
     getattr(SCHEMA, f"{kind}Start")(b)
     for name, value in fields.items():
@@ -164,7 +181,10 @@ def oracle(content: bytes, inputs: Sequence[Array]) -> list[Array]:
         interpreter.invoke()
         for index, gathered in enumerate(outputs):
             gathered.append(np.array(interpreter.get_output(index)))
-    return [np.concatenate(gathered) for gathered in outputs]
+    return [
+        np.concatenate(samples) if len(samples[0]) == 1 else np.stack(samples)
+        for samples in outputs
+    ]
 
 
 def samples(module: ModuleOp, count: int, seed: int = 0) -> list[Array]:
@@ -180,23 +200,12 @@ def samples(module: ModuleOp, count: int, seed: int = 0) -> list[Array]:
     return found
 
 
-def interpreted(module: ModuleOp, inputs: Sequence[Array]) -> list[Array]:
-    """The outputs for all samples, at once where every activation has a batch axis."""
-    computed = [op for op in module.walk() if op.results and not isinstance(op, qnn.ConstantOp)]
-    if all(shape_of(op.results[0].type)[:1] == (1,) for op in computed):
-        return interpret(module, inputs)
-    samples = [
-        interpret(module, [array[i : i + 1] for array in inputs]) for i in range(len(inputs[0]))
-    ]
-    return [np.stack(outputs) for outputs in zip(*samples, strict=True)]
-
-
 def differing_bytes(content: bytes, count: int = 100) -> int:
     """In how many bytes our interpreter and TensorFlow Lite Micro differ over `count` + 3 inputs."""
     module = import_tflite(content)
     module.verify()
     inputs = samples(module, count)
-    ours = interpreted(module, inputs)
+    ours = interpret(module, inputs)
     theirs = oracle(content, inputs)
     return sum(
         int(np.count_nonzero(mine.reshape(its.shape) != its))

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,35 +9,17 @@ import pytest
 from sparsec.frontends.errors import FrontendError
 from sparsec.frontends.tflite import import_tflite
 from sparsec.frontends.tflite.movement import nearest
-from sparsec.run import cmsis_nn
-from tests.end_to_end.road import compile_to, differing_bytes, expect_exact
 from tests.frontends.tflite.support import (
     OperatorSpec,
+    Spec,
     TensorSpec,
     oracle,
-    samples,
-    write,
+    side_by_side,
 )
 from tests.frontends.tflite.support import differing_bytes as differing_from_oracle
 
 Quantization = tuple[list[float], int]
-Spec = tuple[list[TensorSpec], OperatorSpec]
 SEEDS = range(12)
-
-
-def model(*specs: Spec) -> bytes:
-    """Operators side by side: every tensor that is not constant or computed is an input."""
-    tensors: list[TensorSpec] = []
-    operators: list[OperatorSpec] = []
-    for own, operator in specs:
-        first = len(tensors)
-        tensors += own
-        inputs, outputs = (
-            [first + i for i in found] for found in (operator.inputs, operator.outputs)
-        )
-        operators.append(replace(operator, inputs=inputs, outputs=outputs))
-    inputs = [i for op in operators for i in op.inputs if tensors[i].data is None]
-    return write(tensors, operators, inputs, [i for op in operators for i in op.outputs])
 
 
 def quantization(rng: np.random.Generator) -> Quantization:
@@ -211,30 +191,8 @@ OPERATORS: dict[str, Callable[[np.random.Generator], Spec]] = {
 @pytest.mark.parametrize("name", OPERATORS)
 def test_interpreter_gives_the_bytes_of_tflite_micro(name: str) -> None:
     for seed in SEEDS:
-        content = model(OPERATORS[name](np.random.default_rng(seed)))
+        content = side_by_side(OPERATORS[name](np.random.default_rng(seed)))
         assert differing_from_oracle(content, 100) == 0, f"seed {seed}"
-
-
-@pytest.mark.parametrize(
-    "cpu",
-    [
-        "host",
-        pytest.param("cortex-m4", marks=pytest.mark.qemu),
-        pytest.param("cortex-m55", marks=pytest.mark.qemu),
-    ],
-)
-def test_generated_c_gives_the_bytes_of_tflite_micro(cpu: str, tmp_path: Path) -> None:
-    """All operators side by side, each in several forms."""
-    if cmsis_nn.locate() is None:
-        pytest.skip("CMSIS-NN is not there: run python -m sparsec.run.cmsis_nn")
-    makers = [make for make in OPERATORS.values() for _ in range(6)]
-    specs = [make(np.random.default_rng(seed)) for seed, make in enumerate(makers)]
-    content = model(*specs)
-    path = tmp_path / "net.tflite"
-    path.write_bytes(content)
-    inputs = samples(import_tflite(content), 100)
-    outputs = expect_exact(compile_to(path, cpu), cpu, inputs)
-    assert differing_bytes(outputs, oracle(content, inputs)) == 0
 
 
 SHRUNK: dict[str, dict[str, int]] = {
@@ -260,7 +218,7 @@ def test_a_shrunk_axis_has_the_element_at_its_begin(case: str) -> None:
         result=result,
         masks=masks,
     )
-    assert differing_from_oracle(model(spec), 20) == 0
+    assert differing_from_oracle(side_by_side(spec), 20) == 0
 
 
 @pytest.mark.parametrize("how", range(4))
@@ -271,7 +229,7 @@ def test_the_source_of_a_resize_is_a_product_of_float32(how: int) -> None:
         for output_size in (1, 2, 3, 41, 82, 83, 84, 127):
             spec = resized((1, size, 1, 1), (output_size, 1), ([0.5], 3), how)
             numbered = np.arange(size, dtype=np.int8).reshape(1, size, 1, 1)
-            [expected] = oracle(model(spec), [numbered])
+            [expected] = oracle(side_by_side(spec), [numbered])
             found = nearest(size, output_size, align, bool(how >> 1))
             assert np.array_equal(found, expected.reshape(-1)), (size, output_size)
             ends = align and output_size > 1
@@ -282,12 +240,12 @@ def test_the_source_of_a_resize_is_a_product_of_float32(how: int) -> None:
 
 
 def test_a_slice_of_everything_is_no_copy() -> None:
-    text = str(import_tflite(model(sliced((1, 2, 3), (0, 0, 0), (1, 2, 3), (1, 1, 1)))))
+    text = str(import_tflite(side_by_side(sliced((1, 2, 3), (0, 0, 0), (1, 2, 3), (1, 1, 1)))))
     assert "qnn.slice" not in text
 
 
 def test_each_result_of_a_split_has_its_name() -> None:
-    text = str(import_tflite(model(split(np.random.default_rng(3), equal=False))))
+    text = str(import_tflite(side_by_side(split(np.random.default_rng(3), equal=False))))
     assert all(f'layer = "y{index}"' in text for index in range(3))
 
 
@@ -295,7 +253,7 @@ def refused(spec: Spec) -> bool:
     """Whether TensorFlow Lite Micro does not run a model."""
     runtime = pytest.importorskip("tflite_micro").runtime
     try:
-        interpreter = runtime.Interpreter.from_bytes(model(spec), arena_size=1 << 16)
+        interpreter = runtime.Interpreter.from_bytes(side_by_side(spec), arena_size=1 << 16)
         interpreter.invoke()
     except RuntimeError:
         return True
@@ -327,7 +285,7 @@ WE_REFUSE = {
 def test_refused(case: str) -> None:
     spec, message = {**BOTH_REFUSE, **WE_REFUSE}[case]
     with pytest.raises(FrontendError, match=message):
-        import_tflite(model(spec))
+        import_tflite(side_by_side(spec))
 
 
 @pytest.mark.parametrize("case", BOTH_REFUSE)
@@ -337,7 +295,7 @@ def test_refused_by_tflite_micro_too(case: str) -> None:
 
 def test_padv2_with_the_quantization_of_its_result_is_not_refused() -> None:
     assert not refused(padded())
-    assert differing_from_oracle(model(padded()), 20) == 0
+    assert differing_from_oracle(side_by_side(padded()), 20) == 0
 
 
 def test_reduce_max_wants_one_quantization() -> None:
@@ -348,7 +306,7 @@ def test_reduce_max_wants_one_quantization() -> None:
     ]
     spec = tensors, OperatorSpec("REDUCE_MAX", [0, 1], [2], "ReducerOptions")
     with pytest.raises(FrontendError, match="one scale and zero point"):
-        import_tflite(model(spec))
+        import_tflite(side_by_side(spec))
     assert refused(spec)
 
 
@@ -359,13 +317,15 @@ def test_reduce_max_keeps_the_channels() -> None:
         TensorSpec("y", (1, 4), [0.5]),
     ]
     with pytest.raises(FrontendError, match="only height and width"):
-        import_tflite(model((tensors, OperatorSpec("REDUCE_MAX", [0, 1], [2], "ReducerOptions"))))
+        import_tflite(
+            side_by_side((tensors, OperatorSpec("REDUCE_MAX", [0, 1], [2], "ReducerOptions")))
+        )
 
 
 @pytest.mark.parametrize("name", OPERATORS)
 def test_a_damaged_file_is_read_or_refused(name: str) -> None:
     rng = np.random.default_rng(1)
-    content = model(OPERATORS[name](rng))
+    content = side_by_side(OPERATORS[name](rng))
     for _ in range(60):
         damaged = np.frombuffer(content, np.uint8).copy()
         places = rng.integers(0, len(content), 3)

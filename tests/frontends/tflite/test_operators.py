@@ -1,6 +1,7 @@
 """One-operator networks against TensorFlow Lite Micro: 0 differing bytes, whatever the scales."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,15 +11,16 @@ from sparsec.frontends.tflite.model import Array
 from sparsec.interpreters.run import interpret
 from tests.frontends.tflite.support import (
     OperatorSpec,
+    Spec,
     TensorSpec,
     differing_bytes,
     oracle,
+    side_by_side,
     write,
 )
 
 SEEDS = range(8)
 RELU, RELU_N1_TO_1, RELU6 = 1, 2, 3
-Spec = tuple[list[TensorSpec], OperatorSpec]
 
 
 def scale(rng: np.random.Generator, low: float = -8.0, high: float = -1.0) -> float:
@@ -232,17 +234,14 @@ OPERATORS: dict[str, Callable[[np.random.Generator], Spec]] = {
 @pytest.mark.parametrize("name", OPERATORS)
 def test_operator_gives_the_bytes_of_tflite_micro(name: str) -> None:
     for seed in SEEDS:
-        tensors, operator = OPERATORS[name](np.random.default_rng(seed))
-        constants = {i for i, tensor in enumerate(tensors) if tensor.data is not None}
-        inputs = [i for i in operator.inputs if i not in constants]
-        content = write(tensors, [operator], inputs)
+        content = side_by_side(OPERATORS[name](np.random.default_rng(seed)))
         assert differing_bytes(content, 100) == 0, f"seed {seed}"
 
 
 def element_wise(
     name: str, rng: np.random.Generator, kind: str = "", options: dict[str, float] | None = None
-) -> bytes:
-    """A network that applies a function to all 256 values."""
+) -> Spec:
+    """A function of all 256 values."""
     source = [scale(rng, -8, 0)], zero_point(rng)
     target = [scale(rng, -8, 0)], zero_point(rng)
     if name == "RELU6":
@@ -254,23 +253,29 @@ def element_wise(
     if name == "HARD_SWISH":
         target = [source[0][0] * rng.uniform(0.1, 1.0)], target[1]
     tensors = [TensorSpec("x", (1, 256), *source), TensorSpec("y", (1, 256), *target)]
-    return write(tensors, [OperatorSpec(name, [0], [1], kind, options or {})])
+    return tensors, OperatorSpec(name, [0], [1], kind, options or {})
 
 
+def leaky_relu(rng: np.random.Generator) -> Spec:
+    options = {"Alpha": float(np.float32(rng.uniform(0.0, 1.5)))}
+    return element_wise("LEAKY_RELU", rng, "LeakyReluOptions", options)
+
+
+FUNCTIONS: dict[str, Callable[[np.random.Generator], Spec]] = {
+    **{
+        name: partial(element_wise, name)
+        for name in ("RELU", "RELU6", "LOGISTIC", "TANH", "HARD_SWISH", "QUANTIZE")
+    },
+    "LEAKY_RELU": leaky_relu,
+}
 ALL_VALUES = np.arange(-128, 128, dtype=np.int8).reshape(1, 256)
 
 
-@pytest.mark.parametrize(
-    "name", ["RELU", "RELU6", "LOGISTIC", "TANH", "HARD_SWISH", "LEAKY_RELU", "QUANTIZE"]
-)
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_every_value_of_an_element_wise_function(name: str) -> None:
     for seed in range(60):
         rng = np.random.default_rng(seed)
-        if name == "LEAKY_RELU":
-            alpha = float(np.float32(rng.uniform(0.0, 1.5)))
-            content = element_wise(name, rng, "LeakyReluOptions", {"Alpha": alpha})
-        else:
-            content = element_wise(name, rng)
+        content = side_by_side(FUNCTIONS[name](rng))
         module = import_tflite(content)
         [ours], [theirs] = interpret(module, [ALL_VALUES]), oracle(content, [ALL_VALUES])
         assert np.array_equal(ours, theirs), f"seed {seed}"
