@@ -8,7 +8,7 @@ BENCHMARKS = $(patsubst benchmarks/%.py,%,$(shell find benchmarks -maxdepth 1 -n
 
 export VENV PIP_INSTALL_FLAGS
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench clean
+.PHONY: help setup demo test lint format calibrate bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 16
@@ -39,6 +39,9 @@ format: setup ## apply ruff's fixes and both formatters
 	@$(VENV)/bin/ruff check --fix --exit-zero
 	@$(VENV)/bin/ruff format
 	@$(if $(C_FILES),$(VENV)/bin/clang-format -i $(C_FILES),:)
+
+calibrate: setup ## measure every kernel on QEMU and refit the cost model (sparsec/targets/costs.json)
+	@$(PYTHON) -m benchmarks._calibrate
 
 bench: setup ## every benchmark; each prints a table and writes benchmarks/results/NAME.json
 	@status=0; for name in $(BENCHMARKS); do $(PYTHON) -m benchmarks.$$name || status=1; done; exit $$status

@@ -22,7 +22,7 @@ from sparsec.run.profile.profile import profile_image
 from sparsec.run.project import read_project
 
 RUNTIME = Path(__file__).parent.parent / "runtime"
-C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "uint16": "uint16_t", "int32": "int32_t"}
+C_TYPES = {name: f"{name}_t" for name in ("int8", "uint8", "int16", "uint16", "int32", "uint32")}
 ENTRY = "kernels"
 
 

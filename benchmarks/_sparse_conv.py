@@ -6,7 +6,7 @@ uniform weights of magnitude 12 to 127 with random zeros, inputs of the full ran
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,10 @@ from sparsec.quantization.window import Window
 INPUT_OFFSET, OUTPUT_OFFSET = 3, -2
 DENSE_BYTES_PER_ROW = 12
 SEED = 3
+
+Pattern: TypeAlias = Literal["un", "1x4"]
+Case: TypeAlias = tuple[str, Pattern, int]
+"""Workload, pattern and percent of zeros."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class ConvolutionRow:
     """What both kernels take, and what the packed one stores."""
 
     workload: str
+    pattern: Pattern
     sparsity: int
     core: str
     dense: Measured
@@ -71,6 +76,11 @@ class ConvolutionRow:
     bytes: int
     bytes_allowed: float
     scratch_bytes: int
+
+    @property
+    def case(self) -> Case:
+        """What was measured."""
+        return self.workload, self.pattern, self.sparsity
 
     @property
     def ratio(self) -> float:
@@ -84,13 +94,15 @@ class ConvolutionRow:
         return self.dense.cycles / self.packed.cycles
 
 
-def random_layer(work: Workload, sparsity: float) -> Layer:
-    """A layer with `sparsity` of its weights zero, whose outputs spread over int8."""
+def random_layer(work: Workload, pattern: Pattern, sparsity: float) -> Layer:
+    """A layer with `sparsity` of its weights zero, whose outputs spread over int8; of "1x4", four channels at once."""
     rng = np.random.default_rng(SEED)
     n, k = work.channels, work.kernel
     shape = (n, k, k, n)
     weights = rng.integers(12, 128, shape) * rng.choice([-1, 1], shape)
-    weights = np.where(rng.random(shape) < sparsity, 0, weights).astype(np.int8)
+    zeros = rng.random(shape if pattern == "un" else (n, k, k, n // 4)) < sparsity
+    zeros = zeros if pattern == "un" else np.repeat(zeros, 4, axis=3)
+    weights = np.where(zeros, 0, weights).astype(np.int8)
     bias = rng.integers(-2000, 2000, n).astype(np.int32)
     per_row = max(1.0, np.count_nonzero(weights) / n)
     fractions, exponents = np.frexp(0.4 / (74 * np.sqrt(per_row)) * rng.uniform(0.6, 1.6, n))
@@ -98,7 +110,7 @@ def random_layer(work: Workload, sparsity: float) -> Layer:
     folded = bias + INPUT_OFFSET * weights.reshape(n, -1).sum(axis=1, dtype=np.int32)
     slab = slab_for(work.window, (work.height, work.width), (k, k), n)
     shifts = exponents.astype(np.int32)
-    stream = pack_rows(weights, folded, multipliers, shifts, (-128, 127), work.window, slab)
+    stream = pack_rows(weights, folded, multipliers, shifts, work.window, slab)
     image = rng.integers(-128, 128, (work.height, work.width, n)).astype(np.int8)
     return Layer(work, weights, bias, multipliers, shifts, image, stream, slab.bytes)
 
@@ -134,16 +146,14 @@ def add_calls(cases: KernelCases, layer: Layer) -> tuple[int, int]:
     return dense, packed
 
 
-def measure(
-    core: str, wanted: Sequence[tuple[str, int]], cycles: bool = False
-) -> list[ConvolutionRow]:
-    """A row for each (workload, percent of zeros). AssertionError when a byte differs."""
+def measure(core: str, wanted: Sequence[Case], cycles: bool = False) -> list[ConvolutionRow]:
+    """A row for each case. AssertionError when a byte differs."""
     cases = KernelCases()
-    layers = [random_layer(WORKLOADS[name], percent / 100) for name, percent in wanted]
+    layers = [random_layer(WORKLOADS[name], how, percent / 100) for name, how, percent in wanted]
     calls = [add_calls(cases, layer) for layer in layers]
     results: list[Measured] = cases.measure(core, cycles)
     rows: list[ConvolutionRow] = []
-    for (name, percent), layer, numbers in zip(wanted, layers, calls, strict=True):
+    for (name, how, percent), layer, numbers in zip(wanted, layers, calls, strict=True):
         dense, packed = (results[number] for number in numbers)
         same([dense, packed])
         nonzeros = int(np.count_nonzero(layer.weights))
@@ -151,7 +161,7 @@ def measure(
         allowed = 2.1 * nonzeros + (12 + DENSE_BYTES_PER_ROW) * layer.workload.channels
         rows.append(
             ConvolutionRow(
-                *(name, percent, core, dense, packed),
+                *(name, how, percent, core, dense, packed),
                 *(nonzeros, stored, allowed, layer.scratch_bytes),
             )
         )

@@ -19,6 +19,7 @@ from benchmarks._results import Figure, step
 from sparsec.formats.fc_layouts import (
     FULL_CLAMP,
     ColumnBlockLayout,
+    DenseLayout,
     FcLayout,
     RowBlockLayout,
     RowNumbers,
@@ -42,10 +43,12 @@ LAYOUTS: dict[str, FcLayout] = {
     "4x1": ColumnBlockLayout(),
     "4x1_w16": ColumnBlockLayout(weight_bytes=2),
     "1x4": RowBlockLayout(),
+    "dense": DenseLayout(),
 }
 BLOCKS: dict[Pattern, tuple[int, int]] = {"un": (1, 1), "4x1": (4, 1), "1x4": (1, 4)}
 
 CASES: tuple[tuple[Pattern, str, float, float | None], ...] = (
+    ("un", "dense", 0.0, 1.5),
     ("un", "table", 0.50, None),
     ("un", "table", 0.70, None),
     ("un", "table", 0.90, 4.2),

@@ -8,32 +8,43 @@ Instructions are QEMU's, cycles are estimates of sparsec/targets/timing.py.
 import sys
 
 from benchmarks._results import Figure, publish, step
-from benchmarks._sparse_conv import ConvolutionRow, measure
+from benchmarks._sparse_conv import Case, ConvolutionRow, measure
+from benchmarks._sparse_depthwise import depthwise_figures
 from benchmarks._sparse_fc import fully_connected_rows
 from sparsec.run.errors import RunError
 from sparsec.tools.console import print_table
 from sparsec.tools.errors import UserError
 
-INSTRUCTIONS: dict[tuple[str, int], float | None] = {
-    ("W1", 0): None,
-    ("W1", 50): 2.6,
-    ("W1", 70): 3.8,
-    ("W1", 80): 5.0,
-    ("W1", 90): 7.0,
-    ("W1", 95): 9.0,
-    ("W2", 50): 2.3,
-    ("W2", 90): 8.0,
-    ("W2", 95): 11.5,
-    ("W3", 50): 2.2,
-    ("W3", 90): 8.3,
-    ("W3", 95): 12.0,
-    ("W4", 50): 2.7,
-    ("W4", 80): 6.3,
-    ("W4", 90): 11.5,
-    ("W4", 95): 18.0,
+INSTRUCTIONS: dict[Case, float | None] = {
+    ("W1", "un", 0): None,
+    ("W1", "un", 50): 2.6,
+    ("W1", "un", 70): 3.8,
+    ("W1", "un", 80): 5.0,
+    ("W1", "un", 90): 7.0,
+    ("W1", "un", 95): 9.0,
+    ("W2", "un", 50): 2.3,
+    ("W2", "un", 90): 8.0,
+    ("W2", "un", 95): 11.5,
+    ("W3", "un", 50): 2.2,
+    ("W3", "un", 90): 8.3,
+    ("W3", "un", 95): 12.0,
+    ("W4", "un", 50): 2.7,
+    ("W4", "un", 80): 6.3,
+    ("W4", "un", 90): 11.5,
+    ("W4", "un", 95): 18.0,
+    ("W1", "1x4", 75): None,
+    ("W1", "1x4", 90): None,
+    ("W2", "1x4", 75): None,
+    ("W2", "1x4", 90): None,
+    ("W4", "1x4", 90): None,
 }
-"""Percent of zeros, and how many times fewer instructions than CMSIS-NN are wanted on a Cortex-M4."""
-CYCLES_M7 = {("W1", 90): 4.4, ("W2", 90): 4.9, ("W3", 90): 4.7, ("W4", 90): 7.2}
+"""How many times fewer instructions than CMSIS-NN are wanted on a Cortex-M4."""
+CYCLES_M7: dict[Case, float] = {
+    ("W1", "un", 90): 4.4,
+    ("W2", "un", 90): 4.9,
+    ("W3", "un", 90): 4.7,
+    ("W4", "un", 90): 7.2,
+}
 """The same in estimated cycles on a Cortex-M7."""
 
 
@@ -46,21 +57,21 @@ def convolution_figures() -> list[Figure]:
     print_convolutions([*m4, *m7])
     figures = [
         Figure(
-            f"instructions {row.workload} {row.core} {row.sparsity} %: CMSIS-NN/ours",
-            *(row.ratio, INSTRUCTIONS[row.workload, row.sparsity], "x", "higher"),
+            f"instructions {row.workload} {row.core} {row.pattern} {row.sparsity} %: CMSIS-NN/ours",
+            *(row.ratio, INSTRUCTIONS[row.case], "x", "higher"),
         )
         for row in m4
     ]
     figures += [
         Figure(
-            f"estimated cycles {row.workload} {row.core} {row.sparsity} %: CMSIS-NN/ours",
-            *(row.cycle_ratio, CYCLES_M7[row.workload, row.sparsity], "x", "higher"),
+            f"estimated cycles {row.workload} {row.core} {row.pattern} {row.sparsity} %: CMSIS-NN/ours",
+            *(row.cycle_ratio, CYCLES_M7[row.case], "x", "higher"),
         )
         for row in m7
     ]
     return figures + [
         Figure(
-            f"bytes {row.workload} {row.sparsity} %, {row.nonzeros} non-zeros",
+            f"bytes {row.workload} {row.pattern} {row.sparsity} %, {row.nonzeros} non-zeros",
             *(row.bytes, row.bytes_allowed, "B", "lower"),
         )
         for row in m4
@@ -72,10 +83,21 @@ def print_convolutions(rows: list[ConvolutionRow]) -> None:
     """A table of all that was measured."""
     print_table(
         "packed convolution",
-        ("", "zeros %", "core", "CMSIS-NN", "packed", "ratio", "cycles ratio", "bytes", "scratch"),
+        (
+            "",
+            "pattern",
+            "zeros %",
+            "core",
+            "CMSIS-NN",
+            "packed",
+            "ratio",
+            "cycles ratio",
+            "bytes",
+            "scratch",
+        ),
         [
             (
-                *(row.workload, row.sparsity, row.core),
+                *(row.workload, row.pattern, row.sparsity, row.core),
                 *(row.dense.instructions, row.packed.instructions, f"{row.ratio:.2f}"),
                 "-" if row.packed.cycles is None else f"{row.cycle_ratio:.2f}",
                 *(row.bytes, row.scratch_bytes),
@@ -89,6 +111,7 @@ def main() -> int:
     """Measure everything; 1 if a target was missed."""
     figures = convolution_figures()
     figures += [row.figure for row in fully_connected_rows()]
+    figures += depthwise_figures()
     return publish("sparse", figures)
 
 

@@ -25,7 +25,10 @@ class PipelineOptions:
     input_layout: str = "nchw"
     linear_weights: str = "per-channel"
     weights: str = "auto"
-    min_sparsity: float | None = None
+    objective: str = "latency"
+    flash: int | None = None
+    ram: int | None = None
+    recipe: str = ""
 
 
 def quoted(text: str) -> str:
@@ -71,9 +74,15 @@ def lossless() -> list[str]:
 
 def kernels(options: PipelineOptions) -> list[str]:
     """From an int8 network to calls of kernels in planned memory."""
-    select = f"target={options.target} format={options.weights}"
-    if options.min_sparsity is not None:
-        select += f" min-sparsity={number(options.min_sparsity)}"
+    select = f"target={options.target} objective={options.objective}"
+    if options.weights != "auto":
+        select += f" format={quoted(options.weights)}"
+    if options.flash is not None:
+        select += f" flash={options.flash}"
+    if options.ram is not None:
+        select += f" ram={options.ram}"
+    if options.recipe:
+        select += f" recipe={quoted(options.recipe)}"
     return [
         f"select-sparse-formats{{{select}}}",
         f"convert-qnn-to-kernels{{target={options.target}}}",

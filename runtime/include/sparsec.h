@@ -87,7 +87,7 @@ int32_t sparsec_convolve_packed_s8_get_buffer_size(const cmsis_nn_dims *input_di
  *        dilation, one group.
  *
  * `rows` holds the weights, the biases with the input offset folded in, the multipliers and the shifts, as
- * sparsec/formats/packed_rows.py lays them out for these dimensions, output offset and clamp.
+ * sparsec/formats/packed_rows.py lays them out for these dimensions.
  *
  * @param[in]  ctx           Scratch of sparsec_convolve_packed_s8_get_buffer_size() bytes, aligned to 4 bytes
  * @param[in]  conv_params   Offsets, stride, padding, dilation and clamp; padding reads as -input_offset
@@ -106,6 +106,47 @@ void sparsec_convolve_packed_s8(const cmsis_nn_context *ctx,
                                 const int32_t *rows,
                                 const cmsis_nn_dims *output_dims,
                                 int8_t *output);
+
+/**
+ * @brief Bytes of scratch that sparsec_depthwise_convolve_delta8_s8 needs.
+ *
+ * @param[in] dw_conv_params  Stride and dilation are read
+ * @param[in] input_dims      Input dimensions
+ * @param[in] filter_dims     Filter dimensions, `h` and `w` are read
+ * @param[in] rows            The layer's rows
+ * @param[in] output_dims     Output dimensions
+ * @return                    Size in bytes
+ */
+int32_t sparsec_depthwise_convolve_delta8_s8_get_buffer_size(const cmsis_nn_dw_conv_params *dw_conv_params,
+                                                             const cmsis_nn_dims *input_dims,
+                                                             const cmsis_nn_dims *filter_dims,
+                                                             const int32_t *rows,
+                                                             const cmsis_nn_dims *output_dims);
+
+/**
+ * @brief Sparse depthwise convolution: any kernel, stride, padding, dilation and channel multiplier.
+ *
+ * `rows` holds the weights, the biases with the input offset folded in, the multipliers and the shifts, as
+ * sparsec/formats/depthwise_rows.py lays them out for these dimensions.
+ *
+ * @param[in]  ctx             Scratch of sparsec_depthwise_convolve_delta8_s8_get_buffer_size() bytes, aligned to 4 bytes
+ * @param[in]  dw_conv_params  Offsets, channel multiplier, stride, padding, dilation and clamp; padding reads as
+ *                             -input_offset
+ * @param[in]  input_dims      Input dimensions [1, H, W, C_IN]
+ * @param[in]  input           Input data
+ * @param[in]  filter_dims     Filter dimensions [1, HK, WK, C_OUT], `h` and `w` are read
+ * @param[in]  rows            The layer's rows
+ * @param[in]  output_dims     Output dimensions [1, H, W, C_OUT]
+ * @param[out] output          Output data
+ */
+void sparsec_depthwise_convolve_delta8_s8(const cmsis_nn_context *ctx,
+                                          const cmsis_nn_dw_conv_params *dw_conv_params,
+                                          const cmsis_nn_dims *input_dims,
+                                          const int8_t *input,
+                                          const cmsis_nn_dims *filter_dims,
+                                          const int32_t *rows,
+                                          const cmsis_nn_dims *output_dims,
+                                          int8_t *output);
 
 /**
  * @brief Fully connected layer with weights in the delta8 format (see sparsec_convolve_delta8_s8).
@@ -127,6 +168,170 @@ void sparsec_fully_connected_delta8_s8(const cmsis_nn_fc_params *fc_params,
                                        const int32_t *bias,
                                        const cmsis_nn_dims *output_dims,
                                        int8_t *output);
+
+/**
+ * @brief Weights of the delta4 format as delta8 entries (see sparsec_convolve_delta8_s8).
+ *
+ * The decoders below take the arrays of a format as sparsec/formats/ lays them out, and the numbers of the format. They
+ * write the entries of all rows and the number of entries of each, what the delta8 kernels take; no byte more.
+ *
+ * @param[in]  rows          Rows of the weights
+ * @param[in]  values        Values of all entries, bridges among them
+ * @param[in]  steps         Steps, two to a byte
+ * @param[in]  counts        Number of entries of each row
+ * @param[out] entries       delta8 entries of all rows
+ * @param[out] entry_counts  Number of delta8 entries of each row
+ */
+void sparsec_decode_delta4_s8(int32_t rows,
+                              const int8_t *values,
+                              const uint8_t *steps,
+                              const uint16_t *counts,
+                              uint8_t *entries,
+                              uint16_t *entry_counts);
+
+/**
+ * @brief Weights of the bitmap format as delta8 entries.
+ *
+ * @param[in]  rows     Rows of the weights
+ * @param[in]  columns  Columns of the weights
+ * @param[in]  values   Weights that are not zero
+ * @param[in]  bits     One bit for each weight, rows filled up to whole bytes
+ * @param[out] entries  delta8 entries of all rows
+ * @param[out] counts   Number of delta8 entries of each row
+ */
+void sparsec_decode_bitmap_s8(int32_t rows,
+                              int32_t columns,
+                              const int8_t *values,
+                              const uint8_t *bits,
+                              uint8_t *entries,
+                              uint16_t *counts);
+
+/**
+ * @brief Compressed sparse rows as delta8 entries.
+ *
+ * @param[in]  rows         Rows of the weights
+ * @param[in]  columns      Columns of the weights
+ * @param[in]  values       Weights that are not zero
+ * @param[in]  coordinates  Their columns, uint8_t with at most 256 columns, else uint16_t
+ * @param[in]  positions    Where each row starts and the last one ends, uint16_t with at most 65535 elements, else
+ *                          uint32_t
+ * @param[out] entries      delta8 entries of all rows
+ * @param[out] counts       Number of delta8 entries of each row
+ */
+void sparsec_decode_csr_s8(int32_t rows,
+                           int32_t columns,
+                           const int8_t *values,
+                           const void *coordinates,
+                           const void *positions,
+                           uint8_t *entries,
+                           uint16_t *counts);
+
+/**
+ * @brief N:M weights as delta8 entries.
+ *
+ * @param[in]  n        Entries of a group
+ * @param[in]  m        Columns of a group, at most 256
+ * @param[in]  rows     Rows of the weights
+ * @param[in]  columns  Columns of the weights
+ * @param[in]  values   Values of all entries
+ * @param[in]  offsets  The place of each entry in its group, packed; rows filled up to whole bytes
+ * @param[out] entries  delta8 entries of all rows
+ * @param[out] counts   Number of delta8 entries of each row
+ */
+void sparsec_decode_nm_s8(int32_t n,
+                          int32_t m,
+                          int32_t rows,
+                          int32_t columns,
+                          const int8_t *values,
+                          const uint8_t *offsets,
+                          uint8_t *entries,
+                          uint16_t *counts);
+
+/**
+ * @brief Blocks of one row as delta8 entries.
+ *
+ * @param[in]  block_columns  Columns of a block
+ * @param[in]  rows           Rows of the weights
+ * @param[in]  blocks         A step in blocks, then the weights of the block; for all blocks
+ * @param[in]  block_counts   Number of blocks of each row
+ * @param[out] entries        delta8 entries of all rows
+ * @param[out] counts         Number of delta8 entries of each row
+ */
+void sparsec_decode_row_block_s8(int32_t block_columns,
+                                 int32_t rows,
+                                 const uint8_t *blocks,
+                                 const uint16_t *block_counts,
+                                 uint8_t *entries,
+                                 uint16_t *counts);
+
+/**
+ * @brief Blocks of several rows as delta8 entries.
+ *
+ * @param[in]  block_rows     Rows of a block
+ * @param[in]  block_columns  Columns of a block
+ * @param[in]  rows           Rows of the weights
+ * @param[in]  columns        Columns of the weights
+ * @param[in]  values         Weights of all blocks; in pairs of blocks with one column and an even number of rows
+ * @param[in]  indices        The block column of each block, uint8_t with at most 256 of them, else uint16_t
+ * @param[in]  block_counts   Number of blocks of each row of blocks
+ * @param[out] entries        delta8 entries of all rows
+ * @param[out] counts         Number of delta8 entries of each row
+ */
+void sparsec_decode_block_s8(int32_t block_rows,
+                             int32_t block_columns,
+                             int32_t rows,
+                             int32_t columns,
+                             const int8_t *values,
+                             const void *indices,
+                             const uint16_t *block_counts,
+                             uint8_t *entries,
+                             uint16_t *counts);
+
+/**
+ * @brief Weights of the dcsr format as delta8 entries.
+ *
+ * @param[in]  rows            Rows of the weights
+ * @param[in]  columns         Columns of the weights
+ * @param[in]  values          Values of all elements, some of them zero
+ * @param[in]  row_offsets     Elements of each row, less the mean of all
+ * @param[in]  delta_indices   The lower four bits of the deltas
+ * @param[in]  group_minimums  Where each group of 16 elements starts, relative to the one before
+ * @param[in]  bitmaps         Which higher bits occur among the deltas of each group
+ * @param[in]  bitmasks        In which deltas each of them does
+ * @param[in]  nnze            Number of elements
+ * @param[out] entries         delta8 entries of all rows
+ * @param[out] counts          Number of delta8 entries of each row
+ */
+void sparsec_decode_dcsr_s8(int32_t rows,
+                            int32_t columns,
+                            const int8_t *values,
+                            const int16_t *row_offsets,
+                            const uint8_t *delta_indices,
+                            const int8_t *group_minimums,
+                            const uint8_t *bitmaps,
+                            const uint16_t *bitmasks,
+                            const uint32_t *nnze,
+                            uint8_t *entries,
+                            uint16_t *counts);
+
+/**
+ * @brief Weights of the block-rle format as delta8 entries.
+ *
+ * @param[in]  size          Elements of a record
+ * @param[in]  rows          Rows of the weights
+ * @param[in]  columns       Columns of the weights
+ * @param[in]  stream_bytes  Bytes of the stream
+ * @param[in]  stream        A step less 128, then the elements of the record; for all records
+ * @param[out] entries       delta8 entries of all rows
+ * @param[out] counts        Number of delta8 entries of each row
+ */
+void sparsec_decode_block_rle_s8(int32_t size,
+                                 int32_t rows,
+                                 int32_t columns,
+                                 int32_t stream_bytes,
+                                 const int8_t *stream,
+                                 uint8_t *entries,
+                                 uint16_t *counts);
 
 /**
  * @brief Fully connected layer with sparse weights, each with its column.
@@ -213,6 +418,25 @@ void sparsec_fully_connected_4x1_w16_s8(const cmsis_nn_fc_params *fc_params,
                                         int8_t *output);
 
 /**
+ * @brief Dense fully connected layer, laid out for four rows at a time.
+ *
+ * The parameters are those of sparsec_fully_connected_table_s8, but there are no counts in `rows`, which is filled up to
+ * a multiple of four.
+ *
+ * @param[in]  weights  For each four rows, for each eight columns the halves r0 + 256 * r1 and r2 + 256 * r3 of the
+ *                      columns 1 3, 0 2, 4 6 and 5 7: each half has 16 bits, and the magnitudes of r1, and of r3, add
+ *                      up to less than 65536. Then four int8 weights of each column left over
+ */
+void sparsec_fully_connected_dense_s8(const cmsis_nn_fc_params *fc_params,
+                                      int32_t saturating,
+                                      const int8_t *input,
+                                      const cmsis_nn_dims *filter_dims,
+                                      const int32_t *rows,
+                                      const int32_t *weights,
+                                      const cmsis_nn_dims *output_dims,
+                                      int8_t *output);
+
+/**
  * @brief Dense fully connected layer with a multiplier and shift of its own for each output.
  *
  * @param[in]  fc_params     Output offset and clamp; the input offset is in the bias
@@ -270,6 +494,25 @@ void sparsec_transpose_conv_s8(const cmsis_nn_transpose_conv_params *transpose_c
  * @param[out] output  Output data; may be `input` (in place)
  */
 void sparsec_lookup_s8(int32_t size, const int8_t *input, const int8_t *table, int8_t *output);
+
+/**
+ * @brief The mean of each channel over an image, as TensorFlow Lite's MEAN over height and width computes it.
+ *
+ * @param[in]  input_offset   The negative of the input's zero point
+ * @param[in]  output_offset  The output's zero point
+ * @param[in]  activation     Lowest and highest result
+ * @param[in]  quant_params   Multiplier and shift of input scale / (output scale * H * W)
+ * @param[in]  input_dims     Input dimensions [1, H, W, C], at most 2^23 pixels
+ * @param[in]  input          Input data
+ * @param[out] output         Output data [1, 1, 1, C]
+ */
+void sparsec_mean_s8(int32_t input_offset,
+                     int32_t output_offset,
+                     const cmsis_nn_activation *activation,
+                     const cmsis_nn_per_tensor_quant_params *quant_params,
+                     const cmsis_nn_dims *input_dims,
+                     const int8_t *input,
+                     int8_t *output);
 
 /**
  * @brief From one int8 scale and zero point to another, as TensorFlow Lite's QUANTIZE does, then a clamp.

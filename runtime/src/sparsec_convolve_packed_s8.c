@@ -7,6 +7,7 @@
  */
 
 #include "sparsec.h"
+#include "sparsec_clamp_bytes.h"
 #include "sparsec_packed_assembly.h"
 #include "sparsec_packed_rows.h"
 
@@ -129,13 +130,11 @@ static inline uint32_t read_u32(const uint8_t *bytes)
     return value;
 }
 
-static inline void multiply(int64_t *acc, const uint8_t *entry, const int32_t **words, const int32_t count)
+static inline void multiply(int64_t *acc, const uint8_t weight, const int32_t *words, const int32_t count)
 {
-    const int64_t weight = (int8_t)entry[1];
-    *words += entry[0];
     for (int32_t i = 0; i < count; i++)
     {
-        acc[i] += weight * (*words)[i];
+        acc[i] += (int64_t)(int8_t)weight * words[i];
     }
 }
 
@@ -150,23 +149,44 @@ static inline const uint8_t *convolve_group(const uint8_t *row,
     int32_t sums[2 * PACKED_STRIP] = {0};
     for (uint32_t code = read_u32(row + 8) >> 16; code != PACKED_EXIT; code = read_u32(row + 8) >> 16)
     {
-        const uint32_t entries = 4 * (code / 8 + 1) - code % 8;
-        const bool odd = entries % 2 != 0;
-        const uint8_t *entry = row + 12;
-        const uint8_t *const end = entry + 2 * (entries - odd);
-        const int32_t *words = strip->words + (odd ? row[8] : 0);
-        const int64_t weight = odd ? (int8_t)row[9] : 0;
         const int64_t fields = (int64_t)(read_u32(row) | (uint64_t)read_u32(row + 4) << 32);
         const int32_t bias = kind == PACKED_GENERIC ? (int32_t)fields : 0;
+        const uint8_t *entry = row + 12;
+        const uint8_t *end = entry;
+        const int32_t *words = strip->words;
         int64_t acc[PACKED_STRIP];
         for (int32_t i = 0; i < count; i++)
         {
-            acc[i] = (kind == PACKED_GENERIC ? 0 : fields) + weight * words[i];
+            acc[i] = kind == PACKED_GENERIC ? 0 : fields;
         }
-        while (entry != end)
+        if (code % 8 == PACKED_BLOCKS)
         {
-            multiply(acc, entry, &words, count);
-            entry += 2;
+            const uint32_t blocks = code / 8 + 1;
+            end += (PACKED_BLOCK_BYTES * blocks + 3) / 4 * 4;
+            for (uint32_t block = 0; block < blocks; block++)
+            {
+                words += 4 * entry[0];
+                for (int32_t c = 0; c < 4; c++)
+                {
+                    multiply(acc, entry[1 + c], words + 4 * c, count);
+                }
+                entry += PACKED_BLOCK_BYTES;
+            }
+        }
+        else
+        {
+            const uint32_t entries = 4 * (code / 8 + 1) - code % 8;
+            end += 2 * (entries & ~1u);
+            if (entries % 2 != 0)
+            {
+                words += row[8];
+                multiply(acc, row[9], words, count);
+            }
+            for (; entry != end; entry += 2)
+            {
+                words += entry[0];
+                multiply(acc, entry[1], words, count);
+            }
         }
         for (int32_t i = 0; i < count; i++)
         {
@@ -202,9 +222,14 @@ static SPARSEC_NOINLINE const uint8_t *convolve_group_in_c(const uint8_t *rows,
                                                            const cmsis_nn_conv_params *params,
                                                            const int32_t count)
 {
-    /* A full strip with its loops over words unrolled. */
-    return count == PACKED_STRIP ? convolve_group(rows, strip, kind, shift, params, PACKED_STRIP)
-                                 : convolve_group(rows, strip, kind, shift, params, count);
+#if !defined(PACKED_ASSEMBLY)
+    /* With its loops over words unrolled. The assembly leaves so little to do that this would not be worth its flash. */
+    if (count == PACKED_STRIP)
+    {
+        return convolve_group(rows, strip, kind, shift, params, PACKED_STRIP);
+    }
+#endif
+    return convolve_group(rows, strip, kind, shift, params, count);
 }
 
 /* All output channels of `count` pairs of pixels. */
@@ -300,4 +325,7 @@ void sparsec_convolve_packed_s8(const cmsis_nn_context *ctx,
             x += count;
         }
     }
+#if defined(PACKED_ASSEMBLY)
+    sparsec_clamp_bytes(output, height * width * output_dims->c, &conv_params->activation);
+#endif
 }

@@ -30,8 +30,11 @@ typedef struct
 #define PACKED_WIDE 2
 #define PACKED_GENERIC 3
 
-/* The pass count of what follows the last row of a group, and the bit of an output channel that has more rows. */
+/* The code of what follows the last row of a group; the code, modulo 8, of a row of blocks (a step of whole channels, and
+ * four weights); and the bit of an output channel that has more rows. */
 #define PACKED_EXIT 4
+#define PACKED_BLOCKS 5
+#define PACKED_BLOCK_BYTES 5
 #define PACKED_MORE 0x80000000u
 
 /* Up to PACKED_STRIP words of one strip; the assembly knows the layout. */
@@ -44,7 +47,7 @@ typedef struct
     int32_t offset; /* Twice the output offset, and 1 */
 } sparsec_packed_strip;
 
-#if defined(ARM_MATH_DSP) && defined(__GNUC__)
+#if defined(ARM_MATH_DSP) && defined(__GNUC__) && defined(__thumb2__)
     #define PACKED_ASSEMBLY 1
 
 /* The NARROW and WIDE groups for a strip of 4, 3, 2 or 1 words; returns the first group of another kind. */

@@ -77,7 +77,9 @@ def clamp_of(value: SSAValue) -> Clamp:
     match value.owner:
         case qnn.WeightedOp() | qnn.Pool2dOp() as op:
             return op.requant.data.clamp
-        case (qnn.AddOp() | SumOp() | qnn.MulOp() | qnn.PreluOp() | qnn.RescaleOp()) as op:
+        case (
+            qnn.AddOp() | SumOp() | qnn.MulOp() | qnn.PreluOp() | qnn.RescaleOp() | qnn.MeanOp()
+        ) as op:
             return op.params.data.clamp
         case qnn.LookupOp() as op if (table := constant_array(op.table)) is not None:
             return int(table.min()), int(table.max())

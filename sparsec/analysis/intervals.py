@@ -92,6 +92,8 @@ def _interval(op: Operation, found: Intervals) -> Interval | None:
                 for x in (found[op.input].low, found[op.input].high)
             )
             return Interval(low, high)
+        case qnn.MeanOp():
+            return _mean(op, found[op.input])
         case qnn.SoftmaxOp():
             return _softmax(op, found[op.input])
         case _:
@@ -155,6 +157,25 @@ def _pair(op: PairOp, found: Intervals) -> Interval:
     lhs, rhs = (found[value] for value in operands_of(op))
     bounds = extremes(op, (lhs.low, lhs.high), (rhs.low, rhs.high))
     return _full(op.result, *clamp_of(op.result)) if bounds is None else Interval(*bounds)
+
+
+def _mean(op: qnn.MeanOp, source: Interval) -> Interval:
+    p = op.params.data
+    largest = 255 * prod(shape_of(op.input.type)[:-1]) << max(p.shift, 0)
+    if p.multiplier < 0 or largest >= 2**30:  # the sum, shifted, may wrap
+        return _full(op.result, *p.clamp)
+    low, high = (
+        int8.mean(
+            x,
+            input_zp=p.input_zp,
+            multiplier=p.multiplier,
+            shift=p.shift,
+            output_zp=p.output_zp,
+            clamp=p.clamp,
+        )
+        for x in (source.low, source.high)
+    )
+    return Interval(low, high)
 
 
 def _softmax(op: qnn.SoftmaxOp, source: Interval) -> Interval | None:

@@ -19,7 +19,7 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute, SSAValue
 
-from sparsec.ir.kernel import KernelOp
+from sparsec.ir.kernel import KernelOp, byte_count, element_dtype
 from sparsec.ir.qnn import QUANTIZATION
 from sparsec.ir.quantization import QuantizationAttr
 from sparsec.ir.shapes import shape_of
@@ -110,6 +110,25 @@ def planned_function(module: ModuleOp) -> PlannedFunction | None:
     return None
 
 
+def busiest_kernel(planned: PlannedFunction) -> tuple[KernelOp, int]:
+    """The call during which most bytes are live, and how many; the first of several."""
+    kernels = list(planned.kernels)
+    lives: dict[SSAValue, tuple[int, int]] = {}
+    for time, op in enumerate(kernels):
+        for value in map(memory_of, op.operands):
+            if isinstance(value.owner, memref.ViewOp):
+                lives[value] = (lives.get(value, (time, time))[0], time)
+    live = [0] * len(kernels)
+    for value, (first, last) in lives.items():
+        attributes = value.owner.attributes if isinstance(value.owner, memref.ViewOp) else {}
+        start = 0 if INPUT in attributes else first
+        end = len(kernels) - 1 if OUTPUT in attributes else last
+        for time in range(start, end + 1):
+            live[time] += prod(shape_of(value.type))
+    most = max(range(len(kernels)), key=live.__getitem__)
+    return kernels[most], live[most]
+
+
 def _places(attribute: object) -> tuple[Place, ...]:
     assert isinstance(attribute, ArrayAttr)
     places: list[Place] = []
@@ -137,7 +156,9 @@ def certify_plan(planned: PlannedFunction) -> None:
         if not isinstance(view, memref.ViewOp):
             continue
         number = numbers[view.result] = len(numbers)
-        regions[number] = Region(arena_offset(view), prod(shape_of(view.result.type)))
+        type = view.result.type
+        alignment = element_dtype(type).itemsize
+        regions[number] = Region(arena_offset(view), byte_count(type), alignment)
         for name, places, found in (
             (INPUT, planned.inputs, inputs),
             (OUTPUT, planned.outputs, outputs),

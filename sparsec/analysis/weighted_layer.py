@@ -194,8 +194,13 @@ class TransposedLayer(WeightedLayer):
 
 def weighted_layer(op: qnn.WeightedOp) -> WeightedLayer | None:
     """The layer `op` computes; None unless its weights are dense and all its arrays constant."""
+    return None if format_of(op.weights.type) is not None else layer_values(op)
+
+
+def layer_values(op: qnn.WeightedOp) -> WeightedLayer | None:
+    """The layer `op` computes, however its weights are stored; None unless all its arrays are constant."""
     arrays = [constant_array(value) for value in op.operands[1:]]
-    if format_of(op.weights.type) is not None or any(array is None for array in arrays):
+    if any(array is None for array in arrays):
         return None
     weights, bias, multiplier, shift = (np.asarray(array) for array in arrays)
     source, target = shape_of(op.input.type), shape_of(op.result.type)

@@ -1,7 +1,7 @@
-"""The layouts that the sparse fully connected kernels compute on.
+"""The layouts that the fully connected kernels compute on.
 
 A storage format says which weights are kept; a layout is the flash that a kernel of the runtime reads, for every core
-the same. `unpack` is the proof that a layout holds what it was made of. All words are little-endian, as Arm's are.
+the same. `unpack` is the proof that a layout holds what it was made of.
 """
 
 from abc import ABC, abstractmethod
@@ -13,55 +13,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsec.formats.base import Components, check_matrix
+from sparsec.formats.fc_rows import (
+    FULL_CLAMP,
+    MAX_BYTE,
+    Int8Array,
+    MatrixSum,
+    Reader,
+    RowNumbers,
+    is_saturating,
+    joined_bytes,
+    joined_words,
+    place_type,
+    read_row_words,
+    row_words,
+    side_by_side,
+)
 
-Int8Array = NDArray[np.int8]
-Int32Array = NDArray[np.int32]
+__all__ = [
+    "FULL_CLAMP",
+    "ColumnBlockLayout",
+    "DenseLayout",
+    "FcLayout",
+    "RowBlockLayout",
+    "RowNumbers",
+    "TableLayout",
+    "is_saturating",
+    "pack_proven",
+]
 
 BLOCK = 4
-MAX_BYTE = 256
-"""Numbers up to here, it excluded, fit a byte."""
 MAX_COLUMNS = 65536
-MAX_SATURATING_ACC = 2**30
-SATURATING_SHIFTS = range(-22, 0)
-FULL_CLAMP = (-128, 127)
-
-
-@dataclass(frozen=True)
-class RowNumbers:
-    """What a fully connected layer has besides its weights: int32 [rows] each.
-
-    The bias has the input offset folded in. Raises ValueError when a shift is not in -31..30.
-    """
-
-    bias: Int32Array
-    multiplier: Int32Array
-    shift: Int32Array
-
-    def __post_init__(self) -> None:
-        if len({len(self.bias), len(self.multiplier), len(self.shift)}) != 1:
-            raise ValueError("bias, multiplier and shift need one number for each row")
-        if len(self.shift) and (self.shift.min() < -31 or self.shift.max() > 30):
-            raise ValueError("a shift must be from -31 to 30")
-
-    def equals(self, other: "RowNumbers") -> bool:
-        """Whether all numbers are the same."""
-        mine, theirs = vars(self).values(), vars(other).values()
-        return all(np.array_equal(a, b) for a, b in zip(mine, theirs, strict=True))
-
-
-def is_saturating(dense: Int8Array, numbers: RowNumbers, clamp: tuple[int, int]) -> bool:
-    """Whether the kernels may use their short requantization (`saturating` in sparsec.h).
-
-    It is exact if every sum t of the rounded product, the rounding half and the output offset fits int32, and if
-    saturation to int8 is the clamp: |acc| < 2**30 for every input, a shift to the right by 1 to 22.
-    """
-    bound = np.abs(numbers.bias.astype(np.int64)) + 128 * np.abs(dense.astype(np.int64)).sum(axis=1)
-    return bool(
-        clamp == FULL_CLAMP
-        and (numbers.multiplier >= 0).all()
-        and np.isin(numbers.shift, SATURATING_SHIFTS).all()
-        and (bound < MAX_SATURATING_ACC).all()
-    )
 
 
 @dataclass(frozen=True)
@@ -100,7 +81,7 @@ class TableLayout(FcLayout):
 
     def pack(self, dense: Int8Array, numbers: RowNumbers) -> Components:
         self.check(dense.shape)
-        place = _place_type(dense.shape[1])
+        place = place_type(dense.shape[1])
         counts: list[int] = []
         groups: list[NDArray[Any]] = []
         left_over: list[NDArray[Any]] = []
@@ -109,23 +90,23 @@ class TableLayout(FcLayout):
             entries = [columns.astype(place), row[columns]]
             left = len(columns) % self.group
             counts.append(len(columns))
-            left_over.append(_side_by_side([part[:left, np.newaxis] for part in entries]))
-            groups.append(_side_by_side([part[left:].reshape(-1, self.group) for part in entries]))
+            left_over.append(side_by_side([part[:left, np.newaxis] for part in entries]))
+            groups.append(side_by_side([part[left:].reshape(-1, self.group) for part in entries]))
         return {
-            "rows": _rows(numbers, np.array(counts), self.group),
-            "groups": _words(groups),
-            "left_over": _bytes(left_over),
+            "rows": row_words(numbers, np.array(counts), self.group),
+            "groups": joined_words(groups),
+            "left_over": joined_bytes(left_over),
         }
 
     def unpack(
         self, components: Mapping[str, NDArray[Any]], shape: tuple[int, int]
     ) -> tuple[Int8Array, RowNumbers]:
         self.check(shape)
-        place = np.dtype(_place_type(shape[1]))
-        numbers, groups, left_over = _read_rows(components["rows"], shape[0])
-        grouped = _Reader(components["groups"], "groups")
-        single = _Reader(components["left_over"], "left_over")
-        dense = _Sum(shape)
+        place = np.dtype(place_type(shape[1]))
+        numbers, groups, left_over = read_row_words(components["rows"], shape[0])
+        grouped = Reader(components["groups"], "groups")
+        single = Reader(components["left_over"], "left_over")
+        dense = MatrixSum(shape)
         for row in range(shape[0]):
             for reader, count, size in (
                 (single, left_over[row], 1),
@@ -162,24 +143,24 @@ class RowBlockLayout(FcLayout):
         blocks[:, -1] = np.roll(blocks[:, -1], -columns % BLOCK, axis=1)
         kept = blocks.any(axis=2)
         _, numbers_of = np.nonzero(kept)
-        wide = _blocks_are_wide(columns)
+        wide = blocks_are_wide(columns)
         starts = np.minimum(BLOCK * numbers_of, columns - BLOCK)
         places: NDArray[Any] = (starts if wide else numbers_of).astype("<u2" if wide else np.uint8)
         return {
-            "rows": _rows(numbers, kept.sum(axis=1), self.group),
-            "places": _bytes([places]),
-            "weights": _words([blocks[kept]]),
+            "rows": row_words(numbers, kept.sum(axis=1), self.group),
+            "places": joined_bytes([places]),
+            "weights": joined_words([blocks[kept]]),
         }
 
     def unpack(
         self, components: Mapping[str, NDArray[Any]], shape: tuple[int, int]
     ) -> tuple[Int8Array, RowNumbers]:
         self.check(shape)
-        wide = _blocks_are_wide(shape[1])
-        numbers, groups, left_over = _read_rows(components["rows"], shape[0])
-        places = _Reader(components["places"], "places")
-        weights = _Reader(components["weights"], "weights")
-        dense = _Sum(shape)
+        wide = blocks_are_wide(shape[1])
+        numbers, groups, left_over = read_row_words(components["rows"], shape[0])
+        places = Reader(components["places"], "places")
+        weights = Reader(components["weights"], "weights")
+        dense = MatrixSum(shape)
         for row in range(shape[0]):
             for _ in range(left_over[row] + self.group * groups[row]):
                 (place,) = places.take(np.dtype("<u2" if wide else np.uint8), 1).astype(np.int64)
@@ -204,7 +185,7 @@ class ColumnBlockLayout(FcLayout):
 
     def pack(self, dense: Int8Array, numbers: RowNumbers) -> Components:
         self.check(dense.shape)
-        place = _place_type(dense.shape[1])
+        place = place_type(dense.shape[1])
         padded = np.pad(dense, ((0, -len(dense) % BLOCK), (0, 0)))
         counts: list[int] = []
         words: list[NDArray[Any]] = []
@@ -219,12 +200,15 @@ class ColumnBlockLayout(FcLayout):
             places = columns.astype(place).reshape(pairs, 2)
             tiles = self._tiles(weights.reshape(BLOCK, pairs, 2))
             left = pairs % self.group
-            one = _side_by_side([tiles[:left], places[:left]])
+            one = side_by_side([tiles[:left], places[:left]])
             words.append(np.pad(one, ((0, 0), (0, -one.shape[1] % 4))))
             two, two_places = tiles[left:].reshape(-1, 2, tiles.shape[1]), places[left:]
-            words.append(_side_by_side([two[:, 1], two[:, 0], two_places.reshape(-1, 4)]))
+            words.append(side_by_side([two[:, 1], two[:, 0], two_places.reshape(-1, 4)]))
         filled = RowNumbers(*(np.pad(a, (0, -len(dense) % BLOCK)) for a in vars(numbers).values()))
-        return {"rows": _rows(filled, np.array(counts), self.group), "groups": _words(words)}
+        return {
+            "rows": row_words(filled, np.array(counts), self.group),
+            "groups": joined_words(words),
+        }
 
     def _tiles(self, weights: NDArray[Any]) -> NDArray[Any]:
         """Weights [4 rows, pairs, 2] as the kernel reads them, [pairs, 8]."""
@@ -243,11 +227,11 @@ class ColumnBlockLayout(FcLayout):
         self, components: Mapping[str, NDArray[Any]], shape: tuple[int, int]
     ) -> tuple[Int8Array, RowNumbers]:
         self.check(shape)
-        place, weight = np.dtype(_place_type(shape[1])), self._weight
+        place, weight = np.dtype(place_type(shape[1])), self._weight
         height = shape[0] + -shape[0] % BLOCK
-        numbers, groups, left_over = _read_rows(components["rows"], height)
-        reader = _Reader(components["groups"], "groups")
-        dense = _Sum((height, shape[1]))
+        numbers, groups, left_over = read_row_words(components["rows"], height)
+        reader = Reader(components["groups"], "groups")
+        dense = MatrixSum((height, shape[1]))
         for top in range(0, height, BLOCK):
             rows = range(top, top + BLOCK)
             if left_over[top]:
@@ -265,6 +249,62 @@ class ColumnBlockLayout(FcLayout):
         return matrix[: shape[0]], RowNumbers(*(a[: shape[0]] for a in vars(numbers).values()))
 
 
+@dataclass(frozen=True)
+class DenseLayout(FcLayout):
+    """Every weight, four rows at a time (see sparsec.h): two rows share halves r0 + 256 * r1.
+
+    `pack` raises ValueError where a half leaves 16 bits or the kernel could not tell the sum of r1.
+    """
+
+    group: ClassVar[int] = 8
+
+    def pack(self, dense: Int8Array, numbers: RowNumbers) -> Components:
+        self.check(dense.shape)
+        tall = np.pad(dense, ((0, -len(dense) % BLOCK), (0, 0))).astype(np.int64)
+        if np.abs(tall[1::2]).sum(axis=1).max() >= MAX_COLUMNS:
+            raise ValueError("the sum of an odd row can leave 24 bits")
+        halves = tall[0::2] + 256 * tall[1::2]
+        if np.abs(halves + 0.5).max() > 2**15:
+            raise ValueError("a weight of -128 in an odd row and a negative one leave 16 bits")
+        whole = dense.shape[1] // self.group * self.group
+        groups = len(tall) // BLOCK
+        # [four rows, eight columns, quad, pair, two rows, column of the pair]
+        tiles = halves[:, :whole].reshape(groups, 2, -1, 2, 2, 2).transpose(0, 2, 3, 5, 1, 4).copy()
+        tiles[:, :, 0] = tiles[:, :, 0, ::-1]
+        left = tall[:, whole:].reshape(groups, BLOCK, -1).transpose(0, 2, 1)
+        parts = [tiles.astype("<i2").reshape(groups, -1), left.astype(np.int8).reshape(groups, -1)]
+        filled = RowNumbers(*(np.pad(a, (0, -len(dense) % BLOCK)) for a in vars(numbers).values()))
+        rows = row_words(filled, np.zeros(len(tall), np.int64), self.group)
+        return {"rows": rows, "weights": joined_words([side_by_side(parts)])}
+
+    def unpack(
+        self, components: Mapping[str, NDArray[Any]], shape: tuple[int, int]
+    ) -> tuple[Int8Array, RowNumbers]:
+        self.check(shape)
+        height, columns = shape[0] + -shape[0] % BLOCK, shape[1]
+        numbers, _, _ = read_row_words(components["rows"], height)
+        reader = Reader(components["weights"], "weights")
+        whole = columns // self.group * self.group
+        matrix = np.zeros((height, columns), np.int8)
+        for top in range(0, height, BLOCK):
+            tiles = reader.take(np.dtype("<i2"), 2 * whole).reshape(-1, 2, 2, 2, 2).copy()
+            tiles[:, 0] = tiles[:, 0, ::-1]
+            halves = tiles.transpose(3, 0, 1, 4, 2).reshape(2, whole).astype(np.int64)
+            even = (halves & 0xFF).astype(np.uint8).view(np.int8)
+            matrix[top : top + BLOCK : 2, :whole] = even
+            matrix[top + 1 : top + BLOCK : 2, :whole] = (halves - even) >> 8
+            left = reader.take(np.dtype(np.int8), BLOCK * (columns - whole))
+            matrix[top : top + BLOCK, whole:] = left.reshape(-1, BLOCK).T
+        reader.end()
+        if matrix[shape[0] :].any():
+            raise ValueError("weights lie below the last row")
+        return matrix[: shape[0]], RowNumbers(*(a[: shape[0]] for a in vars(numbers).values()))
+
+
+def blocks_are_wide(columns: int) -> bool:
+    return columns % BLOCK != 0 or columns > MAX_BYTE * BLOCK
+
+
 def pack_proven(layout: FcLayout, dense: Int8Array, numbers: RowNumbers) -> Components:
     """`layout.pack`, unpacked again and compared: AssertionError if it holds anything else."""
     components = layout.pack(dense, numbers)
@@ -272,89 +312,3 @@ def pack_proven(layout: FcLayout, dense: Int8Array, numbers: RowNumbers) -> Comp
     if not np.array_equal(unpacked, dense) or not read.equals(numbers):
         raise AssertionError(f"{type(layout).__name__} does not hold the layer it was given")
     return components
-
-
-class _Sum:
-    """A matrix to which blocks are added; none may reach beyond it."""
-
-    def __init__(self, shape: tuple[int, ...]):
-        self._values = np.zeros(shape, np.int64)
-
-    def add(self, rows: Any, columns: NDArray[Any], weights: NDArray[Any]) -> None:
-        if columns.max() >= self._values.shape[1]:
-            raise ValueError(f"column {columns.max()} of {self._values.shape[1]} is named")
-        np.add.at(self._values, np.ix_(np.asarray(rows), columns.astype(np.int64)), weights)
-
-    def matrix(self) -> Int8Array:
-        if np.abs(self._values).max() > 128 or self._values.max() > 127:
-            raise ValueError("a weight leaves int8")
-        return self._values.astype(np.int8)
-
-
-class _Reader:
-    """Takes an array apart from its first byte on."""
-
-    def __init__(self, array: NDArray[Any], what: str):
-        self._bytes = np.ascontiguousarray(array).tobytes()
-        self._at = 0
-        self._what = what
-
-    def take(self, dtype: np.dtype[Any], count: int) -> NDArray[Any]:
-        end = self._at + count * dtype.itemsize
-        if end > len(self._bytes):
-            raise ValueError(f"{self._what} ends early")
-        values = np.frombuffer(self._bytes[self._at : end], dtype)
-        self._at = end
-        return values
-
-    def end(self) -> None:
-        # An empty list is stored as one zero: C has no empty arrays.
-        if self._at != len(self._bytes) and (self._at or any(self._bytes)):
-            raise ValueError(f"{self._what} goes on behind the last row")
-
-
-def _place_type(columns: int) -> str:
-    return "<u2" if columns > MAX_BYTE else "u1"
-
-
-def _blocks_are_wide(columns: int) -> bool:
-    return columns % BLOCK != 0 or columns > MAX_BYTE * BLOCK
-
-
-def _side_by_side(parts: list[NDArray[Any]]) -> NDArray[np.uint8]:
-    """Arrays [n, ..] as bytes [n, bytes of all]."""
-    flat = [np.ascontiguousarray(part) for part in parts]
-    return np.concatenate(
-        [a.view(np.uint8).reshape(len(a), a.shape[1] * a.itemsize) for a in flat], axis=1
-    )
-
-
-def _bytes(parts: list[NDArray[Any]]) -> NDArray[np.uint8]:
-    joined = np.frombuffer(
-        b"".join(np.ascontiguousarray(part).tobytes() for part in parts), np.uint8
-    )
-    return joined if len(joined) else np.zeros(1, np.uint8)
-
-
-def _words(parts: list[NDArray[Any]]) -> Int32Array:
-    joined = _bytes(parts)
-    return joined.view("<i4").astype(np.int32) if len(joined) > 1 else np.zeros(1, np.int32)
-
-
-def _rows(numbers: RowNumbers, counts: NDArray[np.integer[Any]], group: int) -> Int32Array:
-    """The array `rows`."""
-    groups, left_over = np.divmod(counts.astype(np.int64), group)
-    packed = groups << 16 | left_over << 8 | (~numbers.shift.astype(np.int64) & 0xFF)
-    words = packed.astype(np.uint32).view(np.int32)
-    return np.stack([numbers.bias, words, numbers.multiplier], axis=1).astype(np.int32)
-
-
-def _read_rows(
-    rows: NDArray[Any], height: int
-) -> tuple[RowNumbers, NDArray[np.int64], NDArray[np.int64]]:
-    """The numbers, groups and left-over entries of the array `rows`."""
-    if rows.shape != (height, 3):
-        raise ValueError(f"rows of shape {list(rows.shape)} are not those of {height} rows")
-    packed = rows[:, 1].astype(np.int64) & 0xFFFFFFFF
-    shift = ~(packed & 0xFF).astype(np.uint8).view(np.int8).astype(np.int32)
-    return RowNumbers(rows[:, 0], rows[:, 2], shift), packed >> 16, packed >> 8 & 0xFF

@@ -11,7 +11,9 @@ It is an array of int32 because its numbers are aligned; they are little-endian:
 - a row: u64 both fields with the bias (`GENERIC`: i32 bias, u32 0), the first entry, if their number is odd, else u16 0,
   u16 8 * (passes - 1) + skipped, the other entries, i32 multiplier, u32 output channel (bit 31: the row goes on in the
   next one). A pass is four entries, the first pass leaves out the first `skipped`;
-- an entry: u8 step in words of the slab, i8 weight. Steps over 255 are bridged by entries (255, 0).
+- an entry: u8 step in words of the slab, i8 weight. Steps over 255 are bridged by entries (255, 0);
+- a row of blocks, where nearly all weights of neighbouring channels are there (1x1 only): u16 8 * (blocks - 1) + `BLOCKS`
+  and instead of the entries blocks of u8 step in channels, i8 four weights; then up to 3 zero bytes.
 """
 
 from collections.abc import Iterator
@@ -31,6 +33,8 @@ NARROW, WIDE, GENERIC = 1, 2, 3
 NARROW_LIMIT = 1 << (FIELD_BITS - 2)
 WIDE_LIMIT = 1 << (FIELD_BITS - 1)
 EXIT = 4
+BLOCKS = 5
+BLOCK_CHANNELS = 4
 MORE = 1 << 31
 MAX_STEP = 255
 MAX_ENTRIES = 4 * 8192
@@ -96,10 +100,10 @@ def field_bound(bias: int, weights: Int8) -> int:
     return abs(bias) + _INPUT_BOUND * int(np.abs(weights.astype(np.int64)).sum())
 
 
-def row_kind(bound: int, entries: int, shift: int, multiplier: int, clamp: tuple[int, int]) -> int:
+def row_kind(bound: int, entries: int, shift: int, multiplier: int) -> int:
     """Which way of finishing a row is exact: `NARROW` and `WIDE` fields with the short requantization (shift to the
-    right by 1 to 22, all of int8 as the range), else `GENERIC`."""
-    short = clamp == (-128, 127) and 1 <= -shift <= MAX_SHIFT and multiplier >= 0
+    right by 1 to 22), else `GENERIC`."""
+    short = 1 <= -shift <= MAX_SHIFT and multiplier >= 0
     if not short or entries > MAX_ENTRIES or bound >= WIDE_LIMIT:
         return GENERIC
     return NARROW if bound < NARROW_LIMIT else WIDE
@@ -115,6 +119,8 @@ class PackedRow:
     multiplier: int
     bias: int
     entries: NDArray[np.int64]
+    blocks: NDArray[np.int64] | None = None
+    """The same as [n, 5] of (step in channels, weights), if it is stored so."""
 
 
 def row_entries(offsets: NDArray[np.int64], weights: Int8) -> NDArray[np.int64]:
@@ -130,12 +136,35 @@ def row_entries(offsets: NDArray[np.int64], weights: Int8) -> NDArray[np.int64]:
     return entries if len(entries) else np.zeros((1, 2), np.int64)
 
 
+def row_blocks(weights: Int8, slab: Slab) -> NDArray[np.int64] | None:
+    """The blocks of a row with their steps, None where entries take fewer instructions or the slab has no place for them.
+
+    A block costs the kernel 32 instructions and 5 bytes, an entry 9.5 and 2.
+    """
+    if slab.kernel != (1, 1) or slab.channels % BLOCK_CHANNELS:
+        return None
+    blocks = weights.reshape(-1, BLOCK_CHANNELS)
+    (used,) = np.nonzero(blocks.any(axis=1))
+    nonzeros = int(np.count_nonzero(weights))
+    if nonzeros == 0 or 95 * nonzeros < 320 * len(used):
+        return None
+    steps = np.diff(used, prepend=0) * BLOCK_CHANNELS
+    bridges = np.maximum(steps - 1, 0) // MAX_STEP
+    last = np.cumsum(bridges + 1) - 1
+    if len(last) and last[-1] >= MAX_ENTRIES // 4:
+        return None
+    result = np.zeros((int((bridges + 1).sum()), 1 + BLOCK_CHANNELS), np.int64)
+    result[:, 0] = MAX_STEP
+    result[last, 0] = steps - MAX_STEP * bridges
+    result[last, 1:] = blocks[used]
+    return result
+
+
 def pack_rows(
     weights: Int8,
     bias: Int32,
     multipliers: Int32,
     shifts: Int32,
-    clamp: tuple[int, int],
     window: Window,
     slab: Slab,
 ) -> Int32:
@@ -149,8 +178,9 @@ def pack_rows(
     for channel, row in enumerate(weights.reshape(len(weights), -1)):
         entries = row_entries(offsets, row)
         b, m, s = int(bias[channel]), int(multipliers[channel]), int(shifts[channel])
-        kind = row_kind(field_bound(b, row), len(entries), s, m, clamp)
-        rows.append(PackedRow(channel, kind, s, m, b, entries))
+        kind = row_kind(field_bound(b, row), len(entries), s, m)
+        blocks = None if kind == GENERIC else row_blocks(row, slab)
+        rows.append(PackedRow(channel, kind, s, m, b, entries, blocks))
     rows.sort(key=lambda row: (row.kind, row.shift, row.channel))
     stream = bytearray(_header(slab).tobytes())
     for (kind, shift), group in groupby(rows, key=lambda row: (row.kind, row.shift)):
@@ -201,20 +231,51 @@ def _segments(entries: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
 
 
 def _stored(row: PackedRow, fields: int, entries: NDArray[np.int64], more: bool) -> bytes:
-    count = len(entries)
-    pairs = (entries & 0xFF).astype(np.uint8).tobytes()
-    odd = count % 2
-    passes = -(-count // 4)
+    if row.blocks is not None:
+        code = 8 * (len(row.blocks) - 1) + BLOCKS
+        pairs = (row.blocks & 0xFF).astype(np.uint8).tobytes()
+        first, pairs = bytes(2), pairs + bytes(-len(pairs) % 4)
+    else:
+        count = len(entries)
+        passes = -(-count // 4)
+        code = 8 * (passes - 1) + 4 * passes - count
+        pairs = (entries & 0xFF).astype(np.uint8).tobytes()
+        first, pairs = (pairs[:2], pairs[2:]) if count % 2 else (bytes(2), pairs)
     return b"".join(
         (
             fields.to_bytes(8, "little"),
-            pairs[:2] if odd else bytes(2),
-            (8 * (passes - 1) + 4 * passes - count).to_bytes(2, "little"),
-            pairs[2:] if odd else pairs,
+            first,
+            code.to_bytes(2, "little"),
+            pairs,
             (row.multiplier % (1 << 32)).to_bytes(4, "little"),
             (row.channel | (MORE if more else 0)).to_bytes(4, "little"),
         )
     )
+
+
+def _read_blocks(data: bytes, at: int, code: int) -> tuple[NDArray[np.int64], int]:
+    """The blocks of the row at `at`, and where they end."""
+    size = (1 + BLOCK_CHANNELS) * (code // 8 + 1)
+    stored = np.frombuffer(data[at + 12 : at + 12 + size], np.uint8).reshape(-1, 1 + BLOCK_CHANNELS)
+    blocks = stored.view(np.int8).astype(np.int64)
+    blocks[:, 0] = stored[:, 0]
+    return blocks, at + 12 + -(-size // 4) * 4
+
+
+def _entries_of(blocks: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Blocks as entries, whose steps may go back."""
+    starts = 4 * np.cumsum(blocks[:, :1], axis=0)
+    words = (starts + 4 * np.arange(BLOCK_CHANNELS)).reshape(-1)
+    return np.stack([np.diff(words, prepend=0), blocks[:, 1:].reshape(-1)], axis=1)
+
+
+def _read_entries(data: bytes, at: int, code: int) -> tuple[NDArray[np.int64], int]:
+    """The entries of the row at `at`, and where they end."""
+    count = 4 * (code // 8 + 1) - code % 8
+    first = data[at + 8 : at + 10] if count % 2 else b""
+    end = at + 12 + 2 * (count - count % 2)
+    pairs = np.frombuffer(first + data[at + 12 : end], np.uint8).reshape(-1, 2)
+    return np.stack([pairs[:, 0], pairs[:, 1].view(np.int8)], axis=1, dtype=np.int64), end
 
 
 def unpack_rows(stream: Int32) -> list[PackedRow]:
@@ -226,17 +287,18 @@ def unpack_rows(stream: Int32) -> list[PackedRow]:
         shift = int.from_bytes(data[at + 1 : at + 2], "little", signed=True)
         at += 4
         while (code := int.from_bytes(data[at + 10 : at + 12], "little")) != EXIT:
-            count = 4 * (code // 8 + 1) - code % 8
-            first = data[at + 8 : at + 10] if count % 2 else b""
-            end = at + 12 + 2 * (count - count % 2)
-            pairs = np.frombuffer(first + data[at + 12 : end], np.uint8).reshape(-1, 2)
-            entries = np.stack([pairs[:, 0], pairs[:, 1].view(np.int8)], axis=1, dtype=np.int64)
+            blocks = None
+            if code % 8 == BLOCKS:
+                blocks, end = _read_blocks(data, at, code)
+                entries = _entries_of(blocks)
+            else:
+                entries, end = _read_entries(data, at, code)
             bits = 32 if kind == GENERIC else FIELD_BITS
             low = int.from_bytes(data[at : at + 8], "little") % (1 << bits)
             bias = low - (1 << bits) if low >> (bits - 1) else low
             multiplier = int.from_bytes(data[end : end + 4], "little", signed=True)
             channel = int.from_bytes(data[end + 4 : end + 8], "little") & ~MORE
-            rows.append(PackedRow(channel, kind, shift, multiplier, bias, entries))
+            rows.append(PackedRow(channel, kind, shift, multiplier, bias, entries, blocks))
             at = end + 8
         at += 12
     return rows

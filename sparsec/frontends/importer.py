@@ -9,7 +9,7 @@ from typing import Final, cast
 
 from sparsec.frontends.builder import Builder, Layout
 from sparsec.frontends.call import Call
-from sparsec.frontends.errors import FrontendError
+from sparsec.frontends.errors import FrontendError, UnsupportedModelError
 from sparsec.frontends.operators import OPERATORS
 from sparsec.frontends.tensors import Activation, Parameter, Tensor
 
@@ -38,7 +38,7 @@ class Problem:
         name, place = self.call.name, self.call.place
         where = f" at {place.layer}" if place.layer else ""
         source = f" ({place.source})" if place.source else ""
-        return f"  {name}{where}{source}" + (f": {self.reason}" if self.reason else "")
+        return f"{name}{where}{source}" + (f": {self.reason}" if self.reason else "")
 
 
 class Importer:
@@ -76,12 +76,10 @@ class Importer:
         self.problems.append(Problem(call, reason))
 
     def check(self) -> None:
-        """Raise FrontendError with all problems if there are any."""
-        if not self.problems:
-            return
-        lines = list(dict.fromkeys(str(problem) for problem in self.problems))
-        what = "1 operation" if len(lines) == 1 else f"{len(lines)} operations"
-        raise FrontendError("\n".join([f"the model uses {what} that cannot be compiled:", *lines]))
+        """Raise UnsupportedModelError with all problems if there are any."""
+        if self.problems:
+            lines = dict.fromkeys(str(problem) for problem in self.problems)
+            raise UnsupportedModelError("operation", list(lines))
 
     def _settled(self, name: str, call: Call) -> Call:
         if name in READS_ANY_ORDER:

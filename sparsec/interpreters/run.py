@@ -14,10 +14,12 @@ from sparsec.interpreters.decode import DecodeFunctions
 from sparsec.interpreters.elementwise import ElementwiseFunctions
 from sparsec.interpreters.func import FuncFunctions
 from sparsec.interpreters.kernels import KernelFunctions, MemoryFunctions
+from sparsec.interpreters.mean import MeanFunctions
 from sparsec.interpreters.movement import MovementFunctions
 from sparsec.interpreters.nn import NnFunctions
 from sparsec.interpreters.qnn import QnnFunctions
 from sparsec.interpreters.signature import main_function
+from sparsec.interpreters.sparse_depthwise import SparseDepthwiseFunctions
 from sparsec.interpreters.sparse_fc import SparseFcFunctions
 from sparsec.interpreters.transpose_conv import TransposeConvFunctions
 from sparsec.ir import nn, qnn
@@ -34,7 +36,9 @@ FUNCTIONS: tuple[type[InterpreterFunctions], ...] = (
     KernelFunctions,
     ElementwiseFunctions,
     MovementFunctions,
+    MeanFunctions,
     TransposeConvFunctions,
+    SparseDepthwiseFunctions,
     SparseFcFunctions,
     DecodeFunctions,
 )

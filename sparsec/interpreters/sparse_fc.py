@@ -35,6 +35,12 @@ class SparseFcFunctions(InterpreterFunctions):
     ) -> PythonValues:
         return fully_connected(op, args)
 
+    @impl(rt.FullyConnectedDenseOp)
+    def dense(
+        self, _: Interpreter, op: rt.FullyConnectedDenseOp, args: PythonValues
+    ) -> PythonValues:
+        return fully_connected(op, args)
+
 
 def fully_connected(op: SparseFullyConnectedOp, args: PythonValues) -> PythonValues:
     """Unpack the layer, then compute it."""

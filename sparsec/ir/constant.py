@@ -14,6 +14,7 @@ from xdsl.dialects.builtin import (
     TensorType,
     f32,
     i8,
+    i16,
     i32,
 )
 from xdsl.ir import Attribute, SSAValue
@@ -32,13 +33,16 @@ from xdsl.traits import ConstantLike, Pure
 
 ui8 = IntegerType(8, Signedness.UNSIGNED)
 ui16 = IntegerType(16, Signedness.UNSIGNED)
+ui32 = IntegerType(32, Signedness.UNSIGNED)
 
 _NUMPY_TYPES: dict[AnyFloat | IntegerType, np.dtype[Any]] = {
     f32: np.dtype(np.float32),
     i8: np.dtype(np.int8),
+    i16: np.dtype(np.int16),
     i32: np.dtype(np.int32),
     ui8: np.dtype(np.uint8),
     ui16: np.dtype(np.uint16),
+    ui32: np.dtype(np.uint32),
 }
 
 

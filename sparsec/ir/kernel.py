@@ -7,14 +7,16 @@ with which C arguments the function is called. The printer only writes that down
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
-from xdsl.dialects.builtin import I8, MemRefType, i8, i32
+import numpy as np
+from xdsl.dialects.builtin import I8, MemRefType, i8, i16, i32
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import IRDLOperation, traits_def
 from xdsl.traits import MemoryReadEffect, MemoryWriteEffect
+from xdsl.utils.hints import isa
 
-from sparsec.ir.constant import ui8, ui16
+from sparsec.ir.constant import numpy_type, ui8, ui16, ui32
 from sparsec.ir.shapes import shape_of
 from sparsec.quantization.params import Clamp
 
@@ -42,9 +44,11 @@ CArgument: TypeAlias = "int | SSAValue | CPointer | CStruct"
 
 C_ELEMENT_TYPES: Mapping[Attribute, str] = {
     i8: "int8_t",
+    i16: "int16_t",
     i32: "int32_t",
     ui8: "uint8_t",
     ui16: "uint16_t",
+    ui32: "uint32_t",
 }
 
 
@@ -129,3 +133,14 @@ def element_count(type: Attribute) -> int:
     for size in shape_of(type):
         count *= size
     return count
+
+
+def element_dtype(type: Attribute) -> np.dtype[Any]:
+    """The numpy type of the elements of a memref."""
+    assert isa(type, MemRefType[Attribute])
+    return numpy_type(type.element_type)
+
+
+def byte_count(type: Attribute) -> int:
+    """The bytes of a memref."""
+    return element_count(type) * element_dtype(type).itemsize

@@ -49,6 +49,7 @@ from sparsec.ir.qnn_elementwise import (
     PreluOp,
     SubOp,
 )
+from sparsec.ir.qnn_mean import MeanOp
 from sparsec.ir.qnn_movement import ResizeNearestOp, SliceOp
 from sparsec.ir.qnn_weighted import (
     Conv2dOp,
@@ -356,6 +357,7 @@ Qnn = Dialect(
         PreluOp,
         SliceOp,
         ResizeNearestOp,
+        MeanOp,
     ],
     [
         RequantAttr,

@@ -54,9 +54,9 @@ class WeightedOp(IRDLOperation, ABC):
 
     traits = traits_def(Pure())
 
-    def verify_channels(self, channels: int, per_tensor: bool) -> None:
-        """Bias and multipliers fit the number of output channels."""
-        verify_encoding(self.weights.type)
+    def verify_channels(self, channels: int, per_tensor: bool, channel_axis: int = 0) -> None:
+        """Bias and multipliers fit the number of output channels, which are `channel_axis` of the weights."""
+        verify_encoding(self.weights.type, channel_axis)
         expect_shape(self.bias.type, (channels,), "bias")
         if not (per_tensor and shape_of(self.multiplier.type) == (1,)):
             expect_shape(self.multiplier.type, (channels,), "multiplier")
@@ -121,7 +121,7 @@ class DepthwiseConv2dOp(ConvolutionOp):
         channels = verify_depthwise(
             self.window.data, self.input.type, self.weights.type, self.result.type
         )
-        self.verify_channels(channels, per_tensor=False)
+        self.verify_channels(channels, per_tensor=False, channel_axis=-1)
 
 
 @irdl_op_definition

@@ -29,13 +29,17 @@ from sparsec.ir.kernel import (
     tile,
 )
 from sparsec.ir.params import RequantAttr, RescaleAttr
+from sparsec.ir.rt_decode import DECODERS
+from sparsec.ir.rt_depthwise import DepthwiseConvolveDelta8Op
 from sparsec.ir.rt_elementwise import AddOp, MaximumOp, MinimumOp, MulOp, PreluOp
+from sparsec.ir.rt_mean import MeanOp
 from sparsec.ir.rt_movement import ResizeNearestOp, SliceOp
 from sparsec.ir.rt_packed import ConvolvePackedOp
 from sparsec.ir.rt_sparse_fc import (
     FullyConnected1x4Op,
     FullyConnected4x1Op,
     FullyConnected4x1W16Op,
+    FullyConnectedDenseOp,
     FullyConnectedTableOp,
     fully_connected_params,
 )
@@ -492,12 +496,14 @@ Rt = Dialect(
     [
         ConvolveDelta8Op,
         ConvolvePackedOp,
+        DepthwiseConvolveDelta8Op,
         FullyConnectedDelta8Op,
         FullyConnectedPerChannelOp,
         FullyConnectedTableOp,
         FullyConnected1x4Op,
         FullyConnected4x1Op,
         FullyConnected4x1W16Op,
+        FullyConnectedDenseOp,
         LookupOp,
         RequantizeOp,
         PadOp,
@@ -510,6 +516,8 @@ Rt = Dialect(
         PreluOp,
         SliceOp,
         ResizeNearestOp,
+        MeanOp,
         TransposeConvOp,
+        *DECODERS,
     ],
 )

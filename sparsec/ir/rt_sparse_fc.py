@@ -16,6 +16,7 @@ from sparsec.formats import Block, Delta8
 from sparsec.formats.fc_layouts import (
     FULL_CLAMP,
     ColumnBlockLayout,
+    DenseLayout,
     FcLayout,
     RowBlockLayout,
     TableLayout,
@@ -196,3 +197,25 @@ class FullyConnected4x1W16Op(FullyConnectedColumnBlocksOp):
     name = "rt.fully_connected_4x1_w16_s8"
     C_FUNCTION: ClassVar[str] = "sparsec_fully_connected_4x1_w16_s8"
     LAYOUT: ClassVar[FcLayout] = ColumnBlockLayout(weight_bytes=2)
+
+
+@irdl_op_definition
+class FullyConnectedDenseOp(SparseFullyConnectedOp):
+    """`sparsec_fully_connected_dense_s8`: every weight, four rows at a time."""
+
+    name = "rt.fully_connected_dense_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_fully_connected_dense_s8"
+    LAYOUT: ClassVar[FcLayout] = DenseLayout()
+    FORMAT: ClassVar[str] = "dense"
+    ROWS_OF: ClassVar[int] = 4
+
+    weights = operand_def(MemRefType[I32])
+
+    assembly_format = (
+        "$input `,` $rows `,` $weights (`saturating` $saturating^)? $requant `into` $output "
+        "attr-dict `:` type($input) `,` type($rows) `,` type($weights) `,` type($output)"
+    )
+
+    @property
+    def arrays(self) -> dict[str, SSAValue]:
+        return {"rows": self.rows, "weights": self.weights}

@@ -180,6 +180,18 @@ def verify_slice(slice: Slice, input: Attribute, result: Attribute) -> None:
         raise VerifyException(str(error)) from error
 
 
+MAX_MEAN = (2**31 - 1) // 255
+"""Pixels that a mean can have, for the sum of `value - zero point` to be an int32."""
+
+
+def verify_mean(input: Attribute, result: Attribute) -> None:
+    """`result` is one pixel of the channels of the image `input`."""
+    height, width, channels = image_shape(input)
+    expect_shape(result, (1, 1, 1, channels), "result")
+    if not 0 < height * width <= MAX_MEAN:
+        raise VerifyException(f"a mean is of 1 to {MAX_MEAN} pixels, got {height * width}")
+
+
 def verify_resize(input: Attribute, rows: Attribute, columns: Attribute, result: Attribute) -> None:
     """`result` is the image `input` with a row for each of `rows`, a column for each of `columns`."""
     height, width, _ = image_shape(result, "result")

@@ -1,7 +1,7 @@
 """`sparse`: how a constant is stored. The encoding is on the type; the value stays dense.
 
-A tensor of rank above 2 is stored as the matrix of its first axis by all others: one row for each
-output channel.
+A tensor of rank above 2 is stored as the matrix of its first axis by all others, depthwise weights as that of their last:
+one row for each output channel.
 """
 
 from math import prod
@@ -62,13 +62,14 @@ def format_of(type: Attribute) -> SparseFormat | None:
     return type.encoding.data if isinstance(type.encoding, EncodingAttr) else None
 
 
-def matrix_shape(type: Attribute) -> tuple[int, int]:
-    """(rows, columns) of the matrix as which a tensor is stored."""
-    rows, *columns = shape_of(type)
-    return rows, prod(columns)
+def matrix_shape(type: Attribute, channel_axis: int = 0) -> tuple[int, int]:
+    """(rows, columns) of the matrix as which a tensor is stored; the channel axis of depthwise weights is -1."""
+    shape = shape_of(type)
+    rows = shape[channel_axis]
+    return rows, prod(shape) // rows if rows else prod(shape[1:])
 
 
-def verify_encoding(type: Attribute) -> None:
+def verify_encoding(type: Attribute, channel_axis: int = 0) -> None:
     """VerifyException unless the encoding of `type`, if any, can store its shape.
 
     xDSL does not look at encodings: every operation that takes encoded tensors calls this.
@@ -80,7 +81,7 @@ def verify_encoding(type: Attribute) -> None:
     if not isinstance(encoding, EncodingAttr):
         raise VerifyException(f"{encoding} is not a sparse encoding")
     try:
-        encoding.data.check(matrix_shape(cast(Attribute, type)))
+        encoding.data.check(matrix_shape(cast(Attribute, type), channel_axis))
     except ValueError as error:
         raise VerifyException(str(error)) from error
 

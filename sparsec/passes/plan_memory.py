@@ -40,7 +40,7 @@ from sparsec.analysis.memory_plan import (
     certify_plan,
     planned_function,
 )
-from sparsec.ir.kernel import KernelOp, element_count
+from sparsec.ir.kernel import KernelOp, byte_count
 from sparsec.ir.qnn import QUANTIZATION
 from sparsec.ir.quantization import QuantizationAttr
 from sparsec.ir.shapes import shape_of
@@ -141,7 +141,7 @@ def live_buffers(
     block = function.body.block
     buffers: dict[SSAValue, Buffer] = {}
     for argument in inputs:
-        buffers[argument] = Buffer(element_count(argument.type), 0, 0, ACTIVATION_ALIGNMENT)
+        buffers[argument] = Buffer(byte_count(argument.type), 0, 0, ACTIVATION_ALIGNMENT)
     time = 0
     for op in block.ops:
         if not isinstance(op, KernelOp):
@@ -153,9 +153,9 @@ def live_buffers(
             elif isinstance(value.owner, memref.AllocOp):
                 alignment = value.owner.alignment
                 bytes = ACTIVATION_ALIGNMENT if alignment is None else alignment.value.data
-                buffers[value] = Buffer(element_count(value.type), time, time, bytes)
+                buffers[value] = Buffer(byte_count(value.type), time, time, bytes)
             elif value in results:
-                buffers[value] = Buffer(element_count(value.type), time, time, ACTIVATION_ALIGNMENT)
+                buffers[value] = Buffer(byte_count(value.type), time, time, ACTIVATION_ALIGNMENT)
     for argument in results:
         buffers[argument] = replace(buffers[argument], last=time + 1)
     return buffers

@@ -1,4 +1,4 @@
-"""`select-sparse-formats`: weights with enough zeros get a storage format, as their type.
+"""`select-sparse-formats`: weights get the storage format that serves the objective, as their type.
 
     %w = qnn.constant dense<..> : tensor<6x5x5x1xi8>
 becomes
@@ -7,107 +7,77 @@ becomes
 The values stay dense until `pack-sparse-constants`; only types change, so no result can.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
-from typing import Literal
 
-import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
-from sparsec.formats import Delta8, SparseFormat
+from sparsec.analysis.choice_record import CHOICE, record
+from sparsec.analysis.format_choice import Problem
+from sparsec.analysis.format_goal import Goal, Objective
+from sparsec.formats import SparseFormat
 from sparsec.ir import qnn
 from sparsec.ir.constant import dense_attribute
-from sparsec.ir.shapes import shape_of
-from sparsec.ir.sparse import EncodingAttr, format_of, matrix_shape
+from sparsec.ir.sparse import EncodingAttr, format_of
+from sparsec.recipe import Recipe, parse_recipe, wish_for_all
 from sparsec.targets.cpu import cpu_named
-from sparsec.targets.sparsity import delta8_break_even
 
-Choice = Literal["auto", "dense", "delta8"]
+RECIPE = "sparsec.recipe"
+"""Attribute of a module: a recipe. What the user says besides comes after it and so holds."""
+
+AUTO = "auto"
 
 
 @dataclass(frozen=True)
 class SelectSparseFormatsPass(ModulePass):
-    """Choose dense or `delta8` for each layer.
+    """Choose a format for the weights of each layer, all layers together.
 
-    `auto` takes `delta8` where it is faster on `target` and needs fewer bytes; `min_sparsity`, a
-    share of zero weights, replaces the measured one from which on it is faster. `dense` and
-    `delta8` choose for every layer that has such a kernel. Weights that have a format keep it.
+    `latency` is the fewest estimated cycles on `target`, never more than dense weights take; `flash` the fewest bytes;
+    `balanced` the least sum of both as shares of the dense network's. `flash` and `ram` are budgets in bytes for all
+    constants and for the arena. `format` is `auto` or what to store every layer as that has a kernel for it, `recipe` a
+    wish for layers by their names. Weights that have a format keep it.
     """
 
     name = "select-sparse-formats"
     target: str = "cortex-m4"
-    format: Choice = "auto"
-    min_sparsity: float | int | None = None
+    objective: Objective = "latency"
+    format: str = AUTO
+    flash: int | None = None
+    ram: int | None = None
+    recipe: str = ""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        if self.min_sparsity is not None and not 0 <= self.min_sparsity <= 1:
-            raise PassFailedException(
-                f"min-sparsity is a share between 0 and 1, got {self.min_sparsity}"
-            )
-        if self.format == "dense":
+        if not any(isinstance(each, qnn.WeightedOp) for each in op.walk()):
             return
-        encoding = Delta8()
-        for constant in [c for c in op.walk() if isinstance(c, qnn.ConstantOp)]:
-            layers = [use.operation for use in constant.result.uses]
-            if not layers or format_of(constant.result.type) is not None:
-                continue
-            weighted = [
-                use.operation
-                for use in constant.result.uses
-                if isinstance(use.operation, qnn.WeightedOp)
-                and use.operation.weights is constant.result
-                and has_kernel(use.operation)
-            ]
-            # Every user has to read the same bytes.
-            if len(weighted) == len(layers) and self.wants(constant, weighted, encoding):
-                encode(constant, encoding)
-
-    def wants(
-        self, constant: qnn.ConstantOp, layers: Sequence[qnn.WeightedOp], encoding: SparseFormat
-    ) -> bool:
-        """`encoding` is to store `constant`, the weights of `layers`."""
-        matrix = constant.array.reshape(matrix_shape(constant.result.type))
         try:
-            stored = encoding.stored_bytes(matrix)
-        except ValueError as error:
-            if self.format == "auto":
-                return False
-            layer = layers[0].attributes.get("layer")
-            name = layer.data if isinstance(layer, StringAttr) else layers[0].name
-            raise PassFailedException(
-                f"layer '{name}' cannot be stored as {encoding.name}: {error}; "
-                "choose format=auto or format=dense"
-            ) from error
-        sparsity = 1 - int(np.count_nonzero(matrix)) / matrix.size
-        least = max(self.least_sparsity(layer) for layer in layers)
-        return self.format != "auto" or (sparsity >= least and stored < matrix.size)
-
-    def least_sparsity(self, layer: qnn.WeightedOp) -> float:
-        """The share of zeros from which on `layer` is to be sparse."""
-        if self.min_sparsity is not None:
-            return self.min_sparsity
-        try:
-            unit = cpu_named(self.target).vector_unit
+            goal = self.goal(op)
+            decision = Problem(op, cpu_named(self.target), goal).decide()
         except ValueError as error:
             raise PassFailedException(str(error)) from error
-        kind = "convolution" if isinstance(layer, qnn.Conv2dOp) else "fully-connected"
-        return delta8_break_even(unit, kind)
+        for layer in decision.layers:
+            encoding, weights = layer.winner.format, layer.op.weights.owner
+            if encoding is not None and format_of(layer.op.weights.type) is None:
+                assert isinstance(weights, qnn.ConstantOp)
+                encode(weights, encoding)
+        op.attributes[CHOICE] = record(goal, decision)
+
+    def goal(self, module: ModuleOp) -> Goal:
+        """The options as what to choose for. Raises ValueError for a format or recipe that cannot be read."""
+        weights = None if self.format == AUTO else wish_for_all(self.format)
+        given = parse_recipe(self.recipe)
+        recipe = Recipe(recipe_of(module).wishes + given.wishes)
+        return Goal(self.objective, self.flash, self.ram, weights, recipe)
 
 
-def has_kernel(op: qnn.WeightedOp) -> bool:
-    """There is a kernel that reads the weights of `op` in a sparse format."""
-    match op:
-        case qnn.Conv2dOp():
-            return True
-        case qnn.LinearOp():
-            return prod(shape_of(op.input.type)[:-1]) == 1
-        case _:
-            return False
+def recipe_of(module: ModuleOp) -> Recipe:
+    """The recipe that `module` carries. Raises ValueError when it is none."""
+    written = module.attributes.get(RECIPE, StringAttr(""))
+    if not isinstance(written, StringAttr):
+        raise ValueError(f"{RECIPE} must be text")
+    return parse_recipe(written.data)
 
 
 def encode(constant: qnn.ConstantOp, encoding: SparseFormat) -> None:

@@ -8,6 +8,7 @@ Accumulators are int32 and wrap beyond it, where C is undefined: `accumulator_bo
 Sums of products run in float64, where every partial sum is an integer below 2**53 and thus exact in any order.
 """
 
+from math import prod
 from typing import TypedDict, TypeVar
 
 import numpy as np
@@ -32,6 +33,7 @@ __all__ = [
     "lookup",
     "lookup_table",
     "max_pool",
+    "mean",
     "output_size",
     "pad",
     "requantize_tensor",
@@ -70,6 +72,18 @@ def accumulator_bound(
     rows = np.abs(np.moveaxis(w, channel_axis, 0).astype(np.int64))
     bound = rows.reshape(rows.shape[0], -1).sum(axis=1) * (128 + abs(input_zp))
     return bound if bias is None else bound + np.abs(bias.astype(np.int64))
+
+
+def fold_input_zero_point(w: Int8Array, bias: Int32Array, input_zp: int) -> Int32Array:
+    """int32[O]: bias - input_zp * (sum of the weights), for kernels that multiply raw inputs; w is [O, ..].
+
+    Raises ValueError when an input exists for which such a kernel's accumulator leaves int32.
+    """
+    rows = w.reshape(len(w), -1).astype(np.int64)
+    folded = bias - input_zp * rows.sum(axis=1)
+    if (np.abs(folded) + 128 * np.abs(rows).sum(axis=1)).max() >= 2**31:
+        raise ValueError("an accumulator can leave 32 bits")
+    return folded.astype(np.int32)
 
 
 def convolve(
@@ -257,6 +271,23 @@ def requantize_tensor(
     return _offset_and_clamp(
         requantize(x.astype(np.int64) - input_zp, multiplier, shift), output_zp, clamp
     )
+
+
+def mean(
+    x: Int8Array,
+    *,
+    input_zp: int,
+    multiplier: int,
+    shift: int,
+    output_zp: int,
+    clamp: tuple[int, int] = (-128, 127),
+) -> Int8Array:
+    """[N, 1, 1, C] of x [N, H, W, C]: TFLite's `QuantizedMeanOrSum` over height and width.
+
+    The multiplier and the shift are those of input scale / (output scale * H * W).
+    """
+    total = x.sum(axis=(1, 2), keepdims=True, dtype=np.int64) - input_zp * prod(x.shape[1:3])
+    return _offset_and_clamp(requantize(total, multiplier, shift), output_zp, clamp)
 
 
 def resize_nearest(

@@ -1,5 +1,5 @@
 """What the user wishes for each layer, in a small language of its own."""
 
-from sparsec.recipe.recipe import Recipe, Wish, parse_recipe
+from sparsec.recipe.recipe import Recipe, Wish, parse_recipe, wish_for_all
 
-__all__ = ["Recipe", "Wish", "parse_recipe"]
+__all__ = ["Recipe", "Wish", "parse_recipe", "wish_for_all"]

@@ -34,6 +34,14 @@ class Recipe:
 
     wishes: tuple[Wish, ...] = ()
 
+    @property
+    def text(self) -> str:
+        """The recipe in its language, on one line."""
+        return "; ".join(
+            f'"{wish.pattern}": {DENSE if wish.format is None else wish.format.label}'
+            for wish in self.wishes
+        )
+
     def wish_for(self, layer: str) -> Wish | None:
         """The last wish that matches the name of a layer, None without one."""
         matching = [wish for wish in self.wishes if fnmatchcase(layer, wish.pattern)]
@@ -59,6 +67,17 @@ def parse_recipe(text: str) -> Recipe:
             "write PATTERN: FORMAT, as in 'conv*: delta8; fc: block(4x1); stem: dense'"
         ) from None
     return Recipe(tuple(_wish(node) for node in tree.find_data("wish")))
+
+
+def wish_for_all(format: str) -> Wish:
+    """The format written as in recipes, for every layer. Raises ValueError when there is no such format."""
+    try:
+        wishes = parse_recipe(f"*: {format}").wishes
+    except ValueError as error:
+        raise ValueError(str(error).removeprefix("recipe, line 1: ")) from None
+    if len(wishes) != 1:
+        raise ValueError(f"'{format}' is not one format")
+    return wishes[0]
 
 
 @cache

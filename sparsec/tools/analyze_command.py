@@ -16,8 +16,10 @@ from xdsl.dialects.builtin import IntegerAttr, ModuleOp
 from xdsl.ir import Operation, SSAValue
 
 from sparsec.analysis.memory_plan import planned_function
+from sparsec.analysis.sparse_kernels import has_kernel
 from sparsec.backends.cortex_m.report import constants_of
 from sparsec.formats import COMMON_FORMATS
+from sparsec.frontends.errors import UnsupportedModelError
 from sparsec.interpreters.signature import main_function
 from sparsec.ir import qnn
 from sparsec.ir.constant import constant_array
@@ -33,7 +35,6 @@ from sparsec.passes.removed_channels import (
     arena_before,
     records_of,
 )
-from sparsec.passes.select_sparse_formats import has_kernel
 from sparsec.tools.compilation import Compilation, compile_model
 from sparsec.tools.console import print_table, progress
 from sparsec.tools.emission import check_budgets
@@ -93,7 +94,11 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add_model_options(result)
-    result.add_argument("--json", action="store_true", help="print one JSON object")
+    result.add_argument(
+        "--json",
+        action="store_true",
+        help="print one JSON object; of a model that is refused, what of it is unsupported",
+    )
     result.add_argument("-q", "--quiet", action="store_true", help="print no progress or warnings")
     return result
 
@@ -116,7 +121,9 @@ def weight_bytes(op: qnn.WeightedOp, weights: np.ndarray[Any, Any]) -> dict[str,
         found[storage.label] = None
         if has_kernel(op):
             try:
-                matrix = weights.reshape(matrix_shape(op.weights.type))
+                axis = -1 if isinstance(op, qnn.DepthwiseConv2dOp) else 0
+                rows = np.moveaxis(weights, axis, 0)
+                matrix = rows.reshape(matrix_shape(op.weights.type, axis))
                 found[storage.label] = storage.stored_bytes(matrix)
             except ValueError:
                 pass  # a matrix that the format cannot hold
@@ -229,6 +236,7 @@ def analyze(compilation: Compilation) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "name": compilation.name,
         "target": compilation.cpu.name,
+        "unsupported": [],
         "arena_bytes": planned.arena_bytes,
         "arena_bytes_before": arena_before(compiled, planned.arena_bytes),
         "arena_lower_bound_bytes": bound.value.data,
@@ -236,6 +244,14 @@ def analyze(compilation: Compilation) -> dict[str, Any]:
         "total": totals(layers, shared),
         "layers": [asdict(layer) for layer in layers],
     }
+
+
+def unsupported(error: UserError) -> tuple[str, ...]:
+    """The operations for which a model was refused; empty if it was for something else."""
+    cause = error.__cause__
+    while cause is not None and not isinstance(cause, UnsupportedModelError):
+        cause = cause.__cause__
+    return () if cause is None else cause.operations
 
 
 def row(layer: Mapping[str, Any], first: Sequence[str]) -> list[object]:
@@ -300,7 +316,12 @@ def main(arguments: Sequence[str]) -> int:
     """`sparsec analyze`."""
     args = parser().parse_args(arguments)
     with progress(hides_progress(args)) as report_progress:
-        compilation = compile_model(args, "kernels", report_progress)
+        try:
+            compilation = compile_model(args, "kernels", report_progress)
+        except UserError as error:
+            if args.json and (refused := unsupported(error)):
+                print(json.dumps({"schema_version": SCHEMA_VERSION, "unsupported": refused}))
+            raise
         report = {} if args.print_pipeline else analyze(compilation)
     if args.print_pipeline:
         print(compilation.pipeline)

@@ -14,10 +14,13 @@ from xdsl.passes import ModulePass, PassPipeline
 from xdsl.utils.exceptions import DiagnosticException, ParseError, PassFailedException
 
 from sparsec import pipelines
-from sparsec.analysis.memory_plan import planned_function
+from sparsec.analysis.format_goal import Goal
+from sparsec.analysis.memory_plan import busiest_kernel, planned_function
 from sparsec.interpreters.signature import entry_quantizations, main_function
+from sparsec.ir.layer import layer_of
 from sparsec.ir.level import Level, level_of
 from sparsec.passes.removed_channels import ARENA_BEFORE, REMOVED
+from sparsec.passes.select_sparse_formats import SelectSparseFormatsPass
 from sparsec.quantization.scheme import Quantization
 from sparsec.targets.cpu import Cpu, cpu_named
 from sparsec.tools.console import only_our_messages
@@ -170,8 +173,21 @@ def compile_model(
     run_passes(ctx, module, pipelines.lossless(), callbacks)
     if emit in ("kernels", "c"):
         run_passes(ctx, module, pipelines.kernels(options), callbacks)
+        check_arena(compilation, args.ram)
         note_arena_before(ctx, compilation, pipelines.kernels(options))
     return compilation
+
+
+def check_arena(compilation: Compilation, ram: int | None) -> None:
+    """UserError, naming the layer with most live bytes, when the planned arena is larger than `ram`."""
+    planned = planned_function(compilation.module)
+    if planned is None or ram is None or planned.arena_bytes <= ram:
+        return
+    layer, live = busiest_kernel(planned)
+    raise UserError(
+        f"the arena takes {planned.arena_bytes} bytes, --ram allows {ram}: "
+        f"layer '{layer_of(layer)}' needs {live} at once"
+    )
 
 
 def note_arena_before(ctx: Context, compilation: Compilation, passes: Sequence[str]) -> None:
@@ -247,8 +263,23 @@ def pipeline_options(
         input_layout=args.input_layout,
         linear_weights=args.linear_weights,
         weights=args.weights,
-        min_sparsity=args.min_sparsity,
+        objective=args.objective,
+        flash=args.flash,
+        ram=args.ram,
+        recipe=args.recipe,
     )
+
+
+def goal_of(args: argparse.Namespace, compilation: Compilation) -> Goal:
+    """What `select-sparse-formats` is to choose for, in the words of `args`. Raises ValueError as the pass would."""
+    return SelectSparseFormatsPass(
+        target=compilation.cpu.name,
+        objective=args.objective,
+        format=args.weights,
+        flash=args.flash,
+        ram=args.ram,
+        recipe=args.recipe,
+    ).goal(compilation.module)
 
 
 def is_quantized(module: ModuleOp) -> bool:

@@ -28,7 +28,7 @@ def cmsis_nn_directory(args: argparse.Namespace) -> Path:
 
 
 def project_files(args: argparse.Namespace, compilation: Compilation) -> dict[str, str]:
-    """The files of the C project. UserError when a budget is exceeded or the headers disagree."""
+    """The files of the C project. UserError when the constants are too large or the headers disagree."""
     include = cmsis_nn_directory(args) / "Include"
     try:
         files = emit_project(
@@ -41,17 +41,12 @@ def project_files(args: argparse.Namespace, compilation: Compilation) -> dict[st
 
 
 def check_budgets(args: argparse.Namespace, report: dict[str, Any]) -> None:
-    """UserError when the arena or the constants are larger than asked."""
-    arena, flash = report["arena_bytes"], report["flash_weight_bytes_stored"]
-    if args.ram is not None and arena > args.ram:
-        raise UserError(
-            f"the arena takes {arena} bytes, --ram allows {args.ram} "
-            f"(lower bound for this network: {report['arena_lower_bound_bytes']})"
-        )
+    """UserError when the constants are larger than asked."""
+    flash = report["flash_weight_bytes_stored"]
     if args.flash is not None and flash > args.flash:
         raise UserError(
             f"the constants take {flash} bytes, --flash allows {args.flash}: "
-            "prune the network further or choose --weights=delta8"
+            "prune the network further or choose --objective=flash"
         )
 
 
@@ -63,8 +58,8 @@ def write_files(files: dict[str, str], directory: Path) -> None:
         raise cannot_write(directory, "directory", error) from error
 
 
-def write_ir(text: str, output: Path | None) -> None:
-    """IR text to stdout or, whole or not at all, to the file `output`."""
+def write_text(text: str, output: Path | None) -> None:
+    """Text to stdout or, whole or not at all, to the file `output`."""
     if output is None or str(output) == "-":
         sys.stdout.write(text)
         return

@@ -40,9 +40,31 @@ def c_identifier(text: str) -> str:
     return text
 
 
-def share(text: str) -> float:
-    """A number between 0 and 1; argparse reports the error."""
-    return _number_within(text, 0, 1, "a share between 0 and 1, write e.g. 0.7")
+def weights(text: str) -> str:
+    """`auto`, `dense` or a format as recipes write it; argparse reports the error."""
+    from sparsec.recipe import wish_for_all
+
+    if text == "auto":
+        return text
+    try:
+        wish = wish_for_all(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return "dense" if wish.format is None else wish.format.label
+
+
+def recipe(given: str) -> str:
+    """A recipe, or a file with one, on one line; argparse reports the error."""
+    from sparsec.recipe import parse_recipe
+
+    try:
+        # A recipe has colons and can be too long for the name of a file.
+        text = given if ":" in given or not given else Path(given).read_text()
+        return parse_recipe(text).text
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"cannot read {given}: {error.strerror}") from error
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def percentile(text: str) -> float:
@@ -137,16 +159,26 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help=f"processor, one of {', '.join(CPUS)}; default cortex-m4",
     )
     group.add_argument(
-        "--weights",
-        choices=("auto", "dense", "delta8"),
-        default="auto",
-        help="storage of the weights; auto, the default, decides for each layer",
+        "--objective",
+        choices=("latency", "flash", "balanced"),
+        default="latency",
+        help="what --weights=auto chooses for: the fewest estimated cycles, the fewest bytes, or the "
+        "least sum of both as shares of the dense network's; default latency",
     )
     group.add_argument(
-        "--min-sparsity",
-        type=share,
-        metavar="SHARE",
-        help="share of zeros from which on --weights=auto stores a layer sparsely, e.g. 0.7",
+        "--weights",
+        type=weights,
+        metavar="FORMAT",
+        default="auto",
+        help="storage of the weights: dense, or a format such as delta8 or block(4x1) for every "
+        "layer that has a kernel for it; auto, the default, decides for each layer",
+    )
+    group.add_argument(
+        "--recipe",
+        type=recipe,
+        metavar="TEXT|FILE",
+        default="",
+        help="storage of the weights by the names of layers, e.g. 'conv*: delta8; stem: dense'",
     )
     group.add_argument(
         "--arena",
@@ -164,13 +196,13 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--ram",
         type=byte_count,
         metavar="BYTES",
-        help="fail when the arena is larger than this, e.g. 64K",
+        help="keep the arena within this, e.g. 64K, or fail",
     )
     group.add_argument(
         "--flash",
         type=byte_count,
         metavar="BYTES",
-        help="fail when the constants are larger than this, e.g. 512K",
+        help="keep all constants within this, e.g. 512K, or fail",
     )
     group.add_argument(
         "--cmsis-nn",

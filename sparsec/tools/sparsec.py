@@ -19,6 +19,8 @@ EXAMPLES = """\
 examples:
   sparsec lenet.pt --emit=c -o lenet                   C for Cortex-M4, calibrated by its examples
   sparsec lenet.pt --calibrate=images.npz --target=cortex-m55
+  sparsec lenet.pt --objective=flash --ram=64K         the smallest, in an arena of at most 64 KiB
+  sparsec lenet.pt --recipe="conv*: delta8; fc: dense" formats by the names of layers
   sparsec kws.tflite --int8-io -o kws                  no float32 conversions in kws.h
   sparsec lenet.pt --emit=qnn --elide-constants-larger-than=16
   sparsec lenet.pt --emit=qnn | sparsec - --emit=c     go on from IR text
@@ -33,7 +35,8 @@ def parser() -> argparse.ArgumentParser:
         description="Compile a PyTorch or int8 TensorFlow Lite model to C for Cortex-M. Also: "
         "sparsec run builds and runs it, sparsec analyze shows what each layer costs, "
         "sparsec diff compares two models, sparsec formats shows the bytes of a weight tensor "
-        "in each storage format (each has --help).",
+        "in each storage format, sparsec explain why each layer is stored as it is, "
+        "sparsec pareto what flash and latency can be had (each has --help).",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -92,7 +95,7 @@ def compile_command(arguments: Sequence[str]) -> int:
 
     from sparsec.tools.compilation import compile_model
     from sparsec.tools.console import progress
-    from sparsec.tools.emission import project_files, write_files, write_ir
+    from sparsec.tools.emission import project_files, write_files, write_text
     from sparsec.tools.printing import module_text
 
     files: dict[str, str] = {}
@@ -105,7 +108,7 @@ def compile_command(arguments: Sequence[str]) -> int:
         print(compilation.pipeline)
         return 0
     if args.emit != "c":
-        write_ir(module_text(compilation.module, args.elide_constants_larger_than), args.output)
+        write_text(module_text(compilation.module, args.elide_constants_larger_than), args.output)
         return 0
     directory = args.output or Path(compilation.name)
     write_files(files, directory)
@@ -144,10 +147,26 @@ def formats_command(arguments: Sequence[str]) -> int:
     return formats_command.main(arguments)
 
 
+def explain_command(arguments: Sequence[str]) -> int:
+    """`sparsec explain MODEL`: every way to store each layer, and why one won."""
+    from sparsec.tools import explain_command
+
+    return explain_command.main(arguments)
+
+
+def pareto_command(arguments: Sequence[str]) -> int:
+    """`sparsec pareto MODEL`: the front of flash against latency."""
+    from sparsec.tools import pareto_command
+
+    return pareto_command.main(arguments)
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "analyze": analyze_command,
     "diff": diff_command,
+    "explain": explain_command,
     "formats": formats_command,
+    "pareto": pareto_command,
     "run": run_command,
 }
 """Commands by their first word; without one, `sparsec` compiles."""

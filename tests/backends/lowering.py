@@ -37,7 +37,7 @@ def parse(text: str) -> ModuleOp:
 
 
 def stages(
-    module: ModuleOp, target: str = "cortex-m4", format: Choice = "auto"
+    module: ModuleOp, target: str = "cortex-m4", format: Choice = "dense"
 ) -> Iterator[tuple[ModulePass, ModuleOp]]:
     """A copy of `module` after each pass, verified; the last one is ready for printing."""
     lowered = module.clone()
@@ -53,7 +53,7 @@ def stages(
         yield module_pass, lowered
 
 
-def lower(module: ModuleOp, target: str = "cortex-m4", format: Choice = "auto") -> ModuleOp:
+def lower(module: ModuleOp, target: str = "cortex-m4", format: Choice = "dense") -> ModuleOp:
     """`module` as planned kernels."""
     *_, (_, lowered) = stages(module, target, format)
     return lowered

@@ -42,8 +42,14 @@ builtin.module attributes {sparsec.name = "tiny"} {
 """
 
 
+ONE_SPARSE_LAYER = NETWORK.replace(
+    'sparsec.name = "tiny"', 'sparsec.name = "tiny", sparsec.recipe = "conv: dense; fc*: delta8"'
+)
+
+
 def emit(cmsis_nn: Path, format: Choice = "auto", target: str = "cortex-m4") -> dict[str, str]:
-    return emit_project(lower(parse(NETWORK), target, format), cmsis_nn / "Include", "tiny")
+    text = ONE_SPARSE_LAYER if format == "auto" else NETWORK
+    return emit_project(lower(parse(text), target, format), cmsis_nn / "Include", "tiny")
 
 
 def test_the_files(cmsis_nn: Path) -> None:
@@ -72,6 +78,10 @@ def test_the_report(cmsis_nn: Path) -> None:
     assert (input["scale"], input["zero_point"]) == (0.05, -3)
     assert (output["scale"], output["zero_point"]) == (0.1, 2)
     conv, fc = report["layers"]
+    assert report["objective"] == "latency"
+    assert (report["flash_budget_bytes"], report["ram_budget_bytes"]) == (None, None)
+    for layer in (conv, fc):
+        assert 0 < layer.pop("predicted_instructions") < layer.pop("predicted_cycles")
     assert conv == {
         "name": "conv",
         "op": "conv2d",
@@ -189,7 +199,7 @@ def test_a_plan_that_was_tampered_with_is_refused(cmsis_nn: Path) -> None:
 
 
 def test_planned_ir_survives_text(cmsis_nn: Path) -> None:
-    again = parse(str(lower(parse(NETWORK))))
+    again = parse(str(lower(parse(ONE_SPARSE_LAYER), format="auto")))
     assert emit_project(again, cmsis_nn / "Include", "tiny") == emit(cmsis_nn)
 
 

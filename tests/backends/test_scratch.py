@@ -5,10 +5,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sparsec.formats.depthwise_rows import pack_depthwise, plane_for
+from sparsec.formats.packed_rows import pack_rows, slab_for
 from sparsec.quantization.window import Window
 from sparsec.targets import scratch
 from sparsec.targets.cpu import VectorUnit
@@ -34,6 +37,8 @@ def getters(cmsis_nn: Path, tmp_path_factory: pytest.TempPathFactory) -> ctypes.
     sources = [
         *(cmsis_nn / "Source").rglob("*get_buffer_sizes_s8.c"),
         runtime_dir() / "src" / "sparsec_convolve_delta8_s8_get_buffer_size.c",
+        runtime_dir() / "src" / "sparsec_convolve_packed_s8_get_buffer_size.c",
+        runtime_dir() / "src" / "sparsec_depthwise_convolve_delta8_s8_get_buffer_size.c",
     ]
     library = tmp_path_factory.mktemp("scratch") / "getters.so"
     include = (f"-I{cmsis_nn / 'Include'}", f"-I{runtime_dir() / 'include'}")
@@ -128,3 +133,55 @@ def test_convolve_delta8(
     name = "sparsec_convolve_delta8_s8_get_buffer_size"
     expected = call(getters, name, Dims(*input), Dims(1, *kernel, input[3]))
     assert scratch.convolve_delta8(input, kernel) == expected
+
+
+@given(
+    output=images,
+    kernel=kernels,
+    channels=st.integers(1, 20),
+    stride=st.integers(1, 3),
+    dilation=st.integers(1, 3),
+)
+def test_convolve_packed(
+    getters: ctypes.CDLL,
+    output: tuple[int, ...],
+    kernel: tuple[int, int],
+    channels: int,
+    stride: int,
+    dilation: int,
+) -> None:
+    window = Window((1, stride), (0, 0, 0, 0), (1, dilation))
+    slab = slab_for(window, (output[1], output[2]), kernel, channels)
+    one = np.zeros(1, np.int32)
+    rows = pack_rows(np.zeros((1, *kernel, channels), np.int8), one, one, one, window, slab)
+    name = "sparsec_convolve_packed_s8_get_buffer_size"
+    stream = (ctypes.c_int32 * len(rows))(*rows.tolist())
+    expected = call(getters, name, Dims(1, 1, 1, channels), Dims(1, *kernel, channels), stream)
+    assert scratch.convolve_packed(window, output, kernel, channels) == expected
+
+
+@given(
+    output=images,
+    kernel=kernels,
+    strides=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    dilations=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+)
+def test_depthwise_convolve_delta8(
+    getters: ctypes.CDLL,
+    output: tuple[int, ...],
+    kernel: tuple[int, int],
+    strides: tuple[int, int],
+    dilations: tuple[int, int],
+) -> None:
+    window = Window(strides, (0, 0, 0, 0), dilations)
+    plane = plane_for(window, (output[1], output[2]), kernel)
+    one = np.zeros(1, np.int32)
+    rows = pack_depthwise(np.zeros((*kernel, 1), np.int8), one, one, one, window, plane)
+    params = Depthwise(
+        stride=Tile(strides[1], strides[0]), dilation=Tile(dilations[1], dilations[0])
+    )
+    stream = (ctypes.c_int32 * len(rows))(*rows.tolist())
+    shapes = (Dims(1, 1, 1, 1), Dims(1, *kernel, 1), stream, Dims(*output))
+    name = "sparsec_depthwise_convolve_delta8_s8_get_buffer_size"
+    expected = call(getters, name, params, *shapes)
+    assert scratch.depthwise_convolve_delta8(window, output, kernel) == expected

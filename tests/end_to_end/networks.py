@@ -255,6 +255,18 @@ def rescale(drawing: Drawing, x: SSAValue, _values: list[SSAValue]) -> SSAValue 
     return drawing.net.layer(qnn.RescaleOp(x, drawing.draw(params)))
 
 
+def mean(drawing: Drawing, x: SSAValue, _values: list[SSAValue]) -> SSAValue | None:
+    params = st.builds(
+        Rescale,
+        zero_points,
+        st.integers(2**30, 2**31 - 1),
+        st.integers(-12, 2),
+        zero_points,
+        clamps,
+    )
+    return drawing.net.layer(qnn.MeanOp(x, drawing.draw(params)))
+
+
 def softmax(drawing: Drawing, x: SSAValue, _values: list[SSAValue]) -> SSAValue | None:
     if shape_of(x.type)[-1] > 256:
         return None
@@ -281,6 +293,7 @@ ON_IMAGES: list[Layer] = [
     depthwise_conv2d,
     depthwise_conv2d,
     pool2d,
+    mean,
     resize,
     *ON_ANYTHING,
 ]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sparsec.formats.fc_layouts import (
     FULL_CLAMP,
     ColumnBlockLayout,
+    DenseLayout,
     FcLayout,
     RowBlockLayout,
     RowNumbers,
@@ -77,6 +78,20 @@ def test_bytes() -> None:
     assert blocks["places"].nbytes + blocks["weights"].nbytes == 320
     assert ColumnBlockLayout().pack(full, numbers(4))["groups"].nbytes == 320
     assert ColumnBlockLayout(weight_bytes=2).pack(full, numbers(4))["groups"].nbytes == 576
+
+
+def test_dense() -> None:
+    """As many bytes as weights; what the kernel could not tell apart is refused."""
+    for rows, columns in ((1, 1), (4, 8), (5, 21), (8, 300)):
+        dense = np.maximum(matrix(rows, columns, 1.0), -127)
+        arrays = pack_proven(DenseLayout(), dense, numbers(rows))
+        assert arrays["weights"].nbytes == (rows + -rows % 4) * columns
+    pack_proven(DenseLayout(), np.full((2, 516), [[127], [-127]], np.int8), numbers(2))
+    with pytest.raises(ValueError, match="24 bits"):
+        DenseLayout().pack(np.full((2, 517), [[127], [-127]], np.int8), numbers(2))
+    pack_proven(DenseLayout(), np.array([[0], [-128]], np.int8), numbers(2))
+    with pytest.raises(ValueError, match="16 bits"):
+        DenseLayout().pack(np.array([[-1], [-128]], np.int8), numbers(2))
 
 
 def test_words_of_a_row() -> None:

@@ -145,6 +145,7 @@ class Planter:
             lambda: qnn.AvgPool2dOp(x, pool, requant, type),
             lambda: qnn.LookupOp(x, table),
             lambda: qnn.RescaleOp(x, rescale),
+            lambda: qnn.MeanOp(x, rescale),
             lambda: qnn.PadOp(x, self.draw(st.sampled_from([ZERO, 7])), border),
             lambda: draw_slice(self.draw, x),
             lambda: draw_resize(self.draw, self.net, x),

@@ -3,7 +3,7 @@
 import pytest
 
 from sparsec.formats import Delta8
-from sparsec.recipe import Recipe, Wish, parse_recipe
+from sparsec.recipe import Recipe, Wish, parse_recipe, wish_for_all
 
 
 def test_one_line() -> None:
@@ -58,3 +58,19 @@ def test_wishes_without_a_layer() -> None:
 def test_what_is_refused(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse_recipe(text)
+
+
+def test_a_recipe_can_be_written_down() -> None:
+    recipe = parse_recipe(
+        'conv*: delta8; "a b;": nm(2:4); fc: block(4x1); x: block-rle(2); y: dense'
+    )
+    assert "\n" not in recipe.text
+    assert parse_recipe(recipe.text) == recipe
+
+
+def test_one_format_for_all() -> None:
+    assert wish_for_all("delta8") == Wish("*", Delta8())
+    with pytest.raises(ValueError, match="^unknown format 'zip', known: dense"):
+        wish_for_all("zip")
+    with pytest.raises(ValueError, match="'delta8; a: dense' is not one format"):
+        wish_for_all("delta8; a: dense")

@@ -64,6 +64,18 @@ class ConvParams(Struct):
     ]
 
 
+class DwConvParams(Struct):
+    _fields_ = [
+        ("input_offset", ctypes.c_int32),
+        ("output_offset", ctypes.c_int32),
+        ("ch_mult", ctypes.c_int32),
+        ("stride", Tile),
+        ("padding", Tile),
+        ("dilation", Tile),
+        ("activation", Activation),
+    ]
+
+
 class FcParams(Struct):
     _fields_ = [
         ("input_offset", ctypes.c_int32),
@@ -148,9 +160,11 @@ def build_cmsis_nn(cmsis_nn: Path, output: Path) -> KernelLibrary:
     source = cmsis_nn / "Source"
     sources = [
         *(source / "ConvolutionFunctions").glob("arm_convolve*_s8*.c"),
+        *(source / "ConvolutionFunctions").glob("arm_depthwise_conv*_s8*.c"),
         *(source / "ConvolutionFunctions").glob("arm_nn_mat_mult_*s8*.c"),
         *(source / "FullyConnectedFunctions").glob("*_s8.c"),
         *(source / "NNSupportFunctions").glob("arm_nn_*mat_mul*_s8.c"),
+        *(source / "NNSupportFunctions").glob("arm_nn_depthwise*_s8.c"),
         *(source / "NNSupportFunctions").glob("arm_*_with_offset.c"),
     ]
     # -fwrapv: a requantized value beyond 32 bits wraps, as it does on the cores CMSIS-NN is for.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tests.runtime.kernel_library import RUNTIME
 
-C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "uint16": "uint16_t", "int32": "int32_t"}
+C_TYPES = {name: f"{name}_t" for name in ("int8", "uint8", "int16", "uint16", "int32", "uint32")}
 SCRATCH_BYTES = 64 * 1024
 
 

@@ -19,7 +19,7 @@ from tests.frontends.tflite.support import OperatorSpec, TensorSpec, network, wr
 from tests.tools.support import Ended, Net, Tools, images, net
 
 KEYS = {
-    *("schema_version", "name", "target", "arena_bytes", "arena_lower_bound_bytes"),
+    *("schema_version", "name", "target", "unsupported", "arena_bytes", "arena_lower_bound_bytes"),
     *("arena_bytes_before", "flash_weight_bytes_stored", "total", "layers"),
 }
 LINEAR = """
@@ -68,6 +68,7 @@ def pruned_model(tmp_path: Path) -> Path:
 def test_json(tools: Tools, pruned_model: Path) -> None:
     found = report(tools.sparsec("analyze", pruned_model, "--json", "-q"))
     assert (found["name"], found["target"]) == ("pruned", "cortex-m4")
+    assert found["unsupported"] == []
     layers = {layer["op"]: layer for layer in found["layers"]}
     conv = layers["qnn.conv2d"]
     assert (conv["name"], conv["output_shape"]) == ("conv", [1, 4, 4, 3])
@@ -123,7 +124,7 @@ def test_memory_is_that_of_the_project(tools: Tools, pruned_model: Path, cmsis: 
     assert tools.sparsec(pruned_model, "-q", "-o", "project", "--target=cortex-m55").code == 0
     project = json.loads(Path("project/report.json").read_text())
     found = report(tools.sparsec("analyze", pruned_model, "-q", "--json", "--target=cortex-m55"))
-    for key in KEYS - {"schema_version", "total", "layers"}:
+    for key in KEYS - {"schema_version", "unsupported", "total", "layers"}:
         assert found[key] == project[key]
     assert found["arena_bytes_before"] > found["arena_bytes"]
     layers = {layer["name"]: layer for layer in found["layers"]}
@@ -197,6 +198,12 @@ def test_unsupported_operators_are_listed_as_in_compiling(tools: Tools) -> None:
     assert (ended.code, ended.out) == (2, "")
     assert "ELU at 'a'" in ended.err and "BATCH_MATMUL at 'y'" in ended.err
     assert ended.err == tools.sparsec("odd.tflite").err
+    ended_too = tools.sparsec("analyze", "odd.tflite", "--json")
+    assert (ended_too.code, ended_too.err) == (2, ended.err)
+    assert json.loads(ended_too.out)["unsupported"] == [
+        "ELU at 'a' (operator 0)",
+        "BATCH_MATMUL at 'y' (operator 2)",
+    ]
 
 
 def test_tflite_is_below_nn(tools: Tools) -> None:

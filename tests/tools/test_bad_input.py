@@ -181,7 +181,12 @@ def test_calibration_data_of_another_kind(tools: Tools, model: Path) -> None:
         (["--observer=percentile", "--percentile=101"], ["'101' is not a percentile"]),
         (["--observer=percentile", "--percentile=nan"], ["'nan' is not a percentile"]),
         (["--percentile=99"], ["--percentile needs --observer=percentile"]),
-        (["--min-sparsity=1.5"], ["'1.5' is not a share between 0 and 1"]),
+        (
+            ["--weights=delta9"],
+            ["argument --weights: unknown format 'delta9', known: dense, delta8"],
+        ),
+        (["--recipe=conv delta8"], ["--recipe", "cannot read conv delta8: No such file"]),
+        (["--objective=speed"], ["invalid choice: 'speed'", "balanced"]),
         (["--input-shape=1,x"], ["'1,x' is not a shape, write e.g. 1,3,32,32"]),
         (["--input-shape=1,0"], ["'1,0' is not a shape"]),
         (["--ram=lots"], ["'lots' is not a size, write e.g. 65536, 64K or 1M"]),
@@ -200,11 +205,13 @@ def test_options(
 @pytest.mark.parametrize(
     ("option", "parts"),
     [
-        ("--ram=100", ["the arena takes ", " bytes, --ram allows 100"]),
-        ("--flash=100", ["the constants take ", " bytes, --flash allows 100", "prune"]),
+        ("--ram=100", ["layer 'conv' needs ", " bytes of RAM at least", "--ram allows 100"]),
+        ("--recipe=no_layer: delta8", ["no layer is called 'no_layer', known: conv, "]),
+        ("--recipe=conv: nm(1:16)", ["layer 'conv' cannot be stored as nm(1:16), which 'conv'"]),
+        ("--flash=100", ["--flash allows 100 bytes", "the smallest choice takes ", "prune"]),
     ],
 )
-def test_budgets(
+def test_budgets_and_wishes(
     tools: Tools,
     model: Path,
     cmsis: Path,

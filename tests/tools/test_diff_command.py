@@ -12,6 +12,7 @@ from sparsec import pipelines
 from sparsec.tools import diff_command
 from sparsec.tools.diff_command import Difference
 from tests.frontends.support import export_bytes
+from tests.frontends.tflite.support import OperatorSpec, TensorSpec, write
 from tests.tools.support import SHAPE, Ended, Net, Tools, images, net
 
 KEYS = {"schema_version", "a", "b", "samples", "unit", "equal", "outputs"}
@@ -118,6 +119,30 @@ def test_first_layer_that_differs(tools: Tools, texts: dict[str, Path]) -> None:
     )
     assert lines[-1].startswith("first layer that differs: conv (qnn.conv2d): ")
     assert " of 480 bytes differ, largest difference " in lines[-1]
+
+
+def test_two_files_of_tensorflow_lite(tools: Tools) -> None:
+    def layer(source: int, name: str, weight: int) -> list[TensorSpec]:
+        weights = np.diag(np.array([7, weight, 7, 7], np.int8))
+        return [
+            TensorSpec(f"w{source}", (4, 4), (0.1,), data=weights),
+            TensorSpec(name, (1, 4), (0.1,)),
+        ]
+
+    for file, weight in (("a.tflite", 7), ("b.tflite", 9)):
+        tensors = [TensorSpec("x", (1, 4), (0.1,)), *layer(0, "first", 7), *layer(2, "y", weight)]
+        operators = [
+            OperatorSpec(
+                "FULLY_CONNECTED", [source, source + 1], [source + 2], "FullyConnectedOptions"
+            )
+            for source in (0, 2)
+        ]
+        Path(file).write_bytes(write(tensors, operators))
+    found = report(tools.sparsec("diff", "a.tflite", "b.tflite", "--layerwise", "--json"), 1, True)
+    assert found["first_different_layer"] == "y"
+    [first, second] = found["layers"]
+    assert first["equal"] and 0 < second["differing"] <= 10  # one feature of ten samples
+    assert tools.sparsec("diff", "a.tflite", "a.tflite", "--layerwise").code == 0
 
 
 def test_a_difference_of_one(tools: Tools, texts: dict[str, Path]) -> None:

@@ -18,6 +18,7 @@ from sparsec.ir.constant import array_of
 from sparsec.tools.registry import context
 from sparsec.tools.semantics import input_shapes
 from sparsec.universe import SPARSEC_UNIVERSE
+from tests.frontends.tflite.support import NETWORKS, network
 from tests.tools.support import Tools
 
 LENET = Path(__file__).parents[2] / "examples/mnist/model.pt"
@@ -95,6 +96,13 @@ def test_lenet(tools: Tools, options: tuple[str, ...]) -> None:
     assert ended.code == 0, ended.err
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_mlperf_tiny(tools: Tools, name: str) -> None:
+    Path("net.tflite").write_bytes(network(name))
+    ended = tools.sparsec("net.tflite", "--emit=kernels", "--verify-semantics", "-q")
+    assert ended.code == 0, ended.err
+
+
 def test_two_inputs(tools: Tools, two_inputs: Path) -> None:
     ended = tools.sparsec(two_inputs, "--emit=kernels", "--verify-semantics")
     assert ended.code == 0, ended.err
@@ -112,8 +120,9 @@ def test_a_broken_pass_is_named(
     tools: Tools, model: Path, break_pass: BreakPass, name: str, change: Change, message: str
 ) -> None:
     break_pass(name, change)
-    assert tools.sparsec(model, "--emit=kernels", "-q").code == 0
-    ended = tools.sparsec(model, "--emit=kernels", "-q", "--verify-semantics")
+    options = ("--emit=kernels", "-q", "--weights=dense")
+    assert tools.sparsec(model, *options).code == 0
+    ended = tools.sparsec(model, *options, "--verify-semantics")
     assert (ended.code, ended.out) == (70, "")
     *notes, last = ended.err.splitlines()
     assert last.startswith(f"internal error: {message}")

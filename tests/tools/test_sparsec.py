@@ -24,7 +24,7 @@ def files_of(directory: Path) -> dict[str, str]:
     [("nn", "nn.conv2d", "qnn."), ("qnn", "qnn.conv2d", " nn.conv"), ("kernels", "cmsis.", "qnn.")],
 )
 def test_emit(tools: Tools, model: Path, level: str, present: str, absent: str) -> None:
-    ended = tools.sparsec(model, f"--emit={level}")
+    ended = tools.sparsec(model, f"--emit={level}", "--weights=dense")
     assert ended.code == 0
     assert present in ended.out
     assert absent not in ended.out.replace("#nn.", "").replace("qnn.quantization", "")
@@ -107,9 +107,9 @@ def test_pipeline_quotes_file_names(tools: Tools, model: Path, name: str) -> Non
 
 
 def test_pipeline_of_tiny_numbers(tools: Tools, model: Path) -> None:
-    options = ("--min-sparsity=0.00001", "--emit=kernels")
+    options = ("--observer=percentile", "--percentile=50.00001", "--emit=kernels")
     pipeline = tools.sparsec(model, "--print-pipeline", *options)
-    assert "min-sparsity=0.00001" in pipeline.out
+    assert "percentile=50.00001" in pipeline.out
     assert tools.sparsec(model, *options).code == 0
 
 

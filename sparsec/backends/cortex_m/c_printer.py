@@ -123,7 +123,8 @@ class CPrinter(BasePrinter):
         """Where a buffer lies."""
         match memory_of(value).owner:
             case ViewOp() as view:
-                return f"arena + {arena_offset(view)}"
+                place, type = f"arena + {arena_offset(view)}", c_element_type(view.result.type)
+                return place if type == "int8_t" else f"({type} *)({place})"
             case GetGlobalOp() as get:
                 return self.symbol(get.name_.string_value())
             case owner:

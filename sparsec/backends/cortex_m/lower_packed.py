@@ -61,14 +61,11 @@ def insert(
         np.broadcast_to(required_constant(op, value, what).array, features)
         for value, what in ((op.multiplier, "multiplier"), (op.shift, "shift"))
     )
-    requant = op.requant.data
     bias = folded_bias_array(op)
     try:
         slab = slab_for(window, (output[1], output[2]), (height, width), channels)
-        rows = pack_rows(
-            *(constant.array.reshape(tuple(weights)), bias, multiplier, shift),
-            *(requant.clamp, window, slab),
-        )
+        array = constant.array.reshape(tuple(weights))
+        rows = pack_rows(array, bias, multiplier, shift, window, slab)
     except ValueError as error:
         raise failure(op, f"{error}, store the weights dense") from error
     memory = low.scratch(scratch.convolve_packed(window, output, (height, width), channels))
@@ -80,7 +77,7 @@ def insert(
             low.constant(rows, label),
             low.reshape(buffer, output),
             memory,
-            requant,
+            op.requant.data,
             window,
             (height, width),
         )

@@ -75,6 +75,17 @@ class LowerLookup(RewritePattern):
         low.finish(output)
 
 
+class LowerMean(RewritePattern):
+    """`sparsec_mean_s8`."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: qnn.MeanOp, rewriter: PatternRewriter) -> None:
+        low = Lowering(op, rewriter)
+        output = low.output()
+        low.call(rt.MeanOp(low.buffer(op.input), output, op.params.data))
+        low.finish(output)
+
+
 class LowerRescale(RewritePattern):
     """`sparsec_requantize_s8`."""
 
@@ -137,6 +148,7 @@ UNWEIGHTED: tuple[type[RewritePattern], ...] = (
     LowerAdd,
     LowerSoftmax,
     LowerLookup,
+    LowerMean,
     LowerRescale,
     LowerPad,
     LowerTranspose,

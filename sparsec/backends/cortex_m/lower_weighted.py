@@ -10,19 +10,19 @@ from math import prod
 
 from xdsl.ir import SSAValue
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
-from xdsl.utils.exceptions import PassFailedException
 
-from sparsec.backends.cortex_m import lower_packed
+from sparsec.backends.cortex_m import lower_decoded, lower_packed
 from sparsec.backends.cortex_m.lower_packed import takes_packed
+from sparsec.backends.cortex_m.lower_sparse_depthwise import lower_sparse_depthwise
 from sparsec.backends.cortex_m.lower_sparse_fc import kernel_of, lower_sparse_fc
-from sparsec.backends.cortex_m.lowering import Lowering, failure, required_constant
+from sparsec.backends.cortex_m.lowering import Lowering, required_constant
 from sparsec.backends.cortex_m.weights import (
     check_accumulator,
-    components,
     folded_bias,
+    no_kernel,
     per_channel,
 )
-from sparsec.formats import Delta8, SparseFormat
+from sparsec.formats import Delta8
 from sparsec.ir import cmsis, qnn, rt
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.sparse import format_of
@@ -66,40 +66,26 @@ class LowerConv2d(LowerWeighted):
                 )
             case encoding if takes_packed(encoding, self.unit):
                 output = lower_packed.lower_conv2d(op, low)
-            case Delta8() as encoding:
-                _, height, width, _ = shape_of(op.weights.type)
-                memory = low.scratch(scratch.convolve_delta8(input, (height, width)))
-                assert memory is not None
-                output = low.output()
-                low.call(
-                    rt.ConvolveDelta8Op(
-                        low.buffer(op.input),
-                        *components(low, op, encoding),
-                        folded_bias(low, op),
-                        per_channel(low, op, op.multiplier),
-                        per_channel(low, op, op.shift),
-                        output,
-                        memory,
-                        requant,
-                        window,
-                        (height, width),
-                    )
-                )
             case encoding:
-                raise no_kernel(op, encoding)
+                output = lower_decoded.lower_conv2d(op, low, encoding)
         low.finish(output)
 
 
 class LowerDepthwiseConv2d(LowerWeighted):
-    """Dense only."""
+    """Dense by CMSIS-NN, `delta8` by the runtime."""
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: qnn.DepthwiseConv2dOp, rewriter: PatternRewriter) -> None:
-        encoding = format_of(op.weights.type)
-        if encoding is not None:
-            raise no_kernel(op, encoding)
-        check_accumulator(op, channel_axis=-1)
         low = Lowering(op, rewriter)
+        match format_of(op.weights.type):
+            case None:
+                pass
+            case Delta8():
+                low.finish(lower_sparse_depthwise(op, low))
+                return
+            case encoding:
+                raise no_kernel(op, encoding)
+        check_accumulator(op, channel_axis=-1)
         window = op.window.data
         size = scratch.depthwise_convolve(
             self.unit, window, shape_of(op.input.type), shape_of(op.weights.type)
@@ -184,23 +170,10 @@ class LowerLinear(LowerWeighted):
                 output = self.as_convolution(op, low)
             case encoding if single_row and (kernel := kernel_of(encoding, op.weights.type)):
                 output = lower_sparse_fc(op, low, kernel)
-            case Delta8() as encoding if single_row:
-                output = low.output()
-                low.call(
-                    rt.FullyConnectedDelta8Op(
-                        low.buffer(op.input),
-                        *components(low, op, encoding),
-                        folded_bias(low, op),
-                        per_channel(low, op, op.multiplier),
-                        per_channel(low, op, op.shift),
-                        output,
-                        op.requant.data,
-                    )
-                )
             case encoding if takes_packed(encoding, self.unit):
                 output = lower_packed.lower_linear(op, low)
             case encoding:
-                raise no_kernel(op, encoding)
+                output = lower_decoded.lower_linear(op, low, encoding)
         low.finish(output)
 
     def per_tensor(self, op: qnn.LinearOp, low: Lowering) -> SSAValue:
@@ -240,8 +213,3 @@ class LowerLinear(LowerWeighted):
             )
         )
         return output
-
-
-def no_kernel(op: qnn.WeightedOp, encoding: SparseFormat) -> PassFailedException:
-    """The exception for weights stored as no kernel reads them."""
-    return failure(op, f"no kernel takes weights stored as {encoding.name} here, store them dense")

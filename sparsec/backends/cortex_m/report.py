@@ -5,8 +5,8 @@ is not zero. The weight bytes of a layer are those of its weight tensor; the fla
 network are those of all its constants, biases, multipliers and tables included.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from math import prod
 from typing import Any, TypeAlias
 
@@ -15,14 +15,17 @@ from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, IntegerAttr, ModuleO
 from xdsl.dialects.memref import GetGlobalOp, GlobalOp
 from xdsl.ir import SSAValue
 
+from sparsec.analysis.choice_record import Record, record_of
 from sparsec.analysis.memory_plan import Place, PlannedFunction
 from sparsec.backends.cortex_m.convert_qnn_to_kernels import TARGET
 from sparsec.backends.cortex_m.lowering import OP, layer_name
 from sparsec.formats import Delta8
+from sparsec.formats.depthwise_rows import unpack_depthwise
 from sparsec.formats.packed_rows import unpack_layer
 from sparsec.ir import cmsis, rt
 from sparsec.ir.constant import array_of
-from sparsec.ir.kernel import KernelOp, element_count
+from sparsec.ir.kernel import KernelOp, byte_count, element_count
+from sparsec.ir.rt_decode import DecodeOp
 from sparsec.ir.rt_sparse_fc import SparseFullyConnectedOp
 from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.ir.views import memory_of
@@ -50,6 +53,8 @@ class Layer:
     weight_bytes_dense: int
     weight_bytes_stored: int
     scratch_bytes: int
+    predicted_instructions: int | None = None
+    predicted_cycles: int | None = None
 
 
 def constants_of(module: ModuleOp) -> dict[str, Array]:
@@ -71,7 +76,8 @@ def report(
         raise ValueError(
             f"the module lacks {TARGET} or {LOWER_BOUND}: compile it from an int8 network"
         )
-    layers = [describe(op, constants) for op in planned.kernels]
+    chosen = record_of(module)
+    layers = predicted([describe(op, constants) for op in planned.kernels], chosen)
     stored = sum(array.nbytes for array in constants.values())
     return {
         "schema_version": SCHEMA_VERSION,
@@ -82,6 +88,9 @@ def report(
         "arena_bytes": planned.arena_bytes,
         "arena_bytes_before": arena_before(module, planned.arena_bytes),
         "arena_lower_bound_bytes": bound.value.data,
+        "objective": None if chosen is None else chosen.objective,
+        "flash_budget_bytes": None if chosen is None else chosen.flash,
+        "ram_budget_bytes": None if chosen is None else chosen.ram,
         "inputs": describe_places("input", planned.inputs),
         "outputs": describe_places("output", planned.outputs),
         "flash_weight_bytes_dense": stored + saved_bytes(planned, constants),
@@ -91,6 +100,28 @@ def report(
         "layers": [asdict(layer) for layer in layers],
         "removed": describe_removed(module),
     }
+
+
+def predicted(layers: Sequence[Layer], chosen: Record | None) -> list[Layer]:
+    """`layers` with what was predicted of those with weights when their formats were chosen.
+
+    `chosen` has them in their order too; without it nothing is known.
+    """
+    waiting = [] if chosen is None else list(chosen.layers)
+    found: list[Layer] = []
+    for layer in layers:
+        noted = next(
+            (n for n in waiting if (n.layer, n.kernel) == (layer.name, layer.kernel)), None
+        )
+        if noted is not None:
+            waiting.remove(noted)
+            layer = replace(
+                layer,
+                predicted_instructions=noted.instructions,
+                predicted_cycles=noted.cycles,
+            )
+        found.append(layer)
+    return found
 
 
 def describe_removed(module: ModuleOp) -> list[dict[str, Any]]:
@@ -112,8 +143,10 @@ def saved_bytes(planned: PlannedFunction, constants: Constants) -> int:
     for op in planned.kernels:
         if isinstance(op, rt.ConvolveDelta8Op | rt.FullyConnectedDelta8Op):
             layer = describe(op, constants)
-            savings[symbol(op.entries)] = layer.weight_bytes_dense - layer.weight_bytes_stored
-        elif isinstance(op, SparseFullyConnectedOp | rt.ConvolvePackedOp):
+            savings[delta8_symbol(op)] = layer.weight_bytes_dense - layer.weight_bytes_stored
+        elif isinstance(
+            op, SparseFullyConnectedOp | rt.ConvolvePackedOp | rt.DepthwiseConvolveDelta8Op
+        ):
             layer = describe(op, constants)
             savings[symbol(op.rows)] = layer.weight_bytes_dense - layer.weight_bytes_stored
     return sum(savings.values())
@@ -136,6 +169,8 @@ def describe_places(what: str, places: tuple[Place, ...]) -> list[dict[str, Any]
 
 def describe(op: KernelOp, constants: Constants) -> Layer:
     """What one call costs."""
+    if isinstance(op, DecodeOp):
+        return describe_decoder(op, constants)
     weights = describe_weights(op, constants)
     original = op.attributes.get(OP)
     scratch: SSAValue | None = getattr(op, "scratch", None)
@@ -150,6 +185,24 @@ def describe(op: KernelOp, constants: Constants) -> Layer:
         weight_bytes_dense=0 if weights is None else weights.count,
         weight_bytes_stored=0 if weights is None else weights.stored_bytes,
         scratch_bytes=0 if scratch is None else element_count(scratch.type),
+    )
+
+
+def describe_decoder(op: DecodeOp, constants: Constants) -> Layer:
+    """A call that decodes weights, which count as those of the call that multiplies by them."""
+    weights = decoded_weights(op, constants)
+    original = op.attributes.get(OP)
+    return Layer(
+        name=layer_name(op),
+        op=original.data if isinstance(original, StringAttr) else op.name,
+        kernel=op.C_FUNCTION,
+        format=op.encoding.data.label,
+        density=int(np.count_nonzero(weights)) / weights.size,
+        macs=0,
+        macs_effective=0,
+        weight_bytes_dense=0,
+        weight_bytes_stored=0,
+        scratch_bytes=sum(byte_count(value.type) for value in op.written()),
     )
 
 
@@ -177,13 +230,20 @@ def describe_weights(op: KernelOp, constants: Constants) -> Weights | None:
             array = constants[symbol(op.weights)]
             format, count, stored = "dense", array.size, array.nbytes
         case rt.ConvolveDelta8Op() | rt.FullyConnectedDelta8Op():
-            array = constants[symbol(op.entries)][1::2]
-            format, count = Delta8.name, delta8_weights(op)
-            stored = 2 * array.nbytes + constants[symbol(op.counts)].nbytes
+            count, decoder = delta8_weights(op), decoder_behind(op)
+            if decoder is not None:
+                array, format = decoded_weights(decoder, constants), decoder.encoding.data.label
+                arrays = (constants[symbol(value)] for value in decoder.arrays.values())
+                stored = sum(array.nbytes for array in arrays)
+            else:
+                array, format = constants[symbol(op.entries)][1::2], Delta8.name
+                stored = 2 * array.nbytes + constants[symbol(op.counts)].nbytes
         case SparseFullyConnectedOp():
             return sparse_fc_weights(op, constants)
         case rt.ConvolvePackedOp():
             return packed_weights(op, constants)
+        case rt.DepthwiseConvolveDelta8Op():
+            return depthwise_weights(op, constants)
         case _:
             return None
     if isinstance(op, rt.TransposeConvOp):
@@ -212,12 +272,41 @@ def packed_weights(op: rt.ConvolvePackedOp, constants: Constants) -> Weights:
     )
 
 
+def depthwise_weights(op: rt.DepthwiseConvolveDelta8Op, constants: Constants) -> Weights:
+    """`rows` less the bias, the multiplier and the shift that every layer has."""
+    rows = constants[symbol(op.rows)]
+    height, width, channels = image_shape(op.output.type)
+    weights = unpack_depthwise(rows, channels, op.window.data, op.plane).weights
+    stored = rows.nbytes - 12 * channels
+    return Weights(
+        Delta8.name, weights.size, int(np.count_nonzero(weights)), stored, height * width
+    )
+
+
 def delta8_weights(op: rt.ConvolveDelta8Op | rt.FullyConnectedDelta8Op) -> int:
     """How many weights the layer has, zeros included."""
     outputs = element_count(op.bias.type)
     if isinstance(op, rt.ConvolveDelta8Op):
         return outputs * prod(op.kernel_size) * shape_of(op.input.type)[3]
     return outputs * element_count(op.input.type)
+
+
+def decoder_behind(op: rt.ConvolveDelta8Op | rt.FullyConnectedDelta8Op) -> DecodeOp | None:
+    """The call that writes the weights of `op`, None when they are constants."""
+    users = (use.operation for use in memory_of(op.entries).uses)
+    return next((user for user in users if isinstance(user, DecodeOp)), None)
+
+
+def decoded_weights(op: DecodeOp, constants: Constants) -> Array:
+    """The weights, int8 [rows, columns]."""
+    arrays = {name: constants[symbol(value)] for name, value in op.arrays.items()}
+    return op.encoding.data.unpack(arrays, op.matrix_shape)
+
+
+def delta8_symbol(op: rt.ConvolveDelta8Op | rt.FullyConnectedDelta8Op) -> str:
+    """The name of the first global in which the weights of `op` are stored."""
+    decoder = decoder_behind(op)
+    return symbol(op.entries if decoder is None else next(iter(decoder.arrays.values())))
 
 
 def symbol(buffer: SSAValue) -> str:

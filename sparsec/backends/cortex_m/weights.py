@@ -8,29 +8,34 @@ from xdsl.utils.exceptions import PassFailedException
 
 from sparsec.backends.cortex_m.lowering import Lowering, failure, required_constant
 from sparsec.formats import SparseFormat
+from sparsec.formats.base import Components
 from sparsec.ir import qnn
 from sparsec.ir.constant import element_type_of
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.sparse import ComponentOp, matrix_shape
-from sparsec.quantization.int8 import accumulator_bound
+from sparsec.quantization.int8 import accumulator_bound, fold_input_zero_point
 from sparsec.quantization.requantize import MIN_SHIFT
 
 INT32_LIMIT = 2**31
 
 
-def components(
-    low: Lowering, op: qnn.WeightedOp, encoding: SparseFormat
-) -> tuple[SSAValue, SSAValue]:
-    """The two arrays that store the weights."""
-    weights = required_constant(op, op.weights, "weights")
-    entries, counts = (
+def components(low: Lowering, op: qnn.WeightedOp, encoding: SparseFormat) -> list[SSAValue]:
+    """The arrays that store the weights, in their order."""
+    operations = [
         ComponentOp(name, op.weights, TensorType(element_type_of(array.dtype), array.shape))
-        for name, array in encoding.pack(
-            weights.array.reshape(matrix_shape(op.weights.type))
-        ).items()
-    )
-    low.rewriter.insert([entries, counts])
-    return low.buffer(entries.result), low.buffer(counts.result)
+        for name, array in packed(op, encoding).items()
+    ]
+    low.rewriter.insert(operations)
+    return [low.buffer(operation.result) for operation in operations]
+
+
+def packed(op: qnn.WeightedOp, encoding: SparseFormat) -> Components:
+    """The weights as `encoding` stores them. PassFailedException when it cannot."""
+    weights = required_constant(op, op.weights, "weights").array
+    try:
+        return encoding.pack(weights.reshape(matrix_shape(op.weights.type)))
+    except ValueError as error:
+        raise failure(op, f"{error}, store the weights dense") from error
 
 
 def per_channel(low: Lowering, op: qnn.WeightedOp, value: SSAValue) -> SSAValue:
@@ -55,12 +60,12 @@ def folded_bias_array(op: qnn.WeightedOp) -> NDArray[np.int32]:
     """
     check_accumulator(op)
     weights = required_constant(op, op.weights, "weights").array
-    bias = required_constant(op, op.bias, "bias")
-    rows = weights.reshape(matrix_shape(op.weights.type)).astype(np.int64)
-    folded = bias.array - op.requant.data.input_zp * rows.sum(axis=1)
-    if (np.abs(folded) + 128 * np.abs(rows).sum(axis=1)).max() >= INT32_LIMIT:
-        raise too_large(op)
-    return folded.astype(np.int32)
+    bias = required_constant(op, op.bias, "bias").array
+    rows = weights.reshape(matrix_shape(op.weights.type))
+    try:
+        return fold_input_zero_point(rows, bias, op.requant.data.input_zp)
+    except ValueError:
+        raise too_large(op) from None
 
 
 def check_accumulator(op: qnn.WeightedOp, channel_axis: int = 0) -> None:
@@ -81,3 +86,8 @@ def too_large(op: qnn.WeightedOp) -> PassFailedException:
     return failure(
         op, "an accumulator can leave 32 bits: calibrate with larger ranges or reduce the weights"
     )
+
+
+def no_kernel(op: qnn.WeightedOp, encoding: SparseFormat) -> PassFailedException:
+    """The exception for weights stored as no kernel reads them."""
+    return failure(op, f"no kernel takes weights stored as {encoding.name} here, store them dense")

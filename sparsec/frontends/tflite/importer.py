@@ -8,7 +8,7 @@ from collections import defaultdict
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 
-from sparsec.frontends.errors import FrontendError, UnsupportedError
+from sparsec.frontends.errors import FrontendError, UnsupportedError, UnsupportedModelError
 from sparsec.frontends.tflite.builder import Builder, UnavailableError
 from sparsec.frontends.tflite.island_folding import fold_islands
 from sparsec.frontends.tflite.islands import MOVERS
@@ -168,20 +168,14 @@ class _Importer:
     def described(self, operator: Operator, reason: str) -> str:
         outputs = [self.model.tensors[index] for index in operator.outputs if index >= 0]
         where = f" at {outputs[0].title}" if outputs else ""
-        return f"  {operator.name}{where} (operator {operator.index})" + (
+        return f"{operator.name}{where} (operator {operator.index})" + (
             f": {reason}" if reason else ""
         )
 
     def check(self) -> None:
-        """Raise FrontendError with all problems if there are any."""
-        count = len(self.problems)
-        if not count:
-            return
-        what = "1 operator" if count == 1 else f"{count} operators"
-        lines = self.problems[:_LISTED]
-        if count > _LISTED:
-            lines.append(f"  and {count - _LISTED} more")
-        raise FrontendError("\n".join([f"the model uses {what} that cannot be compiled:", *lines]))
+        """Raise UnsupportedModelError with all problems if there are any."""
+        if self.problems:
+            raise UnsupportedModelError("operator", self.problems, _LISTED)
 
     def result(self, tensor: Tensor) -> SSAValue:
         value = self.builder.values.get(tensor.index)

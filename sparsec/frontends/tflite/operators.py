@@ -6,7 +6,6 @@ An operator takes a Builder and an Operator, appends operations of `qnn` and def
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-import numpy as np
 from xdsl.dialects.builtin import IntegerType, TensorType, i8
 
 from sparsec.frontends.errors import UnsupportedError
@@ -22,6 +21,7 @@ from sparsec.frontends.tflite.arguments import bias_of, constant, image, padding
 from sparsec.frontends.tflite.builder import Builder, activation_type
 from sparsec.frontends.tflite.model import Array, Operator
 from sparsec.ir import qnn
+from sparsec.ir.shapes import MAX_MEAN
 from sparsec.quantization.params import Requant, Rescale, SoftmaxParams
 from sparsec.quantization.requantize import quantize_multiplier
 from sparsec.quantization.scheme import Quantization
@@ -30,9 +30,6 @@ from sparsec.quantization.window import Border, Pool, Window
 
 Import: TypeAlias = Callable[[Builder, Operator], None]
 Table: TypeAlias = Callable[[Operator, Quantization, Quantization], Array]
-
-_LARGEST_MEAN = 1 << 16
-"""Weights that a mean may be spelled with, as a depthwise convolution."""
 
 
 def convolution(b: Builder, op: Operator) -> None:
@@ -136,37 +133,35 @@ def pool(b: Builder, op: Operator) -> None:
 
 
 def mean(b: Builder, op: Operator) -> None:
-    """MEAN over height and width: a sum of `x - zero_point`, rescaled with 1/N in the multiplier.
-
-    That is a depthwise convolution with weights of 1, to the byte (`QuantizedMeanOrSum`).
+    """MEAN over height and width: a sum of `x - zero_point`, rescaled with 1/N in the multiplier
+    (`QuantizedMeanOrSum`).
     """
     source, output = b.tensor(op, 0), b.output(op)
-    height, width, channels = image(source)
+    height, width, _ = image(source)
     axes = {int(axis) % 4 for axis in constant(b, op, 1, "axes", "INT32").reshape(-1)}
     if axes != {1, 2}:
         raise UnsupportedError(
             f"it reduces axes {sorted(axes)}, and only height and width are supported"
         )
     count = height * width
-    if count * channels > _LARGEST_MEAN:
-        raise UnsupportedError(f"its input is larger than {_LARGEST_MEAN} bytes")
+    if count > MAX_MEAN:
+        raise UnsupportedError(f"it reduces more than {MAX_MEAN} pixels")
     input_scale, output_scale = source.quantization, output.quantization
     multiplier, shift = quantize_multiplier(input_scale.scale / output_scale.scale)
     divided = min(count.bit_length() - 1, 32, 31 + shift)
-    sums = qnn.DepthwiseConv2dOp(
+    pixel = qnn.MeanOp(
         b.value(source),
-        b.constant(np.ones((1, height, width, channels), np.int8)),
-        b.constant(np.zeros(channels, np.int32)),
-        b.constant(np.full(channels, (multiplier << divided) // count, np.int32)),
-        b.constant(np.full(channels, shift - divided, np.int32)),
-        Requant(input_scale.zero_point, output_scale.zero_point),
-        Window(),
-        type_of(1, 1, 1, channels),
+        Rescale(
+            input_scale.zero_point,
+            (multiplier << divided) // count,
+            shift - divided,
+            output_scale.zero_point,
+        ),
     )
-    if output.shape == (1, 1, 1, channels):
-        b.finish(op, sums)
+    if output.shape == pixel.result.type.get_shape():
+        b.finish(op, pixel)
     else:
-        b.finish(op, qnn.ReshapeOp(b.add(sums), output.shape))
+        b.finish(op, qnn.ReshapeOp(b.add(pixel), output.shape))
 
 
 def pad(b: Builder, op: Operator) -> None:

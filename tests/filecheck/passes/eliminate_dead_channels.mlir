@@ -205,6 +205,26 @@ func.func @main(%x : tensor<1x1x2x1xi8>) -> (tensor<1x1x2x1xi8>, tensor<1x1x2x1x
 
 // -----
 
+// A mean has the channels of its image: of the first, whose weight behind the mean is zero, nothing stays.
+
+func.func @main(%x : tensor<1x4x2x1xi8>) -> tensor<1x1x1x1xi8> {
+  %m = qnn.constant dense<1073741824> : tensor<2xi32>
+  %s = qnn.constant dense<0> : tensor<2xi32>
+  %m1 = qnn.constant dense<1073741824> : tensor<1xi32>
+  %s1 = qnn.constant dense<0> : tensor<1xi32>
+  %w = qnn.constant dense<[[[[1]]], [[[2]]]]> : tensor<2x1x1x1xi8>
+  %b = qnn.constant dense<[4, 5]> : tensor<2xi32>
+  %v = qnn.constant dense<[[[[0, 8]]]]> : tensor<1x1x1x2xi8>
+  %y = qnn.conv2d %x, %w, %b requant(%m, %s) <> window <> {layer = "a"} : tensor<1x4x2x1xi8>, tensor<2x1x1x1xi8>, tensor<2xi32>, tensor<2xi32> -> tensor<1x4x2x2xi8>
+  %mean = qnn.mean %y <multiplier = 1073741824, shift = -2> {layer = "gap"} : tensor<1x4x2x2xi8> -> tensor<1x1x1x2xi8>
+  %z = qnn.conv2d %mean, %v, %s1 requant(%m1, %s1) <> window <> {layer = "b"} : tensor<1x1x1x2xi8>, tensor<1x1x1x2xi8>, tensor<1xi32>, tensor<1xi32> -> tensor<1x1x1x1xi8>
+  func.return %z : tensor<1x1x1x1xi8>
+}
+
+// CHECK:         qnn.mean %y <multiplier = 1073741824, shift = -2> {layer = "gap"} : tensor<1x4x2x1xi8> -> tensor<1x1x1x1xi8>
+
+// -----
+
 // Every second channel: none of them can go.
 
 func.func @main(%x : tensor<1x2x2x1xi8>) -> tensor<1x2x2x1xi8> {

@@ -90,5 +90,19 @@ func.func @main(%x : tensor<1x4xi8>, %y : tensor<1x4xi8>) -> tensor<1x2x2xi8> {
 // CHECK-NEXT:  qnn.reshape
 // CHECK-NEXT:  func.return
 
+// -----
+
+// A mean takes the clamp behind it.
+
+func.func @main(%x : tensor<1x4x4x2xi8>) -> tensor<1x1x1x2xi8> {
+  %c = qnn.constant dense<-7> : tensor<i8>
+  %a = qnn.mean %x <multiplier = 1073741824, shift = -3> : tensor<1x4x4x2xi8> -> tensor<1x1x1x2xi8>
+  %b = qnn.maximum %a, %c : tensor<1x1x1x2xi8>, tensor<i8> -> tensor<1x1x1x2xi8>
+  func.return %b : tensor<1x1x1x2xi8>
+}
+
+// CHECK:       qnn.mean %x {{.*}} clamp = [-7, 127]>
+// CHECK-NEXT:  func.return
+
 // It cannot fail on a valid module; an option it does not have is refused.
 // OPTION: error: Provided arguments ["aggressive"] not found in expected arguments []

@@ -32,3 +32,22 @@ builtin.module attributes {sparsec.arena_lower_bound = 12 : i64} {
   }
 }
 // CHECK: the memory plan is wrong: sparsec.input 0 does not lie where it is said to
+
+// -----
+
+builtin.module attributes {sparsec.arena_lower_bound = 15 : i64} {
+  func.func @main(%arena : memref<15xi8> {sparsec.inputs = [{offset = 0 : i64, type = memref<4xi8>}], sparsec.outputs = [{offset = 4 : i64, type = memref<4xi8>}]}) {
+    %zero = arith.constant 0 : index
+    %four = arith.constant 4 : index
+    %eight = arith.constant 8 : index
+    %nine = arith.constant 9 : index
+    %x = memref.view %arena[%zero][] {sparsec.input = 0 : i64} : memref<15xi8> to memref<4xi8>
+    %y = memref.view %arena[%four][] {sparsec.output = 0 : i64} : memref<15xi8> to memref<4xi8>
+    %e = memref.view %arena[%eight][] : memref<15xi8> to memref<2xui8>
+    %c = memref.view %arena[%nine][] : memref<15xi8> to memref<3xui16>
+    rt.decode_block_rle_s8 %x as <block-rle, size = 1> columns 4 into %e, %c : memref<4xi8>, memref<2xui8>, memref<3xui16>
+    rt.requantize_s8 %x <> into %y : memref<4xi8>, memref<4xi8>
+    func.return
+  }
+}
+// CHECK: the memory plan is wrong: buffer 3 at 9 is not aligned to 2 bytes

@@ -1,57 +1,75 @@
 // RUN: sparsec-opt %s -p select-sparse-formats | filecheck %s
-// RUN: sparsec-opt %s -p "select-sparse-formats{min-sparsity=0.95}" | filecheck %s --check-prefix HIGH
-// RUN: sparsec-opt %s -p "select-sparse-formats{format=delta8}" | filecheck %s --check-prefix DELTA8
-// RUN: sparsec-opt %s -p "select-sparse-formats{format=dense}" | filecheck %s --check-prefix HIGH
+// RUN: sparsec-opt %s -p "select-sparse-formats{objective=flash}" | filecheck %s --check-prefix FLASH
+// RUN: sparsec-opt %s -p "select-sparse-formats{objective=balanced}" | filecheck %s --check-prefix BALANCED
 // RUN: sparsec-opt %s -p "select-sparse-formats{target=cortex-m55}" | filecheck %s --check-prefix M55
-// RUN: sparsec-opt %s -p "select-sparse-formats{target=z80}" --verify-diagnostics | filecheck %s --check-prefix TARGET
+// RUN: sparsec-opt %s -p "select-sparse-formats{flash=8000}" | filecheck %s --check-prefix BUDGET
+// RUN: sparsec-opt %s -p "select-sparse-formats{ram=9000}" | filecheck %s --check-prefix RAM
+// RUN: sparsec-opt %s -p "select-sparse-formats{format=dense}" | filecheck %s --check-prefix DENSE
+// RUN: sparsec-opt %s -p "select-sparse-formats{format=bitmap recipe=\"head: block(4x1); *.ones: dense\"}" | filecheck %s --check-prefix WISHES
 
-// 11 of 12 weights are zeros: 2 + 3 * 2 bytes instead of 12.
-// Half of the others are zeros, too few.
-// Weights that two layers share change once, for both.
+// The module says itself how one layer is to be stored; another is stored already.
 
-func.func @main(%x : tensor<1x4xi8>) -> tensor<1x3xi8> {
-  %b = qnn.constant dense<1> : tensor<3xi32>
-  %m = qnn.constant dense<1073741824> : tensor<1xi32>
-  %s = qnn.constant dense<1> : tensor<1xi32>
-  %sparse = qnn.constant named "sparse" dense<[[0, 0, 0, 0], [0, 9, 0, 0], [0, 0, 0, 0]]> : tensor<3x4xi8>
-  %y = qnn.linear %x, %sparse, %b requant(%m, %s) <> : tensor<1x4xi8>, tensor<3x4xi8>, tensor<3xi32>, tensor<1xi32> -> tensor<1x3xi8>
-  %half = qnn.constant named "half" dense<[[0, 1, 2], [0, 3, 0], [4, 0, 5]]> : tensor<3x3xi8>
-  %z = qnn.linear %y, %half, %b requant(%m, %s) <> : tensor<1x3xi8>, tensor<3x3xi8>, tensor<3xi32>, tensor<1xi32> -> tensor<1x3xi8>
-  %shared = qnn.constant named "shared" dense<[[0, 0, 0], [0, 0, 0], [0, 0, 0]]> : tensor<3x3xi8>
-  %u = qnn.linear %z, %shared, %b requant(%m, %s) <> : tensor<1x3xi8>, tensor<3x3xi8>, tensor<3xi32>, tensor<1xi32> -> tensor<1x3xi8>
-  %v = qnn.linear %u, %shared, %b requant(%m, %s) <> : tensor<1x3xi8>, tensor<3x3xi8>, tensor<3xi32>, tensor<1xi32> -> tensor<1x3xi8>
-  %w = qnn.constant named "depthwise" dense<0> : tensor<1x1x1x3xi8>
-  %i = qnn.reshape %v : tensor<1x3xi8> -> tensor<1x1x1x3xi8>
-  %m3 = qnn.constant dense<1073741824> : tensor<3xi32>
-  %d = qnn.depthwise_conv2d %i, %w, %b requant(%m3, %b) <> window <> : tensor<1x1x1x3xi8>, tensor<1x1x1x3xi8>, tensor<3xi32>, tensor<3xi32> -> tensor<1x1x1x3xi8>
-  %c = qnn.constant named "both" dense<0> : tensor<3x1x1x3xi8>
-  %e = qnn.conv2d %d, %c, %b requant(%m3, %b) <> window <> : tensor<1x1x1x3xi8>, tensor<3x1x1x3xi8>, tensor<3xi32>, tensor<3xi32> -> tensor<1x1x1x3xi8>
-  %r = qnn.constant named "rows" dense<0> : tensor<3x3xi8>
-  %two = qnn.concat %e, %e axis 1 : tensor<1x1x1x3xi8>, tensor<1x1x1x3xi8> -> tensor<1x2x1x3xi8>
-  %g = qnn.linear %two, %r, %b requant(%m, %s) <> : tensor<1x2x1x3xi8>, tensor<3x3xi8>, tensor<3xi32>, tensor<1xi32> -> tensor<1x2x1x3xi8>
-  func.return %y : tensor<1x3xi8>
+builtin.module attributes {sparsec.recipe = "wished: csr"} {
+  func.func @main(%x : tensor<1x8x8x16xi8>, %h : tensor<1x64xi8>) -> (tensor<1x8x8x32xi8>, tensor<1x8x8x32xi8>, tensor<1x16xi8>, tensor<1x8x8x16xi8>, tensor<1x8x8x16xi8>, tensor<1x8x8x16xi8>) {
+    %b = qnn.constant dense<1> : tensor<32xi32>
+    %m = qnn.constant dense<1073741824> : tensor<32xi32>
+    %s = qnn.constant dense<-8> : tensor<32xi32>
+    %zeros = qnn.constant named "zeros" dense<0> : tensor<32x1x1x16xi8>
+    %y = qnn.conv2d %x, %zeros, %b requant(%m, %s) <> window <> {layer = "conv.zeros"} : tensor<1x8x8x16xi8>, tensor<32x1x1x16xi8>, tensor<32xi32>, tensor<32xi32> -> tensor<1x8x8x32xi8>
+    %half = qnn.constant named "half" dense<"0x00030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003000300030003"> : tensor<16x64xi8>
+    %hb = qnn.constant dense<1> : tensor<16xi32>
+    %hm = qnn.constant dense<1073741824> : tensor<16xi32>
+    %hs = qnn.constant dense<-8> : tensor<16xi32>
+    %v = qnn.linear %h, %half, %hb requant(%hm, %hs) <> {layer = "head"} : tensor<1x64xi8>, tensor<16x64xi8>, tensor<16xi32>, tensor<16xi32> -> tensor<1x16xi8>
+    %depthwise = qnn.constant named "depthwise" dense<0> : tensor<1x3x3x16xi8>
+    %d = qnn.depthwise_conv2d %x, %depthwise, %hb requant(%hm, %hs) <> window <padding = [1, 1, 1, 1]> {layer = "depthwise"} : tensor<1x8x8x16xi8>, tensor<1x3x3x16xi8>, tensor<16xi32>, tensor<16xi32> -> tensor<1x8x8x16xi8>
+    %wished = qnn.constant named "wished" dense<2> : tensor<16x1x1x16xi8>
+    %w = qnn.conv2d %x, %wished, %hb requant(%hm, %hs) <> window <> {layer = "wished"} : tensor<1x8x8x16xi8>, tensor<16x1x1x16xi8>, tensor<16xi32>, tensor<16xi32> -> tensor<1x8x8x16xi8>
+    %stored = qnn.constant named "stored" dense<3> : tensor<16x1x1x16xi8, #sparse.encoding<delta8>>
+    %t = qnn.conv2d %x, %stored, %hb requant(%hm, %hs) <> window <> {layer = "stored"} : tensor<1x8x8x16xi8>, tensor<16x1x1x16xi8, #sparse.encoding<delta8>>, tensor<16xi32>, tensor<16xi32> -> tensor<1x8x8x16xi8>
+    %ones = qnn.constant named "ones" dense<1> : tensor<32x3x3x16xi8>
+    %z = qnn.conv2d %x, %ones, %b requant(%m, %s) <> window <padding = [1, 1, 1, 1]> {layer = "conv.ones"} : tensor<1x8x8x16xi8>, tensor<32x3x3x16xi8>, tensor<32xi32>, tensor<32xi32> -> tensor<1x8x8x32xi8>
+    func.return %y, %z, %v, %d, %w, %t : tensor<1x8x8x32xi8>, tensor<1x8x8x32xi8>, tensor<1x16xi8>, tensor<1x8x8x16xi8>, tensor<1x8x8x16xi8>, tensor<1x8x8x16xi8>
+  }
 }
 
-// CHECK:      named "sparse" dense<{{.*}}> : tensor<3x4xi8, #sparse.encoding<delta8>>
-// CHECK-NEXT: qnn.linear {{.*}} tensor<3x4xi8, #sparse.encoding<delta8>>
-// CHECK-NEXT: named "half" dense<{{.*}}> : tensor<3x3xi8>
-// CHECK:      named "shared" dense<{{.*}}> : tensor<3x3xi8, #sparse.encoding<delta8>>
-// CHECK-NEXT: qnn.linear {{.*}} tensor<3x3xi8, #sparse.encoding<delta8>>
-// CHECK-NEXT: qnn.linear {{.*}} tensor<3x3xi8, #sparse.encoding<delta8>>
-// A depthwise convolution and several rows have no sparse kernel.
-// CHECK-NEXT: named "depthwise" dense<0> : tensor<1x1x1x3xi8>
-// CHECK:      named "both" dense<0> : tensor<3x1x1x3xi8, #sparse.encoding<delta8>>
-// CHECK:      named "rows" dense<0> : tensor<3x3xi8>
+// Where the choice was made is written down for the report.
+// CHECK:      sparsec.choice = {objective = "latency", layers = [{layer = "conv.zeros", format = "delta8", kernel = "sparsec_convolve_packed_s8", instructions = {{[0-9]+}} : i64, cycles = {{[0-9]+}} : i64},
+// CHECK:      named "zeros" dense<0> : tensor<32x1x1x16xi8, #sparse.encoding<delta8>>
+// CHECK-NEXT: qnn.conv2d {{.*}} tensor<32x1x1x16xi8, #sparse.encoding<delta8>>
+// CHECK:      named "half" {{.*}} : tensor<16x64xi8, #sparse.encoding<block, rows = 4, columns = 1>>
+// CHECK:      named "wished" dense<2> : tensor<16x1x1x16xi8, #sparse.encoding<csr>>
+// CHECK:      named "stored" dense<3> : tensor<16x1x1x16xi8, #sparse.encoding<delta8>>
+// CHECK:      named "ones" dense<1> : tensor<32x3x3x16xi8, #sparse.encoding<delta8>>
 
-// HIGH-NOT:   named "half" {{.*}} #sparse
-// HIGH:       named "depthwise" dense<0> : tensor<1x1x1x3xi8>
+// Without zeros nothing is smaller than dense.
+// FLASH:      objective = "flash"
+// FLASH:      named "zeros" dense<0> : tensor<32x1x1x16xi8, #sparse.encoding<block-rle, size = 1>>
+// FLASH:      named "half" {{.*}} : tensor<16x64xi8, #sparse.encoding<block, rows = 16, columns = 1>>
+// FLASH:      named "ones" dense<1> : tensor<32x3x3x16xi8>
 
-// DELTA8:     named "half" dense<{{.*}}> : tensor<3x3xi8, #sparse.encoding<delta8>>
-// DELTA8:     named "depthwise" dense<0> : tensor<1x1x1x3xi8>
+// What saves a fifth of the cycles and doubles the bytes is not balanced.
+// BALANCED:   objective = "balanced"
+// BALANCED:   named "zeros" dense<0> : tensor<32x1x1x16xi8, #sparse.encoding<
+// BALANCED:   named "ones" dense<1> : tensor<32x3x3x16xi8>
 
+// Helium multiplies 16 weights at once, zeros too.
+// M55:        named "half" {{.*}} : tensor<16x64xi8>
+// M55:        named "ones" dense<1> : tensor<32x3x3x16xi8>
 
-// On Helium the dense kernel of a linear layer is faster whatever the zeros; a convolution is not.
-// M55-NOT:    named "sparse" {{.*}} #sparse
-// M55:        named "both" dense<0> : tensor<3x1x1x3xi8, #sparse.encoding<delta8>>
+// BUDGET:     objective = "latency", flash = 8000 : i64
+// BUDGET:     named "ones" dense<1> : tensor<32x3x3x16xi8>
 
-// TARGET:     unknown target 'z80', choose one of: cortex-m0plus
+// The packed kernel wants more scratch memory than the dense one.
+// RAM:        objective = "latency", ram = 9000 : i64
+// RAM:        named "ones" dense<1> : tensor<32x3x3x16xi8>
+
+// DENSE:      named "zeros" dense<0> : tensor<32x1x1x16xi8>
+// DENSE:      named "wished" dense<2> : tensor<16x1x1x16xi8, #sparse.encoding<csr>>
+// DENSE:      named "stored" dense<3> : tensor<16x1x1x16xi8, #sparse.encoding<delta8>>
+
+// WISHES:     named "zeros" dense<0> : tensor<32x1x1x16xi8, #sparse.encoding<bitmap>>
+// WISHES:     named "half" {{.*}} : tensor<16x64xi8, #sparse.encoding<block, rows = 4, columns = 1>>
+// WISHES:     named "depthwise" dense<0> : tensor<1x3x3x16xi8>
+// WISHES:     named "wished" dense<2> : tensor<16x1x1x16xi8, #sparse.encoding<csr>>
+// WISHES:     named "ones" dense<1> : tensor<32x3x3x16xi8>

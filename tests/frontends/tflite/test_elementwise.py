@@ -54,7 +54,7 @@ def on_two(name: str, operand: str, seed: int, swapped: bool = False) -> Spec:
         TensorSpec("y", shape, [s_out], zero_points[2]),
     ]
     kind = OPTIONS.get(name, "")
-    options = {"FusedActivationFunction": int(rng.integers(0, 3))} if kind else {}
+    options = {"FusedActivationFunction": int(rng.integers(0, 4))} if kind else {}
     order = [1, 0] if swapped else [0, 1]
     return tensors, OperatorSpec(name, order, [2], kind, options)
 

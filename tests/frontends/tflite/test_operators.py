@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+from sparsec.frontends.errors import FrontendError
 from sparsec.frontends.tflite import import_tflite
 from sparsec.frontends.tflite.model import Array
 from sparsec.interpreters.run import interpret
@@ -139,8 +140,8 @@ def pool(rng: np.random.Generator, name: str) -> Spec:
     return tensors, OperatorSpec(name, [0], [1], "Pool2DOptions", options)
 
 
-def mean(rng: np.random.Generator) -> Spec:
-    height, width, channels = (int(n) for n in rng.integers(1, 12, 3))
+def mean(rng: np.random.Generator, size: tuple[int, int, int] | None = None) -> Spec:
+    height, width, channels = size or (int(n) for n in rng.integers(1, 12, 3))
     keep = bool(rng.integers(0, 2))
     axes = np.array([[1, 2], [2, 1], [-3, -2]][int(rng.integers(0, 3))], np.int32)
     shape = (1, 1, 1, channels) if keep else (1, channels)
@@ -295,6 +296,27 @@ def test_the_multiplier_of_a_fully_connected_layer_is_a_product_of_doubles() -> 
     ]
     operator = OperatorSpec("FULLY_CONNECTED", [0, 1, 2], [3], "FullyConnectedOptions", {})
     assert differing_bytes(write(tensors, [operator]), 1) == 0
+
+
+@pytest.mark.parametrize("size", [(7, 75, 21), (31, 61, 3), (300, 280, 2)])
+def test_a_mean_of_many_pixels(size: tuple[int, int, int]) -> None:
+    for seed in SEEDS:
+        content = side_by_side(mean(np.random.default_rng(seed), size))
+        assert differing_bytes(content, 5) == 0, f"seed {seed}"
+
+
+@pytest.mark.parametrize("axes", [(1,), (3,), (1, 2, 3)])
+def test_a_mean_over_other_axes_is_refused(axes: tuple[int, ...]) -> None:
+    (x, _, y), operator = mean(np.random.default_rng(0))
+    others = TensorSpec("axes", (len(axes),), dtype="INT32", data=np.array(axes, np.int32))
+    with pytest.raises(FrontendError, match="only height and width are supported"):
+        import_tflite(side_by_side(([x, others, y], operator)))
+
+
+def test_a_mean_keeps_its_sum_in_32_bits() -> None:
+    spec = mean(np.random.default_rng(0), (4096, 4096, 1))
+    with pytest.raises(FrontendError, match="more than 8421504 pixels"):
+        import_tflite(side_by_side(spec))
 
 
 def test_relu_n1_to_1_clamps_to_one() -> None:

@@ -192,6 +192,22 @@ func.func @f(%x : tensor<1x4x3x2xi8>, %rows : tensor<3xui16>) {
 
 // -----
 
+func.func @f(%x : tensor<1x4x3x2xi8>) {
+  %y = qnn.mean %x <> : tensor<1x4x3x2xi8> -> tensor<1x1x1x3xi8>
+  func.return
+}
+// CHECK: result must have shape 1x1x1x2, got tensor<1x1x1x3xi8>
+
+// -----
+
+func.func @f(%x : tensor<1x4096x4096x2xi8>) {
+  %y = qnn.mean %x <> : tensor<1x4096x4096x2xi8> -> tensor<1x1x1x2xi8>
+  func.return
+}
+// CHECK: a mean is of 1 to 8421504 pixels, got 16777216
+
+// -----
+
 func.func @f(%x : tensor<1x3x3x2xi8>, %w : tensor<2x3x3x1xi8>, %b : tensor<2xi32>, %m : tensor<2xi32>) {
   %y = qnn.transpose_conv2d %x, %w, %b requant(%m, %m) <> window <strides = [2, 2]> : tensor<1x3x3x2xi8>, tensor<2x3x3x1xi8>, tensor<2xi32>, tensor<2xi32> -> tensor<1x7x7x2xi8>
   func.return

@@ -81,3 +81,13 @@ func.func @movement(%x : tensor<1x4x3x2xi8>) {
 // CHECK-NEXT:    %rows = qnn.constant dense<[0, 0, 3]> : tensor<3xui16>
 // CHECK-NEXT:    %columns = qnn.constant dense<[2, 1]> : tensor<2xui16>
 // CHECK-NEXT:    %resize = qnn.resize_nearest %x, %rows, %columns : tensor<1x4x3x2xi8>, tensor<3xui16>, tensor<2xui16> -> tensor<1x3x2x2xi8>
+
+// -----
+
+func.func @mean(%x : tensor<1x4x3x2xi8>) {
+  %mean = qnn.mean %x <input_zp = 3, multiplier = 1431655765, shift = -3, clamp = [-9, 9]> {layer = "gap"} : tensor<1x4x3x2xi8> -> tensor<1x1x1x2xi8>
+  func.return
+}
+
+// CHECK:       func.func @mean
+// CHECK-NEXT:    %mean = qnn.mean %x <input_zp = 3, multiplier = 1431655765, shift = -3, clamp = [-9, 9]> {layer = "gap"} : tensor<1x4x3x2xi8> -> tensor<1x1x1x2xi8>

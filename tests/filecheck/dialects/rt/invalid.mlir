@@ -104,6 +104,14 @@ func.func @f(%x : memref<1x4x3x2xi8>, %rows : memref<2xui16>, %columns : memref<
 
 // -----
 
+func.func @f(%x : memref<1x4x3x2xi8>, %y : memref<1x2xi8>) {
+  rt.mean_s8 %x <> into %y : memref<1x4x3x2xi8>, memref<1x2xi8>
+  func.return
+}
+// CHECK: result must have shape 1x1x1x2, got memref<1x2xi8>
+
+// -----
+
 func.func @f(%x : memref<1x3x3x2xi8>, %w : memref<4x2x2x2xi8>, %b : memref<4xi32>, %m : memref<4xi32>, %y : memref<1x8x6x4xi8>) {
   rt.transpose_conv_s8 %x, %w, %b requant(%m, %b) <> window <strides = [2, 2]> into %y : memref<1x3x3x2xi8>, memref<4x2x2x2xi8>, memref<4xi32>, memref<4xi32>, memref<4xi32>, memref<1x8x6x4xi8>
   func.return
@@ -185,3 +193,83 @@ func.func @f(%x : memref<1x4x4x2xi8>, %r : memref<9xi32>, %y : memref<1x3x3x3xi8
   func.return
 }
 // CHECK: scratch must have shape 52, got memref<53xi8>
+
+// -----
+
+func.func @f(%x : memref<1x4x4x2xi8>, %r : memref<9xi32>, %y : memref<1x3x3x4xi8>, %s : memref<100xi8>) {
+  rt.depthwise_convolve_delta8 %x, %r <> kernel [2] window <> into %y scratch %s : memref<1x4x4x2xi8>, memref<9xi32>, memref<1x3x3x4xi8>, memref<100xi8>
+  func.return
+}
+// CHECK: kernel must be a height and a width
+
+// -----
+
+func.func @f(%x : memref<1x4x4x2xi8>, %r : memref<9xi32>, %y : memref<1x3x3x3xi8>, %s : memref<100xi8>) {
+  rt.depthwise_convolve_delta8 %x, %r <> kernel [2, 2] window <> into %y scratch %s : memref<1x4x4x2xi8>, memref<9xi32>, memref<1x3x3x3xi8>, memref<100xi8>
+  func.return
+}
+// CHECK: output must have a multiple of 2 channels
+
+// -----
+
+func.func @f(%x : memref<1x4x4x2xi8>, %r : memref<9xi32>, %y : memref<1x2x3x4xi8>, %s : memref<100xi8>) {
+  rt.depthwise_convolve_delta8 %x, %r <> kernel [2, 2] window <> into %y scratch %s : memref<1x4x4x2xi8>, memref<9xi32>, memref<1x2x3x4xi8>, memref<100xi8>
+  func.return
+}
+// CHECK: result must have shape 1x3x3x4, got memref<1x2x3x4xi8>
+
+// -----
+
+func.func @f(%x : memref<1x4x4x2xi8>, %r : memref<3x3xi32>, %y : memref<1x3x3x4xi8>, %s : memref<100xi8>) {
+  rt.depthwise_convolve_delta8 %x, %r <> kernel [2, 2] window <> into %y scratch %s : memref<1x4x4x2xi8>, memref<3x3xi32>, memref<1x3x3x4xi8>, memref<100xi8>
+  func.return
+}
+// CHECK: rows must have one axis
+
+// -----
+
+func.func @f(%x : memref<1x4x4x2xi8>, %r : memref<9xi32>, %y : memref<1x3x3x4xi8>, %s : memref<101xi8>) {
+  rt.depthwise_convolve_delta8 %x, %r <> kernel [2, 2] window <> into %y scratch %s : memref<1x4x4x2xi8>, memref<9xi32>, memref<1x3x3x4xi8>, memref<101xi8>
+  func.return
+}
+// CHECK: scratch must have shape 100, got memref<101xi8>
+
+// -----
+
+func.func @f(%v : memref<6xi8>, %b : memref<3xui8>, %e : memref<8xui8>, %c : memref<3xui16>) {
+  rt.decode_bitmap_s8 %v, %b as <csr> columns 4 into %e, %c : memref<6xi8>, memref<3xui8>, memref<8xui8>, memref<3xui16>
+  func.return
+}
+// CHECK: this operation does not decode csr
+
+// -----
+
+func.func @f(%v : memref<6xi8>, %b : memref<3xui8>, %e : memref<8xui8>, %c : memref<3xui16>) {
+  rt.decode_bitmap_s8 %v, %b as <bitmap> columns 0 into %e, %c : memref<6xi8>, memref<3xui8>, memref<8xui8>, memref<3xui16>
+  func.return
+}
+// CHECK: a sparse format stores a matrix [rows, columns], not a tensor of shape [3, 0]
+
+// -----
+
+func.func @f(%v : memref<6xi8>, %b : memref<3xui8>, %e : memref<8xui8>, %c : memref<3xui16>) {
+  rt.decode_csr_s8 %v, %b, %c as <csr> columns 257 into %e, %c : memref<6xi8>, memref<3xui8>, memref<3xui16>, memref<8xui8>, memref<3xui16>
+  func.return
+}
+// CHECK: coordinates must be a list of uint16
+
+// -----
+
+func.func @f(%v : memref<6xi8>, %b : memref<3xui8>, %e : memref<8xui8>, %c : memref<3xui16>) {
+  rt.decode_row_block_s8 %b, %c as <block, rows = 2, columns = 1> columns 4 into %e, %c : memref<3xui8>, memref<3xui16>, memref<8xui8>, memref<3xui16>
+  func.return
+}
+// CHECK: this operation does not decode block(2x1)
+
+// -----
+
+func.func @f(%v : memref<6xi8>, %b : memref<3xui8>, %e : memref<8xui8>, %c : memref<3xui16>) {
+  rt.decode_bitmap_s8 %v, %b as <bitmap> columns 4 into %b, %c : memref<6xi8>, memref<3xui8>, memref<3xui8>, memref<3xui16>
+  func.return
+}
+// CHECK: delta8_entries must hold pairs of a step and a value

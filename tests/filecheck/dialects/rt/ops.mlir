@@ -62,6 +62,16 @@ func.func @movement(%x : memref<1x4x3x2xi8>, %y : memref<1x2x3x1xi8>, %rows : me
 
 // -----
 
+func.func @mean(%x : memref<1x4x3x2xi8>, %y : memref<1x1x1x2xi8>) {
+  rt.mean_s8 %x <input_zp = 3, multiplier = 1431655765, shift = -3> into %y : memref<1x4x3x2xi8>, memref<1x1x1x2xi8>
+  func.return
+}
+
+// CHECK:      func.func @mean
+// CHECK-NEXT: rt.mean_s8 %x <input_zp = 3, multiplier = 1431655765, shift = -3> into %y : memref<1x4x3x2xi8>, memref<1x1x1x2xi8>
+
+// -----
+
 func.func @transposed(%x : memref<1x3x3x2xi8>, %w : memref<4x2x2x2xi8>, %b : memref<4xi32>, %y : memref<1x6x6x4xi8>) {
   rt.transpose_conv_s8 %x, %w, %b requant(%b, %b) <input_zp = 3> window <strides = [2, 2]> into %y : memref<1x3x3x2xi8>, memref<4x2x2x2xi8>, memref<4xi32>, memref<4xi32>, memref<4xi32>, memref<1x6x6x4xi8>
   func.return
@@ -77,6 +87,7 @@ func.func @sparse_fully_connected(%x : memref<1x5xi8>, %r : memref<2x3xi32>, %r4
   rt.fully_connected_1x4_s8 %x, %r, %p, %w <clamp = [0, 127]> into %y : memref<1x5xi8>, memref<2x3xi32>, memref<3xui8>, memref<6xi32>, memref<1x2xi8>
   rt.fully_connected_4x1_s8 %x, %r4, %w saturating <> into %y : memref<1x5xi8>, memref<4x3xi32>, memref<6xi32>, memref<1x2xi8>
   rt.fully_connected_4x1_w16_s8 %x, %r4, %w <> into %y : memref<1x5xi8>, memref<4x3xi32>, memref<6xi32>, memref<1x2xi8>
+  rt.fully_connected_dense_s8 %x, %r4, %w saturating <> into %y : memref<1x5xi8>, memref<4x3xi32>, memref<6xi32>, memref<1x2xi8>
   func.return
 }
 
@@ -85,6 +96,7 @@ func.func @sparse_fully_connected(%x : memref<1x5xi8>, %r : memref<2x3xi32>, %r4
 // CHECK-NEXT: rt.fully_connected_1x4_s8 %x, %r, %p, %w <clamp = [0, 127]> into %y : memref<1x5xi8>, memref<2x3xi32>, memref<3xui8>, memref<6xi32>, memref<1x2xi8>
 // CHECK-NEXT: rt.fully_connected_4x1_s8 %x, %r4, %w saturating <> into %y : memref<1x5xi8>, memref<4x3xi32>, memref<6xi32>, memref<1x2xi8>
 // CHECK-NEXT: rt.fully_connected_4x1_w16_s8 %x, %r4, %w <> into %y : memref<1x5xi8>, memref<4x3xi32>, memref<6xi32>, memref<1x2xi8>
+// CHECK-NEXT: rt.fully_connected_dense_s8 %x, %r4, %w saturating <> into %y : memref<1x5xi8>, memref<4x3xi32>, memref<6xi32>, memref<1x2xi8>
 
 // -----
 
@@ -95,3 +107,39 @@ func.func @packed(%x : memref<1x4x5x2xi8>, %r : memref<9xi32>, %y : memref<1x2x4
 
 // CHECK:      func.func @packed
 // CHECK-NEXT: rt.convolve_packed_s8 %x, %r <input_zp = 3> kernel [2, 2] window <strides = [2, 1]> into %y scratch %s {layer = "conv"} : memref<1x4x5x2xi8>, memref<9xi32>, memref<1x2x4x3xi8>, memref<52xi8>
+
+// -----
+
+func.func @depthwise(%x : memref<1x4x5x2xi8>, %r : memref<9xi32>, %y : memref<1x2x4x4xi8>, %s : memref<72xi8>) {
+  rt.depthwise_convolve_delta8 %x, %r <input_zp = 3> kernel [2, 2] window <strides = [2, 1]> into %y scratch %s {layer = "dw"} : memref<1x4x5x2xi8>, memref<9xi32>, memref<1x2x4x4xi8>, memref<72xi8>
+  func.return
+}
+
+// CHECK:      func.func @depthwise
+// CHECK-NEXT: rt.depthwise_convolve_delta8 %x, %r <input_zp = 3> kernel [2, 2] window <strides = [2, 1]> into %y scratch %s {layer = "dw"} : memref<1x4x5x2xi8>, memref<9xi32>, memref<1x2x4x4xi8>, memref<72xi8>
+
+// -----
+
+func.func @decoders(%v : memref<6xi8>, %o : memref<3xi16>, %b : memref<3xui8>, %b16 : memref<16xui8>, %w : memref<3xui16>, %p : memref<4xui16>, %wide : memref<4xui32>, %n : memref<1xui32>, %e : memref<8xui8>, %c : memref<3xui16>) {
+  rt.decode_delta4_s8 %v, %b, %w as <delta4> columns 4 into %e, %c {layer = "conv"} : memref<6xi8>, memref<3xui8>, memref<3xui16>, memref<8xui8>, memref<3xui16>
+  rt.decode_bitmap_s8 %v, %b as <bitmap> columns 4 into %e, %c : memref<6xi8>, memref<3xui8>, memref<8xui8>, memref<3xui16>
+  rt.decode_csr_s8 %v, %b, %p as <csr> columns 4 into %e, %c : memref<6xi8>, memref<3xui8>, memref<4xui16>, memref<8xui8>, memref<3xui16>
+  rt.decode_csr_s8 %v, %w, %wide as <csr> columns 65536 into %e, %c : memref<6xi8>, memref<3xui16>, memref<4xui32>, memref<8xui8>, memref<3xui16>
+  rt.decode_nm_s8 %v, %b as <nm, n = 2, m = 4> columns 4 into %e, %c : memref<6xi8>, memref<3xui8>, memref<8xui8>, memref<3xui16>
+  rt.decode_row_block_s8 %b, %w as <block, rows = 1, columns = 2> columns 4 into %e, %c : memref<3xui8>, memref<3xui16>, memref<8xui8>, memref<3xui16>
+  rt.decode_block_s8 %v, %b, %w as <block, rows = 2, columns = 1> columns 4 into %e, %c : memref<6xi8>, memref<3xui8>, memref<3xui16>, memref<8xui8>, memref<3xui16>
+  rt.decode_dcsr_s8 %v, %o, %b16, %v, %b, %w, %n as <dcsr> columns 4 into %e, %c : memref<6xi8>, memref<3xi16>, memref<16xui8>, memref<6xi8>, memref<3xui8>, memref<3xui16>, memref<1xui32>, memref<8xui8>, memref<3xui16>
+  rt.decode_block_rle_s8 %v as <block-rle, size = 2> columns 4 into %e, %c : memref<6xi8>, memref<8xui8>, memref<3xui16>
+  func.return
+}
+
+// CHECK:      func.func @decoders
+// CHECK-NEXT: rt.decode_delta4_s8 %v, %b, %w as <delta4> columns 4 into %e, %c {layer = "conv"} : memref<6xi8>, memref<3xui8>, memref<3xui16>, memref<8xui8>, memref<3xui16>
+// CHECK-NEXT: rt.decode_bitmap_s8 %v, %b as <bitmap> columns 4 into %e, %c : memref<6xi8>, memref<3xui8>, memref<8xui8>, memref<3xui16>
+// CHECK-NEXT: rt.decode_csr_s8 %v, %b, %p as <csr> columns 4 into %e, %c : memref<6xi8>, memref<3xui8>, memref<4xui16>, memref<8xui8>, memref<3xui16>
+// CHECK-NEXT: rt.decode_csr_s8 %v, %w, %wide as <csr> columns 65536 into %e, %c : memref<6xi8>, memref<3xui16>, memref<4xui32>, memref<8xui8>, memref<3xui16>
+// CHECK-NEXT: rt.decode_nm_s8 %v, %b as <nm, n = 2, m = 4> columns 4 into %e, %c : memref<6xi8>, memref<3xui8>, memref<8xui8>, memref<3xui16>
+// CHECK-NEXT: rt.decode_row_block_s8 %b, %w as <block, rows = 1, columns = 2> columns 4 into %e, %c : memref<3xui8>, memref<3xui16>, memref<8xui8>, memref<3xui16>
+// CHECK-NEXT: rt.decode_block_s8 %v, %b, %w as <block, rows = 2, columns = 1> columns 4 into %e, %c : memref<6xi8>, memref<3xui8>, memref<3xui16>, memref<8xui8>, memref<3xui16>
+// CHECK-NEXT: rt.decode_dcsr_s8 %v, %o, %b16, %v, %b, %w, %n as <dcsr> columns 4 into %e, %c : memref<6xi8>, memref<3xi16>, memref<16xui8>, memref<6xi8>, memref<3xui8>, memref<3xui16>, memref<1xui32>, memref<8xui8>, memref<3xui16>
+// CHECK-NEXT: rt.decode_block_rle_s8 %v as <block-rle, size = 2> columns 4 into %e, %c : memref<6xi8>, memref<8xui8>, memref<3xui16>

@@ -1,0 +1,242 @@
+"""The layers that the cost model is fitted to: every path of every kernel, every remainder of its loops.
+
+No layer of the held-out test (tests/targets/test_cost.py) is one of them.
+"""
+
+from collections.abc import Iterator
+
+from benchmarks._layer_calls import Case
+from sparsec.formats import Bitmap, Block, BlockRle, Csr, Dcsr, Delta4, Nm, SparseFormat
+from sparsec.targets.workload import LayerKind, Workload
+
+POINTS = (
+    *((10, 10, 32, 48), (7, 7, 64, 64), (1, 1, 96, 40), (5, 3, 20, 24), (4, 4, 128, 33)),
+    *((12, 6, 16, 16), (9, 5, 7, 12), (3, 2, 50, 21), (13, 1, 72, 80), (2, 2, 200, 64)),
+    *((6, 10, 8, 32), (1, 6, 36, 20), (11, 7, 40, 10), (1, 2, 18, 9), (3, 5, 144, 26)),
+)
+"""Height, width, inputs, outputs of 1x1 convolutions."""
+
+STRIDED_POINTS = ((12, 12, 16, 32), (9, 7, 24, 17), (5, 5, 64, 20), (10, 6, 42, 12))
+
+WINDOWS = (
+    *((8, 8, 16, 16, 3, 3, 1), (7, 5, 32, 12, 3, 3, 1), (12, 10, 3, 8, 3, 3, 1)),
+    *((6, 6, 24, 17, 3, 3, 1), (9, 9, 1, 16, 3, 3, 1), (5, 5, 40, 24, 3, 3, 1)),
+    *((10, 4, 12, 10, 3, 3, 1), (4, 13, 7, 6, 3, 3, 1), (3, 3, 80, 32, 3, 3, 1)),
+    *((16, 16, 3, 8, 3, 3, 2), (9, 9, 16, 24, 3, 3, 2), (12, 12, 8, 16, 3, 3, 2)),
+    *((11, 9, 20, 20, 3, 3, 2), (6, 14, 36, 9, 3, 3, 2), (20, 9, 1, 24, 8, 4, 2)),
+    *((8, 8, 4, 8, 5, 5, 1), (9, 7, 10, 12, 5, 3, 1), (10, 10, 6, 16, 5, 5, 2)),
+    *((6, 7, 3, 9, 3, 3, 1), (5, 5, 13, 15, 3, 3, 1), (9, 5, 5, 7, 5, 3, 2)),
+    *((6, 8, 8, 14, 1, 3, 1), (8, 6, 16, 11, 3, 1, 1), (2, 16, 28, 16, 1, 5, 1)),
+)
+"""Height, width, inputs, outputs, kernel and stride of convolutions padded to keep the size over the stride."""
+
+ROWS = (
+    *(
+        (16, 8, 12, 3, 1),
+        (20, 16, 10, 5, 1),
+        (24, 4, 16, 3, 2),
+        (15, 32, 9, 7, 1),
+        (9, 20, 24, 3, 1),
+    ),
+    *(
+        (5, 40, 16, 3, 1),
+        (31, 12, 6, 9, 1),
+        (12, 24, 31, 2, 2),
+        (18, 10, 18, 4, 2),
+        (7, 64, 8, 5, 1),
+    ),
+    *((40, 1, 11, 8, 4), (6, 52, 20, 3, 1)),
+)
+"""Width, inputs, outputs, kernel, stride of convolutions of one row of pixels."""
+
+VALID_WINDOWS = (
+    (8, 8, 16, 24, 2, 2, 2),
+    (10, 9, 8, 12, 3, 3, 1),
+    (7, 7, 5, 16, 3, 3, 1),
+    (9, 9, 12, 8, 5, 5, 2),
+)
+"""The same without padding."""
+
+DEPTHWISE = (
+    *(
+        (8, 8, 16, 3, 3, 1, 1),
+        (7, 5, 24, 3, 3, 1, 1),
+        (12, 12, 8, 3, 3, 2, 1),
+        (9, 9, 13, 3, 3, 1, 1),
+    ),
+    *(
+        (5, 5, 64, 3, 3, 1, 1),
+        (6, 6, 130, 3, 3, 1, 1),
+        (4, 4, 3, 3, 3, 1, 1),
+        (10, 6, 36, 3, 3, 2, 1),
+    ),
+    *(
+        (11, 4, 18, 3, 3, 1, 1),
+        (3, 3, 100, 3, 3, 1, 1),
+        (2, 9, 7, 3, 3, 1, 1),
+        (3, 2, 250, 3, 3, 1, 1),
+    ),
+    *(
+        (8, 8, 16, 5, 5, 1, 1),
+        (7, 6, 10, 5, 5, 1, 1),
+        (9, 9, 24, 5, 5, 2, 1),
+        (10, 4, 12, 10, 4, 1, 1),
+    ),
+    *(
+        (6, 6, 40, 2, 2, 2, 1),
+        (12, 3, 9, 5, 1, 1, 1),
+        (5, 8, 31, 1, 7, 1, 1),
+        (5, 5, 60, 3, 5, 1, 1),
+    ),
+    *(
+        (4, 4, 126, 4, 4, 1, 1),
+        (8, 7, 6, 4, 3, 1, 1),
+        (6, 9, 20, 5, 3, 1, 1),
+        (4, 12, 15, 3, 5, 2, 1),
+    ),
+    *(
+        (9, 3, 44, 7, 7, 1, 1),
+        (12, 12, 5, 4, 4, 3, 1),
+        (1, 20, 28, 1, 9, 1, 1),
+        (3, 3, 140, 5, 5, 1, 1),
+    ),
+    *((13, 5, 11, 6, 2, 1, 1), (7, 7, 33, 1, 1, 1, 1)),
+    *((6, 6, 3, 3, 3, 1, 8), (8, 8, 1, 3, 3, 1, 16), (10, 6, 2, 5, 5, 2, 4), (5, 5, 6, 3, 3, 1, 4)),
+    *(
+        (20, 9, 1, 8, 4, 2, 24),
+        (7, 9, 1, 2, 5, 1, 12),
+        (12, 4, 3, 1, 1, 1, 4),
+        (9, 3, 1, 4, 6, 1, 20),
+    ),
+    *((6, 6, 4, 3, 3, 1, 2), (8, 8, 1, 3, 3, 1, 6), (9, 5, 3, 5, 5, 1, 3), (7, 7, 5, 3, 3, 2, 2)),
+    *(
+        (10, 10, 1, 2, 2, 2, 9),
+        (6, 5, 7, 1, 3, 1, 2),
+        (5, 9, 1, 6, 5, 1, 10),
+        (4, 4, 20, 3, 3, 1, 2),
+    ),
+    *(
+        (1, 1, 40, 3, 3, 1, 1),
+        (2, 1, 36, 3, 3, 1, 1),
+        (1, 1, 90, 5, 5, 1, 1),
+        (2, 2, 64, 3, 3, 2, 1),
+        (1, 2, 52, 5, 5, 1, 1),
+    ),
+)
+"""Height, width, inputs, kernel, stride and outputs of each input; padded to keep the size over the stride."""
+
+FULLY_CONNECTED = (
+    *((72, 10), (136, 120), (224, 40), (16, 3), (100, 33), (37, 7), (600, 30), (300, 64)),
+    *((90, 25), (512, 51), (1000, 20), (23, 90), (192, 12), (411, 18), (160, 86)),
+)
+"""Inputs, outputs."""
+
+SPARSITIES = (0.3, 0.8, 0.93, 0.6)
+"""Shares of zeros, one shape after the other."""
+
+SPARSITIES_DEPTHWISE = (0.0, 0.5, 0.9, 0.2, 0.75)
+"""The same of depthwise convolutions, whose sparse kernel is the faster one without zeros too."""
+
+DENSE_LINEAR = (
+    "arm_fully_connected_s8",
+    "sparsec_fully_connected_per_channel_s8",
+    "sparsec_fully_connected_dense_s8",
+)
+
+LISTS: dict[str, SparseFormat | None] = {
+    "table": None,
+    "1x4": Block(1, 4),
+    "4x1": Block(4, 1),
+    "4x1_w16": Block(4, 1),
+    "delta8": None,
+}
+"""The format of each fully connected kernel, None for one of single weights."""
+
+DECODERS: dict[str, tuple[SparseFormat, ...]] = {
+    "delta4": (Delta4(),),
+    "bitmap": (Bitmap(),),
+    "csr": (Csr(),),
+    "nm": (Nm(2, 4), Nm(1, 4), Nm(1, 8), Nm(1, 16), Nm(3, 8)),
+    "row_block": (Block(1, 4), Block(1, 16), Block(1, 7)),
+    "block": (Block(4, 1), Block(16, 1), Block(4, 4), Block(64, 32), Block(3, 5)),
+    "dcsr": (Dcsr(),),
+    "block_rle": (BlockRle(1), BlockRle(2), BlockRle(4), BlockRle(5)),
+}
+"""The formats that each decoder reads, one shape after the other."""
+
+
+def padded(
+    layer: LayerKind,
+    image: tuple[int, int, int],
+    kernel: tuple[int, int],
+    stride: int,
+    channels: int,
+) -> Workload:
+    """A layer whose outputs are as many pixels as its inputs, over the stride."""
+    height, width, _ = image
+    outputs = (-(-height // stride), -(-width // stride), channels)
+    return Workload(layer, image, kernel, (stride, stride), outputs)
+
+
+def convolutions() -> Iterator[Workload]:
+    """All convolutions."""
+    for height, width, inputs, outputs in POINTS:
+        yield padded("convolution", (height, width, inputs), (1, 1), 1, outputs)
+    for height, width, inputs, outputs in STRIDED_POINTS:
+        yield padded("convolution", (height, width, inputs), (1, 1), 2, outputs)
+    for height, width, inputs, outputs, kernel_h, kernel_w, stride in WINDOWS:
+        image, kernel = (height, width, inputs), (kernel_h, kernel_w)
+        yield padded("convolution", image, kernel, stride, outputs)
+    for width, inputs, outputs, kernel_w, stride in ROWS:
+        yield padded("convolution", (1, width, inputs), (1, kernel_w), stride, outputs)
+    for height, width, inputs, outputs, kernel_h, kernel_w, stride in VALID_WINDOWS:
+        pixels = ((height - kernel_h) // stride + 1, (width - kernel_w) // stride + 1, outputs)
+        image, kernel = (height, width, inputs), (kernel_h, kernel_w)
+        yield Workload("convolution", image, kernel, (stride, stride), pixels)
+
+
+def depthwise() -> Iterator[Workload]:
+    """All depthwise convolutions."""
+    for height, width, inputs, kernel_h, kernel_w, stride, multiplier in DEPTHWISE:
+        image, kernel = (height, width, inputs), (kernel_h, kernel_w)
+        yield padded("depthwise", image, kernel, stride, inputs * multiplier)
+
+
+def fully_connected() -> Iterator[Workload]:
+    """All fully connected layers."""
+    for inputs, outputs in FULLY_CONNECTED:
+        yield padded("fully-connected", (1, 1, inputs), (1, 1), 1, outputs)
+
+
+def grid(packed: bool) -> list[Case]:
+    """Every case; the packed convolution's only where the core has it."""
+    cases = [Case("arm_convolve_wrapper_s8", work) for work in convolutions()]
+    cases += [Case("arm_depthwise_conv_wrapper_s8", work) for work in depthwise()]
+    cases += [Case(kernel, work) for work in fully_connected() for kernel in DENSE_LINEAR]
+    for i, work in enumerate(convolutions()):
+        cases += sparse_convolutions(work, SPARSITIES[i % len(SPARSITIES)], packed)
+    for i, work in enumerate(depthwise()):
+        sparsity = SPARSITIES_DEPTHWISE[i % len(SPARSITIES_DEPTHWISE)]
+        cases.append(Case("sparsec_depthwise_convolve_delta8_s8", work, sparsity))
+    for i, work in enumerate(fully_connected()):
+        cases += sparse_linear(work, SPARSITIES[i % len(SPARSITIES)], i)
+    return cases
+
+
+def sparse_convolutions(work: Workload, sparsity: float, packed: bool) -> Iterator[Case]:
+    """A convolution by every sparse kernel."""
+    yield Case("sparsec_convolve_delta8_s8", work, sparsity)
+    if packed:
+        yield Case("sparsec_convolve_packed_s8", work, sparsity)
+        if work.taps == 1:
+            yield Case("sparsec_convolve_packed_s8", work, sparsity, Block(1, 4))
+
+
+def sparse_linear(work: Workload, sparsity: float, number: int) -> Iterator[Case]:
+    """A fully connected layer by every sparse kernel, and its weights by every decoder, of its formats by turns."""
+    for kernel, encoding in LISTS.items():
+        yield Case(f"sparsec_fully_connected_{kernel}_s8", work, sparsity, encoding)
+    for decoder, encodings in DECODERS.items():
+        for turn in range(0, len(encodings), 2):
+            encoding = encodings[(number + turn) % len(encodings)]
+            yield Case(f"sparsec_decode_{decoder}_s8", work, sparsity, encoding)

@@ -1,0 +1,123 @@
+"""Whole networks with small weights set to zero: sparsec's C next to plain CMSIS-NN calls of the same weights.
+
+DS-CNN, ResNet8 and MobileNetV1-0.25 of MLPerf Tiny. Of each convolution and linear layer the share of weights with the
+least magnitude goes; depthwise layers and biases stay. That says what the sparsity is worth, not what it costs in
+accuracy.
+"""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.rewriter import InsertPoint, Rewriter
+
+from benchmarks._plain_cmsis import write_plain_project
+from benchmarks._results import step
+from benchmarks.lossless import FILES, Array, inputs_of, models
+from sparsec.frontends import load
+from sparsec.interpreters.run import interpret
+from sparsec.ir import qnn
+from sparsec.ir.constant import constant_array
+from sparsec.run.profile.profile import Cost, profile_project
+from sparsec.tools.compilation import compile_model
+from sparsec.tools.emission import cmsis_nn_directory, project_files, write_files
+from sparsec.tools.printing import module_text
+from sparsec.tools.sparsec import parser
+
+NETWORKS = {"kws": "DS-CNN", "ic": "ResNet8", "vww": "MobileNetV1-0.25"}
+SPARSITIES = (50, 75, 90)
+CORES = ("cortex-m4", "cortex-m7")
+
+
+@dataclass(frozen=True)
+class NetworkRow:
+    """One network on one core; `flash` are the bytes of code, constants and kernels."""
+
+    network: str
+    sparsity: int
+    core: str
+    plain: Cost
+    ours: Cost
+    plain_flash: int
+    flash: int
+
+    @property
+    def ratio(self) -> float:
+        """How many times fewer instructions ours takes."""
+        return self.plain.instructions / self.ours.instructions
+
+    @property
+    def cycle_ratio(self) -> float:
+        """How many times fewer cycles ours is estimated to take."""
+        return self.plain.cycles / self.ours.cycles
+
+
+def network_rows() -> list[NetworkRow]:
+    """Every network, sparsity and core. AssertionError when a byte differs; UserError without the files."""
+    return [
+        measure(name, sparsity, core)
+        for name in NETWORKS
+        for sparsity in SPARSITIES
+        for core in CORES
+    ]
+
+
+def pruned(weights: Array, sparsity: int) -> Array:
+    """`weights` with at least `sparsity` percent zeros, those of the least magnitude."""
+    magnitude = np.abs(weights.astype(np.int32)).reshape(-1)
+    result: Array = weights.reshape(-1).copy()
+    result[np.argsort(magnitude, kind="stable")[: weights.size * sparsity // 100]] = 0
+    return result.reshape(weights.shape)
+
+
+def prune(module: ModuleOp, sparsity: int) -> None:
+    """Prune the layers of a network at `qnn`, one by one."""
+    layers = [op for op in module.walk() if isinstance(op, qnn.Conv2dOp | qnn.LinearOp)]
+    for layer in layers:
+        weights = constant_array(layer.weights)
+        constant = layer.weights.owner
+        assert weights is not None and isinstance(constant, qnn.ConstantOp)
+        new = qnn.ConstantOp(pruned(weights, sparsity), constant.name_in_model)
+        Rewriter.insert_op(new, InsertPoint.before(constant))
+        layer.weights.replace_all_uses_with(new.result)
+
+
+def measure(name: str, sparsity: int, core: str) -> NetworkRow:
+    """Prune, compile, run both programs and compare all bytes."""
+    step(f"{NETWORKS[name]} with {sparsity} % zeros on {core}")
+    module = load(models() / FILES[name]).module
+    prune(module, sparsity)
+    with tempfile.TemporaryDirectory(prefix="sparsec-") as folder:
+        text = Path(folder, f"{name}.mlir")
+        text.write_text(module_text(module), encoding="utf-8")
+        args = parser().parse_args([str(text), f"--target={core}"])
+        compilation = compile_model(args, "c")
+        assert compilation.quantized is not None
+        inputs = inputs_of(compilation)
+        (expected,) = interpret(compilation.quantized, [inputs])
+        ours, plain = Path(folder, compilation.name), Path(folder, "plain")
+        write_files(project_files(args, compilation), ours)
+        write_plain_project(module, plain)
+        found = [
+            profile_project(
+                project,
+                core,
+                [inputs.reshape(len(inputs), -1)],
+                cmsis_nn=cmsis_nn_directory(args),
+            )
+            for project in (ours, plain)
+        ]
+    for result, _ in found:
+        assert np.array_equal(result.outputs[0], expected.reshape(len(expected), -1)), name
+    (our_result, our_profile), (plain_result, plain_profile) = found
+    return NetworkRow(
+        name,
+        sparsity,
+        core,
+        plain_profile.total,
+        our_profile.total,
+        plain_result.model.flash,
+        our_result.model.flash,
+    )

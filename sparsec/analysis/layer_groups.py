@@ -1,0 +1,176 @@
+"""The layers of a network by the weights that they read, and what ways to store those are left.
+
+The rule: layers that share weights are one choice, and a way that is left out keeps the reason.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation, SSAValue
+
+from sparsec.analysis.candidates import Candidate, Constants, Refusal, candidates, constants_of
+from sparsec.analysis.live_bytes import live_bytes
+from sparsec.formats import COMMON_FORMATS, SparseFormat
+from sparsec.ir import qnn
+from sparsec.ir.constant import DenseConstantOp
+from sparsec.ir.layer import layer_of
+from sparsec.ir.sparse import format_of
+from sparsec.recipe.recipe import DENSE, Recipe, Wish
+from sparsec.targets.cpu import Cpu
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to store weights: a candidate for each layer that reads them."""
+
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def label(self) -> str:
+        """The format as recipes write it."""
+        return self.candidates[0].label
+
+    @property
+    def constants(self) -> Constants:
+        """All arrays in flash."""
+        return {key: size for each in self.candidates for key, size in each.constants.items()}
+
+    @property
+    def measured(self) -> bool:
+        """Whether the cost is known."""
+        return all(candidate.cost is not None for candidate in self.candidates)
+
+    @property
+    def cycles(self) -> int:
+        """Estimated; what is not known counts nothing."""
+        return sum(c.cost.cycles for c in self.candidates if c.cost is not None)
+
+    @property
+    def instructions(self) -> int:
+        """Predicted; what is not known counts nothing."""
+        return sum(c.cost.instructions for c in self.candidates if c.cost is not None)
+
+
+class Group:
+    """Layers that read the same weights. `ways` are those left, dense first; `refused` says why others are not."""
+
+    def __init__(self, ops: Sequence[qnn.WeightedOp], cpu: Cpu, formats: Iterable[SparseFormat]):
+        self.ops = ops
+        self.refused: dict[str, Refusal] = {}
+        self.ways: list[Way] = []
+        self.asked: str | None = None
+        """Who asked for the one way that is left."""
+        formats = tuple(formats)
+        for ways in zip(*(candidates(op, cpu, formats) for op in ops), strict=True):
+            refusals = [way for way in ways if isinstance(way, Refusal)]
+            if refusals:
+                self.refused[ways[0].label] = refusals[0]
+            else:
+                self.ways.append(Way(tuple(way for way in ways if isinstance(way, Candidate))))
+        if format_of(ops[0].weights.type) is not None:
+            self.asked = "stored so already"
+        elif any(use.operation not in ops for use in ops[0].weights.uses):
+            self.leave_out(lambda way: way.label != DENSE, "not only layers read these weights")
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the layers."""
+        return [layer_of(op) for op in self.ops]
+
+    @property
+    def dense(self) -> Way | None:
+        """Dense weights, if that way is left."""
+        return next((way for way in self.ways if way.label == DENSE), None)
+
+    def leave_out(self, condition: Callable[[Way], bool], reason: str) -> None:
+        """The ways for which `condition` holds are none."""
+        for way in [way for way in self.ways if condition(way)]:
+            self.ways.remove(way)
+            self.refused[way.label] = Refusal(way.candidates[0].format, reason)
+
+    def demand(self, wish: Wish, who: str) -> None:
+        """Only the way that `wish` names is left. Raises ValueError, naming the layer, when there is none."""
+        wanted = DENSE if wish.format is None else wish.format.label
+        if wanted not in (way.label for way in self.ways):
+            refusal = self.refused.get(wanted)
+            already = f"its weights are stored as {self.ways[0].label} already" if self.ways else ""
+            raise ValueError(
+                f"layer '{self.names[0]}' cannot be stored as {wanted}, which {who} asks for: "
+                f"{already if refusal is None else refusal.reason}"
+            )
+        self.leave_out(lambda way: way.label != wanted, f"{who} asks for {wanted}")
+        self.asked = f"{who} asks for it"
+
+    def keep_within(self, ram: int, live: Sequence[int]) -> None:
+        """Leave out what needs more than `ram` bytes; `live` are the bytes of activations at each layer.
+
+        Raises ValueError, naming the layer, when nothing is left.
+        """
+
+        def need(way: Way) -> int:
+            return max(a + c.scratch for a, c in zip(live, way.candidates, strict=True))
+
+        if not self.ways:
+            return
+        least = min(self.ways, key=need)
+        for name, bytes, candidate in zip(self.names, live, least.candidates, strict=True):
+            if bytes + candidate.scratch > ram:
+                raise ValueError(
+                    f"layer '{name}' needs {bytes + candidate.scratch} bytes of RAM at least, "
+                    f"{bytes} of activations and {candidate.scratch} of scratch memory: "
+                    f"--ram allows {ram}"
+                )
+        self.leave_out(lambda way: need(way) > ram, f"--ram allows {ram} bytes")
+
+
+def groups_of(module: ModuleOp, cpu: Cpu, recipe: Recipe, weights: Wish | None) -> list[Group]:
+    """The groups of a `qnn` module in the order of their first layers, less what the user did not ask for.
+
+    A wish of `recipe` has to be met; `weights` is for every layer that has a kernel for it and no other wish.
+    Raises ValueError for a wish that cannot be met.
+    """
+    layers: dict[SSAValue, list[qnn.WeightedOp]] = {}
+    for op in module.walk():
+        if isinstance(op, qnn.WeightedOp):
+            layers.setdefault(op.weights, []).append(op)
+    names = [layer_of(op) for ops in layers.values() for op in ops]
+    for wish in recipe.unmatched(names):
+        raise ValueError(f"recipe: no layer is called '{wish.pattern}', known: {', '.join(names)}")
+    wishes = [*recipe.wishes, *([] if weights is None else [weights])]
+    formats = {wish.format for wish in wishes if wish.format is not None}
+    tried = (*COMMON_FORMATS, *sorted(formats - set(COMMON_FORMATS), key=lambda f: f.label))
+    groups = [Group(ops, cpu, tried) for ops in layers.values()]
+    for group in groups:
+        wanted = [wish for name in group.names if (wish := recipe.wish_for(name)) is not None]
+        for wish in wanted:
+            group.demand(wish, f"'{wish.pattern}' of the recipe")
+        if not wanted and weights is not None and group.asked is None:
+            label = DENSE if weights.format is None else weights.format.label
+            refusal = group.refused.get(label)
+            if refusal is None or refusal.has_kernel:
+                group.demand(weights, "--weights")
+            else:
+                group.leave_out(lambda way: way.label != DENSE, f"--weights asks for {label}")
+    return groups
+
+
+def respect_ram(groups: Iterable[Group], ram: int) -> None:
+    """Leave out of `groups` what needs more than `ram` bytes. Raises ValueError when a layer has nothing left."""
+    live: dict[Operation, int] = {}
+    for group in groups:
+        if group.ops[0] not in live:
+            block = group.ops[0].parent_block()
+            assert block is not None
+            live |= live_bytes(block)
+        group.keep_within(ram, [live[op] for op in group.ops])
+
+
+def other_constants(module: ModuleOp) -> Constants:
+    """The arrays that operations other than layers with weights read."""
+    return constants_of(
+        op.array
+        for op in module.walk()
+        if isinstance(op, DenseConstantOp)
+        and any(not isinstance(use.operation, qnn.WeightedOp) for use in op.results[0].uses)
+    )

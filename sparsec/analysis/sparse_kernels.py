@@ -1,0 +1,286 @@
+"""The kernels that read sparse weights: which formats, layers and cores each takes, and what it lays out.
+
+The rule: `KERNELS` is the one table, a row for each way to run a layer, and the first row that takes a layer in a format
+is how the backend lowers it; a test compares kernels, flash and scratch memory with what is lowered.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsec.analysis.weighted_layer import WeightedLayer, layer_values
+from sparsec.formats import COMMON_FORMATS, Block, Delta8, Nm, SparseFormat
+from sparsec.formats.depthwise_rows import pack_depthwise, plane_for
+from sparsec.formats.fc_layouts import (
+    ColumnBlockLayout,
+    FcLayout,
+    RowBlockLayout,
+    RowNumbers,
+    TableLayout,
+)
+from sparsec.formats.packed_rows import pack_rows, slab_for, unpack_rows
+from sparsec.ir import qnn
+from sparsec.ir.rt_decode import decoder_of
+from sparsec.quantization.int8 import fold_input_zero_point
+from sparsec.quantization.window import Window
+from sparsec.targets import scratch
+from sparsec.targets.cpu import VectorUnit
+
+Arrays: TypeAlias = list[NDArray[Any]]
+Kind: TypeAlias = Literal["conv2d", "depthwise_conv2d", "transpose_conv2d", "linear"]
+
+EVERY_UNIT: tuple[VectorUnit, ...] = ("scalar", "dsp", "mve")
+
+
+@dataclass(frozen=True, eq=False)
+class SparseLayer:
+    """A layer with constant weights, and what several kernels need of it."""
+
+    kind: Kind
+    data: WeightedLayer
+
+    @property
+    def matrix(self) -> NDArray[np.int8]:
+        """int8 [rows, columns]: the weights as formats see them."""
+        weights = self.data.weights
+        return np.ascontiguousarray(weights.reshape(len(weights), -1))
+
+    @property
+    def kernel_size(self) -> tuple[int, int]:
+        """(height, width) of the weights."""
+        _, height, width, _ = self.data.weights.shape
+        return height, width
+
+    @property
+    def window(self) -> Window:
+        """How the weights slide."""
+        return self.data.window
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of the output; rows of a linear layer."""
+        height, width, _ = self.data.output_size
+        return height * width
+
+    @cached_property
+    def numbers(self) -> RowNumbers:
+        """Bias, with the input zero point folded in, multiplier and shift. ValueError if int32 is too small for it."""
+        data = self.data
+        bias = fold_input_zero_point(self.matrix, data.bias, data.requant.input_zp)
+        return RowNumbers(bias, data.multiplier, data.shift)
+
+    @cached_property
+    def depthwise_rows(self) -> NDArray[np.int32]:
+        """The stream of the depthwise kernel. ValueError where it has none."""
+        data, numbers = self.data, self.numbers
+        height, width, _ = data.output_size
+        plane = plane_for(self.window, (height, width), self.kernel_size)
+        weights = np.ascontiguousarray(np.moveaxis(data.weights[..., 0], 0, -1))
+        arrays = (weights, numbers.bias, numbers.multiplier, numbers.shift)
+        return pack_depthwise(*arrays, self.window, plane)
+
+    @cached_property
+    def packed_rows(self) -> NDArray[np.int32]:
+        """The stream of the packed kernel. ValueError where it has none."""
+        data, numbers = self.data, self.numbers
+        height, width, _ = data.output_size
+        slab = slab_for(self.window, (height, width), self.kernel_size, data.input_size[2])
+        arrays = (data.weights, numbers.bias, numbers.multiplier, numbers.shift)
+        return pack_rows(*arrays, self.window, slab)
+
+
+def sparse_layer(op: qnn.WeightedOp) -> SparseLayer | None:
+    """`op` as plain data; None if one of its arrays is not constant."""
+    kinds: dict[type[qnn.WeightedOp], Kind] = {
+        qnn.Conv2dOp: "conv2d",
+        qnn.DepthwiseConv2dOp: "depthwise_conv2d",
+        qnn.TransposeConv2dOp: "transpose_conv2d",
+        qnn.LinearOp: "linear",
+    }
+    data = layer_values(op)
+    return None if data is None else SparseLayer(kinds[type(op)], data)
+
+
+@dataclass(frozen=True)
+class SparseKernel:
+    """One way to run a layer.
+
+    `function` is the C function, `units` the cores that have it. `lay_out` gives the arrays in flash, biases and
+    multipliers included, or raises ValueError; `scratch` the bytes of scratch memory; `entries` what is stored of the
+    weights, padding included, which is what the cost depends on. A kernel of `delta8` that `decodes` runs behind a
+    decoder, which writes the weights to scratch memory.
+    """
+
+    function: str
+    units: tuple[VectorUnit, ...]
+    takes: Callable[[SparseFormat, SparseLayer], bool]
+    lay_out: Callable[[SparseFormat, SparseLayer], Arrays]
+    scratch: Callable[[SparseLayer], int]
+    entries: Callable[[SparseFormat, SparseLayer], int]
+    decodes: bool = False
+
+
+def kernel_for(encoding: SparseFormat, layer: SparseLayer, unit: VectorUnit) -> SparseKernel | None:
+    """The kernel that runs `layer` stored as `encoding`, None if there is none."""
+    for kernel in KERNELS:
+        if unit in kernel.units and kernel.takes(encoding, layer):
+            return kernel
+    return None
+
+
+def has_kernel(op: qnn.WeightedOp) -> bool:
+    """Whether some core has a kernel that reads the weights of `op` in a sparse format."""
+    layer = sparse_layer(op)
+    return layer is not None and any(
+        kernel.takes(encoding, layer) for kernel in KERNELS for encoding in COMMON_FORMATS
+    )
+
+
+def decoder_function(encoding: SparseFormat) -> str | None:
+    """The C function that decodes weights stored as `encoding` to `delta8`, None if there is none."""
+    decoder = decoder_of(encoding)
+    return None if decoder is None else decoder.C_FUNCTION
+
+
+def _is_row(layer: SparseLayer) -> bool:
+    return layer.kind == "linear" and layer.pixels == 1
+
+
+def _is_image(layer: SparseLayer) -> bool:
+    return layer.kind == "conv2d" or (layer.kind == "linear" and layer.pixels > 1)
+
+
+def _single_row(wanted: SparseFormat, function: str, layout: FcLayout) -> SparseKernel:
+    """A fully connected kernel of one format, with a layout of its own."""
+
+    def takes(encoding: SparseFormat, layer: SparseLayer) -> bool:
+        if encoding != wanted or not _is_row(layer):
+            return False
+        try:
+            layout.check(layer.matrix.shape)
+        except ValueError:
+            return False
+        return True
+
+    def lay_out(encoding: SparseFormat, layer: SparseLayer) -> Arrays:
+        return list(layout.pack(layer.matrix, layer.numbers).values())
+
+    return SparseKernel(function, EVERY_UNIT, takes, lay_out, lambda layer: 0, _stored_entries)
+
+
+def _stored_entries(encoding: SparseFormat, layer: SparseLayer) -> int:
+    """Weights in stored blocks, or the weights that are not zero."""
+    if not isinstance(encoding, Block):
+        return int(np.count_nonzero(layer.matrix))
+    return encoding.rows * encoding.columns * int(encoding.pack(layer.matrix)["counts"].sum())
+
+
+def _takes_packed(encoding: SparseFormat, layer: SparseLayer) -> bool:
+    by_rows = isinstance(encoding, Delta8 | Nm) or (
+        isinstance(encoding, Block) and encoding.rows == 1
+    )
+    return by_rows and layer.kind in ("conv2d", "linear")
+
+
+def _packed_layout(encoding: SparseFormat, layer: SparseLayer) -> Arrays:
+    encoding.stored_bytes(layer.matrix)  # raises where the format cannot hold the weights
+    return [layer.packed_rows]
+
+
+def _packed_scratch(layer: SparseLayer) -> int:
+    output = (1, *layer.data.output_size)
+    channels = layer.data.input_size[2]
+    return scratch.convolve_packed(layer.window, output, layer.kernel_size, channels)
+
+
+def _packed_entries(encoding: SparseFormat, layer: SparseLayer) -> int:
+    return sum(len(row.entries) for row in unpack_rows(layer.packed_rows))
+
+
+def _components(encoding: SparseFormat, layer: SparseLayer) -> Arrays:
+    numbers = layer.numbers
+    arrays = encoding.pack(layer.matrix).values()
+    return [*arrays, numbers.bias, numbers.multiplier, numbers.shift]
+
+
+def _convolve_delta8_scratch(layer: SparseLayer) -> int:
+    return scratch.convolve_delta8((1, *layer.data.input_size), layer.kernel_size)
+
+
+def _delta8_entries(encoding: SparseFormat, layer: SparseLayer) -> int:
+    return len(Delta8().pack(layer.matrix)["entries"]) // 2
+
+
+def _decoded_bytes(layer: SparseLayer) -> int:
+    return sum(array.nbytes for array in Delta8().pack(layer.matrix).values())
+
+
+def _depthwise_layout(encoding: SparseFormat, layer: SparseLayer) -> Arrays:
+    return [layer.depthwise_rows]
+
+
+def _depthwise_scratch(layer: SparseLayer) -> int:
+    output = (1, *layer.data.output_size)
+    return scratch.depthwise_convolve_delta8(layer.window, output, layer.kernel_size)
+
+
+KERNELS: tuple[SparseKernel, ...] = (
+    _single_row(Delta8(), "sparsec_fully_connected_table_s8", TableLayout()),
+    _single_row(Block(1, 4), "sparsec_fully_connected_1x4_s8", RowBlockLayout()),
+    _single_row(Block(4, 1), "sparsec_fully_connected_4x1_s8", ColumnBlockLayout()),
+    SparseKernel(
+        "sparsec_convolve_packed_s8",
+        ("dsp",),
+        _takes_packed,
+        _packed_layout,
+        _packed_scratch,
+        _packed_entries,
+    ),
+    SparseKernel(
+        "sparsec_convolve_delta8_s8",
+        EVERY_UNIT,
+        lambda encoding, layer: encoding == Delta8() and _is_image(layer),
+        _components,
+        _convolve_delta8_scratch,
+        _delta8_entries,
+    ),
+    SparseKernel(
+        "sparsec_depthwise_convolve_delta8_s8",
+        EVERY_UNIT,
+        lambda encoding, layer: encoding == Delta8() and layer.kind == "depthwise_conv2d",
+        _depthwise_layout,
+        _depthwise_scratch,
+        _stored_entries,
+    ),
+    SparseKernel(
+        "sparsec_fully_connected_delta8_s8",
+        EVERY_UNIT,
+        lambda encoding, layer: encoding == Delta8() and _is_row(layer),
+        _components,
+        lambda layer: 0,
+        _delta8_entries,
+    ),
+    SparseKernel(
+        "sparsec_convolve_delta8_s8",
+        EVERY_UNIT,
+        lambda encoding, layer: decoder_of(encoding) is not None and _is_image(layer),
+        _components,
+        lambda layer: _convolve_delta8_scratch(layer) + _decoded_bytes(layer),
+        _delta8_entries,
+        decodes=True,
+    ),
+    SparseKernel(
+        "sparsec_fully_connected_delta8_s8",
+        EVERY_UNIT,
+        lambda encoding, layer: decoder_of(encoding) is not None and _is_row(layer),
+        _components,
+        _decoded_bytes,
+        _delta8_entries,
+        decodes=True,
+    ),
+)
+"""In the order of preference."""

@@ -1,3 +1,0 @@
-"""Moved to `sparsec.targets.scratch`."""
-
-from sparsec.targets.scratch import *  # noqa: F403

@@ -1,0 +1,99 @@
+"""How often the loops of the sparse depthwise convolution run for a shape and a number of entries.
+
+It follows the C code (runtime/src); the names are the rows of costs.json.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from sparsec.formats.depthwise_rows import MAX_TRIPLES, Plane, plane_for
+from sparsec.quantization.window import Window
+from sparsec.targets.cpu import VectorUnit
+from sparsec.targets.dense_loops import Loops
+from sparsec.targets.sparse_loops import PACKED_STRIP, strips_of
+from sparsec.targets.stored import Stored
+from sparsec.targets.workload import Workload
+
+
+def depthwise_convolve_delta8(unit: VectorUnit, work: Workload, stored: Stored) -> Loops:
+    """`sparsec_depthwise_convolve_delta8_s8`: each input channel is unfolded, then each of its rows walked once per strip.
+
+    `stored.blocks` are the rows that are not empty; 0 stands for as many as random zeros give, as do the triples.
+    """
+    inputs, outputs = work.image[2], work.outputs[2]
+    window = Window(work.strides, work.padding)
+    plane = plane_for(window, work.outputs[:2], work.kernel)
+    zeros = max(0.0, 1 - stored.entries / (outputs * work.taps))
+    empty = outputs - stored.blocks if stored.blocks else round(outputs * zeros**work.taps)
+    unfolded = inputs - round(inputs * (empty / outputs) ** (outputs // inputs))
+    places = np.sort(plane.offsets(window))
+    runs = np.diff(np.flatnonzero(np.diff(places, prepend=-2, append=places[-1] + 2) != 1))
+    triples = min(MAX_TRIPLES, sum(expected_triples(run, 1 - zeros) for run in runs.tolist()))
+    triples = min(round(outputs * triples), stored.entries // 3)
+    strips = Counter(strips_of(plane.line_words))
+    segments = list(segments_of(plane, work))
+    both = [words for words, inside in segments if inside]
+    outside = [words for words, inside in segments if not inside]
+    loops = {
+        "calls": 1,
+        "words cleared": plane.rows * plane.row_words,
+        "lists": plane.rows + plane.strips,
+        "rows": outputs - empty,
+        "empty rows": empty,
+        "empty rows, pixels": empty * work.pixels,
+        "segments unfolded": unfolded * len(segments),
+        "fours unfolded": unfolded * sum(words // 4 for words in both),
+        "words unfolded": unfolded * sum(words % 4 for words in both),
+        "border fours unfolded": unfolded * sum(words // 4 for words in outside),
+        "border words unfolded": unfolded * sum(words % 4 for words in outside),
+    }
+    for words in range(1, PACKED_STRIP + 1):
+        count = plane.lines * strips[words]
+        loops |= {
+            f"strips of {words}, rows": count * (outputs - empty),
+            f"strips of {words}, singles": count * (stored.entries - 3 * triples),
+            f"strips of {words}, triples": count * triples,
+        }
+    return loops
+
+
+def expected_triples(places: int, density: float) -> float:
+    """How many triples a run of places gives from its start on, each place being non-zero with probability `density`."""
+    counts = [0.0] * (places + 4)
+    for left in range(3, places + 1):
+        after = [counts[left - skipped] for skipped in (1, 2, 3)]
+        counts[left] = density**3 * (1 + after[2])
+        counts[left] += sum(density**i * (1 - density) * after[i] for i in range(3))
+    return counts[places]
+
+
+def segments_of(plane: Plane, work: Workload) -> Iterator[tuple[int, bool]]:
+    """The words of each segment, and whether both pixels of its words lie inside the image."""
+    inner, outer = (0, 1) if plane.transposed else (1, 0)
+    words_further = work.outputs[inner] - plane.line_words
+    lines_further = work.outputs[outer] - plane.lines
+    stride, words = work.strides[inner], plane.phase_words
+
+    def first(coordinate: int, shift: int) -> int:
+        return min(max(0, -(-(coordinate - shift) // stride)), words)
+
+    for row in range(plane.rows):
+        line = row - work.padding[outer]
+        inside = 0 <= line < work.image[outer]
+        partner_inside = 0 <= line + lines_further * work.strides[outer] < work.image[outer]
+        for phase in range(plane.row_words // words):
+            shift = phase - work.padding[inner]
+            far = shift + words_further * stride
+            a, a_end = (
+                (first(0, shift), first(work.image[inner], shift)) if inside else (words, words)
+            )
+            b, b_end = (first(0, far), first(work.image[inner], far)) if partner_inside else (0, 0)
+            for start, end, both in (
+                (b, min(a, b_end), False),
+                (a, b_end, True),
+                (max(a, b_end), a_end, False),
+            ):
+                if start < end:
+                    yield end - start, both

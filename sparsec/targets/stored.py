@@ -1,0 +1,64 @@
+"""What is stored of sparse weights, as their cost sees it: counts only."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsec.formats import Bitmap, Block, BlockRle, Csr, Dcsr, Delta4, Delta8, Nm, SparseFormat
+from sparsec.formats.packed_rows import unpack_rows
+
+
+@dataclass(frozen=True)
+class Stored:
+    """`entries`: weights, padding included. `blocks`: what they are stored in, 0 where they are single. `zeros`: the
+    entries among them that are zero."""
+
+    entries: int = 0
+    blocks: int = 0
+    zeros: int = 0
+
+
+def stored_as(encoding: SparseFormat, weights: NDArray[np.int8]) -> Stored:
+    """What a format holds of `weights`, int8 [rows, columns]. Raises ValueError as its `pack` does."""
+    components = encoding.pack(weights)
+    blocks = 0
+    match encoding:
+        case Delta8():
+            entries = len(components["entries"]) // 2
+        case Delta4() | Bitmap() | Csr():
+            entries = len(components["values"])
+        case Nm():
+            entries = len(components["values"])
+            blocks = entries // encoding.n
+        case Block():
+            blocks = int(components["counts"].sum())
+            entries = blocks * encoding.rows * encoding.columns
+        case Dcsr():
+            # A decoder works for each bit mask; groups are as many as entries make.
+            entries, blocks = len(components["values"]), len(components["bitmasks"])
+        case BlockRle():
+            blocks = len(components["stream"]) // (1 + encoding.size)
+            entries = blocks * encoding.size
+        case _:
+            raise ValueError(f"nothing is known of what {encoding.label} stores")
+    return Stored(entries, blocks, max(0, entries - int(np.count_nonzero(weights))))
+
+
+def stored_for_decoder(encoding: SparseFormat, weights: NDArray[np.int8]) -> Stored:
+    """The same as a decoder sees it: of blocks only the rows inside the matrix, each by itself."""
+    stored = stored_as(encoding, weights)
+    if not isinstance(encoding, Block):
+        return stored
+    heights = np.minimum(encoding.rows, len(weights) - np.arange(0, len(weights), encoding.rows))
+    lines = int((encoding.pack(weights)["counts"] * heights).sum())
+    entries = lines * encoding.columns
+    return Stored(entries, lines, entries - int(np.count_nonzero(weights)))
+
+
+def stored_packed(stream: NDArray[np.int32]) -> Stored:
+    """What the stream of `pack_rows` holds."""
+    rows = unpack_rows(stream)
+    entries = sum(len(row.entries) for row in rows)
+    zeros = sum(int(np.count_nonzero(row.entries[:, 1] == 0)) for row in rows)
+    return Stored(entries, sum(len(row.blocks) for row in rows if row.blocks is not None), zeros)

@@ -1,0 +1,256 @@
+"""The choice against trying everything, and its promises against what is compiled."""
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+
+from sparsec.analysis.candidates import Candidate, candidates
+from sparsec.analysis.choice_record import record_of
+from sparsec.analysis.format_choice import Decision, Problem
+from sparsec.analysis.format_goal import MARGIN, OBJECTIVES, Goal, Objective
+from sparsec.analysis.live_bytes import live_bytes
+from sparsec.analysis.memory_plan import busiest_kernel, planned_function
+from sparsec.backends.cortex_m.report import constants_of
+from sparsec.interpreters.signature import main_function
+from sparsec.ir import qnn
+from sparsec.passes.select_sparse_formats import SelectSparseFormatsPass
+from sparsec.recipe import parse_recipe, wish_for_all
+from sparsec.targets.cpu import cpu_named
+from tests.analysis.sparse_networks import Spec, compiled, network
+
+Combination = tuple[Candidate, ...]
+
+specs = st.builds(
+    Spec,
+    st.sampled_from(["conv2d", "linear", "depthwise"]),
+    inputs=st.sampled_from([3, 4, 12, 40]),
+    outputs=st.sampled_from([3, 4, 10]),
+    size=st.sampled_from([1, 3, 6]),
+    kernel=st.sampled_from([1, 3]),
+    keep=st.sampled_from([0.01, 0.1, 0.4, 0.9]),
+    seed=st.integers(0, 1000),
+)
+networks = st.lists(specs, min_size=1, max_size=3, unique_by=lambda spec: spec.seed)
+cores = st.sampled_from(["cortex-m0plus", "cortex-m4", "cortex-m7", "cortex-m55"])
+
+
+def layers_of(module: ModuleOp, target: str) -> list[list[Candidate]]:
+    return [
+        [c for c in candidates(op, cpu_named(target)) if isinstance(c, Candidate)]
+        for op in module.walk()
+        if isinstance(op, qnn.WeightedOp)
+    ]
+
+
+def flash_of(combination: Sequence[Candidate]) -> int:
+    """What is counted; that layers share nothing if dense is what lets it be a sum."""
+    return sum(candidate.bytes for candidate in combination)
+
+
+def cycles_of(combination: Sequence[Candidate]) -> int:
+    return sum(c.cost.cycles for c in combination if c.cost is not None)
+
+
+def surely_faster(candidate: Candidate, dense: Candidate) -> bool:
+    if candidate is dense:
+        return True
+    if candidate.cost is None or dense.cost is None:
+        return False
+    return (
+        candidate.cost.cycles <= (1 - MARGIN) * dense.cost.cycles
+        and candidate.cost.instructions <= (1 - MARGIN) * dense.cost.instructions
+    )
+
+
+def combinations(layers: list[list[Candidate]], objective: Objective) -> Iterator[Combination]:
+    """What may win: under `latency` what is surely faster, under `flash` everything, else what has a cost."""
+    allowed = layers
+    if objective == "latency":
+        allowed = [[c for c in layer if surely_faster(c, layer[0])] for layer in layers]
+    if objective == "balanced":
+        allowed = [[c for c in layer if c is layer[0] or c.cost is not None] for layer in layers]
+    yield from product(*allowed)
+
+
+def winners(decision: Decision) -> list[Candidate]:
+    return [layer.winner for layer in decision.layers]
+
+
+@settings(max_examples=25, deadline=None)
+@given(networks, cores, st.sampled_from(OBJECTIVES))
+def test_it_is_the_best_of_all(specs: list[Spec], target: str, objective: Objective) -> None:
+    module = network(specs)
+    layers = layers_of(module, target)
+    every = list(combinations(layers, objective))
+    decision = Problem(module, cpu_named(target), Goal(objective)).decide()
+    found = winners(decision)
+    assert decision.flash <= flash_of(found)
+    dense = [layer[0] for layer in layers]
+    if objective == "latency":
+        best = min((cycles_of(c), flash_of(c)) for c in every)
+        assert (cycles_of(found), flash_of(found)) == best
+    elif objective == "flash":
+        assert flash_of(found) == min(map(flash_of, every))
+    else:
+
+        def share(combination: Sequence[Candidate]) -> float:
+            flash = flash_of(combination) / flash_of(dense)
+            return flash + cycles_of(combination) / max(cycles_of(dense), 1)
+
+        assert share(found) == pytest.approx(min(map(share, every)))
+    for one, other in zip(found, dense, strict=True):
+        if objective == "latency" and one.cost is not None and other.cost is not None:
+            assert one.cost.cycles <= other.cost.cycles
+            assert one.cost.instructions <= other.cost.instructions
+        if objective == "flash":
+            assert one.bytes <= other.bytes
+
+
+@settings(max_examples=25, deadline=None)
+@given(networks, cores, st.sampled_from(OBJECTIVES), st.floats(0, 1))
+def test_a_budget_of_flash_is_kept_or_refused(
+    specs: list[Spec], target: str, objective: Objective, share: float
+) -> None:
+    """The smallest and the largest are near each other, so that a budget between them matters."""
+    module = network(specs)
+    layers = layers_of(module, target)
+    sizes = [sorted(candidate.bytes for candidate in layer) for layer in layers]
+    least, most = sum(each[0] for each in sizes), sum(each[-1] for each in sizes)
+    budget = round(least - 1 + share * (most - least + 1))
+    problem = Problem(module, cpu_named(target), Goal(objective, flash=budget))
+    if budget < least:
+        with pytest.raises(ValueError, match=rf"--flash allows {budget} .*takes {least}: prune"):
+            problem.decide()
+        return
+    decision = problem.decide()
+    assert decision.flash <= budget
+    fitting = [c for c in combinations(layers, objective) if flash_of(c) <= budget]
+    if fitting and objective == "latency":
+        assert cycles_of(winners(decision)) == min(map(cycles_of, fitting))
+    assert all(point.flash <= budget for point in problem.front())
+
+
+@settings(max_examples=10, deadline=None)
+@given(networks, cores)
+def test_the_front_is_what_nothing_beats(specs: list[Spec], target: str) -> None:
+    module = network(specs)
+    known = [
+        [c for c in layer if c.cost is not None] or layer[:1] for layer in layers_of(module, target)
+    ]
+    points = {(flash_of(c), cycles_of(c)) for c in product(*known)}
+    best = [
+        (flash, cycles)
+        for flash, cycles in sorted(points)
+        if not any(f <= flash and c <= cycles and (f, c) != (flash, cycles) for f, c in points)
+    ]
+    front = Problem(module, cpu_named(target), Goal()).front()
+    assert [(point.flash, point.cycles) for point in front] == best
+    assert [name for name, _ in front[0].formats] == [f"layer{i}" for i in range(len(specs))]
+
+
+@settings(max_examples=10, deadline=None)
+@given(networks, st.sampled_from(OBJECTIVES))
+def test_what_is_compiled_is_what_was_predicted(specs: list[Spec], objective: Objective) -> None:
+    module = network(specs)
+    decision = Problem(module, cpu_named("cortex-m4"), Goal(objective)).decide()
+    live = max(live_bytes(main_function(module).body.block).values())
+    SelectSparseFormatsPass(objective=objective).apply(Context(), module)
+    chosen = record_of(module)
+    assert chosen is not None and chosen.objective == objective
+    assert [layer.format for layer in chosen.layers] == [c.label for c in winners(decision)]
+    lowered = compiled(module, "cortex-m4")
+    planned = planned_function(lowered)
+    assert planned is not None
+    assert sum(array.nbytes for array in constants_of(lowered).values()) == decision.flash
+    assert live <= busiest_kernel(planned)[1] <= planned.arena_bytes
+
+
+def two_layers(recipe: str = "") -> ModuleOp:
+    return network([Spec("conv2d", 16, 16, keep=0.1), Spec("conv2d", 16, 16, keep=0.1)], recipe)
+
+
+def share_weights(module: ModuleOp) -> list[qnn.WeightedOp]:
+    """The layers of `two_layers`, of which the second now reads all constants of the first."""
+    first, second = (op for op in module.walk() if isinstance(op, qnn.WeightedOp))
+    for index in range(1, 5):
+        old = second.operands[index].owner
+        second.operands[index] = first.operands[index]
+        assert isinstance(old, qnn.ConstantOp)
+        old.detach()
+    return [first, second]
+
+
+def test_layers_that_share_weights_are_one_choice() -> None:
+    module = two_layers()
+    share_weights(module)
+    goal = Goal("flash")
+    decision = Problem(module, cpu_named("cortex-m4"), goal).decide()
+    assert len({layer.winner.label for layer in decision.layers}) == 1
+    SelectSparseFormatsPass(objective="flash").apply(Context(), module)
+    flash = sum(array.nbytes for array in constants_of(compiled(module, "cortex-m4")).values())
+    assert decision.flash == flash < 2 * decision.layers[0].winner.bytes
+
+
+def test_weights_that_something_else_reads_stay_dense() -> None:
+    module = two_layers()
+    first, _ = (op for op in module.walk() if isinstance(op, qnn.WeightedOp))
+    block = first.parent_block()
+    assert block is not None
+    block.insert_op_before(qnn.ReshapeOp(first.weights, (256,)), first)
+    decision = Problem(module, cpu_named("cortex-m4"), Goal("latency")).decide()
+    assert [layer.winner.label for layer in decision.layers] == ["dense", "delta8"]
+    reasons = {verdict.label: verdict.reason for verdict in decision.layers[0].verdicts}
+    assert reasons["delta8"] == "not only layers read these weights"
+
+
+def test_what_ram_forbids_is_left_out() -> None:
+    """The scratch memory of dense weights fits, that of the sparse kernel does not."""
+    module = network([Spec("conv2d", 16, 16, size=6, kernel=3, keep=0.1)])
+    cpu = cpu_named("cortex-m4")
+    (free,) = Problem(module, cpu, Goal()).decide().layers
+    (dense,) = Problem(module, cpu, Goal(weights=wish_for_all("dense"))).decide().layers
+    assert free.winner.scratch > dense.winner.scratch
+    (live,) = live_bytes(main_function(module).body.block).values()
+    ram = live + free.winner.scratch - 1
+    (kept,) = Problem(module, cpu, Goal(ram=ram)).decide().layers
+    assert kept.winner.label == "dense"
+    with pytest.raises(
+        ValueError, match="layer 'layer0' needs .* bytes of RAM at least, .* of act"
+    ):
+        Problem(module, cpu, Goal(ram=live + dense.winner.scratch - 1))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "error"),
+    [
+        ("stem: dense", "no layer is called 'stem', known: layer0, layer1"),
+        (
+            "layer1: nm(1:16)",
+            "layer 'layer1' cannot be stored as nm.1:16., which 'layer1' of the re",
+        ),
+    ],
+)
+def test_wishes_that_cannot_be_met(recipe: str, error: str) -> None:
+    with pytest.raises(ValueError, match=error):
+        Problem(two_layers(), cpu_named("cortex-m4"), Goal(recipe=parse_recipe(recipe)))
+
+
+def test_a_recipe_is_obeyed_at_any_cost() -> None:
+    recipe = parse_recipe("*: dense; layer1: block(16x1)")
+    decision = Problem(two_layers(), cpu_named("cortex-m4"), Goal(recipe=recipe)).decide()
+    assert [layer.winner.label for layer in decision.layers] == ["dense", "block(16x1)"]
+    won = [v.reason for layer in decision.layers for v in layer.verdicts if v.won]
+    assert won == [f"'{pattern}' of the recipe asks for it" for pattern in ("*", "layer1")]
+
+
+def test_every_verdict_has_a_reason_and_one_wins() -> None:
+    for objective in OBJECTIVES:
+        for layer in Problem(two_layers(), cpu_named("cortex-m4"), Goal(objective)).decide().layers:
+            assert [v.won for v in layer.verdicts].count(True) == 1
+            assert all(verdict.reason for verdict in layer.verdicts)
+            assert len({v.label for v in layer.verdicts}) == len(layer.verdicts)
