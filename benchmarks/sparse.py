@@ -7,10 +7,12 @@ Instructions are QEMU's, cycles are estimates of sparsec/targets/timing.py.
 
 import sys
 
+from benchmarks._never_slower import never_slower_figures
 from benchmarks._results import Figure, publish, step
 from benchmarks._sparse_conv import Case, ConvolutionRow, measure
 from benchmarks._sparse_depthwise import depthwise_figures
 from benchmarks._sparse_fc import fully_connected_rows
+from benchmarks._sparse_networks import NETWORKS, network_rows
 from sparsec.run.errors import RunError
 from sparsec.tools.console import print_table
 from sparsec.tools.errors import UserError
@@ -107,11 +109,47 @@ def print_convolutions(rows: list[ConvolutionRow]) -> None:
     )
 
 
+def network_figures() -> list[Figure]:
+    """Measure whole networks, print them, and give the figures."""
+    rows = network_rows()
+    print_table(
+        "pruned networks, thousands; flash is code and constants",
+        (
+            *("network", "zeros %", "core", "CMSIS-NN", "sparsec", "ratio"),
+            *("cycles", "cycles", "ratio", "flash B", "flash B"),
+        ),
+        [
+            (
+                *(NETWORKS[row.network], row.sparsity, row.core),
+                *(
+                    row.plain.instructions // 1000,
+                    row.ours.instructions // 1000,
+                    f"{row.ratio:.2f}",
+                ),
+                *(row.plain.cycles // 1000, row.ours.cycles // 1000, f"{row.cycle_ratio:.2f}"),
+                *(row.plain_flash, row.flash),
+            )
+            for row in rows
+        ],
+    )
+    figures: list[Figure] = []
+    for row in rows:
+        what = f"{NETWORKS[row.network]}, {row.sparsity} % zeros, {row.core}: CMSIS-NN/ours"
+        figures += [
+            Figure(f"instructions {what}", row.ratio, 1.0, "x", "higher"),
+            Figure(f"estimated cycles {what}", row.cycle_ratio, 1.0, "x", "higher"),
+            Figure(f"flash {what}", row.plain_flash / row.flash, None, "x", "higher"),
+        ]
+    return figures
+
+
 def main() -> int:
     """Measure everything; 1 if a target was missed."""
     figures = convolution_figures()
     figures += [row.figure for row in fully_connected_rows()]
     figures += depthwise_figures()
+    figures += never_slower_figures()
+    figures += network_figures()
     return publish("sparse", figures)
 
 

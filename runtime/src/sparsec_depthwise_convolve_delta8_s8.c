@@ -89,26 +89,26 @@ static void list_strips(layer *l)
 {
     const sparsec_depthwise_plane *p = &l->plane;
     /* Five words are 3 and 2, which is less work than 4 and 1. */
-    const int32_t split = p->inner.count % PACKED_STRIP == 1 && p->inner.count > PACKED_STRIP;
-    const int32_t full = p->inner.count / PACKED_STRIP - split;
-    const int32_t rest = p->inner.count - full * PACKED_STRIP;
-    const int32_t rests[PACKED_STRIP] = {0, split ? 3 : 0, split ? 2 : 0, 0};
+    const int32_t count = p->inner.count;
+    const int32_t split = count % PACKED_STRIP == 1 && count > PACKED_STRIP;
+    const int32_t full = count / PACKED_STRIP - split;
+    const int32_t rest = count - full * PACKED_STRIP;
+    const int32_t counts[PACKED_STRIP] = {full, split || rest == 3, split || rest == 2, rest == 1};
     sparsec_depthwise_strip *strip = l->strips[0];
     int32_t column = 0;
     for (int32_t i = 0; i < PACKED_STRIP; i++)
     {
         const int32_t size = PACKED_STRIP - i;
-        const int32_t count = i == 0 ? full : (split ? rests[i] : rest) == size;
         for (int32_t line = 0; line < p->outer.count; line++)
         {
-            for (int32_t j = 0; j < count; j++)
+            for (int32_t j = 0; j < counts[i]; j++)
             {
                 strip->word = 4 * (line * p->outer.stride * p->row_words + column + j * size);
                 strip->output = line * p->outer.output_step + (column + j * size) * l->output_step;
                 strip++;
             }
         }
-        column += count * size;
+        column += counts[i] * size;
         l->strips[i + 1] = strip;
     }
 }

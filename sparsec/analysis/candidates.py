@@ -11,13 +11,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from sparsec.analysis.sparse_kernels import (
-    KERNELS,
-    SparseLayer,
-    decoder_function,
-    kernel_for,
-    sparse_layer,
-)
+from sparsec.analysis.sparse_kernels import KERNELS, decoder_function, kernel_for
+from sparsec.analysis.sparse_layer import SparseLayer, sparse_layer
 from sparsec.formats import COMMON_FORMATS, SparseFormat
 from sparsec.ir import qnn
 from sparsec.ir.constant import constant_array

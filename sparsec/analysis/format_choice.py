@@ -7,6 +7,7 @@ The rule: exact for what is predicted. Under `latency` no layer is slower than d
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from xdsl.dialects.builtin import ModuleOp
 
@@ -113,6 +114,8 @@ class Problem:
         least: BudgetError | None = None
         for allowed in (self._eligible, self._comparable, _all_ways):
             ways = [allowed(group) for group in self.groups]
+            if self.goal.flash is None:
+                ways = [[self._best(each)] for each in ways]
             try:
                 return ways, self._choose(ways)
             except BudgetError as error:
@@ -131,9 +134,31 @@ class Problem:
             case "flash":
                 return choice.smallest(found, self.goal.flash)
             case "balanced":
-                dense = [group.dense or group.ways[0] for group in self.groups]
-                (reference,) = self._front([[way] for way in dense])
-                return choice.balanced(found, self.goal.flash, reference)
+                return choice.balanced(found, self.goal.flash, self._dense_network)
+
+    def _best(self, ways: Sequence[Way]) -> Way:
+        """The best way for one group, which without a budget is part of the best choice: the fronts of networks of
+        hundreds of layers are long."""
+        dense = self._dense_network
+
+        def rank(way: Way) -> tuple[float, float]:
+            bytes, time = self.own_bytes(way), self._time(way, ways)
+            match self.goal.objective:
+                case "latency":
+                    return time, bytes
+                case "flash":
+                    return bytes, time
+                case "balanced":
+                    return bytes / max(dense.bytes, 1) + time / max(dense.time, 1), bytes
+
+        return min(ways, key=rank)
+
+    @cached_property
+    def _dense_network(self) -> Choice:
+        """What dense weights take, where they are left."""
+        dense = [group.dense or group.ways[0] for group in self.groups]
+        (reference,) = self._front([[way] for way in dense])
+        return reference
 
     def _front(self, ways: Sequence[Sequence[Way]]) -> list[Choice]:
         """Picks count from 1: the first are the constants of the network as a whole."""

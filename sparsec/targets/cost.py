@@ -1,6 +1,6 @@
 """What a layer with weights costs by each kernel on each core: fitted sums, never a measurement.
 
-A kernel's loops follow from the shape (dense_loops.py, sparse_loops.py); what a pass of each loop takes on a core is in
+A kernel's loops follow from the shape (the modules *_loops.py); what a pass of each loop takes on a core is in
 costs.json, which `make calibrate` writes and nobody edits. The rule: no coefficient stands in code.
 """
 

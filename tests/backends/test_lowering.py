@@ -69,20 +69,20 @@ def test_an_unknown_target_is_named() -> None:
         lower(parse(linear()), "cortex-a72")
 
 
-def test_sparse_depthwise_weights_are_refused() -> None:
+def test_depthwise_weights_that_no_kernel_reads_are_refused() -> None:
     module = parse(
         """
         func.func @main(%x : tensor<1x3x3x1xi8>) -> tensor<1x1x1x1xi8> {
-          %w = qnn.constant dense<1> : tensor<1x3x3x1xi8, #sparse.encoding<delta8>>
+          %w = qnn.constant dense<1> : tensor<1x3x3x1xi8, #sparse.encoding<bitmap>>
           %b = qnn.constant dense<0> : tensor<1xi32>
           %y = qnn.depthwise_conv2d %x, %w, %b requant(%b, %b) <> window <> {layer = "dw1"}
-              : tensor<1x3x3x1xi8>, tensor<1x3x3x1xi8, #sparse.encoding<delta8>>, tensor<1xi32>, tensor<1xi32> -> tensor<1x1x1x1xi8>
+              : tensor<1x3x3x1xi8>, tensor<1x3x3x1xi8, #sparse.encoding<bitmap>>, tensor<1xi32>, tensor<1xi32> -> tensor<1x1x1x1xi8>
           func.return %y : tensor<1x1x1x1xi8>
         }
         """
     )
     with pytest.raises(
-        PassFailedException, match=r"'dw1'.*no kernel takes weights stored as delta8"
+        PassFailedException, match=r"'dw1'.*no kernel takes weights stored as bitmap"
     ):
         lower(module)
 

@@ -263,10 +263,7 @@ def test_any_layer(runtime: KernelLibrary, cmsis_nn: KernelLibrary, layer: Depth
 
 
 def extreme_layer(taps: int, bias: int, shift: int) -> Depthwise:
-    """A layer whose windows are the worst inputs for weights of magnitude 127 and 128, for either sign.
-
-    The kernel covers the image, which a row of it repeats with the other sign.
-    """
+    """A layer of `taps` weights of magnitude 127 in a row, whose three pixels are the worst inputs for either sign."""
     rng = np.random.default_rng(taps)
     weights = np.zeros((1, 260, 4), np.int8)
     for channel in range(4):

@@ -83,7 +83,14 @@ def test_uncalibrated_text_is_calibrated(tools: Tools, model: Path) -> None:
 
 
 @pytest.mark.parametrize("level", ["nn", "qnn", "kernels"])
-@pytest.mark.parametrize("options", [(), ("--weights=delta8", "--target=cortex-m55")])
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--weights=delta8", "--target=cortex-m55"),
+        ("--recipe=conv: dense; *c: block(4x1)", "--objective=flash", "--flash=1M", "--ram=64K"),
+    ],
+)
 def test_pipeline_pasted_into_sparsec_opt(
     tools: Tools, model: Path, level: str, options: tuple[str, ...]
 ) -> None:

@@ -4,12 +4,12 @@
 // TARGET: unknown target 'cortex-a72', choose one of: cortex-m0plus, cortex-m3, cortex-m4
 
 func.func @main(%x : tensor<1x3x3x1xi8>) -> tensor<1x1x1x1xi8> {
-  %w = qnn.constant dense<1> : tensor<1x3x3x1xi8, #sparse.encoding<delta8>>
+  %w = qnn.constant dense<1> : tensor<1x3x3x1xi8, #sparse.encoding<bitmap>>
   %b = qnn.constant dense<0> : tensor<1xi32>
-  %y = qnn.depthwise_conv2d %x, %w, %b requant(%b, %b) <> window <> {layer = "dw1"} : tensor<1x3x3x1xi8>, tensor<1x3x3x1xi8, #sparse.encoding<delta8>>, tensor<1xi32>, tensor<1xi32> -> tensor<1x1x1x1xi8>
+  %y = qnn.depthwise_conv2d %x, %w, %b requant(%b, %b) <> window <> {layer = "dw1"} : tensor<1x3x3x1xi8>, tensor<1x3x3x1xi8, #sparse.encoding<bitmap>>, tensor<1xi32>, tensor<1xi32> -> tensor<1x1x1x1xi8>
   func.return %y : tensor<1x1x1x1xi8>
 }
-// CHECK: layer 'dw1' (qnn.depthwise_conv2d): no kernel takes weights stored as delta8 here, store them dense
+// CHECK: layer 'dw1' (qnn.depthwise_conv2d): no kernel takes weights stored as bitmap here, store them dense
 
 // -----
 
