@@ -6,27 +6,24 @@ The rule: a candidate counts what its kernel lays out, byte for byte, and nothin
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from sparsec.analysis.dense_kernels import FOUR_ROWS, PER_CHANNEL, PER_TENSOR, dense_kernel
 from sparsec.analysis.sparse_kernels import KERNELS, decoder_function, kernel_for
 from sparsec.analysis.sparse_layer import SparseLayer, sparse_layer
 from sparsec.formats import COMMON_FORMATS, SparseFormat
+from sparsec.formats.fc_layouts import DenseLayout
 from sparsec.ir import qnn
 from sparsec.ir.constant import constant_array
-from sparsec.ir.shapes import shape_of
 from sparsec.ir.sparse import format_of
 from sparsec.quantization.int8 import fold_input_zero_point
 from sparsec.recipe.recipe import DENSE
-from sparsec.targets import scratch
 from sparsec.targets.cost import Cost, kernel_cost
-from sparsec.targets.cpu import Cpu, VectorUnit
+from sparsec.targets.cpu import Cpu
+from sparsec.targets.stored import Stored, stored_for_decoder
 from sparsec.targets.workload import LayerKind, Workload
-
-PER_TENSOR = "arm_fully_connected_s8"
-PER_CHANNEL = "sparsec_fully_connected_per_channel_s8"
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Constants: TypeAlias = dict[bytes, int]
@@ -112,12 +109,13 @@ def sparse_candidate(layer: SparseLayer, encoding: SparseFormat, cpu: Cpu) -> Ca
         return Refusal(encoding, f"no kernel {where}", has_kernel=False)
     try:
         arrays = kernel.lay_out(encoding, layer)
-        entries = kernel.entries(encoding, layer)
+        calls = [(kernel.function, kernel.stored(encoding, layer))]
     except ValueError as error:
         return Refusal(encoding, str(error))
     decoder = decoder_function(encoding) if kernel.decodes else None
-    functions = [kernel.function, *([] if decoder is None else [decoder])]
-    cost = _cost(cpu, functions, workload_of(layer), entries)
+    if decoder is not None:
+        calls.append((decoder, stored_for_decoder(encoding, layer.matrix)))
+    cost = _cost(cpu, calls, workload_of(layer))
     constants = constants_of(arrays)
     return Candidate(encoding, kernel.function, constants, kernel.scratch(layer), cost, decoder)
 
@@ -128,28 +126,8 @@ def dense_candidate(op: qnn.WeightedOp, cpu: Cpu) -> Candidate:
     layer = sparse_layer(op)
     if layer is None:
         return Candidate(None, kernel, {}, memory, None)
-    cost = _cost(cpu, [kernel], workload_of(layer), 0)
+    cost = _cost(cpu, [(kernel, Stored())], workload_of(layer))
     return Candidate(None, kernel, constants_of(dense_arrays(op, kernel)), memory, cost)
-
-
-def dense_kernel(op: qnn.WeightedOp, unit: VectorUnit) -> tuple[str, int]:
-    """The C function that runs `op` dense, and the bytes of its scratch memory."""
-    input, weights = shape_of(op.input.type), shape_of(op.weights.type)
-    match op:
-        case qnn.Conv2dOp():
-            size = scratch.convolve(unit, op.window.data, input, weights)
-            return "arm_convolve_wrapper_s8", size
-        case qnn.DepthwiseConv2dOp():
-            size = scratch.depthwise_convolve(unit, op.window.data, input, weights)
-            return "arm_depthwise_conv_wrapper_s8", size
-        case qnn.TransposeConv2dOp():
-            return "sparsec_transpose_conv_s8", 0
-        case _ if shape_of(op.multiplier.type) == (1,) and unit != "mve":
-            return PER_TENSOR, 0
-        case _ if prod(input[:-1]) == 1:
-            return PER_CHANNEL, 0
-        case _:
-            return "arm_convolve_wrapper_s8", 0
 
 
 def dense_arrays(op: qnn.WeightedOp, kernel: str) -> list[Array]:
@@ -158,9 +136,12 @@ def dense_arrays(op: qnn.WeightedOp, kernel: str) -> list[Array]:
     weights, bias, *numbers = [array for array in arrays if array is not None]
     if kernel == PER_TENSOR:  # its multiplier is a number in a struct
         return [weights, bias]
-    if kernel == PER_CHANNEL:
+    layer = sparse_layer(op)
+    if kernel in (PER_CHANNEL, FOUR_ROWS) and layer is not None:
         try:
             bias = fold_input_zero_point(weights, bias, op.requant.data.input_zp)
+            if kernel == FOUR_ROWS:
+                return [*DenseLayout().pack(layer.matrix, layer.numbers).values()]
         except ValueError:
             pass  # lowering refuses it
     return [weights, bias, *(np.broadcast_to(array, len(bias)) for array in numbers)]
@@ -180,10 +161,13 @@ def workload_of(layer: SparseLayer) -> Workload:
     )
 
 
-def _cost(cpu: Cpu, functions: Sequence[str], workload: Workload, entries: int) -> Cost | None:
-    """What calls of all `functions` cost, None if that of one is not known."""
+def _cost(cpu: Cpu, calls: Sequence[tuple[str, Stored]], workload: Workload) -> Cost | None:
+    """What calls of functions on what is stored cost, None if that of one is not known."""
     try:
-        costs = [kernel_cost(cpu.name, function, workload, entries) for function in functions]
+        costs = [
+            kernel_cost(cpu.name, function, workload, stored.entries, stored.blocks, stored.zeros)
+            for function, stored in calls
+        ]
     except ValueError:
         return None
     return Cost(sum(c.instructions for c in costs), sum(c.cycles for c in costs))

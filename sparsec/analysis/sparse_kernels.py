@@ -23,6 +23,7 @@ from sparsec.ir import qnn
 from sparsec.ir.rt_decode import decoder_of
 from sparsec.targets import scratch
 from sparsec.targets.cpu import VectorUnit
+from sparsec.targets.stored import Stored, stored_as, stored_packed
 
 Arrays: TypeAlias = list[NDArray[Any]]
 
@@ -34,7 +35,7 @@ class SparseKernel:
     """One way to run a layer.
 
     `function` is the C function, `units` the cores that have it. `lay_out` gives the arrays in flash, biases and
-    multipliers included, or raises ValueError; `scratch` the bytes of scratch memory; `entries` what is stored of the
+    multipliers included, or raises ValueError; `scratch` the bytes of scratch memory; `stored` what is stored of the
     weights, padding included, which is what the cost depends on. A kernel of `delta8` that `decodes` runs behind a
     decoder, which writes the weights to scratch memory.
     """
@@ -44,7 +45,7 @@ class SparseKernel:
     takes: Callable[[SparseFormat, SparseLayer], bool]
     lay_out: Callable[[SparseFormat, SparseLayer], Arrays]
     scratch: Callable[[SparseLayer], int]
-    entries: Callable[[SparseFormat, SparseLayer], int]
+    stored: Callable[[SparseFormat, SparseLayer], Stored]
     decodes: bool = False
 
 
@@ -93,14 +94,14 @@ def _single_row(wanted: SparseFormat, function: str, layout: FcLayout) -> Sparse
     def lay_out(encoding: SparseFormat, layer: SparseLayer) -> Arrays:
         return list(layout.pack(layer.matrix, layer.numbers).values())
 
-    return SparseKernel(function, EVERY_UNIT, takes, lay_out, lambda layer: 0, _stored_entries)
+    return SparseKernel(function, EVERY_UNIT, takes, lay_out, lambda layer: 0, _stored_row)
 
 
-def _stored_entries(encoding: SparseFormat, layer: SparseLayer) -> int:
+def _stored_row(encoding: SparseFormat, layer: SparseLayer) -> Stored:
     """Weights in stored blocks, or the weights that are not zero."""
-    if not isinstance(encoding, Block):
-        return int(np.count_nonzero(layer.matrix))
-    return encoding.rows * encoding.columns * int(encoding.pack(layer.matrix)["counts"].sum())
+    if isinstance(encoding, Block):
+        return stored_as(encoding, layer.matrix)
+    return Stored(int(np.count_nonzero(layer.matrix)))
 
 
 def _takes_packed(encoding: SparseFormat, layer: SparseLayer) -> bool:
@@ -121,8 +122,8 @@ def _packed_scratch(layer: SparseLayer) -> int:
     return scratch.convolve_packed(layer.window, output, layer.kernel_size, channels)
 
 
-def _packed_entries(encoding: SparseFormat, layer: SparseLayer) -> int:
-    return layer.packed_entries
+def _stored_packed(encoding: SparseFormat, layer: SparseLayer) -> Stored:
+    return stored_packed(layer.packed_rows)
 
 
 def _components(encoding: SparseFormat, layer: SparseLayer) -> Arrays:
@@ -135,8 +136,8 @@ def _convolve_delta8_scratch(layer: SparseLayer) -> int:
     return scratch.convolve_delta8((1, *layer.data.input_size), layer.kernel_size)
 
 
-def _delta8_entries(encoding: SparseFormat, layer: SparseLayer) -> int:
-    return len(layer.delta8["entries"]) // 2
+def _stored_delta8(encoding: SparseFormat, layer: SparseLayer) -> Stored:
+    return Stored(len(layer.delta8["entries"]) // 2)
 
 
 def _decoded_bytes(layer: SparseLayer) -> int:
@@ -145,6 +146,12 @@ def _decoded_bytes(layer: SparseLayer) -> int:
 
 def _depthwise_layout(encoding: SparseFormat, layer: SparseLayer) -> Arrays:
     return [layer.depthwise_rows]
+
+
+def _stored_depthwise(encoding: SparseFormat, layer: SparseLayer) -> Stored:
+    """The weights that are not zero; its blocks are the channels that have one."""
+    used = np.count_nonzero(layer.matrix, axis=1)
+    return Stored(int(used.sum()), int(np.count_nonzero(used)))
 
 
 def _depthwise_scratch(layer: SparseLayer) -> int:
@@ -162,7 +169,7 @@ KERNELS: tuple[SparseKernel, ...] = (
         _takes_packed,
         _packed_layout,
         _packed_scratch,
-        _packed_entries,
+        _stored_packed,
     ),
     SparseKernel(
         "sparsec_convolve_delta8_s8",
@@ -170,7 +177,7 @@ KERNELS: tuple[SparseKernel, ...] = (
         lambda encoding, layer: encoding == Delta8() and _is_image(layer),
         _components,
         _convolve_delta8_scratch,
-        _delta8_entries,
+        _stored_delta8,
     ),
     SparseKernel(
         "sparsec_depthwise_convolve_delta8_s8",
@@ -178,7 +185,7 @@ KERNELS: tuple[SparseKernel, ...] = (
         lambda encoding, layer: encoding == Delta8() and layer.kind == "depthwise_conv2d",
         _depthwise_layout,
         _depthwise_scratch,
-        _stored_entries,
+        _stored_depthwise,
     ),
     SparseKernel(
         "sparsec_fully_connected_delta8_s8",
@@ -186,7 +193,7 @@ KERNELS: tuple[SparseKernel, ...] = (
         lambda encoding, layer: encoding == Delta8() and _is_row(layer),
         _components,
         lambda layer: 0,
-        _delta8_entries,
+        _stored_delta8,
     ),
     SparseKernel(
         "sparsec_convolve_delta8_s8",
@@ -194,7 +201,7 @@ KERNELS: tuple[SparseKernel, ...] = (
         lambda encoding, layer: decoder_of(encoding) is not None and _is_image(layer),
         _components,
         lambda layer: _convolve_delta8_scratch(layer) + _decoded_bytes(layer),
-        _delta8_entries,
+        _stored_delta8,
         decodes=True,
     ),
     SparseKernel(
@@ -203,7 +210,7 @@ KERNELS: tuple[SparseKernel, ...] = (
         lambda encoding, layer: decoder_of(encoding) is not None and _is_row(layer),
         _components,
         _decoded_bytes,
-        _delta8_entries,
+        _stored_delta8,
         decodes=True,
     ),
 )

@@ -11,7 +11,7 @@ from sparsec.analysis.weighted_layer import WeightedLayer, layer_values
 from sparsec.formats import Delta8
 from sparsec.formats.depthwise_rows import pack_depthwise, plane_for
 from sparsec.formats.fc_layouts import RowNumbers
-from sparsec.formats.packed_rows import pack_rows, slab_for, unpack_rows
+from sparsec.formats.packed_rows import pack_rows, slab_for
 from sparsec.ir import qnn
 from sparsec.quantization.int8 import fold_input_zero_point
 from sparsec.quantization.window import Window
@@ -79,11 +79,6 @@ class SparseLayer:
         slab = slab_for(self.window, (height, width), self.kernel_size, data.input_size[2])
         arrays = (data.weights, numbers.bias, numbers.multiplier, numbers.shift)
         return pack_rows(*arrays, self.window, slab)
-
-    @cached_property
-    def packed_entries(self) -> int:
-        """The entries of that stream."""
-        return sum(len(row.entries) for row in unpack_rows(self.packed_rows))
 
 
 def sparse_layer(op: qnn.WeightedOp) -> SparseLayer | None:

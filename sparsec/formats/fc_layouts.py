@@ -253,19 +253,29 @@ class ColumnBlockLayout(FcLayout):
 class DenseLayout(FcLayout):
     """Every weight, four rows at a time (see sparsec.h): two rows share halves r0 + 256 * r1.
 
-    `pack` raises ValueError where a half leaves 16 bits or the kernel could not tell the sum of r1.
+    ValueError where a half leaves 16 bits or the kernel could not tell the sum of r1.
     """
 
     group: ClassVar[int] = 8
 
-    def pack(self, dense: Int8Array, numbers: RowNumbers) -> Components:
-        self.check(dense.shape)
+    def check_weights(self, dense: Int8Array) -> None:
+        """Raise ValueError unless the layout can hold `dense`, int8 [rows, columns]."""
+        self.halves(dense)
+
+    def halves(self, dense: Int8Array) -> NDArray[np.int64]:
+        """r0 + 256 * r1 of each pair of rows, the last ones filled with zeros up to four."""
+        self.check((dense.shape[0], dense.shape[1]))
         tall = np.pad(dense, ((0, -len(dense) % BLOCK), (0, 0))).astype(np.int64)
         if np.abs(tall[1::2]).sum(axis=1).max() >= MAX_COLUMNS:
             raise ValueError("the sum of an odd row can leave 24 bits")
         halves = tall[0::2] + 256 * tall[1::2]
         if np.abs(halves + 0.5).max() > 2**15:
             raise ValueError("a weight of -128 in an odd row and a negative one leave 16 bits")
+        return halves
+
+    def pack(self, dense: Int8Array, numbers: RowNumbers) -> Components:
+        halves = self.halves(dense)
+        tall = np.pad(dense, ((0, -len(dense) % BLOCK), (0, 0)))
         whole = dense.shape[1] // self.group * self.group
         groups = len(tall) // BLOCK
         # [four rows, eight columns, quad, pair, two rows, column of the pair]

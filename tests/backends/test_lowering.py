@@ -116,7 +116,7 @@ def test_a_float_network_is_refused() -> None:
 
 
 def test_globals_are_named_after_parameters_and_shared() -> None:
-    module = lower(parse(linear()))
+    module = lower(parse(linear()), "cortex-m3")
     names = [op.sym_name.data for op in module.ops if isinstance(op, GlobalOp)]
     assert names == [
         "fc_weight",
@@ -159,10 +159,16 @@ def test_names_of_the_generated_code_are_not_taken() -> None:
     assert table.sym_name.data == "arena_2"
 
 
-def test_helium_never_calls_cmsis_nn_for_a_linear_layer() -> None:
-    for target, kernel in (
-        ("cortex-m4", "cmsis.fully_connected_s8"),
-        ("cortex-m55", "rt.fully_connected_per_channel_s8"),
-    ):
-        module = lower(parse(linear(multipliers=1, weight=3)), target)
-        assert [op.name for op in module.walk() if isinstance(op, KernelOp)] == [kernel]
+@pytest.mark.parametrize(
+    ("target", "weight", "kernel"),
+    [
+        ("cortex-m3", 3, "cmsis.fully_connected_s8"),
+        ("cortex-m4", 3, "rt.fully_connected_dense_s8"),
+        # Two rows of -128 do not fit the halves of a word.
+        ("cortex-m4", -128, "cmsis.fully_connected_s8"),
+        ("cortex-m55", 3, "rt.fully_connected_per_channel_s8"),
+    ],
+)
+def test_the_kernel_of_a_dense_linear_layer(target: str, weight: int, kernel: str) -> None:
+    module = lower(parse(linear(multipliers=1, weight=weight)), target)
+    assert [op.name for op in module.walk() if isinstance(op, KernelOp)] == [kernel]

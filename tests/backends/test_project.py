@@ -53,7 +53,7 @@ def emit(cmsis_nn: Path, format: Choice = "auto", target: str = "cortex-m4") -> 
 
 
 def test_the_files(cmsis_nn: Path) -> None:
-    dense, sparse = emit(cmsis_nn, "dense"), emit(cmsis_nn)
+    dense, sparse = emit(cmsis_nn, "dense", "cortex-m3"), emit(cmsis_nn)
     own = {"tiny.h", "tiny.c", "tiny_weights.h", "tiny_weights.c", "CMakeLists.txt", "report.json"}
     assert dense.keys() == own
     kernel = "sparsec_fully_connected_table_s8.c"

@@ -11,6 +11,8 @@ from math import prod
 from xdsl.ir import SSAValue
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
 
+from sparsec.analysis import dense_kernels
+from sparsec.analysis.dense_kernels import dense_kernel
 from sparsec.backends.cortex_m import lower_decoded, lower_packed
 from sparsec.backends.cortex_m.lower_packed import takes_packed
 from sparsec.backends.cortex_m.lower_sparse_depthwise import lower_sparse_depthwise
@@ -138,36 +140,17 @@ class LowerTransposeConv2d(LowerWeighted):
 
 
 class LowerLinear(LowerWeighted):
-    """CMSIS-NN where one multiplier serves all outputs, else the runtime; several rows with
-    multipliers of their own are a 1x1 convolution.
-
-    On Helium CMSIS-NN is never called: gcc makes its function about twice as slow as ours.
+    """Dense by CMSIS-NN or the runtime (`analysis/dense_kernels.py` says which), sparse by the
+    runtime; several rows with multipliers of their own are a 1x1 convolution.
     """
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: qnn.LinearOp, rewriter: PatternRewriter) -> None:
         low = Lowering(op, rewriter)
-        *rows, _ = shape_of(op.input.type)
-        single_row = prod(rows) == 1
-        one_multiplier = shape_of(op.multiplier.type) == (1,)
+        single_row = prod(shape_of(op.input.type)[:-1]) == 1
         match format_of(op.weights.type):
-            case None if one_multiplier and self.unit != "mve":
-                output = self.per_tensor(op, low)
-            case None if single_row:
-                output = low.output()
-                low.call(
-                    rt.FullyConnectedPerChannelOp(
-                        low.buffer(op.input),
-                        low.buffer(op.weights),
-                        folded_bias(low, op),
-                        per_channel(low, op, op.multiplier),
-                        per_channel(low, op, op.shift),
-                        output,
-                        op.requant.data,
-                    )
-                )
             case None:
-                output = self.as_convolution(op, low)
+                output = self.dense(op, low)
             case encoding if single_row and (kernel := kernel_of(encoding, op.weights.type)):
                 output = lower_sparse_fc(op, low, kernel)
             case encoding if takes_packed(encoding, self.unit):
@@ -175,6 +158,34 @@ class LowerLinear(LowerWeighted):
             case encoding:
                 output = lower_decoded.lower_linear(op, low, encoding)
         low.finish(output)
+
+    def dense(self, op: qnn.LinearOp, low: Lowering) -> SSAValue:
+        """The call of the dense kernel."""
+        match dense_kernel(op, self.unit)[0]:
+            case dense_kernels.FOUR_ROWS:
+                return lower_sparse_fc(op, low, rt.FullyConnectedDenseOp)
+            case dense_kernels.PER_TENSOR:
+                return self.per_tensor(op, low)
+            case dense_kernels.PER_CHANNEL:
+                return self.per_channel(op, low)
+            case _:
+                return self.as_convolution(op, low)
+
+    def per_channel(self, op: qnn.LinearOp, low: Lowering) -> SSAValue:
+        """`sparsec_fully_connected_per_channel_s8`."""
+        output = low.output()
+        low.call(
+            rt.FullyConnectedPerChannelOp(
+                low.buffer(op.input),
+                low.buffer(op.weights),
+                folded_bias(low, op),
+                per_channel(low, op, op.multiplier),
+                per_channel(low, op, op.shift),
+                output,
+                op.requant.data,
+            )
+        )
+        return output
 
     def per_tensor(self, op: qnn.LinearOp, low: Lowering) -> SSAValue:
         """`arm_fully_connected_s8`."""

@@ -1,5 +1,6 @@
 // RUN: sparsec-opt %s -p convert-qnn-to-kernels,reconcile-unrealized-casts --split-input-file 2>/dev/null | filecheck %s
 // RUN: sparsec-opt %s -p "convert-qnn-to-kernels{target=cortex-m55},reconcile-unrealized-casts" --split-input-file 2>/dev/null | filecheck %s --check-prefix M55
+// RUN: sparsec-opt %s -p "convert-qnn-to-kernels{target=cortex-m3},reconcile-unrealized-casts" --split-input-file 2>/dev/null | filecheck %s --check-prefix M3
 
 // Dense weights go to CMSIS-NN, with the scratch memory the core wants; sparse ones to the runtime,
 // with the input zero point folded into the bias: 5 - 3 * (1 - 2) and 6 - 3 * 4.
@@ -48,9 +49,8 @@ func.func @main(%x : tensor<1x3xi8>, %rows : tensor<1x5x3xi8>) -> tensor<1x2xi8>
   func.return %one : tensor<1x2xi8>
 }
 
-// CHECK:      cmsis.fully_connected_s8 {{.*}} requant(1073741824, -3) <input_zp = 1> into {{%[a-z0-9_]+}} {op = "linear"}
-// CHECK:      qnn.constant named "fc.bias" dense<[4, 24]> : tensor<2xi32>
-// CHECK:      rt.fully_connected_per_channel_s8 {{.*}} <input_zp = 1> into
+// CHECK:      rt.fully_connected_dense_s8 {{.*}} saturating <input_zp = 1> into {{%[a-z0-9_]+}} {op = "linear"}
+// CHECK:      rt.fully_connected_dense_s8 {{.*}} saturating <input_zp = 1> into %many
 // CHECK:      memref.reinterpret_cast {{.*}} sizes: [1, 5, 1, 3]
 // CHECK:      memref.reinterpret_cast {{.*}} sizes: [2, 1, 1, 3]
 // CHECK:      memref.reinterpret_cast {{.*}} sizes: [1, 5, 1, 2]
@@ -58,6 +58,10 @@ func.func @main(%x : tensor<1x3xi8>, %rows : tensor<1x5x3xi8>) -> tensor<1x2xi8>
 // CHECK:      qnn.constant named "fc.weight.rows" dense<[[10, 770, 1073741824], [20, 258, 1073741824]]> : tensor<2x3xi32>
 // CHECK-NEXT: [[R:%.*]] = builtin.unrealized_conversion_cast
 // CHECK:      rt.fully_connected_table_s8 {{.*}}, [[R]], {{.*}} saturating <> into
+
+// M3:         cmsis.fully_connected_s8 {{.*}} requant(1073741824, -3) <input_zp = 1> into {{%[a-z0-9_]+}} {op = "linear"}
+// M3:         qnn.constant named "fc.bias" dense<[4, 24]> : tensor<2xi32>
+// M3:         rt.fully_connected_per_channel_s8 {{.*}} <input_zp = 1> into
 
 // M55-NOT:    cmsis.fully_connected_s8
 // M55:        qnn.constant dense<1073741824> : tensor<2xi32>
