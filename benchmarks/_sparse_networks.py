@@ -5,6 +5,7 @@ least magnitude goes; depthwise layers and biases stay. That says what the spars
 accuracy.
 """
 
+import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from benchmarks._plain_cmsis import write_plain_project
 from benchmarks._results import step
 from benchmarks.lossless import FILES, Array, inputs_of, models
+from sparsec.formats import COMMON_FORMATS
 from sparsec.frontends import load
 from sparsec.interpreters.run import interpret
 from sparsec.ir import qnn
@@ -23,6 +25,7 @@ from sparsec.ir.constant import constant_array
 from sparsec.run.profile.profile import Cost, profile_project
 from sparsec.tools.compilation import compile_model
 from sparsec.tools.emission import cmsis_nn_directory, project_files, write_files
+from sparsec.tools.errors import UserError
 from sparsec.tools.printing import module_text
 from sparsec.tools.sparsec import parser
 
@@ -121,3 +124,42 @@ def measure(name: str, sparsity: int, core: str) -> NetworkRow:
         plain_result.model.flash,
         our_result.model.flash,
     )
+
+
+@dataclass(frozen=True)
+class FlashRow:
+    """Bytes of all constants of a network: dense, with the best format for all layers, and chosen layer by layer."""
+
+    network: str
+    sparsity: int
+    dense: int
+    best_format: str
+    best: int
+    chosen: int
+
+
+def flash_row(name: str, sparsity: int) -> FlashRow:
+    """What `--objective=flash` takes next to every format forced on all layers that have a kernel for it."""
+    step(f"flash of {NETWORKS[name]} with {sparsity} % zeros")
+    module = load(models() / FILES[name]).module
+    prune(module, sparsity)
+    with tempfile.TemporaryDirectory(prefix="sparsec-") as folder:
+        text = Path(folder, f"{name}.mlir")
+        text.write_text(module_text(module), encoding="utf-8")
+        sizes: dict[str, int] = {}
+        for label in ("dense", *(encoding.label for encoding in COMMON_FORMATS)):
+            try:
+                sizes[label] = _constant_bytes(text, f"--weights={label}")
+            except UserError:
+                pass  # a layer that the format cannot hold
+        chosen = _constant_bytes(text, "--objective=flash")
+    best = min(sizes, key=lambda label: sizes[label])
+    return FlashRow(name, sparsity, sizes["dense"], best, sizes[best], chosen)
+
+
+def _constant_bytes(text: Path, option: str) -> int:
+    args = parser().parse_args([str(text), "--target=cortex-m4", option])
+    report = json.loads(project_files(args, compile_model(args, "c"))["report.json"])
+    size = report["flash_weight_bytes_stored"]
+    assert isinstance(size, int)
+    return size

@@ -12,7 +12,7 @@ from benchmarks._results import Figure, publish, step
 from benchmarks._sparse_conv import Case, ConvolutionRow, measure
 from benchmarks._sparse_depthwise import depthwise_figures
 from benchmarks._sparse_fc import fully_connected_rows
-from benchmarks._sparse_networks import NETWORKS, network_rows
+from benchmarks._sparse_networks import NETWORKS, flash_row, network_rows
 from sparsec.run.errors import RunError
 from sparsec.tools.console import print_table
 from sparsec.tools.errors import UserError
@@ -143,6 +143,19 @@ def network_figures() -> list[Figure]:
     return figures
 
 
+def flash_figures() -> list[Figure]:
+    """Formats chosen layer by layer next to the best one for all layers."""
+    rows = [flash_row(name, sparsity) for name in NETWORKS for sparsity in (75, 90)]
+    return [
+        Figure(
+            f"constants of {NETWORKS[row.network]}, {row.sparsity} % zeros, for flash"
+            f" (all dense {row.dense}, all {row.best_format} {row.best})",
+            *(row.chosen, row.best, "B", "lower"),
+        )
+        for row in rows
+    ]
+
+
 def main() -> int:
     """Measure everything; 1 if a target was missed."""
     figures = convolution_figures()
@@ -150,6 +163,7 @@ def main() -> int:
     figures += depthwise_figures()
     figures += never_slower_figures()
     figures += network_figures()
+    figures += flash_figures()
     return publish("sparse", figures)
 
 

@@ -20,7 +20,8 @@ from sparsec.quantization.requantize import (
 
 MAX_ROW = 511
 """The longest row that is safe for any input: with 512 equal values CMSIS-NN shifts an int32 by 32, which C leaves
-undefined."""
+undefined. From 256 on it may subtract 1 from 1 << 31 as int32, which C leaves undefined too, but which wraps to the
+mask that is meant wherever integers wrap."""
 
 _INTEGER_BITS = 5
 _ACCUMULATOR_BITS = 12

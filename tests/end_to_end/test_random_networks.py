@@ -8,6 +8,9 @@ from sparsec.tools.printing import module_text
 from tests.end_to_end.networks import modules
 from tests.end_to_end.road import compile_module, expect_exact, extreme_and_random
 
+# A network that fails is printed whole, and the warning about its length would hide why.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+
 SHARDS = 4
 """The examples of the host in parts, so that they run in parallel."""
 
