@@ -1,7 +1,7 @@
 """`cmsis`: one operation is one call of CMSIS-NN, `cmsis.X` is `arm_X`."""
 
 from abc import ABC
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 from xdsl.dialects.builtin import I8, I32, IntegerAttr, MemRefType, i32
@@ -19,6 +19,7 @@ from sparsec.ir.kernel import (
     KernelOp,
     activation,
     context,
+    convolution_params,
     dims,
     element_count,
     image_dims,
@@ -94,29 +95,16 @@ class ConvolutionOp(CmsisOp, ABC):
         ):
             expect_shape(value.type, (channels,), what)
 
-    def extra_params(self) -> Mapping[str, CArgument]:
-        """Fields of the params struct that not every convolution has."""
-        return {}
+    @property
+    def channel_multiplier(self) -> int | None:
+        """That of a depthwise convolution."""
+        return None
 
     def c_arguments(self) -> Sequence[CArgument]:
-        window, requant = self.window.data, self.requant.data
         filter_n, filter_h, filter_w, filter_c = shape_of(self.weights.type)
-        params = CStruct(
-            self.PARAMS,
-            {
-                "input_offset": -requant.input_zp,
-                "output_offset": requant.output_zp,
-                **self.extra_params(),
-                "stride": tile(window.strides),
-                # Bottom and right padding follow from the shape of the output.
-                "padding": tile((window.padding[0], window.padding[1])),
-                "dilation": tile(window.dilations),
-                "activation": activation(requant.clamp),
-            },
-        )
         return (
             context(self.scratch),
-            params,
+            convolution_params(self.requant.data, self.window.data, self.channel_multiplier),
             per_channel(self.multiplier, self.shift),
             image_dims(self.input.type),
             self.input,
@@ -138,7 +126,6 @@ class ConvolveOp(ConvolutionOp):
 
     name = "cmsis.convolve_wrapper_s8"
     C_FUNCTION: ClassVar[str] = "arm_convolve_wrapper_s8"
-    PARAMS: ClassVar[str] = "cmsis_nn_conv_params"
 
     def verify_(self) -> None:
         self.verify_channels(
@@ -154,16 +141,15 @@ class DepthwiseConvOp(ConvolutionOp):
 
     name = "cmsis.depthwise_conv_wrapper_s8"
     C_FUNCTION: ClassVar[str] = "arm_depthwise_conv_wrapper_s8"
-    PARAMS: ClassVar[str] = "cmsis_nn_dw_conv_params"
 
     def verify_(self) -> None:
         self.verify_channels(
             verify_depthwise(self.window.data, self.input.type, self.weights.type, self.output.type)
         )
 
-    def extra_params(self) -> Mapping[str, CArgument]:
-        channels = image_shape(self.input.type)[2]
-        return {"ch_mult": shape_of(self.weights.type)[3] // channels}
+    @property
+    def channel_multiplier(self) -> int | None:
+        return shape_of(self.weights.type)[3] // image_shape(self.input.type)[2]
 
 
 @irdl_op_definition

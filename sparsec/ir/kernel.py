@@ -18,7 +18,8 @@ from xdsl.utils.hints import isa
 
 from sparsec.ir.constant import numpy_type, ui8, ui16, ui32
 from sparsec.ir.shapes import shape_of
-from sparsec.quantization.params import Clamp
+from sparsec.quantization.params import Clamp, Requant
+from sparsec.quantization.window import Window
 
 I8Buffer: TypeAlias = MemRefType[I8]
 
@@ -114,6 +115,24 @@ def tile(height_width: tuple[int, int]) -> CStruct:
 def activation(clamp: Clamp) -> CStruct:
     """CMSIS-NN's clamp."""
     return CStruct("cmsis_nn_activation", {"min": clamp[0], "max": clamp[1]})
+
+
+def convolution_params(requant: Requant, window: Window, ch_mult: int | None = None) -> CStruct:
+    """CMSIS-NN's numbers of a convolution, of a depthwise one if it has a channel multiplier."""
+    own = {} if ch_mult is None else {"ch_mult": ch_mult}
+    return CStruct(
+        "cmsis_nn_conv_params" if ch_mult is None else "cmsis_nn_dw_conv_params",
+        {
+            "input_offset": -requant.input_zp,
+            "output_offset": requant.output_zp,
+            **own,
+            "stride": tile(window.strides),
+            # Bottom and right padding follow from the shape of the output.
+            "padding": tile((window.padding[0], window.padding[1])),
+            "dilation": tile(window.dilations),
+            "activation": activation(requant.clamp),
+        },
+    )
 
 
 def per_channel(multiplier: SSAValue, shift: SSAValue) -> CStruct:

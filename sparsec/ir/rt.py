@@ -21,20 +21,19 @@ from sparsec.ir.kernel import (
     RuntimeOp,
     activation,
     context,
+    convolution_params,
     dims,
     element_count,
     four_axes,
     image_dims,
     per_channel,
-    tile,
 )
 from sparsec.ir.params import RequantAttr, RescaleAttr
 from sparsec.ir.rt_decode import DECODERS
-from sparsec.ir.rt_depthwise import DepthwiseConvolveDelta8Op
 from sparsec.ir.rt_elementwise import AddOp, MaximumOp, MinimumOp, MulOp, PreluOp
 from sparsec.ir.rt_mean import MeanOp
 from sparsec.ir.rt_movement import ResizeNearestOp, SliceOp
-from sparsec.ir.rt_packed import ConvolvePackedOp
+from sparsec.ir.rt_packed import ConvolvePackedOp, DepthwiseConvolveDelta8Op
 from sparsec.ir.rt_sparse_fc import (
     FullyConnected1x4Op,
     FullyConnected4x1Op,
@@ -160,23 +159,11 @@ class ConvolveDelta8Op(FoldedBiasOp):
         verify_delta8(self.entries.type, self.counts.type, channels)
 
     def c_arguments(self) -> Sequence[CArgument]:
-        window, requant = self.window.data, self.requant.data
         in_channels = image_shape(self.input.type)[2]
         out_channels = image_shape(self.output.type)[2]
-        params = CStruct(
-            "cmsis_nn_conv_params",
-            {
-                "input_offset": -requant.input_zp,
-                "output_offset": requant.output_zp,
-                "stride": tile(window.strides),
-                "padding": tile((window.padding[0], window.padding[1])),
-                "dilation": tile(window.dilations),
-                "activation": activation(requant.clamp),
-            },
-        )
         return (
             context(self.scratch),
-            params,
+            convolution_params(self.requant.data, self.window.data),
             per_channel(self.multiplier, self.shift),
             image_dims(self.input.type),
             self.input,

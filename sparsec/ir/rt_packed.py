@@ -1,5 +1,6 @@
-"""The operation of `rt` for sparse convolution of pairs of pixels: all constants of the layer are one array."""
+"""The operations of `rt` for sparse convolutions of pairs of pixels: all constants of the layer are one array."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -8,16 +9,15 @@ from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def
 from xdsl.utils.exceptions import VerifyException
 
+from sparsec.formats.depthwise_rows import Plane, plane_for
 from sparsec.formats.packed_rows import Slab, slab_for
 from sparsec.ir.kernel import (
     CArgument,
-    CStruct,
     RuntimeOp,
-    activation,
     context,
+    convolution_params,
     dims,
     image_dims,
-    tile,
 )
 from sparsec.ir.params import RequantAttr
 from sparsec.ir.shapes import expect_shape, image_shape, shape_of, verify_window
@@ -26,16 +26,10 @@ from sparsec.quantization.params import Requant
 from sparsec.quantization.window import Window
 
 
-@irdl_op_definition
-class ConvolvePackedOp(RuntimeOp):
-    """`sparsec_convolve_packed_s8`: convolution by weights laid out by `formats/packed_rows.py`.
-
-    `rows` also holds the biases, with -input_zp * (sum of the weights) in them, the multipliers and the shifts;
-    `kernel` is the height and width that it no longer tells.
+class PackedConvolutionOp(RuntimeOp, ABC):
+    """A convolution whose `rows` hold all constants: weights without their zeros, biases with -input_zp * (sum of the
+    weights) in them, multipliers and shifts. `kernel` is the height and width that `rows` does not tell.
     """
-
-    name = "rt.convolve_packed_s8"
-    C_FUNCTION: ClassVar[str] = "sparsec_convolve_packed_s8"
 
     input = operand_def(MemRefType[I8])
     rows = operand_def(MemRefType[I32])
@@ -77,43 +71,44 @@ class ConvolvePackedOp(RuntimeOp):
         return height, width
 
     @property
-    def slab(self) -> Slab:
-        """How the kernel uses its scratch memory, which the places in `rows` refer to."""
-        channels = image_shape(self.input.type)[2]
-        height, width, _ = image_shape(self.output.type)
-        return slab_for(self.window.data, (height, width), self.kernel_size, channels)
+    def channels(self) -> tuple[int, int]:
+        """Those of the input and of the output."""
+        return image_shape(self.input.type)[2], image_shape(self.output.type, "output")[2]
+
+    @property
+    @abstractmethod
+    def scratch_bytes(self) -> int:
+        """What the kernel unfolds its inputs into, which the places in `rows` refer to."""
+
+    @property
+    def channel_multiplier(self) -> int | None:
+        """That of a depthwise convolution."""
+        return None
 
     def verify_(self) -> None:
-        channels = image_shape(self.output.type, "output")[2]
         if len(self.kernel) != 2:
             raise VerifyException("kernel must be a height and a width")
         verify_window(
-            self.window.data, self.input.type, self.kernel_size, channels, self.output.type
+            self.window.data,
+            self.input.type,
+            self.kernel_size,
+            self.channels[1],
+            self.output.type,
         )
         if len(shape_of(self.rows.type)) != 1:
             raise VerifyException("rows must have one axis")
-        expect_shape(self.scratch.type, (self.slab.bytes,), "scratch")
+        expect_shape(self.scratch.type, (self.scratch_bytes,), "scratch")
 
     def c_arguments(self) -> Sequence[CArgument]:
-        window, requant = self.window.data, self.requant.data
-        in_channels, out_channels = (image_shape(v.type)[2] for v in (self.input, self.output))
-        params = CStruct(
-            "cmsis_nn_conv_params",
-            {
-                "input_offset": -requant.input_zp,
-                "output_offset": requant.output_zp,
-                "stride": tile(window.strides),
-                "padding": tile((window.padding[0], window.padding[1])),
-                "dilation": tile(window.dilations),
-                "activation": activation(requant.clamp),
-            },
-        )
+        inputs, outputs = self.channels
+        multiplier = self.channel_multiplier
+        filters = (outputs, inputs) if multiplier is None else (1, outputs)
         return (
             context(self.scratch),
-            params,
+            convolution_params(self.requant.data, self.window.data, multiplier),
             image_dims(self.input.type),
             self.input,
-            dims(out_channels, *self.kernel_size, in_channels),
+            dims(filters[0], *self.kernel_size, filters[1]),
             self.rows,
             image_dims(self.output.type),
             self.output,
@@ -121,3 +116,50 @@ class ConvolvePackedOp(RuntimeOp):
 
     def written(self) -> Sequence[SSAValue]:
         return (self.output, self.scratch)
+
+
+@irdl_op_definition
+class ConvolvePackedOp(PackedConvolutionOp):
+    """`sparsec_convolve_packed_s8`: convolution by weights laid out by `formats/packed_rows.py`."""
+
+    name = "rt.convolve_packed_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_convolve_packed_s8"
+
+    @property
+    def slab(self) -> Slab:
+        """How the kernel uses its scratch memory."""
+        height, width, _ = image_shape(self.output.type)
+        return slab_for(self.window.data, (height, width), self.kernel_size, self.channels[0])
+
+    @property
+    def scratch_bytes(self) -> int:
+        return self.slab.bytes
+
+
+@irdl_op_definition
+class DepthwiseConvolveDelta8Op(PackedConvolutionOp):
+    """`sparsec_depthwise_convolve_delta8_s8`: depthwise convolution by weights laid out by `formats/depthwise_rows.py`."""
+
+    name = "rt.depthwise_convolve_delta8_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_depthwise_convolve_delta8_s8"
+
+    @property
+    def plane(self) -> Plane:
+        """How the kernel uses its scratch memory."""
+        height, width, _ = image_shape(self.output.type)
+        return plane_for(self.window.data, (height, width), self.kernel_size)
+
+    @property
+    def scratch_bytes(self) -> int:
+        return self.plane.bytes
+
+    @property
+    def channel_multiplier(self) -> int | None:
+        inputs, outputs = self.channels
+        return outputs // inputs
+
+    def verify_(self) -> None:
+        inputs, outputs = self.channels
+        if outputs % inputs:
+            raise VerifyException(f"output must have a multiple of {inputs} channels")
+        super().verify_()

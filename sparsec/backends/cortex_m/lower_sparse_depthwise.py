@@ -1,4 +1,4 @@
-"""A sparse depthwise convolution as `rt.depthwise_convolve_delta8`: weights, biases and multipliers laid out together."""
+"""A sparse depthwise convolution as `rt.depthwise_convolve_delta8_s8`: weights, biases and multipliers laid out together."""
 
 import numpy as np
 from xdsl.dialects.builtin import StringAttr

@@ -197,7 +197,7 @@ func.func @f(%x : memref<1x4x4x2xi8>, %r : memref<9xi32>, %y : memref<1x3x3x3xi8
 // -----
 
 func.func @f(%x : memref<1x4x4x2xi8>, %r : memref<9xi32>, %y : memref<1x3x3x4xi8>, %s : memref<100xi8>) {
-  rt.depthwise_convolve_delta8 %x, %r <> kernel [2] window <> into %y scratch %s : memref<1x4x4x2xi8>, memref<9xi32>, memref<1x3x3x4xi8>, memref<100xi8>
+  rt.depthwise_convolve_delta8_s8 %x, %r <> kernel [2] window <> into %y scratch %s : memref<1x4x4x2xi8>, memref<9xi32>, memref<1x3x3x4xi8>, memref<100xi8>
   func.return
 }
 // CHECK: kernel must be a height and a width
@@ -205,7 +205,7 @@ func.func @f(%x : memref<1x4x4x2xi8>, %r : memref<9xi32>, %y : memref<1x3x3x4xi8
 // -----
 
 func.func @f(%x : memref<1x4x4x2xi8>, %r : memref<9xi32>, %y : memref<1x3x3x3xi8>, %s : memref<100xi8>) {
-  rt.depthwise_convolve_delta8 %x, %r <> kernel [2, 2] window <> into %y scratch %s : memref<1x4x4x2xi8>, memref<9xi32>, memref<1x3x3x3xi8>, memref<100xi8>
+  rt.depthwise_convolve_delta8_s8 %x, %r <> kernel [2, 2] window <> into %y scratch %s : memref<1x4x4x2xi8>, memref<9xi32>, memref<1x3x3x3xi8>, memref<100xi8>
   func.return
 }
 // CHECK: output must have a multiple of 2 channels
@@ -213,7 +213,7 @@ func.func @f(%x : memref<1x4x4x2xi8>, %r : memref<9xi32>, %y : memref<1x3x3x3xi8
 // -----
 
 func.func @f(%x : memref<1x4x4x2xi8>, %r : memref<9xi32>, %y : memref<1x2x3x4xi8>, %s : memref<100xi8>) {
-  rt.depthwise_convolve_delta8 %x, %r <> kernel [2, 2] window <> into %y scratch %s : memref<1x4x4x2xi8>, memref<9xi32>, memref<1x2x3x4xi8>, memref<100xi8>
+  rt.depthwise_convolve_delta8_s8 %x, %r <> kernel [2, 2] window <> into %y scratch %s : memref<1x4x4x2xi8>, memref<9xi32>, memref<1x2x3x4xi8>, memref<100xi8>
   func.return
 }
 // CHECK: result must have shape 1x3x3x4, got memref<1x2x3x4xi8>
@@ -221,7 +221,7 @@ func.func @f(%x : memref<1x4x4x2xi8>, %r : memref<9xi32>, %y : memref<1x2x3x4xi8
 // -----
 
 func.func @f(%x : memref<1x4x4x2xi8>, %r : memref<3x3xi32>, %y : memref<1x3x3x4xi8>, %s : memref<100xi8>) {
-  rt.depthwise_convolve_delta8 %x, %r <> kernel [2, 2] window <> into %y scratch %s : memref<1x4x4x2xi8>, memref<3x3xi32>, memref<1x3x3x4xi8>, memref<100xi8>
+  rt.depthwise_convolve_delta8_s8 %x, %r <> kernel [2, 2] window <> into %y scratch %s : memref<1x4x4x2xi8>, memref<3x3xi32>, memref<1x3x3x4xi8>, memref<100xi8>
   func.return
 }
 // CHECK: rows must have one axis
@@ -229,7 +229,7 @@ func.func @f(%x : memref<1x4x4x2xi8>, %r : memref<3x3xi32>, %y : memref<1x3x3x4x
 // -----
 
 func.func @f(%x : memref<1x4x4x2xi8>, %r : memref<9xi32>, %y : memref<1x3x3x4xi8>, %s : memref<101xi8>) {
-  rt.depthwise_convolve_delta8 %x, %r <> kernel [2, 2] window <> into %y scratch %s : memref<1x4x4x2xi8>, memref<9xi32>, memref<1x3x3x4xi8>, memref<101xi8>
+  rt.depthwise_convolve_delta8_s8 %x, %r <> kernel [2, 2] window <> into %y scratch %s : memref<1x4x4x2xi8>, memref<9xi32>, memref<1x3x3x4xi8>, memref<101xi8>
   func.return
 }
 // CHECK: scratch must have shape 100, got memref<101xi8>

@@ -111,12 +111,12 @@ func.func @packed(%x : memref<1x4x5x2xi8>, %r : memref<9xi32>, %y : memref<1x2x4
 // -----
 
 func.func @depthwise(%x : memref<1x4x5x2xi8>, %r : memref<9xi32>, %y : memref<1x2x4x4xi8>, %s : memref<72xi8>) {
-  rt.depthwise_convolve_delta8 %x, %r <input_zp = 3> kernel [2, 2] window <strides = [2, 1]> into %y scratch %s {layer = "dw"} : memref<1x4x5x2xi8>, memref<9xi32>, memref<1x2x4x4xi8>, memref<72xi8>
+  rt.depthwise_convolve_delta8_s8 %x, %r <input_zp = 3> kernel [2, 2] window <strides = [2, 1]> into %y scratch %s {layer = "dw"} : memref<1x4x5x2xi8>, memref<9xi32>, memref<1x2x4x4xi8>, memref<72xi8>
   func.return
 }
 
 // CHECK:      func.func @depthwise
-// CHECK-NEXT: rt.depthwise_convolve_delta8 %x, %r <input_zp = 3> kernel [2, 2] window <strides = [2, 1]> into %y scratch %s {layer = "dw"} : memref<1x4x5x2xi8>, memref<9xi32>, memref<1x2x4x4xi8>, memref<72xi8>
+// CHECK-NEXT: rt.depthwise_convolve_delta8_s8 %x, %r <input_zp = 3> kernel [2, 2] window <strides = [2, 1]> into %y scratch %s {layer = "dw"} : memref<1x4x5x2xi8>, memref<9xi32>, memref<1x2x4x4xi8>, memref<72xi8>
 
 // -----
 
