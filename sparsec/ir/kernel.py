@@ -18,6 +18,7 @@ from xdsl.utils.hints import isa
 
 from sparsec.ir.constant import numpy_type, ui8, ui16, ui32
 from sparsec.ir.shapes import shape_of
+from sparsec.planning.overlap import Overlap, apart
 from sparsec.quantization.params import Clamp, Requant
 from sparsec.quantization.window import Window
 
@@ -74,6 +75,11 @@ class KernelOp(IRDLOperation, ABC):
     @abstractmethod
     def written(self) -> Sequence[SSAValue]:
         """The operands the function writes: its outputs and its scratch memory."""
+
+    def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
+        """How what the function writes to its operand `output` may lie over its operand `input`, if nobody reads that
+        again. Said of each pair alone: other operands lie apart, or have an overlap of their own."""
+        return apart(byte_count(output.type), byte_count(input.type))
 
 
 class RuntimeOp(KernelOp, ABC):
