@@ -5,6 +5,7 @@ bytes. A kernel may use its scratch memory as it likes: here it fills it with ga
 after.
 """
 
+from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -31,6 +32,7 @@ from sparsec.ir import cmsis, rt
 from sparsec.ir.constant import array_of
 from sparsec.ir.kernel import byte_count, element_dtype
 from sparsec.ir.shapes import shape_of
+from sparsec.ir.views import view_offset
 from sparsec.quantization import int8
 from sparsec.quantization.params import Requant
 
@@ -72,7 +74,7 @@ class MemoryFunctions(InterpreterFunctions):
     def reinterpret_cast(
         self, _: Interpreter, op: memref.ReinterpretCastOp, args: PythonValues
     ) -> PythonValues:
-        return (see(args[0], shape_of(op.result.type)),)
+        return (see(args[0], view_offset(op), shape_of(op.result.type)),)
 
     @impl(memref.ViewOp)
     def view(self, _: Interpreter, op: memref.ViewOp, args: PythonValues) -> PythonValues:
@@ -213,16 +215,16 @@ class KernelFunctions(InterpreterFunctions):
         return ()
 
 
-def see(buffer: Array, shape: tuple[int, ...]) -> Array:
-    """The same memory in another shape."""
-    view = buffer.reshape(shape)
+def see(buffer: Array, offset: int, shape: tuple[int, ...]) -> Array:
+    """The same memory, from element `offset` on, in another shape."""
+    view = buffer.reshape(-1)[offset : offset + prod(shape)].reshape(shape)
     assert np.shares_memory(view, buffer) or not buffer.size
     return view
 
 
 def see_as(memory: Array, type: Attribute) -> Array:
     """The int8 `memory` as a buffer of `type`."""
-    return see(memory.view(element_dtype(type)), shape_of(type))
+    return see(memory.view(element_dtype(type)), 0, shape_of(type))
 
 
 def spoil(scratch: list[Array]) -> None:

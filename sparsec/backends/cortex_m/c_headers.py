@@ -95,7 +95,8 @@ def check_call(op: KernelOp, header: Header) -> Prototype:
             f"{op.C_FUNCTION} takes {len(prototype.parameters)} arguments in {op.HEADER}, "
             f"{op.name} gives {len(arguments)}"
         )
-    written = {memory_of(value) for value in op.written()}
+    # Operands, not their memory: a call may read one part of a buffer and write another.
+    written = set(op.written())
     for argument, (name, type) in zip(arguments, prototype.parameters, strict=True):
         where = f"{op.C_FUNCTION}, argument '{name}' of {op.HEADER}"
         if isinstance(argument, CStruct):
@@ -142,10 +143,10 @@ def _check_value(
             element = c_element_type(argument.type)
             if type.pointers != 1 or type.name not in (element, "void"):
                 raise ValueError(f"{where} is {type}, not a pointer to {element}")
-            memory = memory_of(argument)
-            if memory in written and type.const:
+            if argument in written and type.const:
                 raise ValueError(f"{where} is {type}, but the call writes it")
-            if not type.const and (memory not in written or isinstance(memory.owner, GetGlobalOp)):
+            constant = isinstance(memory_of(argument).owner, GetGlobalOp)
+            if not type.const and (argument not in written or constant):
                 raise ValueError(f"{where} is {type}, but the call only reads it")
 
 

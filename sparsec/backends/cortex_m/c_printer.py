@@ -18,8 +18,15 @@ from xdsl.utils.exceptions import DiagnosticException
 from sparsec.analysis.memory_plan import PlannedFunction, arena_offset
 from sparsec.backends.cortex_m.c_headers import Prototype
 from sparsec.ir.constant import array_of
-from sparsec.ir.kernel import CArgument, CPointer, CStruct, KernelOp, c_element_type
-from sparsec.ir.views import memory_of
+from sparsec.ir.kernel import (
+    CArgument,
+    CPointer,
+    CStruct,
+    KernelOp,
+    c_element_type,
+    element_dtype,
+)
+from sparsec.ir.views import memory_of, place_in_memory
 
 STATUS = "arm_cmsis_nn_status"
 
@@ -121,12 +128,16 @@ class CPrinter(BasePrinter):
 
     def address(self, value: SSAValue) -> str:
         """Where a buffer lies."""
-        match memory_of(value).owner:
+        memory, offset = place_in_memory(value)
+        match memory.owner:
             case ViewOp() as view:
-                place, type = f"arena + {arena_offset(view)}", c_element_type(view.result.type)
+                place = f"arena + {arena_offset(view) + offset}"
+                type = c_element_type(view.result.type)
                 return place if type == "int8_t" else f"({type} *)({place})"
             case GetGlobalOp() as get:
-                return self.symbol(get.name_.string_value())
+                name = self.symbol(get.name_.string_value())
+                elements = offset // element_dtype(memory.type).itemsize
+                return f"{name} + {elements}" if elements else name
             case owner:
                 raise DiagnosticException(f"{owner} cannot be printed as C: run plan-memory first")
 
