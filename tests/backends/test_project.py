@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -121,6 +122,32 @@ def test_it_compiles_without_a_warning(
         assert ("tiny_arena" in files["tiny.c"]) == (arena == "static")
         write_project(files, tmp_path / format)
         compile_strictly(read_project(tmp_path / format), target, cmsis_nn=cmsis_nn)
+
+
+def test_hooks_that_nobody_defines_cost_nothing(cmsis_nn: Path, tmp_path: Path) -> None:
+    files = emit(cmsis_nn)
+    write_project(files, tmp_path / "p")
+    bare, hooks = re.subn(r" *SPARSEC_(BEFORE|AFTER)_LAYER\(\d\);\n", "", files["tiny.c"])
+    assert hooks == 4
+    compiled: list[bytes] = []
+    for source in (files["tiny.c"], bare):
+        (tmp_path / "p" / "tiny.c").write_text(source)
+        headers = ("-isystem", str(cmsis_nn / "Include"))
+        command = ["gcc", "-std=c11", "-O2", *headers, "-c", "tiny.c", "-o", "tiny.o"]
+        subprocess.run(command, cwd=tmp_path / "p", check=True)
+        compiled.append((tmp_path / "p" / "tiny.o").read_bytes())
+    assert compiled[0] == compiled[1]
+
+
+def test_hooks_stand_round_the_layers_of_the_report(cmsis_nn: Path) -> None:
+    files = emit(cmsis_nn)
+    found = re.findall(
+        r"SPARSEC_BEFORE_LAYER\((\d)\);.*?(\w+_s8)\(.*?SPARSEC_AFTER_LAYER\((\d)\);",
+        files["tiny.c"],
+        flags=re.DOTALL,
+    )
+    layers = json.loads(files["report.json"])["layers"]
+    assert found == [(str(n), layer["kernel"], str(n)) for n, layer in enumerate(layers)]
 
 
 def test_a_header_with_a_smaller_arena_does_not_compile(cmsis_nn: Path, tmp_path: Path) -> None:

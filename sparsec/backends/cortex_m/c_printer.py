@@ -71,8 +71,10 @@ class CPrinter(BasePrinter):
         self.line(f"int {self.name}_invoke(int8_t *arena)")
         self.line("{")
         with self.indented():
-            for op in planned.kernels:
+            for number, op in enumerate(planned.kernels):
+                self.line(f"SPARSEC_BEFORE_LAYER({number});")
                 self.print_call(op, prototypes[op.C_FUNCTION])
+                self.line(f"SPARSEC_AFTER_LAYER({number});")
             self.line("return 0;")
         self.line("}\n")
 

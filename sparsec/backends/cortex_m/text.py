@@ -50,7 +50,7 @@ def source_head(name: str, headers: Sequence[str], arena_bytes: int, arena: str)
     return (
         f'{_LICENCE}\n#include "{name}.h"\n#include "{name}_weights.h"\n\n{includes}'
         f'\n_Static_assert({upper}_ARENA_BYTES >= {arena_bytes}, "the arena is too small for this memory plan");\n'
-        f"{own if arena == 'static' else ''}"
+        f"{own if arena == 'static' else ''}{_HOOKS}"
     )
 
 
@@ -108,6 +108,19 @@ int {name}_invoke(int8_t *arena);
 _STATIC_ARENA = """
 /* The memory of the network: inputs, outputs and all in between. */
 extern int8_t {name}_arena[{upper}_ARENA_BYTES];
+"""
+
+_HOOKS = """
+/*
+ * Stand before and behind each kernel, to measure it or to let other tasks run; `index` counts as the layers of
+ * report.json do. To use one, compile this file with -include and a header that defines it.
+ */
+#ifndef SPARSEC_BEFORE_LAYER
+    #define SPARSEC_BEFORE_LAYER(index) ((void)0)
+#endif
+#ifndef SPARSEC_AFTER_LAYER
+    #define SPARSEC_AFTER_LAYER(index) ((void)0)
+#endif
 """
 
 _CMAKE = """\
