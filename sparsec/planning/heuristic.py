@@ -6,8 +6,12 @@ the greedy orders by size and by breadth. The rule of this file: the same input 
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 from sparsec.planning.arena import Buffer
+
+Place: TypeAlias = Callable[[Sequence[int], bool], list[int]]
+"""Offsets for buffers that are placed in an order, each in its lowest gap or, if told so, in the one that fits best."""
 
 
 def place_in_order(
@@ -68,17 +72,13 @@ def orders(buffers: Sequence[Buffer], peaks: Sequence[int]) -> list[list[int]]:
 
 
 def plan_greedily(
-    buffers: Sequence[Buffer],
-    pins: Mapping[int, int],
-    neighbours: Sequence[Sequence[int]],
-    peaks: Sequence[int],
-    goal: int,
+    buffers: Sequence[Buffer], peaks: Sequence[int], place: Place, goal: int
 ) -> tuple[list[int], list[int]]:
     """The best of several greedy plans, or the first within `goal` bytes, and its order."""
     best: tuple[int, list[int], list[int]] | None = None
     for order in orders(buffers, peaks):
         for best_fit in (False, True):
-            offsets = place_in_order(buffers, pins, neighbours, order, best_fit)
+            offsets = place(order, best_fit)
             total = arena_bytes(buffers, offsets)
             if best is None or total < best[0]:
                 best = (total, offsets, order)
@@ -90,8 +90,8 @@ def plan_greedily(
 
 def improve(
     buffers: Sequence[Buffer],
-    pins: Mapping[int, int],
     neighbours: Sequence[Sequence[int]],
+    place: Place,
     offsets: list[int],
     order: Sequence[int],
     goal: int,
@@ -109,15 +109,13 @@ def improve(
     for _ in range(attempts):
         if total <= goal or is_over():
             break
-        at_peak = [j for j in order if offsets[j] + buffers[j].size == now and j not in pins]
-        if not at_peak:  # a pinned buffer is the highest
-            break
+        at_peak = [j for j in order if offsets[j] + buffers[j].size == now]
         j = chance.choice(at_peak)
         if neighbours[j] and chance.random() < 0.5:
             j = chance.choice(neighbours[j])
         trial = [k for k in order if k != j]
         trial.insert(chance.randrange(order.index(j) + 1), j)
-        placed = place_in_order(buffers, pins, neighbours, trial, best_fit=chance.random() < 0.2)
+        placed = place(trial, chance.random() < 0.2)
         reached = arena_bytes(buffers, placed)
         if reached <= now:
             order, offsets, now = trial, placed, reached

@@ -12,7 +12,7 @@ from typing import Literal
 
 from sparsec.planning.arena import Buffer
 from sparsec.planning.exact import DEAD, FOUND, Clock, Portfolio, neighbours, sections
-from sparsec.planning.heuristic import arena_bytes, improve, plan_greedily
+from sparsec.planning.heuristic import arena_bytes, improve, place_in_order, plan_greedily
 
 _LARGEST_SEARCH = 1500
 """Buffers beyond which the search's memory, which grows with the square, is not worth it."""
@@ -66,10 +66,14 @@ def assign_offsets(
 
     goal = max(bound, capacity or 0)
     peaks = [max(lives[first[j] : end[j]]) for j in range(len(buffers))]
-    offsets, order = plan_greedily(buffers, pins, adjacent, peaks, goal)
+
+    def place(order: Sequence[int], best_fit: bool) -> list[int]:
+        return place_in_order(buffers, pins, adjacent, order, best_fit)
+
+    offsets, order = plan_greedily(buffers, peaks, place, goal)
     local = Clock(min(1.0, seconds / 10))
     attempts = min(400, 4 * len(buffers))  # few buffers are for the exact search
-    offsets = improve(buffers, pins, adjacent, offsets, order, goal, attempts, local.is_over, seed)
+    offsets = improve(buffers, adjacent, place, offsets, order, goal, attempts, local.is_over, seed)
     if arena_bytes(buffers, offsets) > goal and len(buffers) <= _LARGEST_SEARCH:
         offsets, bound = search_below(buffers, pins, offsets, bound, capacity or 0, grain, clock)
     return Assignment(tuple(offsets), arena_bytes(buffers, offsets), bound, clock.elapsed())

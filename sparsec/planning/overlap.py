@@ -14,7 +14,7 @@ class Overlap:
     """Where an output may begin, seen from where its input begins, in bytes.
 
     At least `below` bytes before it, at least `above` bytes behind it or, if `step` is not 0, at any multiple of `step`
-    from it. Buffers that must lie apart have `below` = the output's size and `above` = the input's.
+    from it. Where both share no byte they may always lie.
     """
 
     below: int
@@ -30,6 +30,10 @@ class Overlap:
         if self.step and distance % self.step == 0:
             return True
         return distance <= -self.below or distance >= self.above
+
+    def within(self, output: int, input: int) -> "Overlap":
+        """The same for an output and an input of so many bytes, no further apart than it takes to share none."""
+        return Overlap(min(self.below, output), min(self.above, input), self.step)
 
     def bytes(self, output: int, input: int) -> int:
         """The most bytes that an output and an input of so many bytes share."""

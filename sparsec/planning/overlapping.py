@@ -1,0 +1,223 @@
+"""Offsets where an output may lie over its dying input: how far apart two buffers are depends on the pair.
+
+A plan says of every two buffers that are live together which one begins first, and from such an order the least offsets
+follow, each buffer on top of those before it. So it is enough to look at orders: some greedy ones, then local search,
+then, for networks of up to `_LARGEST_SEARCH` buffers, all that can beat the best (branch and bound by offset).
+The rule of this file: a bound is claimed only for what holds in every plan.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from itertools import permutations
+from math import lcm
+from types import MappingProxyType
+from typing import TypeAlias
+
+from sparsec.planning.arena import Buffer
+from sparsec.planning.exact import Clock, neighbours, sections
+from sparsec.planning.heuristic import arena_bytes, improve, plan_greedily
+from sparsec.planning.offsets import Assignment, assign_offsets
+from sparsec.planning.overlap import Overlap
+
+Overlaps: TypeAlias = Mapping[tuple[int, int], Overlap]
+"""What may overlap, by the numbers of (output, input)."""
+
+_LARGEST_CLIQUE = 6
+"""Buffers whose orders are all tried for a bound."""
+
+_LARGEST_SEARCH = 80
+_NODES_BETWEEN_LOOKS = 64
+
+
+def assign_overlapping(
+    buffers: Sequence[Buffer],
+    overlaps: Overlaps = MappingProxyType({}),
+    *,
+    seconds: float = 10.0,
+    seed: int = 0,
+) -> Assignment:
+    """Places `buffers` in the smallest arena found within `seconds`, as `assign_offsets` does, but lets the pairs of
+    `overlaps` share bytes. Never more than without them.
+    """
+    apart = assign_offsets(buffers, seconds=seconds / 2 if overlaps else seconds, seed=seed)
+    if not overlaps:
+        return apart
+    clock = Clock(seconds - apart.seconds)
+    layout = Layout(buffers, overlaps)
+    bound = layout.bound
+    place = layout.place_in_order
+    offsets, order = plan_greedily(buffers, layout.peaks, place, bound)
+    local = Clock(min(2.0, seconds / 5))
+    attempts = min(400, 4 * len(buffers))  # few buffers are for the exact search
+    offsets = improve(
+        buffers, layout.neighbours, place, offsets, order, bound, attempts, local.is_over, seed
+    )
+    best = min(list(apart.offsets), offsets, key=lambda each: arena_bytes(buffers, each))
+    if bound < arena_bytes(buffers, best) and len(buffers) <= _LARGEST_SEARCH:
+        best, bound = Search(layout, best, clock).run()
+    return Assignment(
+        tuple(best), arena_bytes(buffers, best), bound, apart.seconds + clock.elapsed()
+    )
+
+
+class Layout:
+    """The distances between the buffers of a problem, and what follows from them."""
+
+    def __init__(self, buffers: Sequence[Buffer], overlaps: Overlaps) -> None:
+        self.buffers = buffers
+        self._overlaps = {
+            (output, input): overlap.within(buffers[output].size, buffers[input].size)
+            for (output, input), overlap in overlaps.items()
+        }
+        first, end = sections(buffers)
+        self.neighbours = neighbours(first, end)
+        spans = [range(f, e) for f, e in zip(first, end, strict=True)]
+        live: list[list[int]] = [[] for _ in range(max(end))]
+        for j, span in enumerate(spans):
+            for section in span:
+                live[section].append(j)
+        self.sections = [frozenset(each) for each in live]
+        self.sections_of = spans
+        self.least = cache(self._least)
+        bounds = [self.least(each) for each in self.sections]
+        self.peaks = [max(bounds[s] for s in span) for span in spans]
+        self.bound = max(bounds)
+
+    def allows(self, j: int, offset: int, k: int, other: int) -> bool:
+        """Whether j may begin at `offset` and k, live together with it, at `other`."""
+        if overlap := self._overlaps.get((j, k)):
+            return overlap.allows(offset - other)
+        if overlap := self._overlaps.get((k, j)):
+            return overlap.allows(other - offset)
+        return offset + self.buffers[j].size <= other or other + self.buffers[k].size <= offset
+
+    def step(self, j: int, k: int) -> int:
+        """The step of their overlap, 0 if they have none."""
+        overlap = self._overlaps.get((j, k)) or self._overlaps.get((k, j))
+        return overlap.step if overlap else 0
+
+    def distance(self, low: int, high: int) -> int:
+        """The least bytes from the begin of `low` to that of `high` behind it, steps aside."""
+        if overlap := self._overlaps.get((low, high)):
+            return overlap.below
+        if overlap := self._overlaps.get((high, low)):
+            return overlap.above
+        return self.buffers[low].size
+
+    def on_top(self, j: int, placed: Mapping[int, int]) -> int:
+        """The least place of j among those that begin above, or where, its `placed` neighbours begin."""
+        alignment = self.buffers[j].alignment
+        offset = 0
+        stepping: list[int] = []
+        for k in self.neighbours[j]:
+            if k in placed:
+                step = self.step(j, k)
+                offset = max(offset, placed[k] + (0 if step else self.distance(k, j)))
+                stepping += [k] if step else []
+        offset = -(-offset // alignment) * alignment
+        while not all(self.allows(j, offset, k, placed[k]) for k in stepping):
+            offset += alignment
+        return offset
+
+    def place_in_order(self, order: Sequence[int], best_fit: bool) -> list[int]:
+        """Offsets: each buffer in turn at its lowest place, or its highest below the top so far (`best_fit`)."""
+        placed: dict[int, int] = {}
+        top = 0
+        for j in order:
+            others = [k for k in self.neighbours[j] if k in placed]
+            free = [
+                offset
+                for offset in self._corners(j, others, placed)
+                if all(self.allows(j, offset, k, placed[k]) for k in others)
+            ]
+            low = min(free)
+            fitting = [offset for offset in free if offset + self.buffers[j].size <= top]
+            placed[j] = max(fitting, default=low) if best_fit else low
+            top = max(top, placed[j] + self.buffers[j].size)
+        return [placed[j] for j in range(len(self.buffers))]
+
+    def _corners(self, j: int, others: Sequence[int], placed: Mapping[int, int]) -> list[int]:
+        """The places of j that touch the arena's begin or one of `others`."""
+        alignment = self.buffers[j].alignment
+        corners = {0}
+        for k in others:
+            above = placed[k] + self.distance(k, j)
+            below = placed[k] - self.distance(j, k)
+            corners |= {-(-above // alignment) * alignment, below // alignment * alignment}
+            if self.step(j, k):
+                end = placed[k] + self.buffers[k].size - self.buffers[j].size
+                corners |= {placed[k], end}
+        return [corner for corner in corners if corner >= 0 and corner % alignment == 0]
+
+    def _least(self, together: frozenset[int]) -> int:
+        """Bytes that buffers live together take at least."""
+        members = sorted(together)
+        if len(members) <= _LARGEST_CLIQUE:
+            return min(map(self._stacked, permutations(members)), default=0)
+        shared = sum(
+            overlap.bytes(self.buffers[output].size, self.buffers[input].size)
+            for (output, input), overlap in self._overlaps.items()
+            if output in together and input in together
+        )
+        sizes = [self.buffers[j].size for j in members]
+        return max(sum(sizes) - shared, *sizes)
+
+    def _stacked(self, order: Sequence[int]) -> int:
+        """The top of buffers that begin one after another in `order`; a step is taken for any place."""
+        begins: list[int] = []
+        for j in order:
+            begin = 0
+            for k, other in zip(order, begins, strict=False):
+                begin = max(begin, other + (0 if self.step(j, k) else self.distance(k, j)))
+            alignment = self.buffers[j].alignment
+            begins.append(-(-begin // alignment) * alignment)
+        return max(begin + self.buffers[j].size for j, begin in zip(order, begins, strict=True))
+
+
+class Search:
+    """Branch and bound: buffers are placed by offset, each as low as those before it let it."""
+
+    def __init__(self, layout: Layout, best: list[int], clock: Clock) -> None:
+        self._layout = layout
+        self._buffers = layout.buffers
+        self._best = best
+        self._least = arena_bytes(layout.buffers, best)
+        self._clock = clock
+        self._grid = lcm(*(buffer.alignment for buffer in layout.buffers))
+        self._nodes = 0
+        self._over = False
+
+    def run(self) -> tuple[list[int], int]:
+        """The best offsets and the bound: that of the layout if the time was up, else their arena."""
+        self._visit({}, 0, -1)
+        return self._best, self._layout.bound if self._over else self._least
+
+    def _visit(self, placed: dict[int, int], last: int, chosen: int) -> None:
+        self._nodes += 1
+        if self._nodes % _NODES_BETWEEN_LOOKS == 0 and self._clock.is_over():
+            self._over = True
+        if self._over or self._least == self._layout.bound:
+            return
+        layout, count = self._layout, len(self._buffers)
+        if len(placed) == count:
+            self._best = [placed[j] for j in range(count)]
+            self._least = arena_bytes(self._buffers, self._best)
+            return
+        lowest: dict[int, int] = {}
+        for j in range(count):
+            if j not in placed:
+                lowest[j] = layout.on_top(j, placed)
+                if max(lowest[j], last) + self._buffers[j].size >= self._least:
+                    return
+        for section in layout.sections:
+            rest = section.difference(placed)
+            if rest:
+                # From a multiple of all alignments on, buffers lie as from 0 on.
+                floor = max(last, min(lowest[j] for j in rest)) // self._grid * self._grid
+                if floor + layout.least(rest) >= self._least:
+                    return
+        for j in sorted(lowest, key=lambda j: (lowest[j], -self._buffers[j].size, j)):
+            offset = lowest[j]
+            late = offset == last and j < chosen and chosen not in layout.neighbours[j]
+            if offset >= last and not late:
+                self._visit({**placed, j: offset}, offset, j)
