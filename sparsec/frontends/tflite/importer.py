@@ -31,7 +31,13 @@ def import_tflite(content: bytes) -> ModuleOp:
     Inputs and outputs in float32 are left out together with the QUANTIZE and DEQUANTIZE next to
     them: the int8 tensors are the entry. Raises FrontendError.
     """
-    module = _Importer(fold_islands(read_model(content)), _SPARE_BYTES + 4 * len(content)).run()
+    model = read_model(content)
+    for tensor in model.tensors:
+        if tensor.is_variable:
+            raise FrontendError(
+                f"{tensor.title} is a variable: models with state are not supported"
+            )
+    module = _Importer(fold_islands(model), _SPARE_BYTES + 4 * len(content)).run()
     mark_as_tflite(module)
     return module
 

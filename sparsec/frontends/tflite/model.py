@@ -27,7 +27,7 @@ class Tensor:
     """A tensor; `data` is its constant value, of `shape`, and None for what is computed.
 
     `dtype` is the schema's name of it, `scales` float32 and `zero_points` int64 arrays, both empty
-    for a tensor that is not quantized.
+    for a tensor that is not quantized. A variable keeps its value from one inference to the next.
     """
 
     index: int
@@ -38,6 +38,7 @@ class Tensor:
     scales: Array
     zero_points: Array
     quantized_dimension: int
+    is_variable: bool = False
 
     @property
     def title(self) -> str:

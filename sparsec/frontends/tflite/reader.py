@@ -6,7 +6,8 @@ them. The schema is that of the package `tflite`.
 """
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from math import prod
 from typing import Any, TypeVar, cast
 
@@ -69,6 +70,10 @@ def _names(enumeration: type) -> dict[int, str]:
     return {value: name for name, value in vars(enumeration).items() if not name.startswith("_")}
 
 
+_OUTSIDE = (
+    "lie outside the flatbuffer, as in files above 2 GiB: this is no model for a microcontroller"
+)
+
 _TENSOR_TYPES = _names(tflite.TensorType)
 _BUILTIN_OPERATORS = _names(tflite.BuiltinOperator)
 
@@ -126,7 +131,7 @@ class _CheckedTable(Table):
             raise damaged("a vector reaches beyond its end")
 
 
-class _Reader:
+class Reader:
     """Reads one file; `budget` is how many elements it may still hold."""
 
     def __init__(self, content: bytes):
@@ -166,8 +171,13 @@ class _Reader:
         self.charge(len(value))
         return value.decode(errors="replace")
 
+    def root(self) -> Any:
+        """The table of the whole file, an object of the schema."""
+        return self.checked(tflite.Model.GetRootAs(self.content, 0))
+
     def model(self) -> Model:
-        model: Any = self.checked(tflite.Model.GetRootAs(self.content, 0))
+        """The file as plain data."""
+        model = self.root()
         if model.Version() != _SCHEMA_VERSION:
             raise FrontendError(
                 f"this is a TensorFlow Lite file of version {model.Version()}, "
@@ -207,10 +217,7 @@ class _Reader:
 
     def buffer(self, buffer: Any) -> Array:
         if buffer.Offset() > 1:
-            raise FrontendError(
-                "the weights lie outside the flatbuffer, as in files above 2 GiB: "
-                "this is no model for a microcontroller"
-            )
+            raise FrontendError(f"the weights {_OUTSIDE}")
         # Not `numbers`: large and shared, charged where a tensor makes an array of it.
         data = buffer.DataAsNumpy()
         return cast(Array, data) if isinstance(data, np.ndarray) else np.zeros(0, np.uint8)
@@ -223,8 +230,6 @@ class _Reader:
                 f"{title} is stored in TensorFlow Lite's sparse format: convert the model without "
                 "it; zeros in dense weights are found and used all the same"
             )
-        if tensor.IsVariable():
-            raise FrontendError(f"{title} is a variable: models with state are not supported")
         shape = tuple(int(n) for n in self.numbers(tensor.ShapeAsNumpy()))
         signature = tuple(int(n) for n in self.numbers(tensor.ShapeSignatureAsNumpy()))
         # The converter writes the batch as unknown in the signature and as 1 in the shape.
@@ -243,7 +248,8 @@ class _Reader:
         if data is None and 0 in shape:
             raise FrontendError(f"{title} is empty: give every axis a size of at least 1")
         scales, zero_points, dimension = self.quantization(tensor.Quantization())
-        return Tensor(index, name, dtype, shape, data, scales, zero_points, dimension)
+        variable = bool(tensor.IsVariable())
+        return Tensor(index, name, dtype, shape, data, scales, zero_points, dimension, variable)
 
     def constant(self, data: Array, dtype: str, shape: tuple[int, ...], title: str) -> Array | None:
         """`data` as an array; what has a type of which no operator reads constants stays bytes."""
@@ -276,6 +282,8 @@ class _Reader:
     def operator(self, index: int, operator: Any, codes: list[str], tensors: int) -> Operator:
         if operator.OpcodeIndex() >= len(codes):
             raise damaged(f"operator {index} is of no kind")
+        if operator.LargeCustomOptionsOffset() > 1:
+            raise FrontendError(f"the options of operator {index} {_OUTSIDE}")
         name = codes[int(operator.OpcodeIndex())]
         return Operator(
             index,
@@ -308,12 +316,18 @@ class _Reader:
         return indices
 
 
-def read_model(content: bytes) -> Model:
-    """The model in `content`. Raises FrontendError if it is damaged or of an unsupported form."""
+@contextmanager
+def refusing_nonsense() -> Generator[None]:
+    """Turns what the packages' own checks of numbers raise, for instance of an offset above 2**32, into FrontendError."""
     try:
-        return _Reader(content).model()
+        yield
     except FrontendError:
         raise
     except (struct.error, TypeError, ValueError, IndexError, OverflowError):
-        # The package's own checks of numbers, for instance of an offset above 2**32.
         raise damaged("an offset or length in it makes no sense") from None
+
+
+def read_model(content: bytes) -> Model:
+    """The model in `content`. Raises FrontendError if it is damaged or of an unsupported form."""
+    with refusing_nonsense():
+        return Reader(content).model()
