@@ -59,15 +59,20 @@ def write_files(files: dict[str, str], directory: Path) -> None:
 
 
 def write_text(text: str, output: Path | None) -> None:
-    """Text to stdout or, whole or not at all, to the file `output`."""
+    """Text to stdout or to the file `output`."""
     if output is None or str(output) == "-":
         sys.stdout.write(text)
         return
+    write_bytes(text.encode(), output)
+
+
+def write_bytes(content: bytes, output: Path) -> None:
+    """The file `output`, whole or not at all. UserError when that is not possible."""
     try:
         # A file in a folder of its own gets the usual permissions, unlike a temporary file.
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as folder:
             staged = Path(folder, output.name)
-            staged.write_text(text)
+            staged.write_bytes(content)
             staged.replace(output)
     except OSError as error:
         raise cannot_write(output, "file", error) from error

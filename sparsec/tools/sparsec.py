@@ -24,6 +24,8 @@ examples:
   sparsec kws.tflite --int8-io -o kws                  no float32 conversions in kws.h
   sparsec lenet.pt --emit=qnn --elide-constants-larger-than=16
   sparsec lenet.pt --emit=qnn | sparsec - --emit=c     go on from IR text
+  sparsec kws.tflite --emit=tflm-plan -o planned.tflite
+                                                       TFLite Micro's kernels in our memory plan
   sparsec run lenet.pt --on=cortex-m4 --input=x.npy    build, run on QEMU, compare
 """
 
@@ -44,16 +46,18 @@ def parser() -> argparse.ArgumentParser:
     add_model_options(result)
     result.add_argument(
         "--emit",
-        choices=pipelines.STAGES,
+        choices=(*pipelines.STAGES, "tflm-plan"),
         default="c",
-        help="what to write: IR text of a level, or C; default c",
+        help="what to write: IR text of a level, C, or tflm-plan, the .tflite file with a memory "
+        "plan for TensorFlow Lite Micro; default c",
     )
     result.add_argument(
         "-o",
         "--output",
         type=Path,
         metavar="PATH",
-        help="directory of the C project, default ./NAME; file of IR text, default stdout",
+        help="directory of the C project, default ./NAME; file of IR text, default stdout; "
+        "of tflm-plan there is no default",
     )
     result.add_argument("--json", action="store_true", help="print report.json, not a table")
     result.add_argument(
@@ -92,6 +96,10 @@ def summarize(report: dict[str, Any], directory: Path) -> None:
 def compile_command(arguments: Sequence[str]) -> int:
     """`sparsec MODEL`: compile and write."""
     args = parser().parse_args(arguments)
+    if args.emit == "tflm-plan":
+        from sparsec.tools.tflm_plan import write_planned
+
+        return write_planned(args)
 
     from sparsec.tools.compilation import compile_model
     from sparsec.tools.console import progress
