@@ -8,8 +8,8 @@ it loads the model, on top of it where no gap is wide enough. Source: tflite-mic
 micro_allocation_info.cc and greedy_memory_planner.cc.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -67,7 +67,10 @@ class OfflinePlan:
 
 
 def plan_offline(content: bytes, seconds: float = 10.0) -> OfflinePlan:
-    """The smallest plan found within `seconds` for the file `content`. Raises FrontendError."""
+    """The smallest plan found within `seconds` for the file `content`, never larger than TensorFlow Lite Micro's own.
+
+    Raises FrontendError.
+    """
     model = read_model(content)
     lives = lifetimes(model)
     buffers = tuple(lives.values())
@@ -76,13 +79,12 @@ def plan_offline(content: bytes, seconds: float = 10.0) -> OfflinePlan:
             f"the model computes more than {_MOST_TENSORS} tensors or {_MOST_BYTES >> 20} MiB: "
             "this is no model for a microcontroller"
         )
-    return OfflinePlan(
-        len(model.tensors),
-        tuple(lives),
-        buffers,
-        assign_offsets(buffers, seconds=seconds),
-        greedy_bytes(buffers),
-    )
+    own = greedy_offsets(buffers)
+    greedy = arena_bytes(buffers, own)
+    assignment = assign_offsets(buffers, seconds=seconds)
+    if greedy < assignment.arena_bytes:  # time was up too early
+        assignment = replace(assignment, offsets=tuple(own), arena_bytes=greedy)
+    return OfflinePlan(len(model.tensors), tuple(lives), buffers, assignment, greedy)
 
 
 def with_plan(content: bytes, plan: OfflinePlan) -> bytes:
@@ -122,8 +124,7 @@ def size_in_arena(tensor: Tensor) -> int:
     return -(-tensor.elements * _BYTES[tensor.dtype] // ALIGNMENT) * ALIGNMENT
 
 
-def greedy_bytes(buffers: tuple[Buffer, ...]) -> int:
-    """The arena of TensorFlow Lite Micro's own planner: by size, of equal ones the last first."""
+def greedy_offsets(buffers: Sequence[Buffer]) -> list[int]:
+    """What TensorFlow Lite Micro's own planner does: by size, of equal ones the last first."""
     order = sorted(range(len(buffers)), key=lambda i: (-buffers[i].size, -i))
-    offsets = place_in_order(buffers, {}, neighbours(*sections(buffers)), order)
-    return arena_bytes(buffers, offsets)
+    return place_in_order(buffers, {}, neighbours(*sections(buffers)), order)
