@@ -744,6 +744,168 @@ void sparsec_prelu_s8(int32_t input_offset,
                       const int8_t *input,
                       int8_t *output);
 
+/**
+ * @brief arm_convolve_wrapper_s8 strip by strip: the output may lie over the input.
+ *
+ * The kernels whose names end in `_strips_s8` do a layer by another kernel, a strip at a time. Where the output begins
+ * before the input, or with it, they go from the first strip to the last, else from the last to the first, so that the
+ * output may lie over what no later strip reads; sparsec/planning/overlap.py says how far that is. The input is lost then.
+ * A strip is of rows of the output, or of pixels where each comes from the one input pixel in its place: a 1x1 kernel
+ * without stride and padding.
+ *
+ * @param[in]  strip         Rows or pixels of the output in a strip, at least 1
+ * @param[in]  ctx           Scratch of arm_convolve_s8_get_buffer_size() bytes, none for 1x1 without padding and dilation
+ * @param[in]  conv_params   As of arm_convolve_wrapper_s8, as are all that follow; the bias has nothing folded in
+ * @param[in]  quant_params  Multiplier and shift of each output channel
+ * @param[in]  input_dims    Input dimensions [1, H, W, C_IN]
+ * @param[in]  input         Input data
+ * @param[in]  filter_dims   Filter dimensions [C_OUT, HK, WK, C_IN]
+ * @param[in]  filter        Weights
+ * @param[in]  bias_dims     Bias dimensions
+ * @param[in]  bias          Bias of each output channel
+ * @param[in]  output_dims   Output dimensions [1, H, W, C_OUT]
+ * @param[out] output        Output data
+ * @return                   What CMSIS-NN returned for the last strip done
+ */
+arm_cmsis_nn_status sparsec_convolve_strips_s8(int32_t strip,
+                                               const cmsis_nn_context *ctx,
+                                               const cmsis_nn_conv_params *conv_params,
+                                               const cmsis_nn_per_channel_quant_params *quant_params,
+                                               const cmsis_nn_dims *input_dims,
+                                               const int8_t *input,
+                                               const cmsis_nn_dims *filter_dims,
+                                               const int8_t *filter,
+                                               const cmsis_nn_dims *bias_dims,
+                                               const int32_t *bias,
+                                               const cmsis_nn_dims *output_dims,
+                                               int8_t *output);
+
+/**
+ * @brief arm_depthwise_conv_wrapper_s8 strip by strip (see sparsec_convolve_strips_s8).
+ *
+ * @param[in]  strip           Rows or pixels of the output in a strip, at least 1
+ * @param[in]  ctx             Scratch of arm_depthwise_conv_wrapper_s8_get_buffer_size() bytes, the most of any strip
+ * @param[in]  dw_conv_params  As of arm_depthwise_conv_wrapper_s8, as are all that follow
+ * @param[in]  quant_params    Multiplier and shift of each output channel
+ * @param[in]  input_dims      Input dimensions [1, H, W, C_IN]
+ * @param[in]  input           Input data
+ * @param[in]  filter_dims     Filter dimensions [1, HK, WK, C_OUT]
+ * @param[in]  filter          Weights
+ * @param[in]  bias_dims       Bias dimensions
+ * @param[in]  bias            Bias of each output channel, nothing folded in
+ * @param[in]  output_dims     Output dimensions [1, H, W, C_OUT]
+ * @param[out] output          Output data
+ * @return                     What CMSIS-NN returned for the last strip done
+ */
+arm_cmsis_nn_status sparsec_depthwise_conv_strips_s8(int32_t strip,
+                                                     const cmsis_nn_context *ctx,
+                                                     const cmsis_nn_dw_conv_params *dw_conv_params,
+                                                     const cmsis_nn_per_channel_quant_params *quant_params,
+                                                     const cmsis_nn_dims *input_dims,
+                                                     const int8_t *input,
+                                                     const cmsis_nn_dims *filter_dims,
+                                                     const int8_t *filter,
+                                                     const cmsis_nn_dims *bias_dims,
+                                                     const int32_t *bias,
+                                                     const cmsis_nn_dims *output_dims,
+                                                     int8_t *output);
+
+/**
+ * @brief arm_max_pool_s8 strip by strip (see sparsec_convolve_strips_s8).
+ *
+ * @param[in]  strip        Rows or pixels of the output in a strip, at least 1
+ * @param[in]  ctx          No scratch is needed
+ * @param[in]  pool_params  Stride, padding and clamp
+ * @param[in]  input_dims   Input dimensions [1, H, W, C]
+ * @param[in]  input        Input data
+ * @param[in]  filter_dims  Window, `h` and `w` are read
+ * @param[in]  output_dims  Output dimensions [1, H, W, C]
+ * @param[out] output       Output data
+ * @return                  What CMSIS-NN returned for the last strip done
+ */
+arm_cmsis_nn_status sparsec_max_pool_strips_s8(int32_t strip,
+                                               const cmsis_nn_context *ctx,
+                                               const cmsis_nn_pool_params *pool_params,
+                                               const cmsis_nn_dims *input_dims,
+                                               const int8_t *input,
+                                               const cmsis_nn_dims *filter_dims,
+                                               const cmsis_nn_dims *output_dims,
+                                               int8_t *output);
+
+/**
+ * @brief arm_avgpool_s8 strip by strip (see sparsec_convolve_strips_s8).
+ *
+ * @param[in]  strip        Rows or pixels of the output in a strip, at least 1
+ * @param[in]  ctx          Scratch of arm_avgpool_s8_get_buffer_size() bytes
+ * @param[in]  pool_params  Stride, padding and clamp
+ * @param[in]  input_dims   Input dimensions [1, H, W, C]
+ * @param[in]  input        Input data
+ * @param[in]  filter_dims  Window, `h` and `w` are read
+ * @param[in]  output_dims  Output dimensions [1, H, W, C]
+ * @param[out] output       Output data
+ * @return                  What CMSIS-NN returned for the last strip done
+ */
+arm_cmsis_nn_status sparsec_avg_pool_strips_s8(int32_t strip,
+                                               const cmsis_nn_context *ctx,
+                                               const cmsis_nn_pool_params *pool_params,
+                                               const cmsis_nn_dims *input_dims,
+                                               const int8_t *input,
+                                               const cmsis_nn_dims *filter_dims,
+                                               const cmsis_nn_dims *output_dims,
+                                               int8_t *output);
+
+/**
+ * @brief sparsec_convolve_packed_s8 strip by strip (see sparsec_convolve_strips_s8).
+ *
+ * @param[in]  strip        Rows or pixels of the output in a strip, at least 1; rows must not be paired in `rows`
+ * @param[in]  ctx          Scratch as of sparsec_convolve_packed_s8, as are all that follow
+ * @param[in]  conv_params  Offsets, stride, padding, dilation and clamp
+ * @param[in]  input_dims   Input dimensions [1, H, W, C_IN]
+ * @param[in]  input        Input data
+ * @param[in]  filter_dims  Filter dimensions [C_OUT, HK, WK, C_IN], `h` and `w` are read
+ * @param[in]  rows         The layer's rows
+ * @param[in]  output_dims  Output dimensions [1, H, W, C_OUT]
+ * @param[out] output       Output data
+ */
+void sparsec_convolve_packed_strips_s8(int32_t strip,
+                                       const cmsis_nn_context *ctx,
+                                       const cmsis_nn_conv_params *conv_params,
+                                       const cmsis_nn_dims *input_dims,
+                                       const int8_t *input,
+                                       const cmsis_nn_dims *filter_dims,
+                                       const int32_t *rows,
+                                       const cmsis_nn_dims *output_dims,
+                                       int8_t *output);
+
+/**
+ * @brief sparsec_convolve_delta8_s8 strip by strip (see sparsec_convolve_strips_s8).
+ *
+ * @param[in]  strip         Rows or pixels of the output in a strip, at least 1
+ * @param[in]  ctx           Scratch as of sparsec_convolve_delta8_s8, as are all that follow
+ * @param[in]  conv_params   Offsets, stride, padding, dilation and clamp
+ * @param[in]  quant_params  Multiplier and shift of each output channel
+ * @param[in]  input_dims    Input dimensions [1, H, W, C_IN]
+ * @param[in]  input         Input data
+ * @param[in]  filter_dims   Filter dimensions [C_OUT, HK, WK, C_IN], `h` and `w` are read
+ * @param[in]  entries       Entries of all rows
+ * @param[in]  counts        Number of entries of each row
+ * @param[in]  bias          Bias of each output channel, the input offset folded in
+ * @param[in]  output_dims   Output dimensions [1, H, W, C_OUT]
+ * @param[out] output        Output data
+ */
+void sparsec_convolve_delta8_strips_s8(int32_t strip,
+                                       const cmsis_nn_context *ctx,
+                                       const cmsis_nn_conv_params *conv_params,
+                                       const cmsis_nn_per_channel_quant_params *quant_params,
+                                       const cmsis_nn_dims *input_dims,
+                                       const int8_t *input,
+                                       const cmsis_nn_dims *filter_dims,
+                                       const uint8_t *entries,
+                                       const uint16_t *counts,
+                                       const int32_t *bias,
+                                       const cmsis_nn_dims *output_dims,
+                                       int8_t *output);
+
 #ifdef __cplusplus
 }
 #endif

@@ -21,6 +21,7 @@ from sparsec.interpreters.qnn import QnnFunctions
 from sparsec.interpreters.signature import main_function
 from sparsec.interpreters.sparse_depthwise import SparseDepthwiseFunctions
 from sparsec.interpreters.sparse_fc import SparseFcFunctions
+from sparsec.interpreters.strips import StripsFunctions
 from sparsec.interpreters.transpose_conv import TransposeConvFunctions
 from sparsec.ir import nn, qnn
 from sparsec.ir.shapes import shape_of
@@ -40,6 +41,7 @@ FUNCTIONS: tuple[type[InterpreterFunctions], ...] = (
     TransposeConvFunctions,
     SparseDepthwiseFunctions,
     SparseFcFunctions,
+    StripsFunctions,
     DecodeFunctions,
 )
 """What the operations of each level mean."""

@@ -120,12 +120,8 @@ class ConvolutionOp(CmsisOp, ABC):
         return (self.output,) if self.scratch is None else (self.output, self.scratch)
 
 
-@irdl_op_definition
-class ConvolveOp(ConvolutionOp):
-    """`arm_convolve_wrapper_s8`."""
-
-    name = "cmsis.convolve_wrapper_s8"
-    C_FUNCTION: ClassVar[str] = "arm_convolve_wrapper_s8"
+class FullConvolutionOp(ConvolutionOp, ABC):
+    """A convolution in which each output channel reads all input channels."""
 
     def verify_(self) -> None:
         self.verify_channels(
@@ -135,12 +131,8 @@ class ConvolveOp(ConvolutionOp):
         )
 
 
-@irdl_op_definition
-class DepthwiseConvOp(ConvolutionOp):
-    """`arm_depthwise_conv_wrapper_s8`."""
-
-    name = "cmsis.depthwise_conv_wrapper_s8"
-    C_FUNCTION: ClassVar[str] = "arm_depthwise_conv_wrapper_s8"
+class DepthwiseConvolutionOp(ConvolutionOp, ABC):
+    """A convolution of each channel by itself."""
 
     def verify_(self) -> None:
         self.verify_channels(
@@ -150,6 +142,22 @@ class DepthwiseConvOp(ConvolutionOp):
     @property
     def channel_multiplier(self) -> int | None:
         return shape_of(self.weights.type)[3] // image_shape(self.input.type)[2]
+
+
+@irdl_op_definition
+class ConvolveOp(FullConvolutionOp):
+    """`arm_convolve_wrapper_s8`."""
+
+    name = "cmsis.convolve_wrapper_s8"
+    C_FUNCTION: ClassVar[str] = "arm_convolve_wrapper_s8"
+
+
+@irdl_op_definition
+class DepthwiseConvOp(DepthwiseConvolutionOp):
+    """`arm_depthwise_conv_wrapper_s8`."""
+
+    name = "cmsis.depthwise_conv_wrapper_s8"
+    C_FUNCTION: ClassVar[str] = "arm_depthwise_conv_wrapper_s8"
 
 
 @irdl_op_definition

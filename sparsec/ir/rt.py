@@ -42,6 +42,13 @@ from sparsec.ir.rt_sparse_fc import (
     FullyConnectedTableOp,
     fully_connected_params,
 )
+from sparsec.ir.rt_strips import (
+    AvgPoolStripsOp,
+    ConvolvePackedStripsOp,
+    ConvolveStripsOp,
+    DepthwiseConvStripsOp,
+    MaxPoolStripsOp,
+)
 from sparsec.ir.rt_transpose_conv import TransposeConvOp
 from sparsec.ir.shapes import (
     expect_shape,
@@ -505,6 +512,11 @@ Rt = Dialect(
         ResizeNearestOp,
         MeanOp,
         TransposeConvOp,
+        ConvolveStripsOp,
+        DepthwiseConvStripsOp,
+        MaxPoolStripsOp,
+        AvgPoolStripsOp,
+        ConvolvePackedStripsOp,
         *DECODERS,
     ],
 )

@@ -118,12 +118,8 @@ class PackedConvolutionOp(RuntimeOp, ABC):
         return (self.output, self.scratch)
 
 
-@irdl_op_definition
-class ConvolvePackedOp(PackedConvolutionOp):
-    """`sparsec_convolve_packed_s8`: convolution by weights laid out by `formats/packed_rows.py`."""
-
-    name = "rt.convolve_packed_s8"
-    C_FUNCTION: ClassVar[str] = "sparsec_convolve_packed_s8"
+class FullPackedConvolutionOp(PackedConvolutionOp, ABC):
+    """A convolution by weights laid out by `formats/packed_rows.py`."""
 
     @property
     def slab(self) -> Slab:
@@ -134,6 +130,14 @@ class ConvolvePackedOp(PackedConvolutionOp):
     @property
     def scratch_bytes(self) -> int:
         return self.slab.bytes
+
+
+@irdl_op_definition
+class ConvolvePackedOp(FullPackedConvolutionOp):
+    """`sparsec_convolve_packed_s8`."""
+
+    name = "rt.convolve_packed_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_convolve_packed_s8"
 
 
 @irdl_op_definition

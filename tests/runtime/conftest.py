@@ -15,8 +15,11 @@ def cmsis_nn_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
-def runtime(cmsis_nn_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> KernelLibrary:
-    return build_runtime(cmsis_nn_dir, tmp_path_factory.mktemp("runtime") / "runtime.so")
+def runtime(
+    cmsis_nn_dir: Path, cmsis_nn: KernelLibrary, tmp_path_factory: pytest.TempPathFactory
+) -> KernelLibrary:
+    output = tmp_path_factory.mktemp("runtime") / "runtime.so"
+    return build_runtime(cmsis_nn_dir, output, cmsis_nn.path)
 
 
 @pytest.fixture(scope="session")

@@ -124,6 +124,7 @@ class KernelLibrary:
     """A shared library of kernels."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self._library = ctypes.CDLL(str(path))
 
     def call(self, function: str, *arguments: object) -> int:
@@ -142,7 +143,7 @@ class KernelLibrary:
 
 
 def build(
-    sources: Sequence[Path], cmsis_nn: Path, output: Path, flags: Sequence[str]
+    sources: Sequence[Path | str], cmsis_nn: Path, output: Path, flags: Sequence[str]
 ) -> KernelLibrary:
     command = ["gcc", "-std=c11", "-shared", "-fPIC", *flags, "-I", str(RUNTIME / "include")]
     command += ["-isystem", str(cmsis_nn / "Include"), *map(str, sources), "-o", str(output)]
@@ -150,10 +151,13 @@ def build(
     return KernelLibrary(output)
 
 
-def build_runtime(cmsis_nn: Path, output: Path) -> KernelLibrary:
-    sanitizer = ("-fsanitize=undefined", "-fno-sanitize-recover=all")
+def build_runtime(
+    cmsis_nn: Path, output: Path, library: Path, others: Sequence[Path | str] = ()
+) -> KernelLibrary:
+    """`library` is what `build_cmsis_nn` made; `others` are more sources, or options."""
+    flags = ("-O1", "-g", *WARNINGS, "-fsanitize=undefined", "-fno-sanitize-recover=all")
     sources = sorted((RUNTIME / "src").glob("*.c"))
-    return build(sources, cmsis_nn, output, ("-O1", "-g", *WARNINGS, *sanitizer))
+    return build([*sources, *others, library], cmsis_nn, output, flags)
 
 
 def build_cmsis_nn(cmsis_nn: Path, output: Path) -> KernelLibrary:
@@ -163,6 +167,7 @@ def build_cmsis_nn(cmsis_nn: Path, output: Path) -> KernelLibrary:
         *(source / "ConvolutionFunctions").glob("arm_depthwise_conv*_s8*.c"),
         *(source / "ConvolutionFunctions").glob("arm_nn_mat_mult_*s8*.c"),
         *(source / "FullyConnectedFunctions").glob("*_s8.c"),
+        *(source / "PoolingFunctions").glob("*_s8.c"),
         *(source / "NNSupportFunctions").glob("arm_nn_*mat_mul*_s8.c"),
         *(source / "NNSupportFunctions").glob("arm_nn_depthwise*_s8.c"),
         *(source / "NNSupportFunctions").glob("arm_*_with_offset.c"),

@@ -86,7 +86,7 @@ def emit_project(
 
 
 def runtime_files(planned: PlannedFunction, runtime: Path) -> dict[str, str]:
-    """The sources of the runtime's functions that are called, and the headers they include."""
+    """The sources of the runtime's functions that are called, of those that they call, and the headers they include."""
     wanted = sorted({f"{op.C_FUNCTION}.c" for op in planned.kernels if isinstance(op, RuntimeOp)})
     files: dict[str, str] = {}
     while wanted:
@@ -96,6 +96,8 @@ def runtime_files(planned: PlannedFunction, runtime: Path) -> dict[str, str]:
             continue
         files[file] = (folder / file).read_text(encoding="utf-8")
         wanted += re.findall(r'^#include "(\w+\.h)"', files[file], flags=re.MULTILINE)
+        if file.endswith(".c"):
+            wanted += [f"{name}.c" for name in re.findall(r"\b(sparsec_\w+)\(", files[file])]
     return files
 
 

@@ -17,6 +17,7 @@ from xdsl.ir import SSAValue
 
 from sparsec.analysis.choice_record import Record, record_of
 from sparsec.analysis.memory_plan import Place, PlannedFunction
+from sparsec.analysis.plan_view import peak_facts, plan_view
 from sparsec.backends.cortex_m.convert_qnn_to_kernels import TARGET
 from sparsec.backends.cortex_m.lowering import OP, layer_name
 from sparsec.formats import Delta8
@@ -26,6 +27,7 @@ from sparsec.ir import cmsis, rt
 from sparsec.ir.constant import array_of
 from sparsec.ir.kernel import KernelOp, byte_count, element_count
 from sparsec.ir.rt_decode import DecodeOp
+from sparsec.ir.rt_packed import FullPackedConvolutionOp, PackedConvolutionOp
 from sparsec.ir.rt_sparse_fc import SparseFullyConnectedOp
 from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.ir.views import memory_of
@@ -88,6 +90,7 @@ def report(
         "arena_bytes": planned.arena_bytes,
         "arena_bytes_before": arena_before(module, planned.arena_bytes),
         "arena_lower_bound_bytes": bound.value.data,
+        "arena_peak": next(map(peak_facts, plan_view(planned, bound.value.data).peaks), None),
         "objective": None if chosen is None else chosen.objective,
         "flash_budget_bytes": None if chosen is None else chosen.flash,
         "ram_budget_bytes": None if chosen is None else chosen.ram,
@@ -144,9 +147,7 @@ def saved_bytes(planned: PlannedFunction, constants: Constants) -> int:
         if isinstance(op, rt.ConvolveDelta8Op | rt.FullyConnectedDelta8Op):
             layer = describe(op, constants)
             savings[delta8_symbol(op)] = layer.weight_bytes_dense - layer.weight_bytes_stored
-        elif isinstance(
-            op, SparseFullyConnectedOp | rt.ConvolvePackedOp | rt.DepthwiseConvolveDelta8Op
-        ):
+        elif isinstance(op, SparseFullyConnectedOp | PackedConvolutionOp):
             layer = describe(op, constants)
             savings[symbol(op.rows)] = layer.weight_bytes_dense - layer.weight_bytes_stored
     return sum(savings.values())
@@ -240,7 +241,7 @@ def describe_weights(op: KernelOp, constants: Constants) -> Weights | None:
                 stored = 2 * array.nbytes + constants[symbol(op.counts)].nbytes
         case SparseFullyConnectedOp():
             return sparse_fc_weights(op, constants)
-        case rt.ConvolvePackedOp():
+        case FullPackedConvolutionOp():
             return packed_weights(op, constants)
         case rt.DepthwiseConvolveDelta8Op():
             return depthwise_weights(op, constants)
@@ -261,7 +262,7 @@ def sparse_fc_weights(op: SparseFullyConnectedOp, constants: Constants) -> Weigh
     return Weights(op.FORMAT, weights.size, int(np.count_nonzero(weights)), stored, 1)
 
 
-def packed_weights(op: rt.ConvolvePackedOp, constants: Constants) -> Weights:
+def packed_weights(op: FullPackedConvolutionOp, constants: Constants) -> Weights:
     """`rows` less the bias, the multiplier and the shift that every layer has."""
     rows = constants[symbol(op.rows)]
     height, width, channels = image_shape(op.output.type)

@@ -273,3 +273,37 @@ func.func @f(%v : memref<6xi8>, %b : memref<3xui8>, %e : memref<8xui8>, %c : mem
   func.return
 }
 // CHECK: delta8_entries must hold pairs of a step and a value
+
+// -----
+
+func.func @f(%x : memref<1x5x5x2xi8>, %y : memref<1x2x2x2xi8>) {
+  rt.max_pool_strips_s8 strip 3 of %x pool <strides = [2, 2], kernel = [2, 2]> <> into %y : memref<1x5x5x2xi8>, memref<1x2x2x2xi8>
+  func.return
+}
+// CHECK: strip must be 1 to 2, got 3
+
+// -----
+
+// Pixels, of which a 1x1 convolution has as many as there are.
+func.func @f(%x : memref<1x3x2x2xi8>, %w : memref<4x1x1x2xi8>, %b : memref<4xi32>, %y : memref<1x3x2x4xi8>) {
+  rt.convolve_strips_s8 strip 7 of %x, %w, %b requant(%b, %b) <> window <> into %y : memref<1x3x2x2xi8>, memref<4x1x1x2xi8>, memref<4xi32>, memref<4xi32>, memref<4xi32>, memref<1x3x2x4xi8>
+  func.return
+}
+// CHECK: strip must be 1 to 6, got 7
+
+// -----
+
+// What the operation that it takes the place of asks for.
+func.func @f(%x : memref<1x3x2x2xi8>, %w : memref<4x1x1x3xi8>, %b : memref<4xi32>, %y : memref<1x3x2x4xi8>) {
+  rt.convolve_strips_s8 strip 1 of %x, %w, %b requant(%b, %b) <> window <> into %y : memref<1x3x2x2xi8>, memref<4x1x1x3xi8>, memref<4xi32>, memref<4xi32>, memref<4xi32>, memref<1x3x2x4xi8>
+  func.return
+}
+// CHECK: weights must have shape OxKHxKWx2
+
+// -----
+
+func.func @f(%x : memref<1x5x5x2xi8>, %r : memref<9xi32>, %y : memref<1x4x3x3xi8>, %s : memref<84xi8>) {
+  rt.convolve_packed_strips_s8 strip 2 of %x, %r <> kernel [2, 3] window <> into %y scratch %s : memref<1x5x5x2xi8>, memref<9xi32>, memref<1x4x3x3xi8>, memref<84xi8>
+  func.return
+}
+// CHECK: a stream that pairs rows cannot be used strip by strip

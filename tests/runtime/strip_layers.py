@@ -1,0 +1,274 @@
+"""Layers that are done strip by strip: their operations, their constants, and the calls of their kernels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import cached_property
+from typing import Literal, TypeAlias
+
+import numpy as np
+from xdsl.dialects.builtin import MemRefType, i8, i32
+from xdsl.ir import Attribute, SSAValue
+from xdsl.utils.test_value import create_ssa_value
+
+from sparsec.formats.packed_rows import pack_rows, slab_for
+from sparsec.ir import cmsis, rt
+from sparsec.ir.kernel import KernelOp
+from sparsec.ir.rt_strips import StripsOp, in_strips
+from sparsec.quantization.params import Requant
+from sparsec.quantization.window import Pool, Window
+from sparsec.targets import scratch
+from sparsec.targets.cpu import VectorUnit
+from tests.runtime.kernel_library import (
+    Activation,
+    Context,
+    ConvParams,
+    Dims,
+    DwConvParams,
+    Guarded,
+    Int8,
+    Int32,
+    KernelLibrary,
+    Struct,
+    Tile,
+    context,
+    fold_input_offset,
+    per_channel,
+)
+
+Kind = Literal["convolve", "depthwise", "max_pool", "avg_pool", "packed"]
+
+INPUT_OFFSET, OUTPUT_OFFSET = 3, -2
+
+
+class PoolParams(Struct):
+    _fields_ = [("stride", Tile), ("padding", Tile), ("activation", Activation)]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Multipliers and shifts of the outputs."""
+
+    multipliers: Int32
+    shifts: Int32
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """Scratch memory of so many bytes."""
+
+    size: int
+
+
+class Image(Enum):
+    """Where an image lies, which the caller says."""
+
+    INPUT = "input"
+    OUTPUT = "output"
+
+
+INPUT, OUTPUT = Image.INPUT, Image.OUTPUT
+Argument: TypeAlias = int | Image | Struct | Numbers | Scratch | Int8 | Int32
+
+
+@dataclass(frozen=True)
+class StripLayer:
+    """`image` is (height, width, channels), `padding` (top, left, bottom, right), the others (height, width).
+
+    `tight` says that the last byte of each row is read, so that no byte more than is claimed may overlap.
+    """
+
+    kind: Kind
+    image: tuple[int, int, int]
+    kernel: tuple[int, int]
+    strip: int
+    outputs: int = 0
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    tight: bool = True
+    sparsity: float = 0.0
+
+    @property
+    def is_pool(self) -> bool:
+        return self.kind in ("max_pool", "avg_pool")
+
+    @property
+    def window(self) -> Window:
+        return Window(self.stride, self.padding, self.dilation)
+
+    @property
+    def output(self) -> tuple[int, int, int]:
+        height, width = self.window.output_size(self.image[:2], self.kernel)
+        return height, width, self.outputs or self.image[2]
+
+    def rng(self, what: int) -> np.random.Generator:
+        return np.random.default_rng([what, self.strip, *self.image])
+
+    @cached_property
+    def input(self) -> Int8:
+        """A pool's is negative, so that a byte that `worst_order.c` spoils is the largest."""
+        high = 0 if self.is_pool else 128
+        return self.rng(0).integers(-128, high, self.image).astype(np.int8)
+
+    @cached_property
+    def weights(self) -> Int8:
+        """As CMSIS-NN has them, none of them zero but for a share of `sparsity`."""
+        outputs, channels = self.output[2], self.image[2]
+        shape = (outputs, *self.kernel, channels)
+        if self.kind == "depthwise":
+            shape = (1, *self.kernel, outputs)
+        rng = self.rng(1)
+        weights = rng.integers(1, 128, shape) * rng.choice([-1, 1], shape)
+        return (weights * (rng.random(shape) >= self.sparsity)).astype(np.int8)
+
+    @cached_property
+    def bias(self) -> Int32:
+        return self.rng(2).integers(-5000, 5000, self.output[2]).astype(np.int32)
+
+    @cached_property
+    def numbers(self) -> Numbers:
+        """Outputs spread over the int8 range."""
+        taps = self.weights.size / self.output[2]
+        scale = 0.4 / (74 * np.sqrt(taps)) * self.rng(3).uniform(0.5, 2, self.output[2])
+        fractions, exponents = np.frexp(scale)
+        multipliers = np.minimum(fractions * 2.0**31, 2**31 - 1)
+        return Numbers(multipliers.astype(np.int32), exponents.astype(np.int32))
+
+    @cached_property
+    def rows(self) -> Int32:
+        """The stream of a packed layer."""
+        slab = slab_for(self.window, self.output[:2], self.kernel, self.image[2])
+        bias = fold_input_offset(self.bias, self.weights, INPUT_OFFSET)
+        numbers = (self.numbers.multipliers, self.numbers.shifts)
+        return pack_rows(self.weights, bias, *numbers, self.window, slab)
+
+    def plain_op(self, unit: VectorUnit = "scalar") -> KernelOp:
+        """The operation for the whole layer, on a core with `unit`."""
+        requant = Requant(input_zp=-INPUT_OFFSET, output_zp=OUTPUT_OFFSET)
+        x, y = buffer((1, *self.image)), buffer((1, *self.output))
+        size = self.scratch_bytes(unit)
+        temporary = buffer((size,)) if size else None
+        if self.is_pool:
+            kind = cmsis.MaxPoolOp if self.kind == "max_pool" else cmsis.AvgPoolOp
+            pool = Pool(self.stride, self.padding, self.dilation, self.kernel)
+            return kind(x, y, temporary, pool, requant)
+        if self.kind == "packed":
+            assert temporary is not None
+            rows = buffer((len(self.rows),), i32)
+            return rt.ConvolvePackedOp(x, rows, y, temporary, requant, self.window, self.kernel)
+        kind = cmsis.DepthwiseConvOp if self.kind == "depthwise" else cmsis.ConvolveOp
+        channel = buffer((self.output[2],), i32)
+        weights = buffer(self.weights.shape)
+        numbers = (channel, channel, channel)
+        return kind(x, weights, *numbers, y, temporary, requant, self.window)
+
+    def op(self, unit: VectorUnit = "scalar") -> StripsOp:
+        op = in_strips(self.plain_op(unit), self.strip)
+        op.verify()
+        return op
+
+    def scratch_bytes(self, unit: VectorUnit = "scalar") -> int:
+        image = (1, *self.image)
+        match self.kind:
+            case "convolve":
+                return scratch.convolve(unit, self.window, image, self.weights.shape)
+            case "depthwise":
+                return scratch.depthwise_convolve(unit, self.window, image, self.weights.shape)
+            case "packed":
+                output = (1, *self.output)
+                return scratch.convolve_packed(self.window, output, self.kernel, self.image[2])
+            case "avg_pool":
+                return scratch.avg_pool(unit, image)
+            case _:
+                return 0
+
+    def arguments(self) -> tuple[Argument, ...]:
+        """Of the kernel."""
+        stride, dilation = tile(self.stride), tile(self.dilation)
+        padding = tile(self.padding[:2])
+        activation = Activation(-128, 127)
+        offsets = (INPUT_OFFSET, OUTPUT_OFFSET)
+        image, output = Dims(1, *self.image), Dims(1, *self.output)
+        first = Scratch(self.scratch_bytes())
+        if self.is_pool:
+            params = PoolParams(stride, padding, activation)
+            return (
+                self.strip,
+                first,
+                params,
+                image,
+                INPUT,
+                Dims(1, *self.kernel, 1),
+                output,
+                OUTPUT,
+            )
+        tiles = (stride, padding, dilation, activation)
+        filter_ = Dims(*self.weights.shape)
+        if self.kind == "packed":
+            params = ConvParams(*offsets, *tiles)
+            return (self.strip, first, params, image, INPUT, filter_, self.rows, output, OUTPUT)
+        multiplier = self.output[2] // self.image[2]
+        params = (
+            DwConvParams(*offsets, multiplier, *tiles)
+            if self.kind == "depthwise"
+            else ConvParams(*offsets, *tiles)
+        )
+        bias = (Dims(1, 1, 1, self.output[2]), self.bias)
+        return (
+            *(self.strip, first, params, self.numbers, image, INPUT),
+            *(filter_, self.weights, *bias, output, OUTPUT),
+        )
+
+    def expected(self, cmsis_nn: KernelLibrary) -> Int8:
+        """CMSIS-NN's output of the whole layer, by its most general function."""
+        dense = replace(self, kind="convolve") if self.kind == "packed" else self
+        output = Guarded(int(np.prod(self.output)))
+        # More than any of these functions asks for.
+        least = 16 * (dense.weights.size + 64) if dense.kind == "convolve" else 0
+        arguments = dense.arguments()[1:]
+        status = call(cmsis_nn, GENERAL[dense.kind], arguments, self.input, output, least)
+        assert status == 0
+        return output.bytes
+
+
+GENERAL = {
+    "convolve": "arm_convolve_s8",
+    "depthwise": "arm_depthwise_conv_s8",
+    "max_pool": "arm_max_pool_s8",
+    "avg_pool": "arm_avgpool_s8",
+}
+
+
+def buffer(shape: Sequence[int], element: Attribute = i8) -> SSAValue:
+    return create_ssa_value(MemRefType(element, shape))
+
+
+def tile(height_width: tuple[int, ...]) -> Tile:
+    return Tile(height_width[1], height_width[0])
+
+
+def call(
+    library: KernelLibrary,
+    function: str,
+    arguments: Sequence[Argument],
+    input: object,
+    output: object,
+    least_scratch: int = 0,
+) -> int:
+    """Call a kernel, with these pointers in the place of `INPUT` and `OUTPUT`."""
+
+    def resolved(argument: Argument) -> object:
+        match argument:
+            case Image():
+                return input if argument is INPUT else output
+            case Scratch(size=size) if max(size, least_scratch) == 0:
+                return Context(None, 0)
+            case Scratch(size=size):
+                return context(Guarded(max(size, least_scratch)))
+            case Numbers():
+                return per_channel(argument.multipliers, argument.shifts)
+            case _:
+                return argument
+
+    return library.call(function, *map(resolved, arguments))
