@@ -1,9 +1,10 @@
 """`cmsis`: one operation is one call of CMSIS-NN, `cmsis.X` is `arm_X`."""
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
+import numpy as np
 from xdsl.dialects.builtin import I8, I32, IntegerAttr, MemRefType, i32
 from xdsl.ir import Dialect, SSAValue
 from xdsl.irdl import (
@@ -18,6 +19,7 @@ from sparsec.ir.kernel import (
     CStruct,
     KernelOp,
     activation,
+    byte_count,
     context,
     convolution_params,
     dims,
@@ -37,6 +39,15 @@ from sparsec.ir.shapes import (
     verify_window,
 )
 from sparsec.ir.window import PoolAttr, WindowAttr
+from sparsec.planning.one_way import (
+    Spans,
+    channel_by_channel,
+    one_way,
+    repeated,
+    spans,
+    window_spans,
+)
+from sparsec.planning.overlap import Overlap
 from sparsec.quantization.params import AddParams, MulParams, Requant, SoftmaxParams
 from sparsec.quantization.window import Pool, Window
 
@@ -240,6 +251,14 @@ class FullyConnectedOp(CmsisOp):
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)
 
+    def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
+        if output is not self.output or input is not self.input:
+            return super().safe_overlap(output, input)
+        # Row after row; within one, every output needs all of the input.
+        features, depth = shape_of(self.weights.type)
+        rows = np.arange(element_count(input.type) // depth)
+        return one_way(spans(rows * depth, depth), spans(rows * features, features))
+
 
 @irdl_op_definition
 class ElementwiseAddOp(CmsisOp):
@@ -289,6 +308,11 @@ class ElementwiseAddOp(CmsisOp):
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)
 
+    def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
+        if output is self.output and input in (self.lhs, self.rhs):
+            return repeated(byte_count(output.type), byte_count(input.type))
+        return super().safe_overlap(output, input)
+
 
 @irdl_op_definition
 class ElementwiseMulOp(CmsisOp):
@@ -332,6 +356,11 @@ class ElementwiseMulOp(CmsisOp):
 
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)
+
+    def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
+        if output is self.output and input in (self.lhs, self.rhs):
+            return repeated(byte_count(output.type), byte_count(input.type))
+        return super().safe_overlap(output, input)
 
 
 class PoolOp(CmsisOp, ABC):
@@ -389,20 +418,44 @@ class PoolOp(CmsisOp, ABC):
         return (self.output,) if self.scratch is None else (self.output, self.scratch)
 
 
+class WholePoolOp(PoolOp, ABC):
+    """A pooling function in one call: one pixel of the output after the other."""
+
+    def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
+        if output is not self.output or input is not self.input:
+            return super().safe_overlap(output, input)
+        image, result = image_shape(input.type), image_shape(output.type)
+        return self.pixels(*window_spans(self.pool.data, image[:2], result[:2], image[2]))
+
+    @staticmethod
+    @abstractmethod
+    def pixels(reads: Spans, writes: Spans) -> Overlap:
+        """The overlap of pixels that are computed one after the other."""
+
+
 @irdl_op_definition
-class MaxPoolOp(PoolOp):
+class MaxPoolOp(WholePoolOp):
     """`arm_max_pool_s8`."""
 
     name = "cmsis.max_pool_s8"
     C_FUNCTION: ClassVar[str] = "arm_max_pool_s8"
 
+    @staticmethod
+    def pixels(reads: Spans, writes: Spans) -> Overlap:
+        # A pixel is gathered in the output.
+        return one_way(reads, writes)
+
 
 @irdl_op_definition
-class AvgPoolOp(PoolOp):
+class AvgPoolOp(WholePoolOp):
     """`arm_avgpool_s8`."""
 
     name = "cmsis.avgpool_s8"
     C_FUNCTION: ClassVar[str] = "arm_avgpool_s8"
+
+    @staticmethod
+    def pixels(reads: Spans, writes: Spans) -> Overlap:
+        return channel_by_channel(reads, writes)
 
 
 @irdl_op_definition
@@ -432,6 +485,12 @@ class SoftmaxOp(CmsisOp):
 
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)
+
+    def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
+        # Of a row the maximum and the sum are known before its first byte is written, each byte when it is read again.
+        if output is self.output and input is self.input:
+            return repeated(byte_count(output.type), byte_count(input.type))
+        return super().safe_overlap(output, input)
 
 
 Cmsis = Dialect(

@@ -99,10 +99,15 @@ def image_dims(type: Attribute) -> CStruct:
     return dims(n, h, w, c)
 
 
-def four_axes(values: Sequence[int], fill: int) -> CStruct:
-    """Up to four numbers, one for each axis, right-aligned."""
+def right_aligned(values: Sequence[int], fill: int) -> tuple[int, int, int, int]:
+    """Up to four numbers, one for each axis, `fill` for those in front."""
     n, h, w, c = (*(fill,) * (4 - len(values)), *values)
-    return dims(n, h, w, c)
+    return n, h, w, c
+
+
+def four_axes(values: Sequence[int], fill: int) -> CStruct:
+    """`right_aligned` as a struct."""
+    return dims(*right_aligned(values, fill))
 
 
 def context(scratch: SSAValue | None) -> CStruct:

@@ -2,10 +2,9 @@
 
 from abc import ABC
 from collections.abc import Sequence
-from math import prod
 from typing import ClassVar
 
-from xdsl.dialects.builtin import I8, I32, DenseArrayBase, IntegerAttr, MemRefType, i8, i64
+from xdsl.dialects.builtin import I8, I32, DenseArrayBase, MemRefType, i64
 from xdsl.ir import Attribute, Dialect, SSAValue
 from xdsl.irdl import (
     irdl_op_definition,
@@ -20,11 +19,11 @@ from sparsec.ir.kernel import (
     CStruct,
     RuntimeOp,
     activation,
+    byte_count,
     context,
     convolution_params,
     dims,
     element_count,
-    four_axes,
     image_dims,
     per_channel,
 )
@@ -32,7 +31,7 @@ from sparsec.ir.params import RequantAttr, RescaleAttr
 from sparsec.ir.rt_decode import DECODERS
 from sparsec.ir.rt_elementwise import AddOp, MaximumOp, MinimumOp, MulOp, PreluOp
 from sparsec.ir.rt_mean import MeanOp
-from sparsec.ir.rt_movement import ResizeNearestOp, SliceOp
+from sparsec.ir.rt_movement import ConcatenateOp, PadOp, ResizeNearestOp, SliceOp, TransposeOp
 from sparsec.ir.rt_packed import ConvolvePackedOp, DepthwiseConvolveDelta8Op
 from sparsec.ir.rt_sparse_fc import (
     FullyConnected1x4Op,
@@ -54,14 +53,14 @@ from sparsec.ir.shapes import (
     expect_shape,
     image_shape,
     shape_of,
-    verify_border,
     verify_linear,
-    verify_permutation,
     verify_window,
 )
-from sparsec.ir.window import BorderAttr, WindowAttr
+from sparsec.ir.window import WindowAttr
+from sparsec.planning.one_way import repeated
+from sparsec.planning.overlap import Overlap
 from sparsec.quantization.params import Requant, Rescale
-from sparsec.quantization.window import Border, Window
+from sparsec.quantization.window import Window
 
 
 class FoldedBiasOp(RuntimeOp, ABC):
@@ -289,7 +288,7 @@ class FullyConnectedPerChannelOp(FoldedBiasOp):
 
 @irdl_op_definition
 class LookupOp(RuntimeOp):
-    """`sparsec_lookup_s8`; the output may be the input."""
+    """`sparsec_lookup_s8`."""
 
     name = "rt.lookup_s8"
     C_FUNCTION: ClassVar[str] = "sparsec_lookup_s8"
@@ -316,10 +315,15 @@ class LookupOp(RuntimeOp):
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)
 
+    def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
+        if output is self.output and input is self.input:
+            return repeated(byte_count(output.type), byte_count(input.type))
+        return super().safe_overlap(output, input)
+
 
 @irdl_op_definition
 class RequantizeOp(RuntimeOp):
-    """`sparsec_requantize_s8`; the output may be the input."""
+    """`sparsec_requantize_s8`."""
 
     name = "rt.requantize_s8"
     C_FUNCTION: ClassVar[str] = "sparsec_requantize_s8"
@@ -353,136 +357,10 @@ class RequantizeOp(RuntimeOp):
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)
 
-
-@irdl_op_definition
-class PadOp(RuntimeOp):
-    """`sparsec_pad_s8`, for tensors of up to four axes."""
-
-    name = "rt.pad_s8"
-    C_FUNCTION: ClassVar[str] = "sparsec_pad_s8"
-
-    input = operand_def(MemRefType[I8])
-    output = operand_def(MemRefType[I8])
-    value = prop_def(IntegerAttr[I8])
-    border = prop_def(BorderAttr)
-
-    assembly_format = (
-        "$input `,` $value $border `into` $output attr-dict `:` type($input) `,` type($output)"
-    )
-
-    def __init__(self, input: SSAValue, output: SSAValue, value: int, border: Border):
-        super().__init__(
-            operands=[input, output],
-            properties={"value": IntegerAttr(value, i8), "border": BorderAttr(border)},
-        )
-
-    def verify_(self) -> None:
-        if len(shape_of(self.input.type)) > 4:
-            raise VerifyException("at most four axes can be padded")
-        verify_border(self.border.data, self.input.type, self.output.type)
-
-    def c_arguments(self) -> Sequence[CArgument]:
-        return (
-            self.value.value.data,
-            four_axes(self.border.data.low, 0),
-            four_axes(shape_of(self.input.type), 1),
-            self.input,
-            four_axes(shape_of(self.output.type), 1),
-            self.output,
-        )
-
-    def written(self) -> Sequence[SSAValue]:
-        return (self.output,)
-
-
-@irdl_op_definition
-class TransposeOp(RuntimeOp):
-    """`sparsec_transpose_s8`, for tensors of up to four axes."""
-
-    name = "rt.transpose_s8"
-    C_FUNCTION: ClassVar[str] = "sparsec_transpose_s8"
-
-    input = operand_def(MemRefType[I8])
-    output = operand_def(MemRefType[I8])
-    permutation = prop_def(DenseArrayBase.constr(i64))
-
-    assembly_format = (
-        "$input $permutation `into` $output attr-dict `:` type($input) `,` type($output)"
-    )
-
-    def __init__(self, input: SSAValue, output: SSAValue, permutation: Sequence[int]):
-        super().__init__(
-            operands=[input, output],
-            properties={"permutation": DenseArrayBase.from_list(i64, permutation)},
-        )
-
-    def verify_(self) -> None:
-        if len(self.permutation) > 4:
-            raise VerifyException("at most four axes can be transposed")
-        verify_permutation(self.permutation.get_values(), self.input.type, self.output.type)
-
-    def c_arguments(self) -> Sequence[CArgument]:
-        shape = shape_of(self.input.type)
-        strides = [prod(shape[axis + 1 :]) for axis in self.permutation.get_values()]
-        return (
-            four_axes(strides, 0),
-            self.input,
-            four_axes(shape_of(self.output.type), 1),
-            self.output,
-        )
-
-    def written(self) -> Sequence[SSAValue]:
-        return (self.output,)
-
-
-@irdl_op_definition
-class ConcatenateOp(RuntimeOp):
-    """`sparsec_concatenate_s8`: copies one input to its place, from index `position` on along
-    `axis` of the output."""
-
-    name = "rt.concatenate_s8"
-    C_FUNCTION: ClassVar[str] = "sparsec_concatenate_s8"
-
-    input = operand_def(MemRefType[I8])
-    output = operand_def(MemRefType[I8])
-    axis = prop_def(IntegerAttr.constr(i64))
-    position = prop_def(IntegerAttr.constr(i64))
-
-    assembly_format = (
-        "$input `axis` $axis `at` $position `into` $output attr-dict `:` "
-        "type($input) `,` type($output)"
-    )
-
-    def __init__(self, input: SSAValue, output: SSAValue, axis: int, position: int):
-        super().__init__(
-            operands=[input, output],
-            properties={"axis": IntegerAttr(axis, 64), "position": IntegerAttr(position, 64)},
-        )
-
-    def verify_(self) -> None:
-        input, output = shape_of(self.input.type), shape_of(self.output.type)
-        axis, position = self.axis.value.data, self.position.value.data
-        if not 0 <= axis < len(output) or len(input) != len(output):
-            raise VerifyException(f"axis {axis} does not exist in the input and output")
-        for i, (n, m) in enumerate(zip(input, output, strict=True)):
-            if (n != m) if i != axis else not 0 <= position <= m - n:
-                raise VerifyException(f"input does not fit into the output at {position}")
-
-    def c_arguments(self) -> Sequence[CArgument]:
-        axis = self.axis.value.data
-        input, output = shape_of(self.input.type), shape_of(self.output.type)
-        inner = prod(output[axis + 1 :])
-        return (
-            prod(output[:axis]),
-            input[axis] * inner,
-            output[axis] * inner,
-            self.position.value.data * inner,
-            self.input,
-            self.output,
-        )
-
-    def written(self) -> Sequence[SSAValue]:
-        return (self.output,)
+    def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
+        if output is self.output and input is self.input:
+            return repeated(byte_count(output.type), byte_count(input.type))
+        return super().safe_overlap(output, input)
 
 
 Rt = Dialect(

@@ -9,9 +9,18 @@ from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def
 from xdsl.utils.exceptions import VerifyException
 
-from sparsec.ir.kernel import CArgument, CStruct, RuntimeOp, activation, element_count
+from sparsec.ir.kernel import (
+    CArgument,
+    CStruct,
+    RuntimeOp,
+    activation,
+    byte_count,
+    element_count,
+)
 from sparsec.ir.params import AddParamsAttr, MulParamsAttr, PreluParamsAttr
 from sparsec.ir.shapes import expect_shape, shape_of, verify_repeated
+from sparsec.planning.one_way import repeated
+from sparsec.planning.overlap import Overlap
 from sparsec.quantization.params import AddParams, MulParams, PreluParams
 
 
@@ -38,6 +47,11 @@ class ElementwiseOp(RuntimeOp, ABC):
 
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)
+
+    def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
+        if output is self.output and input in (self.lhs, self.rhs):
+            return repeated(byte_count(output.type), byte_count(input.type))
+        return super().safe_overlap(output, input)
 
 
 def per_tensor(multiplier: int, shift: int) -> CStruct:
@@ -150,7 +164,7 @@ class MinimumOp(ExtremeOp):
 
 @irdl_op_definition
 class PreluOp(RuntimeOp):
-    """`sparsec_prelu_s8`; the output may be the input."""
+    """`sparsec_prelu_s8`."""
 
     name = "rt.prelu_s8"
     C_FUNCTION: ClassVar[str] = "sparsec_prelu_s8"
@@ -192,3 +206,8 @@ class PreluOp(RuntimeOp):
 
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)
+
+    def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
+        if output is self.output and input in (self.input, self.alpha):
+            return repeated(byte_count(output.type), byte_count(input.type))
+        return super().safe_overlap(output, input)

@@ -7,10 +7,11 @@ from xdsl.dialects.builtin import I8, MemRefType
 from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def
 
-from sparsec.ir.kernel import CArgument, RuntimeOp, activation, image_dims
+from sparsec.ir.kernel import CArgument, RuntimeOp, activation, byte_count, image_dims
 from sparsec.ir.params import RescaleAttr
 from sparsec.ir.rt_elementwise import per_tensor
 from sparsec.ir.shapes import verify_mean
+from sparsec.planning.overlap import Overlap
 from sparsec.quantization.params import Rescale
 
 
@@ -47,3 +48,10 @@ class MeanOp(RuntimeOp):
 
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)
+
+    def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
+        if output is not self.output or input is not self.input:
+            return super().safe_overlap(output, input)
+        # A group of channels of all pixels is read before the channels of the output are written: where these lie over
+        # the same channels of a pixel, nobody reads those again.
+        return Overlap(0, byte_count(input.type), step=byte_count(output.type))

@@ -14,6 +14,7 @@ from sparsec.formats.packed_rows import Slab, slab_for
 from sparsec.ir.kernel import (
     CArgument,
     RuntimeOp,
+    byte_count,
     context,
     convolution_params,
     dims,
@@ -22,6 +23,7 @@ from sparsec.ir.kernel import (
 from sparsec.ir.params import RequantAttr
 from sparsec.ir.shapes import expect_shape, image_shape, shape_of, verify_window
 from sparsec.ir.window import WindowAttr
+from sparsec.planning.overlap import Overlap
 from sparsec.quantization.params import Requant
 from sparsec.quantization.window import Window
 
@@ -167,3 +169,11 @@ class DepthwiseConvolveDelta8Op(PackedConvolutionOp):
         if outputs % inputs:
             raise VerifyException(f"output must have a multiple of {inputs} channels")
         super().verify_()
+
+    def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
+        inputs, outputs = self.channels
+        if output is not self.output or input is not self.input or inputs != outputs:
+            return super().safe_overlap(output, input)
+        # A channel of the whole image is unfolded before it is written: over the same channel of another pixel, or over
+        # an earlier channel.
+        return Overlap(byte_count(output.type) - outputs, byte_count(input.type), step=inputs)
