@@ -74,6 +74,8 @@ def plan_offline(content: bytes, seconds: float = 10.0) -> OfflinePlan:
     model = read_model(content)
     lives = lifetimes(model)
     buffers = tuple(lives.values())
+    if not buffers:
+        raise FrontendError("the model computes no tensor: there is nothing to plan")
     if len(buffers) > _MOST_TENSORS or sum(buffer.size for buffer in buffers) > _MOST_BYTES:
         raise FrontendError(
             f"the model computes more than {_MOST_TENSORS} tensors or {_MOST_BYTES >> 20} MiB: "

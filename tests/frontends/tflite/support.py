@@ -159,6 +159,23 @@ def _quantization(b: Any, spec: TensorSpec) -> int:
     )
 
 
+def schema() -> Any:
+    """The schema with objects that hold all of a file, newer than the package `tflite`."""
+    return pytest.importorskip("tflite_micro.tensorflow.lite.micro.python.schema_py_generated")
+
+
+def objects(content: bytes) -> Any:
+    """All of a file as objects that can be changed."""
+    return schema().ModelT.InitFromObj(schema().Model.GetRootAs(content, 0))
+
+
+def packed(model: Any) -> bytes:
+    """The file of such objects."""
+    builder: Any = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
 def network(name: str) -> bytes:
     """A network of MLPerf Tiny; skips the test where it is not there."""
     root = os.environ.get("SPARSEC_MODELS")

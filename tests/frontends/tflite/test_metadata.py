@@ -9,7 +9,16 @@ from sparsec.frontends import FrontendError
 from sparsec.frontends.tflite.metadata import with_metadata
 from sparsec.frontends.tflite.model import Array
 from sparsec.frontends.tflite.reader import Reader
-from tests.frontends.tflite.support import NETWORKS, OperatorSpec, TensorSpec, network, write
+from tests.frontends.tflite.support import (
+    NETWORKS,
+    OperatorSpec,
+    TensorSpec,
+    network,
+    objects,
+    packed,
+    schema,
+    write,
+)
 
 DATA = bytes(range(20))
 
@@ -24,23 +33,6 @@ def small() -> bytes:
     return write(tensors, [operator])
 
 
-def schema() -> Any:
-    """The schema with objects that hold all of a file, newer than the package `tflite`."""
-    return pytest.importorskip("tflite_micro.tensorflow.lite.micro.python.schema_py_generated")
-
-
-def objects(content: bytes) -> Any:
-    return schema().ModelT.InitFromObj(schema().Model.GetRootAs(content, 0))
-
-
-def packed(model: Any) -> bytes:
-    import flatbuffers
-
-    builder: Any = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
-
-
 def plain(value: Any) -> Any:
     """All that an object of the schema holds, as data that can be compared."""
     if isinstance(value, list):
@@ -48,8 +40,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         array = cast(Array, value)
         return array.dtype.str, array.tobytes()
-    if hasattr(value, "__dict__"):
-        fields: dict[str, Any] = vars(value)
+    fields: dict[str, Any] = getattr(value, "__dict__", {})
+    if fields:
         return type(value).__name__, {name: plain(field) for name, field in fields.items()}
     return value
 
