@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from sparsec.frontends import FrontendError
-from sparsec.frontends.archive import Kind, kind_of, read_file
+from sparsec.frontends.archive import read_file
 from sparsec.frontends.tflite.offline_plan import OfflinePlan, plan_offline, with_plan
+from sparsec.frontends.tflite.reader import IDENTIFIER
 from sparsec.tools.console import progress
 from sparsec.tools.emission import write_bytes
 from sparsec.tools.errors import UserError
@@ -46,7 +47,7 @@ def planned(model: str) -> tuple[OfflinePlan, bytes]:
     """A plan for the file `model`, and the file with it. Raises UserError."""
     try:
         content = read_file(Path(model))
-        if kind_of(content) is not Kind.TFLITE:
+        if content[4:8] != IDENTIFIER:
             raise FrontendError(
                 f"this is no model of TensorFlow Lite: --emit={EMIT} plans .tflite files"
             )
