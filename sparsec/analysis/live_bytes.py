@@ -1,19 +1,21 @@
-"""Bytes of activations that are live while each operation of a `qnn` function runs.
+"""The activations that are live while each operation of a `qnn` function runs.
 
 The rule: never more than what the compiled network needs, so that whoever leaves something out for it is right.
 """
 
+from collections.abc import Iterable
 from math import prod
 
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 
 from sparsec.ir import qnn
 from sparsec.ir.constant import DenseConstantOp
+from sparsec.ir.layer import layer_of
 from sparsec.ir.shapes import shape_of
 
 
-def live_bytes(block: Block) -> dict[Operation, int]:
-    """For each operation with a result the bytes of the tensors that it reads or writes, or that wait for a later one.
+def live_tensors(block: Block) -> dict[Operation, list[SSAValue]]:
+    """For each operation with a result the tensors that it reads or writes, or that wait for a later one.
 
     Inputs are live from the start to their last use, results to the end. A reshape is its input.
     """
@@ -26,18 +28,50 @@ def live_bytes(block: Block) -> dict[Operation, int]:
         for value in op.results:
             if _root(value) is value and not isinstance(op, DenseConstantOp):
                 first[value] = last[value] = time
-    changes = [0] * (len(list(block.ops)) + 2)
-    for value, end in last.items():
-        size = _bytes(value)
-        changes[first[value]] += size
-        changes[end + 1] -= size
-    live: dict[Operation, int] = {}
-    now = changes[0]
+    born: dict[int, list[SSAValue]] = {}
+    for value, time in first.items():
+        born.setdefault(time, []).append(value)
+    live: dict[Operation, list[SSAValue]] = {}
+    now = born.get(0, [])
     for time, op in enumerate(block.ops, 1):
-        now += changes[time]
+        now = [value for value in now if last[value] >= time] + born.get(time, [])
         if op.results and not isinstance(op, DenseConstantOp):
             live[op] = now
     return live
+
+
+def live_bytes(block: Block) -> dict[Operation, int]:
+    """The bytes of the tensors of `live_tensors`."""
+    return {op: sum(map(_bytes, values)) for op, values in live_tensors(block).items()}
+
+
+def live_parts(op: Operation) -> list[tuple[str, int]]:
+    """What each tensor that is live during `op` is to it, and its bytes: the largest first.
+
+    One that only waits has the name of its layer, or is called `input0` and so on.
+    """
+    block = op.parent_block()
+    assert block is not None
+    read, written = set(map(_root, op.operands)), set(op.results)
+
+    def role(value: SSAValue) -> str:
+        if value in written:
+            return "output"
+        if value in read:
+            return "input"
+        if isinstance(value, BlockArgument):
+            return f"input{value.index}"
+        assert isinstance(value.owner, Operation)
+        return layer_of(value.owner)
+
+    parts = [(role(value), _bytes(value)) for value in live_tensors(block)[op]]
+    return sorted(parts, key=lambda part: -part[1])
+
+
+def sum_text(parts: Iterable[tuple[str, int]], shared: int = 0) -> str:
+    """`input 18,432 + output 18,432`, less the bytes that count for two of them."""
+    text = " + ".join(f"{what} {bytes:,}" for what, bytes in parts)
+    return f"{text} - {shared:,} shared" if shared else text
 
 
 def _bytes(value: SSAValue) -> int:

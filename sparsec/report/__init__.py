@@ -1,0 +1,1 @@
+"""Results as people see them: text and pictures made of plain data, without any IR."""
