@@ -163,6 +163,7 @@ KERNELS: tuple[SparseKernel, ...] = (
     _single_row(Delta8(), "sparsec_fully_connected_table_s8", TableLayout()),
     _single_row(Block(1, 4), "sparsec_fully_connected_1x4_s8", RowBlockLayout()),
     _single_row(Block(4, 1), "sparsec_fully_connected_4x1_s8", ColumnBlockLayout()),
+    _single_row(Block(4, 1, 16), "sparsec_fully_connected_4x1_w16_s8", ColumnBlockLayout(2)),
     SparseKernel(
         "sparsec_convolve_packed_s8",
         ("dsp",),

@@ -22,7 +22,7 @@ COMMON_FORMATS: tuple[SparseFormat, ...] = (
     *(Delta8(), Delta4(), Bitmap(), Csr(), Dcsr()),
     *(BlockRle(1), BlockRle(2), BlockRle(4)),
     *(Nm(2, 4), Nm(1, 4), Nm(1, 8), Nm(1, 16)),
-    *(Block(1, 4), Block(4, 1), Block(1, 16), Block(16, 1), Block(64, 32)),
+    *(Block(1, 4), Block(4, 1), Block(4, 1, 16), Block(1, 16), Block(16, 1), Block(64, 32)),
 )
 """Every format with the parameters in use, for those who compare bytes."""
 

@@ -48,7 +48,8 @@ class Block(SparseFormat):
     - `values`: int8 [stored blocks * rows * columns], the blocks one after the other, each in
       row-major order, unless they are one column wide and an even number of rows high. Such blocks
       go in pairs (i, j): for rows 0 and 1 the bytes i0 i1 j0 j1, for rows 2 and 3 i2 i3 j2 j3, and
-      so on. A block row with an odd number of blocks gets a block of zeros with index 0;
+      so on. With `bits` = 16, which only they can have, `values` is int16 and a pair is i0 j0 i1 j1
+      i2 j2 and so on. A block row with an odd number of blocks gets a block of zeros with index 0;
     - `indices`: the block column of each, uint8 when there are at most 256 of them, else uint16;
     - `counts`: uint16 [block rows], the number of blocks of each block row, with the one of zeros.
     """
@@ -56,14 +57,23 @@ class Block(SparseFormat):
     name: ClassVar[str] = "block"
     rows: int
     columns: int
+    bits: int = 8
 
     def __post_init__(self) -> None:
         check_number(self.rows, 1, MAX_SIDE, "rows of block")
         check_number(self.columns, 1, MAX_SIDE, "columns of block")
+        if self.bits not in (8, 16):
+            raise ValueError(f"bits of block are 8 or 16, not {self.bits}")
+        if self.bits == 16 and not self.in_pairs:
+            raise ValueError(
+                "only blocks of one column and an even number of rows have 16 bits, "
+                f"not {self.rows}x{self.columns}"
+            )
 
     @property
     def label(self) -> str:
-        return f"block({self.rows}x{self.columns})"
+        width = "" if self.bits == 8 else f",int{self.bits}"
+        return f"block({self.rows}x{self.columns}{width})"
 
     @property
     def in_pairs(self) -> bool:
@@ -80,7 +90,8 @@ class Block(SparseFormat):
         if self.rows == 1:
             return {"entries": np.uint8, "counts": np.uint16}
         index = np.uint8 if self._grid(shape)[1] <= 256 else np.uint16
-        return {"values": np.int8, "indices": index, "counts": np.uint16}
+        value = np.int8 if self.bits == 8 else np.int16
+        return {"values": value, "indices": index, "counts": np.uint16}
 
     def _encode(self, dense: NDArray[np.int8]) -> Components:
         block_rows, block_columns = self._grid(dense.shape)
@@ -98,11 +109,12 @@ class Block(SparseFormat):
             after = np.searchsorted(rows, odd, side="right")
             rows = np.insert(rows, after, odd)
             columns = np.insert(columns, after, 0)
-            values = interleave(np.insert(values, after, 0, axis=0))
+            values = interleave(np.insert(values, after, 0, axis=0), self.bits)
         no_bridges = np.zeros(len(rows), np.int64)
+        types = self.element_types(dense.shape)
         return {
-            "values": values.reshape(-1),
-            "indices": columns.astype(self.element_types(dense.shape)["indices"]),
+            "values": values.reshape(-1).astype(types["values"]),
+            "indices": columns.astype(types["indices"]),
             "counts": entry_counts(rows, no_bridges, block_rows, f"{self.label} blocks"),
         }
 
@@ -141,7 +153,8 @@ class Block(SparseFormat):
             if self.in_pairs:
                 if len(columns) % 2:
                     raise ValueError(f"{len(columns)} blocks of {self.label} are no pairs")
-                values = separate(values)
+                values = separate(values, self.bits)
+        # Values beyond int8 change here and so are no packing of the result.
         blocks = np.zeros((grid[0], self.rows, grid[1], self.columns), np.int8)
         stored = np.flatnonzero(values.any(axis=1))  # blocks of zeros may stand on another's place
         blocks[rows[stored], :, columns[stored]] = values[stored].reshape(
@@ -155,13 +168,15 @@ class Block(SparseFormat):
         return -(-shape[0] // self.rows), -(-shape[1] // self.columns)
 
 
-def interleave(blocks: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Blocks [even number, even number of rows] in the order in which pairs are stored."""
-    pairs = blocks.reshape(len(blocks) // 2, 2, blocks.shape[1] // 2, 2)
+def interleave(blocks: NDArray[Any], bits: int) -> NDArray[Any]:
+    """Blocks [even number, even number of rows] in the order in which pairs of so many bits are stored."""
+    together = 16 // bits
+    pairs = blocks.reshape(len(blocks) // 2, 2, blocks.shape[1] // together, together)
     return pairs.transpose(0, 2, 1, 3).reshape(blocks.shape)
 
 
-def separate(blocks: NDArray[np.int8]) -> NDArray[np.int8]:
+def separate(blocks: NDArray[Any], bits: int) -> NDArray[Any]:
     """The inverse of `interleave`."""
-    pairs = blocks.reshape(len(blocks) // 2, blocks.shape[1] // 2, 2, 2)
+    together = 16 // bits
+    pairs = blocks.reshape(len(blocks) // 2, blocks.shape[1] // together, 2, together)
     return pairs.transpose(0, 2, 1, 3).reshape(blocks.shape)

@@ -226,7 +226,7 @@ class DecodeBlockOp(DecodeOp):
 
     @classmethod
     def takes(cls, encoding: SparseFormat) -> bool:
-        return isinstance(encoding, Block) and encoding.rows > 1
+        return isinstance(encoding, Block) and encoding.rows > 1 and encoding.bits == 8
 
     def c_numbers(self) -> Sequence[int]:
         encoding = self.encoding.data

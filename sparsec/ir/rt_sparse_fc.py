@@ -166,7 +166,6 @@ class FullyConnected1x4Op(SparseFullyConnectedOp):
 class FullyConnectedColumnBlocksOp(SparseFullyConnectedOp, ABC):
     """Blocks of four rows."""
 
-    FORMAT: ClassVar[str] = Block(4, 1).label
     ROWS_OF: ClassVar[int] = 4
 
     groups = operand_def(MemRefType[I32])
@@ -188,6 +187,7 @@ class FullyConnected4x1Op(FullyConnectedColumnBlocksOp):
     name = "rt.fully_connected_4x1_s8"
     C_FUNCTION: ClassVar[str] = "sparsec_fully_connected_4x1_s8"
     LAYOUT: ClassVar[FcLayout] = ColumnBlockLayout()
+    FORMAT: ClassVar[str] = Block(4, 1).label
 
 
 @irdl_op_definition
@@ -197,6 +197,7 @@ class FullyConnected4x1W16Op(FullyConnectedColumnBlocksOp):
     name = "rt.fully_connected_4x1_w16_s8"
     C_FUNCTION: ClassVar[str] = "sparsec_fully_connected_4x1_w16_s8"
     LAYOUT: ClassVar[FcLayout] = ColumnBlockLayout(weight_bytes=2)
+    FORMAT: ClassVar[str] = Block(4, 1, 16).label
 
 
 @irdl_op_definition

@@ -3,7 +3,7 @@
 The rule: a wish is met or refused, never quietly dropped. Of two wishes for one layer the later holds.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from functools import cache
@@ -16,6 +16,9 @@ from lark.exceptions import UnexpectedInput
 from sparsec.formats import FORMATS, SparseFormat
 
 DENSE = "dense"
+
+BITS = "bits"
+"""The field of a format for the width of what it stores."""
 
 RecipeTree: TypeAlias = "Tree[Token]"
 
@@ -88,21 +91,28 @@ def _parser() -> Lark:
 def _wish(node: RecipeTree) -> Wish:
     pattern, name, *rest = cast("list[Token | RecipeTree | None]", node.children)
     assert isinstance(pattern, Token) and isinstance(name, Token)
-    given = [int(str(n)) for numbers in rest if isinstance(numbers, Tree) for n in numbers.children]
+    given = [n for numbers in rest if isinstance(numbers, Tree) for n in numbers.scan_values(bool)]
+    numbers = [int(n) for n in given if n.type == "INT"]
+    width = next((int(n.removeprefix("int")) for n in given if n.type == "WIDTH"), None)
     text = pattern[1:-1] if pattern.startswith('"') else str(pattern)
     try:
-        return Wish(text, None if name == DENSE and not given else _format(str(name), given))
+        is_dense = name == DENSE and not given
+        return Wish(text, None if is_dense else _format(str(name), numbers, width))
     except ValueError as error:
         raise ValueError(f"recipe, line {pattern.line}: {error}") from None
 
 
-def _format(name: str, numbers: Iterable[int]) -> SparseFormat:
-    given = tuple(numbers)
+def _format(name: str, numbers: Sequence[int], width: int | None) -> SparseFormat:
     make = FORMATS.get(name)
     if make is None:
         raise ValueError(f"unknown format '{name}', known: {', '.join([DENSE, *FORMATS])}")
-    wanted = [field.name for field in fields(make)]
-    if len(given) != len(wanted):
+    names = [field.name for field in fields(make)]
+    wanted = [field for field in names if field != BITS]
+    if len(numbers) != len(wanted):
         shown = f"{name}({', '.join(wanted)})" if wanted else f"{name} without numbers"
-        raise ValueError(f"write {shown}, not {len(given)} numbers")
-    return make(*given)
+        raise ValueError(f"write {shown}, not {len(numbers)} numbers")
+    if width is None:
+        return make(*numbers)
+    if BITS not in names:
+        raise ValueError(f"{name} has one width only, leave int{width} out")
+    return make(*numbers, **{BITS: width})

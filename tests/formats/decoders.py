@@ -106,10 +106,11 @@ def block(block: Block, arrays: Arrays, shape: tuple[int, ...]) -> Iterator[Plac
         if block.columns == 1 and block.rows % 2 == 0:
             for _ in range(count // 2):
                 i, j = next(indices), next(indices)
-                for row in range(first_row, first_row + block.rows, 2):
+                height = 16 // block.bits  # rows whose values of a column lie together
+                for row in range(first_row, first_row + block.rows, height):
                     for column in (i, j):
-                        yield row, column, next(values)
-                        yield row + 1, column, next(values)
+                        for inside in range(height):
+                            yield row + inside, column, next(values)
             continue
         for _ in range(count):
             first_column = next(indices) * block.columns

@@ -12,6 +12,7 @@ ALL_FORMATS: tuple[SparseFormat, ...] = (
     *COMMON_FORMATS,
     *(Nm(1, 2), Nm(2, 3), Nm(6, 7), Nm(3, 256)),
     *(Block(1, 1), Block(2, 1), Block(3, 1), Block(6, 1), Block(3, 5), Block(256, 256)),
+    *(Block(2, 1, 16), Block(6, 1, 16)),
     *(BlockRle(3), BlockRle(256)),
 )
 

@@ -132,6 +132,37 @@ def test_block_of_one_column_goes_in_pairs() -> None:
     assert components["counts"].tolist() == [4, 2]
 
 
+def test_block_of_16_bits_keeps_the_columns_of_a_pair_together() -> None:
+    dense = np.zeros((6, 300), np.int8)
+    dense[:4, 2] = [1, -2, 3, 4]
+    dense[:4, 299] = [11, 12, -128, 14]
+    dense[5, 0] = 7
+    components = Block(4, 1, 16).pack(dense)
+    assert components["values"].dtype == np.int16
+    assert components["values"].reshape(-1, 8).tolist() == [
+        [1, 11, -2, 12, 3, -128, 4, 14], [0, 0, 7, 0, 0, 0, 0, 0]
+    ]  # fmt: skip
+    assert components["indices"].tolist() == [2, 299, 0, 0]
+    more = Block(4, 1, 16).stored_bytes(dense) - Block(4, 1).stored_bytes(dense)
+    assert more == 16
+    narrow = components | {"values": components["values"] + np.int16(256)}
+    with pytest.raises(ValueError, match=r"values is not how block\(4x1,int16\) stores any"):
+        Block(4, 1, 16).unpack(narrow, dense.shape)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "bits", "message"),
+    [
+        (4, 1, 12, "bits of block are 8 or 16, not 12"),
+        (1, 4, 16, "only blocks of one column and an even number of rows .* not 1x4"),
+        (3, 1, 16, "not 3x1"),
+    ],
+)
+def test_block_refuses_bits(rows: int, columns: int, bits: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Block(rows, columns, bits)
+
+
 @pytest.mark.parametrize(("rows", "columns"), [(2, 3), (3, 1), (64, 32)])
 def test_other_blocks_are_row_major(rows: int, columns: int) -> None:
     rng = np.random.default_rng(1)

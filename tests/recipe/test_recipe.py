@@ -53,6 +53,9 @@ def test_wishes_without_a_layer() -> None:
         ("\na: delta8(3)", r"recipe, line 2: write delta8 without numbers, not 1 numbers"),
         ("a: dense(4)", r"unknown format 'dense'"),
         ("a: delta8(x)", r"cannot read"),
+        ("a: block(4x1, int12)", "recipe, line 1: bits of block are 8 or 16, not 12"),
+        ("a: block(int16)", "cannot read"),
+        ("a: nm(2:4, int16)", "nm has one width only, leave int16 out"),
     ],
 )
 def test_what_is_refused(text: str, message: str) -> None:
@@ -62,7 +65,7 @@ def test_what_is_refused(text: str, message: str) -> None:
 
 def test_a_recipe_can_be_written_down() -> None:
     recipe = parse_recipe(
-        'conv*: delta8; "a b;": nm(2:4); fc: block(4x1); x: block-rle(2); y: dense'
+        'conv*: delta8; "a b;": nm(2:4); fc: block(4x1); g: block(4x1, int16); x: block-rle(2); y: dense'
     )
     assert "\n" not in recipe.text
     assert parse_recipe(recipe.text) == recipe

@@ -278,7 +278,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = result.write(tmp_path_factory.mktemp("sparse_fc"))
     only_sources(
         directory,
-        [f"sparsec_fully_connected_{name}_s8" for name in ("table", "1x4", "4x1", "dense")],
+        [
+            f"sparsec_fully_connected_{name}_s8"
+            for name in ("table", "1x4", "4x1", "4x1_w16", "dense")
+        ],
     )
     return directory
 

@@ -9,7 +9,9 @@ from tests.tools.support import Tools, images
 
 
 @pytest.mark.builds
-@pytest.mark.parametrize("recipe", ["conv: bitmap; fc: block(4x1)", "*: dcsr", "*: block(3x2)"])
+@pytest.mark.parametrize(
+    "recipe", ["conv: bitmap; fc: block(4x1, int16)", "*: dcsr", "*: block(3x2)"]
+)
 def test_a_recipe_changes_no_byte(tools: Tools, model: Path, cmsis: Path, recipe: str) -> None:
     np.save("x.npy", images().numpy()[:2])
     options = ("--on=host", "--input=x.npy", f"--recipe={recipe}")

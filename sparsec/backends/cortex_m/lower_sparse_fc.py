@@ -20,8 +20,10 @@ def kernel_of(encoding: SparseFormat, weights: Attribute) -> type[SparseFullyCon
             kernel = rt.FullyConnectedTableOp
         case Block(rows=1, columns=4):
             kernel = rt.FullyConnected1x4Op
-        case Block(rows=4, columns=1):
+        case Block(rows=4, columns=1, bits=8):
             kernel = rt.FullyConnected4x1Op
+        case Block(rows=4, columns=1, bits=16):
+            kernel = rt.FullyConnected4x1W16Op
         case _:
             return None
     try:

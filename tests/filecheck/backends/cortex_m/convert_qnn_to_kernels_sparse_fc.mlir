@@ -13,7 +13,9 @@ func.func @main(%x : tensor<1x5xi8>) -> tensor<1x5xi8> {
   %1 = qnn.linear %0, %c, %b requant(%m, %s) <> : tensor<1x5xi8>, tensor<5x5xi8, #sparse.encoding<block, rows = 4, columns = 1>>, tensor<5xi32>, tensor<1xi32> -> tensor<1x5xi8>
   %2 = qnn.linear %1, %c, %b requant(%m, %s) <clamp = [0, 127]> : tensor<1x5xi8>, tensor<5x5xi8, #sparse.encoding<block, rows = 4, columns = 1>>, tensor<5xi32>, tensor<1xi32> -> tensor<1x5xi8>
   %3 = qnn.linear %2, %c, %b requant(%m, %left) <> : tensor<1x5xi8>, tensor<5x5xi8, #sparse.encoding<block, rows = 4, columns = 1>>, tensor<5xi32>, tensor<1xi32> -> tensor<1x5xi8>
-  func.return %3 : tensor<1x5xi8>
+  %w = qnn.constant named "wide.weight" dense<[[1, 0, 0, 0, 0], [2, 0, 0, 0, 0], [3, 0, 0, 0, 0], [4, 0, 0, 0, 0], [0, 0, 0, 0, 5]]> : tensor<5x5xi8, #sparse.encoding<block, rows = 4, columns = 1, bits = 16>>
+  %4 = qnn.linear %3, %w, %b requant(%m, %s) <> : tensor<1x5xi8>, tensor<5x5xi8, #sparse.encoding<block, rows = 4, columns = 1, bits = 16>>, tensor<5xi32>, tensor<1xi32> -> tensor<1x5xi8>
+  func.return %4 : tensor<1x5xi8>
 }
 
 // The last block of a row begins at column 1: [0, 0, 0, 5].
@@ -29,3 +31,5 @@ func.func @main(%x : tensor<1x5xi8>) -> tensor<1x5xi8> {
 // CHECK:      rt.fully_connected_4x1_s8
 // CHECK-NOT:  saturating
 // CHECK-SAME: <> into
+// CHECK:      qnn.constant named "wide.weight.groups"
+// CHECK:      rt.fully_connected_4x1_w16_s8 {{.*}} saturating <> into

@@ -42,6 +42,13 @@ func.func @f(%w : tensor<4x3xi8, #sparse.encoding<block, rows = 4, columns = 1.5
 
 // -----
 
+func.func @f(%w : tensor<4x3xi8, #sparse.encoding<block, rows = 4, columns = 2, bits = 16>>) {
+  func.return
+}
+// CHECK: only blocks of one column and an even number of rows have 16 bits, not 4x2
+
+// -----
+
 func.func @f(%w : tensor<4x3xi8, #sparse.encoding<block-rle, size = 0>>) {
   func.return
 }

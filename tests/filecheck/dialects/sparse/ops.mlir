@@ -13,7 +13,9 @@ func.func @formats(
   %d : tensor<4x3xi8, #sparse.encoding<dcsr>>,
   %e : tensor<4x3xi8, #sparse.encoding<nm, n = 2, m = 4>>,
   %f : tensor<4x3xi8, #sparse.encoding<block, rows = 4, columns = 1>>,
-  %g : tensor<4x3xi8, #sparse.encoding<block-rle, size = 1>>) {
+  %g : tensor<4x3xi8, #sparse.encoding<block-rle, size = 1>>,
+  %h : tensor<4x3xi8, #sparse.encoding<block, rows = 4, columns = 1, bits = 16>>,
+  %i : tensor<4x3xi8, #sparse.encoding<block, rows = 4, columns = 1, bits = 8>>) {
   func.return
 }
 
@@ -28,3 +30,5 @@ func.func @formats(
 // CHECK-SAME: %e: tensor<4x3xi8, #sparse.encoding<nm, n = 2, m = 4>>
 // CHECK-SAME: %f: tensor<4x3xi8, #sparse.encoding<block, rows = 4, columns = 1>>
 // CHECK-SAME: %g: tensor<4x3xi8, #sparse.encoding<block-rle, size = 1>>
+// CHECK-SAME: %h: tensor<4x3xi8, #sparse.encoding<block, rows = 4, columns = 1, bits = 16>>
+// CHECK-SAME: %i: tensor<4x3xi8, #sparse.encoding<block, rows = 4, columns = 1>>

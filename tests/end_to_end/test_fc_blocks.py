@@ -1,0 +1,83 @@
+"""Linear layers in blocks, whose kernels have layouts of their own: chosen where they are faster, and exact everywhere."""
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from xdsl.dialects.builtin import ModuleOp, TensorType, i8
+from xdsl.ir import Attribute, SSAValue
+
+from sparsec.analysis.format_choice import Problem
+from sparsec.analysis.format_goal import Goal, Objective
+from sparsec.formats import Block
+from sparsec.ir import qnn
+from sparsec.ir.constant import dense_attribute
+from sparsec.ir.sparse import EncodingAttr
+from sparsec.quantization.params import Requant
+from sparsec.targets.cpu import cpu_named
+from tests.end_to_end.building import Builder
+from tests.end_to_end.road import compile_module, expect_exact, extreme_and_random
+
+FORMATS = (Block(1, 4), Block(4, 1), Block(4, 1, 16))
+KERNELS = [f"sparsec_fully_connected_{name}_s8" for name in ("1x4", "4x1", "4x1_w16")]
+
+
+def weights(outputs: int, inputs: int, rows: int, density: float) -> NDArray[np.int8]:
+    """Random weights, -128 among them, in columns of `rows` of which a share of `density` is kept."""
+    rng = np.random.default_rng(outputs + inputs)
+    kept = rng.random((-(-outputs // rows), inputs)) < density
+    values = rng.integers(-128, 128, (outputs, inputs)).astype(np.int8)
+    return values * kept.repeat(rows, axis=0)[:outputs]
+
+
+def network(layers: Sequence[tuple[NDArray[np.int8], Attribute | None]]) -> ModuleOp:
+    """Layers side by side, each with weights and their encoding, and an input and a result of its own."""
+    net = Builder()
+    results: list[SSAValue] = []
+    for array, encoding in layers:
+        outputs, inputs = (int(size) for size in array.shape)
+        constant = qnn.ConstantOp(dense_attribute(array, encoding), f"layer{net.layers}.weight")
+        x = net.input((1, inputs))
+        net.block.add_op(constant)
+        rng = np.random.default_rng(inputs)
+        numbers = (
+            net.constant(rng.integers(-500, 500, outputs).astype(np.int32)),
+            net.constant(rng.integers(2**30, 2**31 - 1, outputs).astype(np.int32)),
+            net.constant(rng.integers(-10, -7, outputs).astype(np.int32)),
+        )
+        requant = Requant(input_zp=7, output_zp=-5)
+        result = TensorType(i8, (1, outputs))
+        results.append(net.layer(qnn.LinearOp(x, constant.result, *numbers, requant, result)))
+    return net.module(results)
+
+
+@pytest.mark.parametrize("cpu", ["host", pytest.param("cortex-m4", marks=pytest.mark.qemu)])
+def test_exact(cpu: str) -> None:
+    """Places of one and of two bytes, rows that are no multiple of four, a layer of zeros."""
+    shapes = ((14, 40, 0.3), (5, 301, 0.05), (4, 8, 0.0))
+    layers = [
+        (weights(outputs, inputs, encoding.rows, density), EncodingAttr(encoding))
+        for encoding in FORMATS
+        for outputs, inputs, density in shapes
+    ]
+    compiled = compile_module(network(layers), cpu)
+    report = json.loads(compiled.files["report.json"])["layers"]
+    assert [layer["kernel"] for layer in report] == [k for k in KERNELS for _ in shapes]
+    assert [layer["format"] for layer in report] == [f.label for f in FORMATS for _ in shapes]
+    outputs = expect_exact(
+        compiled, cpu, extreme_and_random(compiled.input_shapes, random=2, seed=1)
+    )
+    assert len(np.unique(np.concatenate([output.reshape(-1) for output in outputs]))) > 10
+
+
+@pytest.mark.parametrize(
+    ("objective", "label"),
+    [("latency", "block(4x1,int16)"), ("flash", "block(4x1)"), ("balanced", "block(4x1)")],
+)
+def test_what_is_chosen(objective: Objective, label: str) -> None:
+    """int16 is faster for twice the bytes."""
+    module = network([(weights(64, 256, 4, 0.2), None)])
+    (layer,) = Problem(module, cpu_named("cortex-m4"), Goal(objective)).decide().layers
+    assert layer.winner.label == label
