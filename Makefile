@@ -2,7 +2,7 @@
 VENV ?= .venv
 JOBS ?= 2
 PYTHON := $(VENV)/bin/python
-C_FILES = $(shell find runtime sparsec/run/harness -name '*.[ch]' 2>/dev/null)
+C_FILES = $(shell find runtime sparsec/run/harness tests -name '*.[ch]' 2>/dev/null)
 # A module of benchmarks/ whose name starts with _ is a helper, every other one a benchmark.
 BENCHMARKS = $(patsubst benchmarks/%.py,%,$(shell find benchmarks -maxdepth 1 -name '[a-z]*.py' 2>/dev/null | sort))
 

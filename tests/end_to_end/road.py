@@ -19,6 +19,8 @@ from sparsec.tools.compilation import Compilation, compile_model
 from sparsec.tools.emission import project_files, write_files
 from sparsec.tools.printing import module_text
 from sparsec.tools.sparsec import parser
+from tests.end_to_end.canaries import HARNESS_GUARD, plan_of, with_canaries
+from tests.end_to_end.scratch_getters import scratch_of
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -62,19 +64,31 @@ def extreme_and_random(shapes: Sequence[tuple[int, ...]], random: int, seed: int
     return arrays
 
 
-def run(compiled: Compiled, cpu: str, inputs: Sequence[Array]) -> list[Array]:
-    """What the generated C gives, one int8 [N, bytes] for each output; sanitized on the host."""
+def run(
+    compiled: Compiled, cpu: str, inputs: Sequence[Array], *, canaries: bool = False
+) -> list[Array]:
+    """What the generated C gives, one int8 [N, bytes] for each output; sanitized on the host.
+
+    With `canaries` each call is watched; RunError names one that changes what it must not.
+    """
     directory = cmsis_nn.locate()
     assert directory is not None
+    files, sanitize = compiled.files, cpu == "host"
+    if canaries:
+        planned = planned_function(compiled.compilation.module)
+        assert planned is not None
+        # The sanitizer guards the arena by itself, and forbids to look there.
+        guard = 0 if sanitize else HARNESS_GUARD
+        files = with_canaries(files, compiled.compilation.name, plan_of(planned), guard)
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder, compiled.compilation.name)
-        write_files(compiled.files, project)
+        write_files(files, project)
         result = run_project(
             project,
             cpu,
             [array.reshape(len(array), -1) for array in inputs],
             cmsis_nn=directory,
-            sanitize=cpu == "host",
+            sanitize=sanitize,
             counting=False,
         )
     return [np.asarray(output) for output in result.outputs]
@@ -100,12 +114,25 @@ def differing_bytes(expected: Sequence[Array], actual: Sequence[Array]) -> int:
     )
 
 
-def expect_exact(compiled: Compiled, cpu: str, inputs: Sequence[Array]) -> list[Array]:
-    """Interpreter, calls and C give the same bytes, and the memory plan holds; gives the outputs."""
+def expect_scratch(compiled: Compiled, cpu: str) -> None:
+    """Every call has the scratch memory that its function wants."""
+    wrong = [each for each in scratch_of(compiled.compilation.module, cpu) if not each.is_right]
+    assert not wrong, wrong
+
+
+def expect_exact(
+    compiled: Compiled, cpu: str, inputs: Sequence[Array], *, canaries: bool = False
+) -> list[Array]:
+    """Interpreter, calls and C give the same bytes, the memory plan holds, and scratch memory is of the size that the
+    C functions want; gives the outputs.
+
+    With `canaries` the C is run as `run` does.
+    """
     planned = planned_function(compiled.compilation.module)
     assert planned is not None
     certify_plan(planned)
+    expect_scratch(compiled, cpu)
     expected = interpret(compiled.quantized, inputs)
     assert differing_bytes(expected, run_kernels(compiled, inputs)) == 0
-    assert differing_bytes(expected, run(compiled, cpu, inputs)) == 0
+    assert differing_bytes(expected, run(compiled, cpu, inputs, canaries=canaries)) == 0
     return expected
