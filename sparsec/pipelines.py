@@ -5,10 +5,11 @@ Every pass leaves modules of a lower level alone, so one pipeline serves inputs 
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, get_args
 
-Emit = Literal["nn", "qnn", "kernels", "c"]
-STAGES: tuple[Emit, ...] = ("nn", "qnn", "kernels", "c")
+Emit = Literal["nn", "qnn", "kernels", "plan", "plan-svg", "plan-png", "c"]
+STAGES: tuple[Emit, ...] = get_args(Emit)
+"""What the passes lead to, from the highest level down."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,6 @@ def pipeline(emit: Emit, options: PipelineOptions) -> str:
     passes = nn(options)
     if emit != "nn":
         passes += qnn(options) + lossless()
-    if emit in ("kernels", "c"):
+    if emit not in ("nn", "qnn"):
         passes += kernels(options)
     return ",".join(passes)

@@ -10,7 +10,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 
 from sparsec.analysis.candidates import Candidate, Constants, Refusal, candidates, constants_of
-from sparsec.analysis.live_bytes import live_bytes
+from sparsec.analysis.live_bytes import live_bytes, live_parts, sum_text
 from sparsec.formats import COMMON_FORMATS, SparseFormat
 from sparsec.ir import qnn
 from sparsec.ir.constant import DenseConstantOp
@@ -102,26 +102,13 @@ class Group:
         self.leave_out(lambda way: way.label != wanted, f"{who} asks for {wanted}")
         self.asked = f"{who} asks for it"
 
+    def need(self, way: Way, live: Sequence[int]) -> int:
+        """Bytes of RAM at the layer that needs most; `live` are the bytes of activations at each."""
+        return max(a + c.scratch for a, c in zip(live, way.candidates, strict=True))
+
     def keep_within(self, ram: int, live: Sequence[int]) -> None:
-        """Leave out what needs more than `ram` bytes; `live` are the bytes of activations at each layer.
-
-        Raises ValueError, naming the layer, when nothing is left.
-        """
-
-        def need(way: Way) -> int:
-            return max(a + c.scratch for a, c in zip(live, way.candidates, strict=True))
-
-        if not self.ways:
-            return
-        least = min(self.ways, key=need)
-        for name, bytes, candidate in zip(self.names, live, least.candidates, strict=True):
-            if bytes + candidate.scratch > ram:
-                raise ValueError(
-                    f"layer '{name}' needs {bytes + candidate.scratch} bytes of RAM at least, "
-                    f"{bytes} of activations and {candidate.scratch} of scratch memory: "
-                    f"--ram allows {ram}"
-                )
-        self.leave_out(lambda way: need(way) > ram, f"--ram allows {ram} bytes")
+        """Leave out what needs more than `ram` bytes."""
+        self.leave_out(lambda way: self.need(way, live) > ram, f"--ram allows {ram} bytes")
 
 
 def groups_of(module: ModuleOp, cpu: Cpu, recipe: Recipe, weights: Wish | None) -> list[Group]:
@@ -155,15 +142,41 @@ def groups_of(module: ModuleOp, cpu: Cpu, recipe: Recipe, weights: Wish | None) 
     return groups
 
 
+class RamError(ValueError):
+    """A budget of RAM that cannot be met; `least` bytes are needed in any case."""
+
+    def __init__(self, message: str, least: int):
+        super().__init__(message)
+        self.least = least
+
+
 def respect_ram(groups: Iterable[Group], ram: int) -> None:
-    """Leave out of `groups` what needs more than `ram` bytes. Raises ValueError when a layer has nothing left."""
+    """Leave out of `groups` what needs more than `ram` bytes.
+
+    Raises RamError, which names the layer that needs most, when a layer has nothing left.
+    """
     live: dict[Operation, int] = {}
+    needs: list[tuple[int, qnn.WeightedOp, int]] = []
     for group in groups:
         if group.ops[0] not in live:
             block = group.ops[0].parent_block()
             assert block is not None
             live |= live_bytes(block)
-        group.keep_within(ram, [live[op] for op in group.ops])
+        if not group.ways:
+            continue
+        activations = [live[op] for op in group.ops]
+        least = min(group.ways, key=lambda way: group.need(way, activations))
+        for op, candidate in zip(group.ops, least.candidates, strict=True):
+            needs.append((live[op] + candidate.scratch, op, candidate.scratch))
+        group.keep_within(ram, activations)
+    need, op, scratch = max(needs, key=lambda each: each[0], default=(0, None, 0))
+    if op is not None and need > ram:
+        parts = live_parts(op) + ([("scratch", scratch)] if scratch else [])
+        raise RamError(
+            f"layer '{layer_of(op)}' needs {need} bytes of RAM at least ({sum_text(parts)}), "
+            f"--ram allows {ram}",
+            need,
+        )
 
 
 def other_constants(module: ModuleOp) -> Constants:

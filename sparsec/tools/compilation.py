@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,10 +15,13 @@ from xdsl.utils.exceptions import DiagnosticException, ParseError, PassFailedExc
 
 from sparsec import pipelines
 from sparsec.analysis.format_goal import Goal
-from sparsec.analysis.memory_plan import busiest_kernel, planned_function
+from sparsec.analysis.layer_groups import RamError
+from sparsec.analysis.live_bytes import sum_text
+from sparsec.analysis.memory_plan import planned_function
+from sparsec.analysis.plan_view import PlanView, plan_view
 from sparsec.interpreters.signature import entry_quantizations, main_function
-from sparsec.ir.layer import layer_of
 from sparsec.ir.level import Level, level_of
+from sparsec.passes.plan_memory import LOWER_BOUND
 from sparsec.passes.removed_channels import ARENA_BEFORE, REMOVED
 from sparsec.passes.select_sparse_formats import SelectSparseFormatsPass
 from sparsec.quantization.scheme import Quantization
@@ -171,23 +174,60 @@ def compile_model(
         compilation.quantized = module.clone()
         compilation.inputs, compilation.outputs = entry_quantizations(module)
     run_passes(ctx, module, pipelines.lossless(), callbacks)
-    if emit in ("kernels", "c"):
-        run_passes(ctx, module, pipelines.kernels(options), callbacks)
+    if emit not in ("nn", "qnn"):
+        before = module.clone()
+        try:
+            run_passes(ctx, module, pipelines.kernels(options), callbacks)
+        except UserError as error:
+            raise with_smallest_arena(ctx, before, options, error) from error
         check_arena(compilation, args.ram)
         note_arena_before(ctx, compilation, pipelines.kernels(options))
     return compilation
 
 
+def plan_of(module: ModuleOp) -> PlanView | None:
+    """The memory plan of a module, None when it has none. UserError when it does not say how good it is."""
+    planned, bound = planned_function(module), module.attributes.get(LOWER_BOUND)
+    if planned is None:
+        return None
+    if not isinstance(bound, IntegerAttr):
+        raise UserError(f"the module lacks {LOWER_BOUND}: compile it from an int8 network")
+    return plan_view(planned, bound.value.data)
+
+
 def check_arena(compilation: Compilation, ram: int | None) -> None:
-    """UserError, naming the layer with most live bytes, when the planned arena is larger than `ram`."""
-    planned = planned_function(compilation.module)
-    if planned is None or ram is None or planned.arena_bytes <= ram:
+    """UserError, naming the layer at the peak and its buffers, when the planned memory is larger than `ram`."""
+    plan = None if ram is None else plan_of(compilation.module)
+    if ram is None or plan is None or sum(plan.memories.values()) <= ram:
         return
-    layer, live = busiest_kernel(planned)
-    raise UserError(
-        f"the arena takes {planned.arena_bytes} bytes, --ram allows {ram}: "
-        f"layer '{layer_of(layer)}' needs {live} at once"
-    )
+    needs = [
+        f"layer '{peak.layer}' needs {peak.bytes} bytes of RAM "
+        f"({sum_text(peak.parts, peak.shared)}), "
+        for peak in plan.peaks[:1]
+    ]
+    raise UserError(f"{''.join(needs)}--ram allows {ram}; {smallest_arena(plan)}")
+
+
+def smallest_arena(plan: PlanView) -> str:
+    """What the plan takes, in words."""
+    return f"the smallest arena found takes {sum(plan.memories.values())} bytes"
+
+
+def with_smallest_arena(
+    ctx: Context, module: ModuleOp, options: pipelines.PipelineOptions, error: UserError
+) -> UserError:
+    """The error with the arena under the least budget that can be met, if it is about one that cannot.
+
+    `module` is the network in front of the passes that choose kernels.
+    """
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, RamError):
+        cause = cause.__cause__
+    if cause is None:
+        return error
+    run_passes(ctx, module, pipelines.kernels(replace(options, ram=cause.least)), ())
+    plan = plan_of(module)
+    return error if plan is None else UserError(f"{error}; {smallest_arena(plan)}")
 
 
 def note_arena_before(ctx: Context, compilation: Compilation, passes: Sequence[str]) -> None:

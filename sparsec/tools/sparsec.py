@@ -24,6 +24,8 @@ examples:
   sparsec kws.tflite --int8-io -o kws                  no float32 conversions in kws.h
   sparsec lenet.pt --emit=qnn --elide-constants-larger-than=16
   sparsec lenet.pt --emit=qnn | sparsec - --emit=c     go on from IR text
+  sparsec lenet.pt --emit=plan                         what lies where in the arena, and when
+  sparsec lenet.pt --emit=plan-svg -o plan.svg         the same as a picture
   sparsec kws.tflite --emit=tflm-plan -o planned.tflite
                                                        TFLite Micro's kernels in our memory plan
   sparsec run lenet.pt --on=cortex-m4 --input=x.npy    build, run on QEMU, compare
@@ -48,18 +50,20 @@ def parser() -> argparse.ArgumentParser:
         "--emit",
         choices=(*pipelines.STAGES, "tflm-plan"),
         default="c",
-        help="what to write: IR text of a level, C, or tflm-plan, the .tflite file with a memory "
-        "plan for TensorFlow Lite Micro; default c",
+        help="what to write: IR text of a level, C, the memory plan as a table or a picture, or "
+        "tflm-plan, the .tflite file with a memory plan for TensorFlow Lite Micro; default c",
     )
     result.add_argument(
         "-o",
         "--output",
         type=Path,
         metavar="PATH",
-        help="directory of the C project, default ./NAME; file of IR text, default stdout; "
-        "of tflm-plan there is no default",
+        help="directory of the C project, default ./NAME; file of IR text or of the memory plan, "
+        "default stdout; of tflm-plan there is no default",
     )
-    result.add_argument("--json", action="store_true", help="print report.json, not a table")
+    result.add_argument(
+        "--json", action="store_true", help="print report.json or the memory plan, not a table"
+    )
     result.add_argument(
         "-q", "--quiet", action="store_true", help="print no progress, warnings or report"
     )
@@ -67,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def summarize(report: dict[str, Any], directory: Path) -> None:
-    """What was written, as a table of layers and three lines."""
+    """What was written, as a table of layers and four lines."""
     from sparsec.tools.console import print_table
 
     rows = [
@@ -90,7 +94,17 @@ def summarize(report: dict[str, Any], directory: Path) -> None:
         f"arena      {report['arena_bytes']:,} B in RAM "
         f"(no plan needs less than {report['arena_lower_bound_bytes']:,} B)"
     )
+    if report["arena_peak"] is not None:
+        print(f"peak       {peak_text(report['arena_peak'])}")
     print(f"written to {directory}")
+
+
+def peak_text(peak: dict[str, Any]) -> str:
+    """`conv3: 36,864 B = input 18,432 + output 18,432`."""
+    from sparsec.analysis.live_bytes import sum_text
+
+    parts = [(buffer["role"], buffer["bytes"]) for buffer in peak["buffers"]]
+    return f"{peak['layer']}: {peak['bytes']:,} B = {sum_text(parts, peak['shared_bytes'])}"
 
 
 def compile_command(arguments: Sequence[str]) -> int:
@@ -104,8 +118,10 @@ def compile_command(arguments: Sequence[str]) -> int:
     from sparsec.tools.compilation import compile_model
     from sparsec.tools.console import progress
     from sparsec.tools.emission import project_files, write_files, write_text
+    from sparsec.tools.plan_emission import check_plan_options, write_plan
     from sparsec.tools.printing import module_text
 
+    check_plan_options(args)
     files: dict[str, str] = {}
     with progress(hides_progress(args)) as report_progress:
         compilation = compile_model(args, args.emit, report_progress)
@@ -114,6 +130,9 @@ def compile_command(arguments: Sequence[str]) -> int:
             files = project_files(args, compilation)
     if args.print_pipeline:
         print(compilation.pipeline)
+        return 0
+    if args.emit.startswith("plan"):
+        write_plan(args, compilation)
         return 0
     if args.emit != "c":
         write_text(module_text(compilation.module, args.elide_constants_larger_than), args.output)

@@ -13,6 +13,7 @@ from sparsec.analysis.candidates import Candidate, candidates
 from sparsec.analysis.choice_record import record_of
 from sparsec.analysis.format_choice import Decision, Problem
 from sparsec.analysis.format_goal import MARGIN, OBJECTIVES, Goal, Objective
+from sparsec.analysis.layer_groups import RamError
 from sparsec.analysis.live_bytes import live_bytes
 from sparsec.analysis.memory_plan import busiest_kernel, planned_function
 from sparsec.backends.cortex_m.report import constants_of
@@ -219,10 +220,20 @@ def test_what_ram_forbids_is_left_out() -> None:
     ram = live + free.winner.scratch - 1
     (kept,) = Problem(module, cpu, Goal(ram=ram)).decide().layers
     assert kept.winner.label == "dense"
-    with pytest.raises(
-        ValueError, match="layer 'layer0' needs .* bytes of RAM at least, .* of act"
-    ):
-        Problem(module, cpu, Goal(ram=live + dense.winner.scratch - 1))
+    least = live + dense.winner.scratch
+    parts = rf"\(input 576 \+ output 576 \+ scratch {dense.winner.scratch:,}\)"
+    with pytest.raises(RamError, match=rf"'layer0' needs {least} bytes of RAM at least {parts}"):
+        Problem(module, cpu, Goal(ram=least - 1))
+    assert Problem(module, cpu, Goal(ram=least)).decide()
+
+
+def test_the_layer_that_needs_most_is_named() -> None:
+    """And what waits meanwhile, by its layer."""
+    module = network([Spec("conv2d", 4, 5), Spec("conv2d", 4, 32, kernel=3), Spec("conv2d", 4, 4)])
+    parts = r"\(output 512 \+ layer0 80 \+ input 64 \+ input2 64 \+ scratch \d+\)"
+    with pytest.raises(RamError, match=rf"layer 'layer1' needs .* {parts}") as error:
+        Problem(module, cpu_named("cortex-m4"), Goal(ram=1))
+    assert Problem(module, cpu_named("cortex-m4"), Goal(ram=error.value.least)).decide()
 
 
 @pytest.mark.parametrize(

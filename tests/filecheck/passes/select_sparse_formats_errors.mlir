@@ -22,7 +22,7 @@ func.func @main(%x : tensor<1x70000xi8>, %i : tensor<1x4x4x1xi8>) -> (tensor<1x1
 // FORMAT:  {{^}}unknown format 'delta9', known: dense, delta8
 // TARGET:  unknown target 'z80', choose one of: cortex-m0plus
 // FLASH:   --flash allows 1000 bytes of constants and the smallest choice takes {{[0-9]+}}: prune the network further
-// RAM:     layer 'head.fc' needs 70017 bytes of RAM at least, 70017 of activations and 0 of scratch memory: --ram allows 1000
+// RAM:     layer 'head.fc' needs 70017 bytes of RAM at least (input 70,000 + input1 16 + output 1), --ram allows 1000
 // NAME:    recipe: no layer is called 'head', known: head.fc, stem
 // KERNEL:  layer 'stem' cannot be stored as bitmap, which 'stem*' of the recipe asks for: no kernel for qnn.depthwise_conv2d of this shape
 // PRUNED:  layer 'head.fc' cannot be stored as nm(2:4), which 'head*' of the recipe asks for: row 0 has 4 non-zeros in columns 0 to 3, more than 2 of 4
