@@ -89,6 +89,7 @@ def kernels(options: PipelineOptions) -> list[str]:
         f"convert-qnn-to-kernels{{target={options.target}}}",
         "pack-sparse-constants",
         "bufferize",
+        "alias-buffers",
         "plan-memory",
     ]
 

@@ -18,6 +18,7 @@ DIALECTS: dict[str, str] = {
 }
 
 PASSES: dict[str, str] = {
+    "alias-buffers": "sparsec.passes.alias_buffers:AliasBuffersPass",
     "bufferize": "sparsec.passes.bufferize:BufferizePass",
     "calibrate": "sparsec.passes.calibrate:CalibratePass",
     "convert-qnn-to-kernels": "sparsec.backends.cortex_m.convert_qnn_to_kernels:ConvertQnnToKernelsPass",
