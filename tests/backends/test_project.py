@@ -74,6 +74,17 @@ def test_the_report(cmsis_nn: Path) -> None:
     assert (report["entry"], report["header"]) == ("tiny_invoke", "tiny.h")
     # Input 16, its scratch 16 and result 32; then the result and the output 3.
     assert report["arena_bytes"] == report["arena_lower_bound_bytes"] == 64
+    assert report["arena_peak"] == {
+        "memory": "arena",
+        "layer": "conv",
+        "bytes": 64,
+        "shared_bytes": 0,
+        "buffers": [
+            {"name": "conv", "kind": "activation", "role": "output", "bytes": 32},
+            {"name": "input", "kind": "input", "role": "input", "bytes": 16},
+            {"name": "conv scratch", "kind": "scratch", "role": "scratch", "bytes": 16},
+        ],
+    }
     (input,), (output,) = report["inputs"], report["outputs"]
     assert (input["name"], input["bytes"], input["shape"]) == ("input", 16, [1, 4, 4, 1])
     assert (input["scale"], input["zero_point"]) == (0.05, -3)
