@@ -67,7 +67,8 @@ def overlap_of(strips: Iterable[Strip]) -> Overlap:
     """What strips may overlap that are done from first to last where the output lies before the input, and from last to
     first where it lies behind. Their reads and writes must both ascend.
     """
-    below = above = 0
+    # Where both begin together the strips go from first to last: that is not behind.
+    below, above = 0, 1
     for strip in strips:
         below = max(below, strip.writes[1] - strip.reads[0])
         above = max(above, strip.reads[1] - strip.writes[0])

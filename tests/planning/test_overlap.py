@@ -55,6 +55,13 @@ def test_rows_of_a_window() -> None:
     assert overlap_of(strips) == Overlap(70, 30)
 
 
+def test_output_and_input_that_begin_together() -> None:
+    # The first strips read padding only, so that going down would be safe: but there the strips go up.
+    strips = row_strips((4, 10), (8, 10), stride=1, padding=4, reach=1, rows=1)
+    assert overlap_of(strips) == Overlap(50, 1)
+    assert not survives(strips, 0) and survives(strips, 1)
+
+
 def test_what_an_overlap_allows() -> None:
     assert [d for d in range(-5, 6) if Overlap(4, 3).allows(d)] == [-5, -4, 3, 4, 5]
     assert [d for d in range(-5, 6) if Overlap(5, 5, 2).allows(d)] == [-5, -4, -2, 0, 2, 4, 5]
