@@ -131,6 +131,18 @@ FULLY_CONNECTED = (
 )
 """Inputs, outputs."""
 
+STRIPS = (
+    *((8, 6, 12, 16, 1, 1, 4), (5, 9, 7, 10, 1, 1, 9), (10, 5, 24, 12, 1, 1, 2)),
+    *(
+        (9, 8, 6, 8, 3, 1, 1),
+        (12, 6, 4, 6, 3, 1, 3),
+        (11, 9, 8, 4, 3, 2, 2),
+        (13, 9, 3, 5, 2, 1, 5),
+    ),
+)
+"""Height, width, inputs, outputs, kernel, stride and strip of convolutions without padding, whose strips are layers that
+can be measured by themselves."""
+
 SPARSITIES = (0.3, 0.8, 0.93, 0.6)
 """Shares of zeros, one shape after the other."""
 
@@ -208,9 +220,19 @@ def fully_connected() -> Iterator[Workload]:
         yield padded("fully-connected", (1, 1, inputs), (1, 1), 1, outputs)
 
 
+def strips(layer: LayerKind) -> Iterator[Workload]:
+    """All layers done strip by strip."""
+    for height, width, inputs, outputs, kernel, stride, strip in STRIPS:
+        image, window, strides = (height, width, inputs), (kernel, kernel), (stride, stride)
+        rows, columns = ((size - kernel) // stride + 1 for size in image[:2])
+        channels = inputs if layer == "depthwise" else outputs
+        yield Workload(layer, image, window, strides, (rows, columns, channels), strip)
+
+
 def grid(packed: bool) -> list[Case]:
     """Every case; the packed convolution's only where the core has it."""
     cases = [Case("arm_convolve_wrapper_s8", work) for work in convolutions()]
+    cases += [Case("arm_convolve_s8", work) for work in convolutions() if not work.is_point]
     cases += [Case("arm_depthwise_conv_wrapper_s8", work) for work in depthwise()]
     cases += [Case(kernel, work) for work in fully_connected() for kernel in DENSE_LINEAR]
     for i, work in enumerate(convolutions()):
@@ -220,6 +242,11 @@ def grid(packed: bool) -> list[Case]:
         cases.append(Case("sparsec_depthwise_convolve_delta8_s8", work, sparsity))
     for i, work in enumerate(fully_connected()):
         cases += sparse_linear(work, SPARSITIES[i % len(SPARSITIES)], i)
+    cases += [Case("sparsec_depthwise_conv_strips_s8", work) for work in strips("depthwise")]
+    for work in strips("convolution"):
+        cases.append(Case("sparsec_convolve_strips_s8", work))
+        if packed:
+            cases.append(Case("sparsec_convolve_packed_strips_s8", work, SPARSITIES[0]))
     return cases
 
 

@@ -3,7 +3,7 @@
 What weights are does not matter to a cost, only which of them are stored.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -23,6 +23,7 @@ from sparsec.formats.fc_layouts import (
 from sparsec.formats.fc_rows import RowNumbers
 from sparsec.formats.packed_rows import pack_rows, slab_for
 from sparsec.quantization.window import Window
+from sparsec.targets.cost import strip_kernel
 from sparsec.targets.stored import Stored, stored_as, stored_for_decoder, stored_packed
 from sparsec.targets.workload import Workload
 
@@ -83,6 +84,9 @@ def call_of(case: Case) -> Call:
             return delta8_call(case)
         case kernel if kernel in LISTS:
             return list_call(case, LISTS[kernel])
+        case kernel if (inner := strip_kernel(kernel, case.work)) is not None:
+            whole = call_of(replace(case, kernel=inner))
+            return replace(whole, arguments=(str(case.work.strip), *whole.arguments))
         case _ if case.format is not None:
             return decoder_call(case, case.format)
         case _:

@@ -14,7 +14,7 @@ from sparsec.formats.packed_rows import unpack_layer
 from sparsec.interpreters import qnn
 from sparsec.interpreters.kernels import Array, see, spoil, unfold
 from sparsec.ir import rt
-from sparsec.ir.rt_strips import StripsOp
+from sparsec.ir.rt_strips import StripsOp, geometry_of
 from sparsec.quantization.window import Window
 
 WindowT = TypeVar("WindowT", bound=Window)
@@ -84,9 +84,10 @@ def by_strips(
     compute: Callable[[Array, WindowT], Array],
 ) -> PythonValues:
     """Write `compute` of the rows of `x` that each strip reads, under the window that is left, to its rows of `output`."""
-    if op.is_pixelwise:
+    geometry = geometry_of(op)
+    if geometry.is_pixelwise:
         x, output = column(x), column(output)
-    strips = op.strips()
+    strips = geometry.strips(op.strip.value.data)
     if output.ctypes.data > x.ctypes.data:
         strips.reverse()
     row_bytes = x.nbytes // x.shape[1], output.nbytes // output.shape[1]
@@ -97,8 +98,8 @@ def by_strips(
         )
         spoil([output[:, written], *scratch])
         _, left, _, right = window.padding
-        top = max(0, window.padding[0] - written.start * window.strides[0])
-        height = (written.stop - written.start - 1) * window.strides[0] + op.reach
+        height = (written.stop - written.start - 1) * window.strides[0] + geometry.reach
+        top = min(height, max(0, window.padding[0] - written.start * window.strides[0]))
         bottom = max(0, height - top - (read.stop - read.start))
         part = replace(window, padding=(top, left, bottom, right))
         output[:, written] = compute(x[:, read], part)

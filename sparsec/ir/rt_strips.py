@@ -5,8 +5,9 @@ calls its kernel for `strip` rows of the output at a time. The rule: what may ov
 whatever the kernel does within one.
 """
 
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -23,45 +24,67 @@ from sparsec.planning.overlap import Overlap, Strip, overlap_of, row_strips
 from sparsec.quantization.window import Window
 
 
-class StripsOp(RuntimeOp, ABC):
-    """A layer by strips of `strip` rows of the output; of `strip` pixels where each comes from the input pixel in its
-    place. It follows runtime/src/sparsec_strips.h.
+@dataclass(frozen=True)
+class Geometry:
+    """A layer whose window moves over the rows of an image: input and output, the window, (height, width) of its kernel.
+
+    It follows runtime/src/sparsec_strips.h.
     """
 
-    strip = prop_def(IntegerAttr[I64])
-
-    @property
-    @abstractmethod
-    def geometry(self) -> tuple[SSAValue, SSAValue, Window, tuple[int, int]]:
-        """Input and output image, the window and the (height, width) of its kernel."""
+    input: SSAValue
+    output: SSAValue
+    window: Window
+    kernel: tuple[int, int]
 
     @property
     def is_pixelwise(self) -> bool:
-        """Whether each output pixel comes from the one input pixel in its place."""
-        _, _, window, kernel = self.geometry
-        return kernel == (1, 1) and window.strides == (1, 1) and not any(window.padding)
+        """Whether each output pixel comes from the one input pixel in its place: then each pixel is a row."""
+        unmoved = self.window.strides == (1, 1) and not any(self.window.padding)
+        return unmoved and self.kernel == (1, 1)
 
     @property
     def reach(self) -> int:
         """Rows from the first to the last of a window."""
-        _, _, window, kernel = self.geometry
-        return (kernel[0] - 1) * window.dilations[0] + 1
+        return (self.kernel[0] - 1) * self.window.dilations[0] + 1
 
-    def strips(self) -> list[Strip]:
-        """The bytes that each strip reads and writes."""
-        input, output, window, _ = self.geometry
-        images = self._rows(input), self._rows(output)
-        strip = self.strip.value.data
-        return row_strips(*images, window.strides[0], window.padding[0], self.reach, strip)
+    @property
+    def rows(self) -> int:
+        """Of the output."""
+        return self._rows(self.output)[0]
+
+    def strips(self, rows: int) -> list[Strip]:
+        """The bytes that each strip of `rows` rows of the output reads and writes."""
+        images = self._rows(self.input), self._rows(self.output)
+        return row_strips(*images, self.window.strides[0], self.window.padding[0], self.reach, rows)
 
     def _rows(self, image: SSAValue) -> tuple[int, int]:
-        """The number of rows that strips are of, and the bytes of one."""
+        """The number of rows, and the bytes of one."""
         height, width, channels = image_shape(image.type)
         return (height * width, channels) if self.is_pixelwise else (height, width * channels)
 
+
+def geometry_of(op: KernelOp) -> Geometry:
+    """That of an operation of this module, or of one that it can take the place of."""
+    match op:
+        case cmsis.ConvolutionOp():
+            _, height, width, _ = shape_of(op.weights.type)
+            return Geometry(op.input, op.output, op.window.data, (height, width))
+        case cmsis.PoolOp():
+            return Geometry(op.input, op.output, op.pool.data, op.pool.data.kernel)
+        case FullPackedConvolutionOp():
+            return Geometry(op.input, op.output, op.window.data, op.kernel_size)
+        case _:
+            raise ValueError(f"{op.name} cannot be done strip by strip")
+
+
+class StripsOp(RuntimeOp, ABC):
+    """A layer by strips of `strip` rows of the output; of `strip` pixels where it is pixelwise (see `Geometry`)."""
+
+    strip = prop_def(IntegerAttr[I64])
+
     def verify_(self) -> None:
         super().verify_()
-        most, _ = self._rows(self.geometry[1])
+        most = geometry_of(self).rows
         if not 1 <= self.strip.value.data <= most:
             raise VerifyException(f"strip must be 1 to {most}, got {self.strip.value.data}")
 
@@ -69,60 +92,47 @@ class StripsOp(RuntimeOp, ABC):
         return (self.strip.value.data, *super().c_arguments())
 
     def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
-        own_input, own_output, _, _ = self.geometry
-        if output is not own_output or input is not own_input:
+        geometry = geometry_of(self)
+        if output is not geometry.output or input is not geometry.input:
             return super().safe_overlap(output, input)
-        return overlap_of(self.strips())
-
-
-class ConvolutionStripsOp(StripsOp, cmsis.ConvolutionOp, ABC):
-    """A convolution with dense weights."""
-
-    assembly_format = f"`strip` $strip `of` {cmsis.ConvolutionOp.assembly_format}"
-
-    @property
-    def geometry(self) -> tuple[SSAValue, SSAValue, Window, tuple[int, int]]:
-        _, height, width, _ = shape_of(self.weights.type)
-        return self.input, self.output, self.window.data, (height, width)
+        return overlap_of(geometry.strips(self.strip.value.data))
 
 
 @irdl_op_definition
-class ConvolveStripsOp(ConvolutionStripsOp, cmsis.FullConvolutionOp):
+class ConvolveStripsOp(StripsOp, cmsis.FullConvolutionOp):
     """`sparsec_convolve_strips_s8`."""
+
+    assembly_format = f"`strip` $strip `of` {cmsis.FullConvolutionOp.assembly_format}"
 
     name = "rt.convolve_strips_s8"
     C_FUNCTION: ClassVar[str] = "sparsec_convolve_strips_s8"
 
 
 @irdl_op_definition
-class DepthwiseConvStripsOp(ConvolutionStripsOp, cmsis.DepthwiseConvolutionOp):
+class DepthwiseConvStripsOp(StripsOp, cmsis.DepthwiseConvolutionOp):
     """`sparsec_depthwise_conv_strips_s8`."""
+
+    assembly_format = f"`strip` $strip `of` {cmsis.DepthwiseConvolutionOp.assembly_format}"
 
     name = "rt.depthwise_conv_strips_s8"
     C_FUNCTION: ClassVar[str] = "sparsec_depthwise_conv_strips_s8"
 
 
-class PoolStripsOp(StripsOp, cmsis.PoolOp, ABC):
-    """A pooling function."""
+@irdl_op_definition
+class MaxPoolStripsOp(StripsOp, cmsis.PoolOp):
+    """`sparsec_max_pool_strips_s8`."""
 
     assembly_format = f"`strip` $strip `of` {cmsis.PoolOp.assembly_format}"
-
-    @property
-    def geometry(self) -> tuple[SSAValue, SSAValue, Window, tuple[int, int]]:
-        return self.input, self.output, self.pool.data, self.pool.data.kernel
-
-
-@irdl_op_definition
-class MaxPoolStripsOp(PoolStripsOp):
-    """`sparsec_max_pool_strips_s8`."""
 
     name = "rt.max_pool_strips_s8"
     C_FUNCTION: ClassVar[str] = "sparsec_max_pool_strips_s8"
 
 
 @irdl_op_definition
-class AvgPoolStripsOp(PoolStripsOp):
+class AvgPoolStripsOp(StripsOp, cmsis.PoolOp):
     """`sparsec_avg_pool_strips_s8`."""
+
+    assembly_format = f"`strip` $strip `of` {cmsis.PoolOp.assembly_format}"
 
     name = "rt.avg_pool_strips_s8"
     C_FUNCTION: ClassVar[str] = "sparsec_avg_pool_strips_s8"
@@ -132,14 +142,10 @@ class AvgPoolStripsOp(PoolStripsOp):
 class ConvolvePackedStripsOp(StripsOp, FullPackedConvolutionOp):
     """`sparsec_convolve_packed_strips_s8`. Its stream must not pair rows of the output, whose number is not the strip's."""
 
-    name = "rt.convolve_packed_strips_s8"
-    C_FUNCTION: ClassVar[str] = "sparsec_convolve_packed_strips_s8"
-
     assembly_format = f"`strip` $strip `of` {FullPackedConvolutionOp.assembly_format}"
 
-    @property
-    def geometry(self) -> tuple[SSAValue, SSAValue, Window, tuple[int, int]]:
-        return self.input, self.output, self.window.data, self.kernel_size
+    name = "rt.convolve_packed_strips_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_convolve_packed_strips_s8"
 
     def verify_(self) -> None:
         super().verify_()

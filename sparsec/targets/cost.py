@@ -55,6 +55,11 @@ def _sparse(loops: Callable[[VectorUnit, Workload, Stored], Loops]) -> Nest:
     return lambda unit, work, stored: ("", loops(unit, work, stored))
 
 
+def _around(unit: VectorUnit, work: Workload, stored: Stored) -> tuple[str, Loops]:
+    """The loop over the strips of a layer, without the `strip_kernel` in it."""
+    return "", {"calls": 1, "strips": work.parts().total()}
+
+
 def _dense(loops: Callable[[VectorUnit, Workload], Loops]) -> Nest:
     return lambda unit, work, _: ("", loops(unit, work))
 
@@ -62,6 +67,7 @@ def _dense(loops: Callable[[VectorUnit, Workload], Loops]) -> Nest:
 KERNELS: Mapping[str, Nest] = MappingProxyType(
     {
         "arm_convolve_wrapper_s8": lambda unit, work, _: dense.convolution(unit, work),
+        "arm_convolve_s8": _dense(dense.any_window),
         "arm_depthwise_conv_wrapper_s8": lambda unit, work, _: dense.depthwise(unit, work),
         "arm_fully_connected_s8": _dense(dense.fully_connected),
         "sparsec_fully_connected_per_channel_s8": _dense(dense.fully_connected_per_channel),
@@ -82,9 +88,28 @@ KERNELS: Mapping[str, Nest] = MappingProxyType(
         "sparsec_decode_block_s8": sparse.decode_block_rows,
         "sparsec_decode_dcsr_s8": _sparse(sparse.decode_blocks),
         "sparsec_decode_block_rle_s8": sparse.decode_records,
+        "sparsec_convolve_strips_s8": _around,
+        "sparsec_depthwise_conv_strips_s8": _around,
+        "sparsec_convolve_packed_strips_s8": _around,
     }
 )
 """By the name of the C function."""
+
+STRIPS: Mapping[str, str] = MappingProxyType(
+    {
+        "sparsec_convolve_strips_s8": "arm_convolve_s8",
+        "sparsec_depthwise_conv_strips_s8": "arm_depthwise_conv_wrapper_s8",
+        "sparsec_convolve_packed_strips_s8": "sparsec_convolve_packed_s8",
+    }
+)
+"""What does the strips of a layer, but for a 1x1 convolution without padding: see `strip_kernel`."""
+
+
+def strip_kernel(kernel: str, workload: Workload) -> str | None:
+    """What does the strips of a layer, None where `kernel` does all at once."""
+    if kernel == "sparsec_convolve_strips_s8" and workload.is_point:
+        return "arm_convolve_wrapper_s8"
+    return STRIPS.get(kernel)
 
 
 def kernel_cost(
@@ -103,12 +128,17 @@ def kernel_cost(
         raise ValueError(
             f"there is no cost of {row_name(kernel, path)} on {cpu}: make calibrate measures it"
         )
-    return Cost(
-        *(
-            round(sum(passes * fit[name][what] for name, passes in loops.items() if name in fit))
-            for what in ("instructions", "cycles")
-        )
+    instructions, cycles = (
+        round(sum(passes * fit[name][what] for name, passes in loops.items() if name in fit))
+        for what in ("instructions", "cycles")
     )
+    inner = strip_kernel(kernel, workload)
+    if inner is not None:
+        for part, times in workload.parts().items():
+            strip = kernel_cost(cpu, inner, part, entries, blocks, zeros)
+            instructions += times * strip.instructions
+            cycles += times * strip.cycles
+    return Cost(instructions, cycles)
 
 
 def loops_of(cpu: str, kernel: str, workload: Workload, stored: Stored) -> tuple[str, Loops]:

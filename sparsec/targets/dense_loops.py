@@ -27,8 +27,12 @@ def convolution(unit: VectorUnit, work: Workload) -> tuple[str, Loops]:
     if unit == "mve":
         if work.image[0] == work.kernel[0] == 1 and work.strides[1] * work.image[2] % 4 == 0:
             return "row", helium_row(work)
-        return "window", helium_window(work)
-    return "window", window(unit, work)
+    return "window", any_window(unit, work)
+
+
+def any_window(unit: VectorUnit, work: Workload) -> Loops:
+    """`arm_convolve_s8`."""
+    return helium_window(work) if unit == "mve" else window(unit, work)
 
 
 def product(

@@ -1,8 +1,11 @@
 """One layer with weights as its cost sees it: a shape. Geometry only, no core and no kernel."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
+
+from sparsec.planning.overlap import row_strips
 
 LayerKind = Literal["convolution", "depthwise", "fully-connected"]
 
@@ -12,7 +15,8 @@ class Workload:
     """A layer of int8 NHWC images; a fully connected layer of one row is an image of (1, 1, inputs).
 
     `image` and `outputs` are (height, width, channels), `kernel` and `strides` (height, width). The padding is what
-    makes the last window fit, which for every layer without a dilation is the padding that it has.
+    makes the last window fit, which for every layer without a dilation is the padding that it has. `strip` is how many
+    rows of the output are done at once, or pixels of a layer where each comes from the one in its place; 0 is all.
     """
 
     layer: LayerKind
@@ -20,6 +24,7 @@ class Workload:
     kernel: tuple[int, int]
     strides: tuple[int, int]
     outputs: tuple[int, int, int]
+    strip: int = 0
 
     @property
     def pixels(self) -> int:
@@ -49,6 +54,27 @@ class Workload:
     def is_point(self) -> bool:
         """Whether the window is one pixel and none is padding."""
         return self.taps == 1 and self.padding == (0, 0, 0, 0)
+
+    @property
+    def is_pixelwise(self) -> bool:
+        """Whether each output pixel comes from the one input pixel in its place."""
+        return self.is_point and self.strides == (1, 1)
+
+    def parts(self) -> "Counter[Workload]":
+        """Every strip as a layer of its own, and how often it occurs."""
+        image, outputs = self.image, self.outputs
+        if self.is_pixelwise:
+            image, outputs = (self.pixels, 1, image[2]), (self.pixels, 1, outputs[2])
+        window = (self.strides[0], self.padding[0], self.kernel[0])
+        return Counter(
+            replace(
+                self,
+                image=(strip.reads[1] - strip.reads[0], *image[1:]),
+                outputs=(strip.writes[1] - strip.writes[0], *outputs[1:]),
+                strip=0,
+            )
+            for strip in row_strips((image[0], 1), (outputs[0], 1), *window, self.strip)
+        )
 
     @cached_property
     def kernel_rows(self) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparsec.ir.rt_strips import STRIPS
+from sparsec.ir.rt_strips import STRIPS, geometry_of
 from tests.runtime.kernel_library import (
     RUNTIME,
     WARNINGS,
@@ -123,8 +123,8 @@ def test_exactly_the_claimed_overlap(
     expected = layer.expected(cmsis_nn)
     assert len(np.unique(expected)) > 10, "the case says little: its outputs are nearly constant"
     op = layer.op()
-    images = op.geometry
-    claim = op.safe_overlap(images[1], images[0])
+    geometry = geometry_of(op)
+    claim = op.safe_overlap(geometry.output, geometry.input)
     assert 0 < claim.below <= expected.size and 0 < claim.above <= layer.input.size
     for library in (runtime, worst):
         for distance in (-claim.below, claim.above, -claim.below - 3, claim.above + 3):

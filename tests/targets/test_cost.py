@@ -1,6 +1,7 @@
 """The cost model on layers that it was not fitted to."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -81,17 +82,43 @@ DEPTHWISE = (
     Workload("depthwise", (10, 10, 4), (3, 3), (1, 1), (10, 10, 32)),
     Workload("depthwise", (12, 12, 3), (3, 3), (2, 2), (6, 6, 9)),
 )
+STRIPS = tuple(
+    replace(work, strip=strip)
+    for work, strip in (
+        (convolution(25, 5, 64, 64, 1, 1), 8),
+        (convolution(24, 24, 8, 16, 1, 1), 48),
+        (convolution(6, 6, 128, 128, 1, 1), 3),
+        (convolution(8, 8, 64, 64, 3, 1), 3),
+        (convolution(32, 32, 3, 16, 3, 1), 1),
+        (convolution(24, 24, 3, 8, 3, 2), 4),
+        (convolution(16, 16, 32, 64, 1, 2), 1),
+    )
+)
+DEPTHWISE_STRIPS = tuple(
+    replace(work, strip=strip)
+    for work, strip in (
+        (depthwise(25, 5, 64, 3, 1), 4),
+        (depthwise(24, 24, 16, 3, 2), 1),
+        (depthwise(10, 8, 30, 5, 1), 2),
+        (Workload("depthwise", (10, 10, 4), (3, 3), (1, 1), (10, 10, 32)), 3),
+    )
+)
 LINEAR = (linear(64, 10), linear(128, 128), linear(256, 12), linear(640, 128), linear(121, 37))
 
 
 def held_out(core: str) -> list[Case]:
     """The layers by every kernel that `core` has."""
     cases = [Case("arm_convolve_wrapper_s8", work) for work in CONVOLUTIONS]
+    cases += [Case("arm_convolve_s8", work) for work in CONVOLUTIONS if not work.is_point]
     cases += [Case("arm_depthwise_conv_wrapper_s8", work) for work in DEPTHWISE]
+    cases += [Case("sparsec_convolve_strips_s8", work) for work in STRIPS]
+    cases += [Case("sparsec_depthwise_conv_strips_s8", work) for work in DEPTHWISE_STRIPS]
     cases += [Case(kernel, work) for work in LINEAR for kernel in DENSE_LINEAR]
     packed = cpu_named(core).vector_unit == "dsp"
     for i, work in enumerate(CONVOLUTIONS):
         cases += sparse_convolutions(work, SPARSITIES[i % len(SPARSITIES)], packed)
+    if packed:
+        cases += [Case("sparsec_convolve_packed_strips_s8", work, 0.75) for work in STRIPS]
     for i, work in enumerate(DEPTHWISE):
         sparsity = (0.0, *SPARSITIES)[i % 5]
         cases.append(Case("sparsec_depthwise_convolve_delta8_s8", work, sparsity))
@@ -161,6 +188,33 @@ def test_what_has_no_cost() -> None:
         kernel_cost("cortex-m55", "sparsec_convolve_packed_s8", work, 100)
     with pytest.raises(ValueError, match="unknown target 'cortex-m99'"):
         kernel_cost("cortex-m99", "arm_convolve_wrapper_s8", work, 0)
+
+
+def test_the_strips_of_a_layer() -> None:
+    rows = replace(convolution(8, 6, 4, 5, 3, 1), strip=3)
+    assert rows.parts() == Counter(
+        Workload("convolution", (read, 6, 4), (3, 3), (1, 1), (written, 6, 5))
+        for read, written in ((4, 3), (5, 3), (3, 2))
+    )
+    pixels = replace(convolution(5, 3, 4, 5, 1, 1), strip=4)
+    assert pixels.parts() == Counter(
+        {
+            Workload("convolution", (n, 1, 4), (1, 1), (1, 1), (n, 1, 5)): times
+            for n, times in ((4, 3), (3, 1))
+        }
+    )
+
+
+def test_strips_cost_more_than_the_layer_and_the_less_the_larger_they_are() -> None:
+    for core in CORES:
+        for work in (convolution(24, 24, 8, 16, 1, 1), convolution(8, 8, 64, 64, 3, 1)):
+            whole = kernel_cost(core, "arm_convolve_wrapper_s8", work, 0)
+            costs = [
+                kernel_cost(core, "sparsec_convolve_strips_s8", replace(work, strip=strip), 0)
+                for strip in (4, 2, 1)
+            ]
+            instructions = [cost.instructions for cost in (whole, *costs)]
+            assert instructions == sorted(instructions) and len(set(instructions)) == 4
 
 
 def test_more_entries_cost_more() -> None:

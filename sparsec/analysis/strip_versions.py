@@ -1,0 +1,108 @@
+"""Which strips a layer can be done in, how far its output may then lie over its input, and what that costs.
+
+The rule: a strip is done by the code that would do the whole layer, which was found exact when the network was lowered.
+"""
+
+from dataclasses import dataclass, replace
+
+from xdsl.dialects.builtin import DenseIntOrFPElementsAttr
+from xdsl.dialects.memref import GetGlobalOp, GlobalOp
+from xdsl.ir import SSAValue
+from xdsl.traits import SymbolTable
+
+from sparsec.ir import cmsis
+from sparsec.ir.constant import array_of
+from sparsec.ir.kernel import KernelOp, byte_count
+from sparsec.ir.rt_packed import FullPackedConvolutionOp
+from sparsec.ir.rt_strips import STRIPS, Geometry, StripsOp, geometry_of, in_strips
+from sparsec.ir.shapes import image_shape, shape_of
+from sparsec.ir.views import memory_of
+from sparsec.planning.overlap import Overlap, overlap_of
+from sparsec.targets.cost import Cost, kernel_cost
+from sparsec.targets.cpu import Cpu, VectorUnit
+from sparsec.targets.stored import Stored, stored_packed
+from sparsec.targets.workload import Workload
+
+
+@dataclass(frozen=True)
+class StripVersion:
+    """A layer by strips of `strip` rows of the output, or pixels (see `StripsOp`).
+
+    `overlap` is that of its output and its input image, `scratch` the bytes of its scratch memory, as many as the whole
+    layer has. `cycles` and `plain_cycles`, those of the whole layer, are predicted.
+    """
+
+    strip: int
+    overlap: Overlap
+    scratch: int
+    cycles: int
+    plain_cycles: int
+
+    def build(self, op: KernelOp) -> StripsOp:
+        """The operation that takes the place of `op`, on the same buffers."""
+        return in_strips(op, self.strip)
+
+
+def strip_versions(op: KernelOp, cpu: Cpu) -> list[StripVersion]:
+    """The versions of `op`, an operation on buffers of a module that is not planned, smallest strips first.
+
+    Their strips are powers of two. There is none that allows no overlap, nor of an operation whose cost is not known.
+    """
+    if type(op) not in STRIPS or not _is_done_alike(op, cpu.vector_unit):
+        return []
+    geometry, stored = geometry_of(op), _stored(op)
+    work = _workload(op, geometry)
+    plain = _cost(cpu, op.C_FUNCTION, work, stored)
+    if plain is None:
+        return []
+    scratch: SSAValue | None = getattr(op, "scratch", None)
+    temporary = 0 if scratch is None else byte_count(scratch.type)
+    input, output = byte_count(geometry.input.type), byte_count(geometry.output.type)
+    versions: list[StripVersion] = []
+    # Powers of two, fewer rows than the output has; kernels take at least two pixels at once.
+    first = 1 if geometry.is_pixelwise else 0
+    for strip in (1 << power for power in range(first, (geometry.rows - 1).bit_length())):
+        overlap = overlap_of(geometry.strips(strip))
+        cost = _cost(cpu, STRIPS[type(op)].C_FUNCTION, replace(work, strip=strip), stored)
+        if overlap.bytes(output, input) and cost is not None:
+            versions.append(StripVersion(strip, overlap, temporary, cost.cycles, plain.cycles))
+    return versions
+
+
+def _is_done_alike(op: KernelOp, unit: VectorUnit) -> bool:
+    """Whether the code for the whole layer is the code for its strips, which may have less padding above them."""
+    match op:
+        case cmsis.DepthwiseConvOp():
+            # CMSIS-NN has a function for 3x3 with a border of one pixel, which is not exact for every border.
+            top, left = op.window.data.padding[:2]
+            return unit == "mve" or left > 1 or top <= 1 or shape_of(op.weights.type)[1:3] != (3, 3)
+        case FullPackedConvolutionOp():
+            return not op.slab.pairs_rows
+        case _:
+            return True
+
+
+def _workload(op: KernelOp, geometry: Geometry) -> Workload:
+    kind = "depthwise" if isinstance(op, cmsis.DepthwiseConvOp) else "convolution"
+    image, outputs = image_shape(geometry.input.type), image_shape(geometry.output.type)
+    return Workload(kind, image, geometry.kernel, geometry.window.strides, outputs)
+
+
+def _stored(op: KernelOp) -> Stored:
+    """What is stored of sparse weights."""
+    if not isinstance(op, FullPackedConvolutionOp):
+        return Stored()
+    get = memory_of(op.rows).owner
+    assert isinstance(get, GetGlobalOp)
+    symbol = SymbolTable.lookup_symbol(get, get.name_)
+    assert isinstance(symbol, GlobalOp)
+    assert isinstance(symbol.initial_value, DenseIntOrFPElementsAttr)
+    return stored_packed(array_of(symbol.initial_value))
+
+
+def _cost(cpu: Cpu, function: str, work: Workload, stored: Stored) -> Cost | None:
+    """What a call costs, None if that is not known."""
+    try:
+        return kernel_cost(cpu.name, function, work, stored.entries, stored.blocks, stored.zeros)
+    except ValueError:
+        return None
