@@ -96,7 +96,7 @@ def network(formats: tuple[SparseFormat, ...], cpu: str) -> Compiled:
 def test_every_format(cpu: str) -> None:
     compiled = network(FORMATS, cpu)
     inputs = extreme_and_random(compiled.input_shapes, random=1, seed=1)
-    outputs = expect_exact(compiled, cpu, inputs)
+    outputs = expect_exact(compiled, cpu, inputs, canaries=True)
     assert all(len(np.unique(output)) > 2 for output in outputs)
 
 

@@ -19,7 +19,7 @@ def expect_exact_module(module: ModuleOp, cpu: str, weights: str) -> None:
     note(module_text(module))
     compiled = compile_module(module, cpu, f"--weights={weights}")
     inputs = extreme_and_random(compiled.input_shapes, random=2, seed=0)
-    expect_exact(compiled, cpu, inputs)
+    expect_exact(compiled, cpu, inputs, canaries=True)
 
 
 def check_random_networks(cpu: str, weights: str, number: int, examples: int) -> None:
