@@ -41,8 +41,10 @@ class KernelProject:
         self.statements.append(f"{function}({', '.join(arguments)}, arena + {self.output_bytes});")
         self.output_bytes += output_bytes
 
-    def write(self, directory: Path) -> Path:
-        for source in (*(RUNTIME / "src").iterdir(), *(RUNTIME / "include").iterdir()):
+    def write(self, directory: Path, kernels: str = "*") -> Path:
+        """`kernels` is a pattern of the names of the kernels that are compiled."""
+        sources = (RUNTIME / "src").glob(f"{kernels}.c")
+        for source in (*sources, *RUNTIME.glob("*/*.h")):
             shutil.copy(source, directory)
         scratch_at = (self.output_bytes + 15) // 16 * 16
         lines = [

@@ -35,6 +35,8 @@ from tests.runtime.kernel_library import (
     fold_input_offset,
     per_channel,
 )
+from tests.runtime.kernel_project import KernelProject
+from tests.runtime.test_convolve_packed import constant
 
 Kind = Literal["convolve", "depthwise", "max_pool", "avg_pool", "packed"]
 
@@ -272,3 +274,71 @@ def call(
                 return argument
 
     return library.call(function, *map(resolved, arguments))
+
+
+C_TYPES: dict[type[Struct], str] = {
+    Dims: "cmsis_nn_dims",
+    ConvParams: "cmsis_nn_conv_params",
+    DwConvParams: "cmsis_nn_dw_conv_params",
+    PoolParams: "cmsis_nn_pool_params",
+}
+AROUND = 64
+"""Bytes before and behind the images on a device, which no kernel may change."""
+
+DEVICE_MEMORY = f"""
+#include <string.h>
+static int8_t memory[16384];
+/* The bytes from `begin` to `end` are the images; the first output is spoiled if any other byte changed. */
+static void deliver(int8_t *output, int32_t from, int32_t size, int32_t end)
+{{
+    memcpy(output, memory + {AROUND} + from, (size_t)size);
+    for (int32_t i = 0; i < end + {2 * AROUND}; i++)
+    {{
+        if ((i < {AROUND} || i >= end + {AROUND}) && memory[i] != 90)
+        {{
+            output[0] ^= 1;
+        }}
+    }}
+}}
+"""
+
+
+def add_call(project: KernelProject, layer: StripLayer, distance: int) -> None:
+    """Call the kernel in `DEVICE_MEMORY`, its output `distance` bytes behind its input."""
+    size, source = int(np.prod(layer.output)), project.array(layer.input)
+    input_at, output_at = max(0, -distance), max(0, distance)
+
+    def written(argument: Argument) -> str:
+        match argument:
+            case Image():
+                return f"memory + {AROUND + (input_at if argument is INPUT else output_at)}"
+            case Scratch():
+                return "&scratch"
+            case Numbers():
+                arrays = project.array(argument.multipliers), project.array(argument.shifts)
+                return constant(project, "cmsis_nn_per_channel_quant_params", *arrays)
+            case np.ndarray():
+                return project.array(argument)
+            case Struct():
+                return constant(project, C_TYPES[type(argument)], *initializers(argument))
+            case _:
+                return str(argument)
+
+    arguments = ", ".join(map(written, layer.arguments()))
+    end = max(input_at + layer.input.size, output_at + size)
+    project.statements += [
+        "memset(memory, 90, sizeof memory);",
+        f"memcpy(memory + {AROUND + input_at}, {source}, {layer.input.size});",
+        f"{layer.op().C_FUNCTION}({arguments});",
+        f"deliver(arena + {project.output_bytes}, {output_at}, {size}, {end});",
+    ]
+    project.output_bytes += size
+
+
+def initializers(struct: Struct) -> list[str]:
+    """The C initializers of the fields of a struct."""
+    values = [getattr(struct, field[0]) for field in type(struct)._fields_]
+    return [
+        f"{{{', '.join(initializers(value))}}}" if isinstance(value, Struct) else str(value)
+        for value in values
+    ]

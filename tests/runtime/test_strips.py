@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sparsec.ir.rt_strips import STRIPS, geometry_of
+from sparsec.run.execute import run_project
 from tests.runtime.kernel_library import (
     RUNTIME,
     WARNINGS,
@@ -18,7 +19,8 @@ from tests.runtime.kernel_library import (
     KernelLibrary,
     build,
 )
-from tests.runtime.strip_layers import StripLayer, call
+from tests.runtime.kernel_project import KernelProject
+from tests.runtime.strip_layers import DEVICE_MEMORY, StripLayer, add_call, call
 
 WORST = Path(__file__).parent / "worst_order.c"
 KERNELS = (
@@ -79,6 +81,7 @@ PACKED = (
     StripLayer("packed", (9, 8, 6), (3, 3), 2, 5, (2, 2), (1, 1, 1, 1), sparsity=0.5, tight=False),
     StripLayer("packed", (9, 6, 4), (3, 2), 4, 5, (1, 1), (2, 1, 2, 2), (2, 3), sparsity=0.3),
 )
+DSP_CORES = ("cortex-m4", "cortex-m7", "cortex-m33")
 LAYERS = (*CONVOLUTIONS, *DEPTHWISE, *POOLS, *PACKED)
 
 
@@ -122,17 +125,61 @@ def test_exactly_the_claimed_overlap(
 ) -> None:
     expected = layer.expected(cmsis_nn)
     assert len(np.unique(expected)) > 10, "the case says little: its outputs are nearly constant"
-    op = layer.op()
-    geometry = geometry_of(op)
-    claim = op.safe_overlap(geometry.output, geometry.input)
-    assert 0 < claim.below <= expected.size and 0 < claim.above <= layer.input.size
+    before, behind = distances(layer)
+    assert 0 < -before <= expected.size and 0 < behind <= layer.input.size
     for library in (runtime, worst):
-        for distance in (-claim.below, claim.above, -claim.below - 3, claim.above + 3):
+        for distance in (before, behind, before - 3, behind + 3):
             np.testing.assert_array_equal(output_at(library, layer, distance), expected)
-    assert not np.array_equal(output_at(worst, layer, 1 - claim.below), expected)
+    assert not np.array_equal(output_at(worst, layer, before + 1), expected)
     if layer.tight:
-        assert not np.array_equal(output_at(worst, layer, claim.above - 1), expected)
+        assert not np.array_equal(output_at(worst, layer, behind - 1), expected)
 
 
 def test_every_kernel_is_among_the_layers() -> None:
     assert {type(layer.op()) for layer in LAYERS} == set(STRIPS.values())
+
+
+def layers_of(cpu: str) -> list[StripLayer]:
+    """Those whose kernels the compiler calls on a core."""
+    return [layer for layer in LAYERS if layer.kind != "packed" or cpu in ("host", *DSP_CORES)]
+
+
+def outputs_on(cpu: str, folder: Path, cmsis_nn_dir: Path, sanitize: bool = False) -> Int8:
+    """The outputs of all layers at both claimed distances."""
+    project = KernelProject([DEVICE_MEMORY])
+    for layer in layers_of(cpu):
+        for distance in distances(layer):
+            add_call(project, layer, distance)
+    project.write(folder, "sparsec_convolve_packed_s8")
+    project.write(folder, "*_strips_s8")
+    unused = [np.zeros((1, 1), np.int8)]
+    result = run_project(folder, cpu, unused, cmsis_nn=cmsis_nn_dir, sanitize=sanitize)
+    return result.outputs[0][0]
+
+
+def distances(layer: StripLayer) -> tuple[int, int]:
+    """From the begin of the input to that of the output, before and behind it, that are just allowed."""
+    op = layer.op()
+    geometry = geometry_of(op)
+    claim = op.safe_overlap(geometry.output, geometry.input)
+    return -claim.below, claim.above
+
+
+def expected_on(cpu: str, cmsis_nn: KernelLibrary) -> Int8:
+    return np.concatenate(
+        [out for layer in layers_of(cpu) for out in [layer.expected(cmsis_nn)] * 2]
+    )
+
+
+def test_host_with_address_sanitizer(
+    cmsis_nn_dir: Path, cmsis_nn: KernelLibrary, tmp_path: Path
+) -> None:
+    found = outputs_on("host", tmp_path, cmsis_nn_dir, sanitize=True)
+    np.testing.assert_array_equal(found, expected_on("host", cmsis_nn))
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("cpu", ["cortex-m3", *DSP_CORES, "cortex-m55"])
+def test_core(cmsis_nn_dir: Path, cmsis_nn: KernelLibrary, tmp_path: Path, cpu: str) -> None:
+    found = outputs_on(cpu, tmp_path, cmsis_nn_dir)
+    np.testing.assert_array_equal(found, expected_on(cpu, cmsis_nn))
