@@ -29,6 +29,7 @@ PASSES: dict[str, str] = {
     "fold-transpose": "sparsec.passes.fold_transpose:FoldTransposePass",
     "fuse-layers": "sparsec.passes.fuse_layers:FuseLayersPass",
     "fuse-pad": "sparsec.passes.fuse_pad:FusePadPass",
+    "fuse-rows": "sparsec.passes.fuse_rows:FuseRowsPass",
     "merge-duplicates": "sparsec.passes.merge_duplicates:MergeDuplicatesPass",
     "pack-sparse-constants": "sparsec.passes.pack_sparse_constants:PackSparseConstantsPass",
     "plan-memory": "sparsec.passes.plan_memory:PlanMemoryPass",

@@ -906,6 +906,45 @@ void sparsec_convolve_delta8_strips_s8(int32_t strip,
                                        const cmsis_nn_dims *output_dims,
                                        int8_t *output);
 
+/**
+ * @brief arm_convolve_wrapper_s8 of a 1x1 kernel, then arm_depthwise_conv_wrapper_s8, row by row of the output.
+ *
+ * The image between them never exists as a whole. A row of the input is read once, before the first row of the output is
+ * written that needs it, so that the output may lie over rows of the input that have been read; sparsec/ir/rt_fused.py
+ * says how far. The input is lost then.
+ *
+ * @param[in]  ctx                Scratch: the rows of one window of the image between, rounded up to 8 bytes, then
+ *                                arm_depthwise_conv_wrapper_s8_get_buffer_size() bytes
+ * @param[in]  conv_params        Offsets and clamp of the 1x1 convolution, stride and dilation 1, no padding
+ * @param[in]  conv_quant_params  Its multiplier and shift of each output channel
+ * @param[in]  input_dims         Input dimensions [1, H, W, C_IN]
+ * @param[in]  input              Input data
+ * @param[in]  conv_filter        Its weights [C, 1, 1, C_IN]
+ * @param[in]  conv_bias          Its bias, nothing folded in
+ * @param[in]  dw_conv_params     As of arm_depthwise_conv_wrapper_s8, as are all that follow
+ * @param[in]  dw_quant_params    Multiplier and shift of each output channel
+ * @param[in]  filter_dims        Filter dimensions [1, HK, WK, C_OUT]
+ * @param[in]  filter             Weights
+ * @param[in]  bias               Bias of each output channel, nothing folded in
+ * @param[in]  output_dims        Output dimensions [1, H, W, C_OUT]
+ * @param[out] output             Output data
+ * @return                        What CMSIS-NN returned for the last row done
+ */
+arm_cmsis_nn_status sparsec_point_depthwise_s8(const cmsis_nn_context *ctx,
+                                               const cmsis_nn_conv_params *conv_params,
+                                               const cmsis_nn_per_channel_quant_params *conv_quant_params,
+                                               const cmsis_nn_dims *input_dims,
+                                               const int8_t *input,
+                                               const int8_t *conv_filter,
+                                               const int32_t *conv_bias,
+                                               const cmsis_nn_dw_conv_params *dw_conv_params,
+                                               const cmsis_nn_per_channel_quant_params *dw_quant_params,
+                                               const cmsis_nn_dims *filter_dims,
+                                               const int8_t *filter,
+                                               const int32_t *bias,
+                                               const cmsis_nn_dims *output_dims,
+                                               int8_t *output);
+
 #ifdef __cplusplus
 }
 #endif

@@ -48,7 +48,7 @@ def strip_versions(op: KernelOp, cpu: Cpu) -> list[StripVersion]:
 
     Their strips are powers of two. There is none that allows no overlap, nor of an operation whose cost is not known.
     """
-    if type(op) not in STRIPS or not _is_done_alike(op, cpu.vector_unit):
+    if type(op) not in STRIPS or not is_done_alike(op, cpu.vector_unit):
         return []
     geometry, stored = geometry_of(op), _stored(op)
     work = _workload(op, geometry)
@@ -69,7 +69,7 @@ def strip_versions(op: KernelOp, cpu: Cpu) -> list[StripVersion]:
     return versions
 
 
-def _is_done_alike(op: KernelOp, unit: VectorUnit) -> bool:
+def is_done_alike(op: KernelOp, unit: VectorUnit) -> bool:
     """Whether the code for the whole layer is the code for its strips, which may have less padding above them."""
     match op:
         case cmsis.DepthwiseConvOp():

@@ -13,6 +13,7 @@ from sparsec.interpreters.calling import call_main
 from sparsec.interpreters.decode import DecodeFunctions
 from sparsec.interpreters.elementwise import ElementwiseFunctions
 from sparsec.interpreters.func import FuncFunctions
+from sparsec.interpreters.fused import FusedFunctions
 from sparsec.interpreters.kernels import KernelFunctions, MemoryFunctions
 from sparsec.interpreters.mean import MeanFunctions
 from sparsec.interpreters.movement import MovementFunctions
@@ -42,6 +43,7 @@ FUNCTIONS: tuple[type[InterpreterFunctions], ...] = (
     SparseDepthwiseFunctions,
     SparseFcFunctions,
     StripsFunctions,
+    FusedFunctions,
     DecodeFunctions,
 )
 """What the operations of each level mean."""

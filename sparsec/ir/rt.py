@@ -30,6 +30,7 @@ from sparsec.ir.kernel import (
 from sparsec.ir.params import RequantAttr, RescaleAttr
 from sparsec.ir.rt_decode import DECODERS
 from sparsec.ir.rt_elementwise import AddOp, MaximumOp, MinimumOp, MulOp, PreluOp
+from sparsec.ir.rt_fused import PointDepthwiseOp
 from sparsec.ir.rt_mean import MeanOp
 from sparsec.ir.rt_movement import ConcatenateOp, PadOp, ResizeNearestOp, SliceOp, TransposeOp
 from sparsec.ir.rt_packed import ConvolvePackedOp, DepthwiseConvolveDelta8Op
@@ -390,6 +391,7 @@ Rt = Dialect(
         ResizeNearestOp,
         MeanOp,
         TransposeConvOp,
+        PointDepthwiseOp,
         ConvolveStripsOp,
         DepthwiseConvStripsOp,
         MaxPoolStripsOp,

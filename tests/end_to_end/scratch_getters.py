@@ -19,7 +19,8 @@ from xdsl.ir import SSAValue
 from sparsec.analysis.memory_plan import planned_function
 from sparsec.backends.cortex_m.c_headers import Header, read_headers
 from sparsec.backends.cortex_m.report import constants_of
-from sparsec.ir.kernel import CArgument, CPointer, CStruct, KernelOp, byte_count
+from sparsec.ir import cmsis, rt
+from sparsec.ir.kernel import CArgument, CPointer, CStruct, KernelOp, byte_count, dims
 from sparsec.ir.rt_strips import STRIPS
 from sparsec.ir.views import memory_of
 from sparsec.run import cmsis_nn
@@ -82,6 +83,15 @@ def _bytes_wanted(
 ) -> int:
     """What its function says, 0 where there is none to ask."""
     header = _header()
+    if isinstance(op, rt.PointDepthwiseOp):
+        # The rows of a window, and the depthwise convolution of the image between.
+        function = cmsis.DepthwiseConvOp.C_FUNCTION
+        getter = f"{function}_get_buffer_size{SUFFIXES[unit]}"
+        names = ("dw_conv_params", "filter_dims", "output_dims")
+        params, *dimensions = (_c(arguments[name], header, constants) for name in names)
+        image = _c(dims(*op.between), header, constants)
+        values = (params, image, *dimensions)
+        return op.line_bytes + _getters()[getter](*map(ctypes.byref, values))
     name = f"{PLAIN.get(op.C_FUNCTION, op.C_FUNCTION)}_get_buffer_size"
     name += SUFFIXES[unit] if name.startswith("arm_") else ""
     if name not in header.prototypes:

@@ -1,7 +1,9 @@
 """Kernel operations as C functions that take their buffers, to be run with the output over the input."""
 
+import ctypes
 import io
-from collections.abc import Mapping, Sequence
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,14 @@ from xdsl.ir import Attribute, SSAValue
 
 from sparsec.backends.cortex_m.c_headers import check_call, read_headers
 from sparsec.backends.cortex_m.c_printer import CPrinter
+from sparsec.ir import rt
 from sparsec.ir.constant import element_type_of
 from sparsec.ir.kernel import KernelOp, byte_count
+from sparsec.ir.shapes import shape_of
 from sparsec.planning.overlap import Overlap
-from tests.runtime.kernel_library import RUNTIME
-from tests.runtime.kernel_project import C_TYPES
+from sparsec.run.execute import run_project
+from tests.runtime.kernel_library import GUARD, RUNTIME
+from tests.runtime.kernel_project import C_TYPES, KernelProject
 
 Array = NDArray[Any]
 
@@ -33,8 +38,8 @@ class Case:
     input: SSAValue
     constants: Mapping[SSAValue, Array] = field(default_factory=dict[SSAValue, Array])
     scratch: SSAValue | None = None
-    exact: bool = True
-    """Whether one byte more than is claimed gives other bytes, on every core."""
+    exact: tuple[bool, bool] = (True, True)
+    """Whether one byte more than is claimed gives other bytes, before the input and behind it."""
 
     @property
     def claim(self) -> Overlap:
@@ -112,3 +117,144 @@ def claimed_distances(case: Case) -> list[int]:
     claim, (output, input) = case.claim, case.sizes
     steps = [d for d in range(-output, input + 1) if claim.step and d % claim.step == 0]
     return sorted({-claim.below, claim.above, *steps})
+
+
+"""A `memcpy` that destroys what it copies when its ranges meet, which C leaves undefined."""
+MEMCPY = """#include <stddef.h>
+void *strict_memcpy(void *to, const void *from, size_t size);
+void *strict_memcpy(void *to, const void *from, size_t size)
+{
+    unsigned char *target = to;
+    const unsigned char *source = from;
+    const int meet = target < source + size && source < target + size;
+    for (size_t i = 0; i < size; i++)
+    {
+        target[i] = meet ? 0xA5 : source[i];
+    }
+    return to;
+}
+"""
+
+
+def case_library(
+    cases: Sequence[Case], helpers: Sequence[str], cmsis_nn: Path, directory: Path
+) -> ctypes.CDLL:
+    """The functions of `cases` for this machine; `helpers` are patterns of functions of CMSIS-NN that theirs call.
+
+    Our files have the undefined-behaviour sanitizer.
+    """
+    (directory / "cases.c").write_text(c_source(cases, cmsis_nn))
+    (directory / "memcpy.c").write_text(MEMCPY)
+    functions = {case.op.C_FUNCTION for case in cases}
+    ours = [RUNTIME / "src" / f"{name}.c" for name in functions if name.startswith("sparsec")]
+    theirs: set[Path] = set()
+    for name in (*functions, *helpers):
+        theirs.update((cmsis_nn / "Source").glob(f"*/{name}.c"))
+    include = ["-I", str(RUNTIME / "include"), "-I", str(cmsis_nn / "Include")]
+    compile = ["gcc", "-std=c11", "-O2", "-fPIC", "-c", "-w", *include]
+    replaced, undefined = "-Dmemcpy=strict_memcpy", "-fsanitize=undefined"
+    ours_flags = [replaced, undefined, "-fno-sanitize-recover=all"]
+    for flags, sources in (
+        (ours_flags, ours),
+        ([replaced, "-fwrapv"], [directory / "cases.c", *sorted(theirs)]),
+        ([], [directory / "memcpy.c"]),
+    ):
+        subprocess.run([*compile, *flags, *sources], cwd=directory, check=True)
+    library = directory / "cases.so"
+    objects = directory.glob("*.o")
+    subprocess.run(["gcc", "-shared", undefined, *objects, "-o", library], check=True)
+    return ctypes.CDLL(str(library))
+
+
+def run(library: ctypes.CDLL, case: Case, distance: int, seed: int = 0) -> NDArray[np.int8]:
+    """The output of `case` where it begins `distance` bytes behind its input; 0 where nothing is written."""
+    output, input = case.sizes
+    start = 64 + output + input
+    memory = np.full(4 * start + case.scratch_bytes + 128, GUARD, np.int8)
+    base = memory.ctypes.data + start
+    scratch = -(-(base + 2 * start) // 64) * 64
+    memory[start : start + input] = case.data(seed)
+    used = np.zeros(memory.shape, np.bool_)
+    pointers = map(ctypes.c_void_p, (base, base + distance, scratch))
+    assert library[case.name](*pointers) == 0
+    for begin, size in (
+        (start, input),
+        (start + distance, output),
+        (scratch - base + start, case.scratch_bytes),
+    ):
+        used[begin : begin + size] = True
+    assert (memory[~used] == GUARD).all(), "the kernel wrote beside its buffers"
+    return np.where(written(case), memory[start + distance : start + distance + output], 0)
+
+
+def written(case: Case) -> NDArray[np.bool_]:
+    """Which bytes of the output the call writes."""
+    marks = np.ones(shape_of(case.output.type), np.bool_)
+    if isinstance(case.op, rt.ConcatenateOp):
+        axis, first = case.op.axis.value.data, case.op.position.value.data
+        end = first + shape_of(case.input.type)[axis]
+        marks = np.moveaxis(np.zeros_like(marks), axis, 0)
+        marks[first:end] = True
+        marks = np.moveaxis(marks, 0, axis)
+    return marks.reshape(-1)
+
+
+def expect_claim(library: ctypes.CDLL, case: Case) -> None:
+    """The claim of `case` holds wherever it allows, and not one byte further."""
+    claim, (output, input) = case.claim, case.sizes
+    seeds = range(20)
+    apart = [run(library, case, input + 32, seed) for seed in seeds]
+
+    def same(distance: int, seed: int = 0) -> bool:
+        return np.array_equal(run(library, case, distance, seed), apart[seed])
+
+    for distance in range(-output - 9, input + 10):
+        assert not claim.allows(distance) or same(distance), distance
+    limits = (1 - claim.below, claim.above - 1)
+    for distance, exact in zip(limits, case.exact, strict=True):
+        if exact and not claim.allows(distance):
+            assert not all(same(distance, seed) for seed in seeds), distance
+
+
+@dataclass
+class CaseProject:
+    """A project that runs every claim at its limits."""
+
+    directory: Path
+    runs: list[tuple[Case, int]]
+
+    def run(self, cpu: str, cmsis_nn: Path) -> Iterator[tuple[Case, int, NDArray[np.int8]]]:
+        """The outputs on `cpu`, with the distances from their inputs."""
+        unused = np.zeros((1, 1), np.int8)
+        result = run_project(self.directory, cpu, [unused], cmsis_nn=cmsis_nn, counting=False)
+        found, at = result.outputs[0][0], 0
+        for case, distance in self.runs:
+            output = case.sizes[0]
+            yield case, distance, np.where(written(case), found[at : at + output], 0)
+            at += output
+
+
+def case_project(cases: Sequence[Case], cmsis_nn: Path, directory: Path) -> CaseProject:
+    """The project, in `directory`."""
+    runs = [(case, distance) for case in cases for distance in claimed_distances(case)]
+    project = KernelProject()
+    room = 2 * max(sum(case.sizes) for case in cases) + 64
+    project.output_bytes = sum(case.sizes[0] for case, _ in runs)
+    inputs = {case.name: project.array(case.data()) for case in cases}
+    at = 0
+    for case, distance in runs:
+        output, input = case.sizes
+        begin = -(-(project.output_bytes + output) // 16) * 16
+        place, scratch = f"arena + {begin + distance}", -(-(begin + room) // 16) * 16
+        project.statements += [
+            f"memcpy(arena + {begin}, {inputs[case.name]}, {input});",
+            f"{case.name}(arena + {begin}, {place}, arena + {scratch});",
+            f"memcpy(arena + {at}, {place}, {output});",
+        ]
+        at += output
+    project.declarations = ["#include <string.h>", c_source(cases, cmsis_nn), *project.declarations]
+    project.write(directory)
+    for source in directory.glob("sparsec_*.c"):
+        if source.stem not in {case.op.C_FUNCTION for case in cases}:
+            source.unlink()
+    return CaseProject(directory, runs)

@@ -4,7 +4,6 @@ On the host a `memcpy` stands in that destroys what it copies when its ranges me
 """
 
 import ctypes
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from xdsl.ir import SSAValue
 
 from sparsec.ir import cmsis, rt
 from sparsec.ir.kernel import KernelOp
-from sparsec.ir.shapes import shape_of
 from sparsec.planning.overlap import apart
 from sparsec.quantization.params import (
     AddParams,
@@ -26,10 +24,15 @@ from sparsec.quantization.params import (
     SoftmaxParams,
 )
 from sparsec.quantization.window import Border, Pool, Slice, Window
-from sparsec.run.execute import run_project
-from tests.runtime.kernel_library import RUNTIME
-from tests.runtime.kernel_project import KernelProject
-from tests.runtime.overlap_cases import Buffers, Case, c_source, claimed_distances
+from tests.runtime.overlap_cases import (
+    Buffers,
+    Case,
+    CaseProject,
+    case_library,
+    case_project,
+    expect_claim,
+    run,
+)
 from tests.runtime.test_depthwise_sparse import random_layer
 
 ADD = AddParams(1, 2**30, 1, -3, 2**30, 0, 20, 5, 2**30, -18)
@@ -110,7 +113,7 @@ def movement() -> Iterator[Case]:
     ):
         x, y = b.buffer(*image), b.buffer(*shape)
         # A claim counts from the begin of the input, of which a slice may not read the first bytes.
-        exact = number not in (0, 5)
+        exact = (number not in (0, 5), True)
         yield Case(f"slice_{number}", rt.SliceOp(x, y, where), y, x, exact=exact)
     for number, (shape, border) in enumerate(
         [
@@ -189,7 +192,7 @@ def fully_connected() -> Iterator[Case]:
             b.constant(np.arange(features, dtype=np.int32)),
         )
         op = cmsis.FullyConnectedOp(x, weights, bias, y, Requant(), 2**30, -5)
-        yield Case(f"fully_connected_{number}", op, y, x, b.constants, exact=False)
+        yield Case(f"fully_connected_{number}", op, y, x, b.constants, exact=(False, False))
 
 
 CASES = [
@@ -199,84 +202,23 @@ CASES = [
     *depthwise(),
     *fully_connected(),
 ]
-MEMCPY = """#include <stddef.h>
-void *strict_memcpy(void *to, const void *from, size_t size);
-void *strict_memcpy(void *to, const void *from, size_t size)
-{
-    unsigned char *target = to;
-    const unsigned char *source = from;
-    const int meet = target < source + size && source < target + size;
-    for (size_t i = 0; i < size; i++)
-    {
-        target[i] = meet ? 0xA5 : source[i];
-    }
-    return to;
-}
-"""
 
 
 @pytest.fixture(scope="module")
 def library(cmsis_nn_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
-    directory = tmp_path_factory.mktemp("overlap")
-    (directory / "cases.c").write_text(c_source(CASES, cmsis_nn_dir))
-    (directory / "memcpy.c").write_text(MEMCPY)
-    functions = {case.op.C_FUNCTION for case in CASES}
-    sources = [RUNTIME / "src" / f"{name}.c" for name in functions if name.startswith("sparsec")]
-    helpers = ("softmax_common_s8", "vec_mat_mult_t_s8")
-    for name in (*functions, *(f"arm_nn_{h}" for h in helpers), "arm_avgpool_get_buffer_sizes_s8"):
-        sources += (cmsis_nn_dir / "Source").glob(f"*/{name}.c")
-    library = directory / "overlap.so"
-    command = ["gcc", "-std=c11", "-O2", "-shared", "-fPIC", "-w", "-fwrapv"]
-    command += ["-I", str(RUNTIME / "include"), "-I", str(cmsis_nn_dir / "Include")]
-    copies = directory / "memcpy.o"
-    subprocess.run(["gcc", "-fPIC", "-c", directory / "memcpy.c", "-o", copies], check=True)
-    command += ["-Dmemcpy=strict_memcpy", str(directory / "cases.c"), *map(str, sources)]
-    subprocess.run([*command, str(copies), "-o", str(library)], check=True)
-    return ctypes.CDLL(str(library))
-
-
-def run(library: ctypes.CDLL, case: Case, distance: int, seed: int = 0) -> NDArray[np.int8]:
-    """The output of `case` where it begins `distance` bytes behind its input; 0 where nothing is written."""
-    output, input = case.sizes
-    start = 64 + output + input
-    memory = np.zeros(4 * start + case.scratch_bytes + 64, np.int8)
-    base = memory.ctypes.data + start
-    scratch = -(-(base + 2 * start) // 64) * 64
-    memory[start : start + input] = case.data(seed)
-    pointers = map(ctypes.c_void_p, (base, base + distance, scratch))
-    assert library[case.name](*pointers) == 0
-    return np.where(written(case), memory[start + distance : start + distance + output], 0)
-
-
-def written(case: Case) -> NDArray[np.bool_]:
-    """Which bytes of the output the call writes."""
-    marks = np.ones(shape_of(case.output.type), np.bool_)
-    if isinstance(case.op, rt.ConcatenateOp):
-        axis, first = case.op.axis.value.data, case.op.position.value.data
-        end = first + shape_of(case.input.type)[axis]
-        marks = np.moveaxis(np.zeros_like(marks), axis, 0)
-        marks[first:end] = True
-        marks = np.moveaxis(marks, 0, axis)
-    return marks.reshape(-1)
+    helpers = (
+        "arm_nn_softmax_common_s8",
+        "arm_nn_vec_mat_mult_t_s8",
+        "arm_avgpool_get_buffer_sizes_s8",
+    )
+    return case_library(CASES, helpers, cmsis_nn_dir, tmp_path_factory.mktemp("overlap"))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_claim_holds_wherever_it_allows_and_not_one_byte_further(
     library: ctypes.CDLL, case: Case
 ) -> None:
-    claim, (output, input) = case.claim, case.sizes
-
-    seeds = range(20)
-    apart = [run(library, case, input + 32, seed) for seed in seeds]
-
-    def same(distance: int, seed: int = 0) -> bool:
-        return np.array_equal(run(library, case, distance, seed), apart[seed])
-
-    for distance in range(-output - 9, input + 10):
-        assert not claim.allows(distance) or same(distance), distance
-    for distance in (1 - claim.below, claim.above - 1):
-        if case.exact and not claim.allows(distance):
-            assert not all(same(distance, seed) for seed in seeds), distance
+    expect_claim(library, case)
 
 
 def test_what_is_claimed() -> None:
@@ -299,57 +241,17 @@ def test_what_is_not_claimed_lies_apart() -> None:
 
 
 @pytest.fixture(scope="module")
-def project(
-    cmsis_nn_dir: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, list[tuple[Case, int]]]:
-    """Every claim at its limits, as a project."""
+def project(cmsis_nn_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> CaseProject:
     # `arm_fully_connected_s8` is not called on cores with Helium.
     cases = [case for case in CASES if case.op.name != cmsis.FullyConnectedOp.name]
-    runs = [(case, distance) for case in cases for distance in claimed_distances(case)]
-    project = KernelProject()
-    room = 2 * max(sum(case.sizes) for case in CASES) + 64
-    project.output_bytes = sum(case.sizes[0] for case, _ in runs)
-    inputs = {case.name: project.array(case.data()) for case in CASES}
-    at = 0
-    for case, distance in runs:
-        output, input = case.sizes
-        begin = -(-(project.output_bytes + output) // 16) * 16
-        scratch = begin + room
-        place = f"arena + {begin + distance}"
-        project.statements += [
-            f"memcpy(arena + {begin}, {inputs[case.name]}, {input});",
-            f"{case.name}(arena + {begin}, {place}, arena + {-(-scratch // 16) * 16});",
-            f"memcpy(arena + {at}, {place}, {output});",
-        ]
-        at += output
-    project.declarations = [
-        "#include <string.h>",
-        c_source(CASES, cmsis_nn_dir),
-        *project.declarations,
-    ]
-    directory = project.write(tmp_path_factory.mktemp("overlap_project"))
-    for source in directory.glob("sparsec_*.c"):
-        if source.stem not in {case.op.C_FUNCTION for case in cases}:
-            source.unlink()
-    return directory, runs
+    return case_project(cases, cmsis_nn_dir, tmp_path_factory.mktemp("overlap_project"))
 
 
 @pytest.mark.qemu
 @pytest.mark.parametrize("cpu", ["cortex-m4", "cortex-m55"])
 def test_a_claim_holds_on_a_core(
-    library: ctypes.CDLL,
-    project: tuple[Path, list[tuple[Case, int]]],
-    cmsis_nn_dir: Path,
-    cpu: str,
+    library: ctypes.CDLL, project: CaseProject, cmsis_nn_dir: Path, cpu: str
 ) -> None:
-    directory, runs = project
-    unused = np.zeros((1, 1), np.int8)
-    result = run_project(directory, cpu, [unused], cmsis_nn=cmsis_nn_dir, counting=False)
-    found = result.outputs[0][0]
-    at = 0
-    for case, distance in runs:
-        output, input = case.sizes
-        expected = run(library, case, input + 32)
-        outputs = np.where(written(case), found[at : at + output], 0)
-        np.testing.assert_array_equal(outputs, expected, err_msg=f"{case.name} at {distance}")
-        at += output
+    for case, distance, found in project.run(cpu, cmsis_nn_dir):
+        expected = run(library, case, case.sizes[1] + 32)
+        np.testing.assert_array_equal(found, expected, err_msg=f"{case.name} at {distance}")

@@ -172,6 +172,8 @@ def describe(op: KernelOp, constants: Constants) -> Layer:
     """What one call costs."""
     if isinstance(op, DecodeOp):
         return describe_decoder(op, constants)
+    if isinstance(op, rt.PointDepthwiseOp):
+        return describe_fused(op, constants)
     weights = describe_weights(op, constants)
     original = op.attributes.get(OP)
     scratch: SSAValue | None = getattr(op, "scratch", None)
@@ -204,6 +206,30 @@ def describe_decoder(op: DecodeOp, constants: Constants) -> Layer:
         weight_bytes_dense=0,
         weight_bytes_stored=0,
         scratch_bytes=sum(byte_count(value.type) for value in op.written()),
+    )
+
+
+def describe_fused(op: rt.PointDepthwiseOp, constants: Constants) -> Layer:
+    """A call that does two layers, which it is counted as."""
+    _, height, width, _ = op.between
+    rows, columns, _ = image_shape(op.output.type)
+    layers = (
+        (constants[symbol(op.point_weights)], height * width),
+        (constants[symbol(op.weights)], rows * columns),
+    )
+    count = sum(weights.size for weights, _ in layers)
+    original = op.attributes.get(OP)
+    return Layer(
+        name=layer_name(op),
+        op=original.data if isinstance(original, StringAttr) else op.name,
+        kernel=op.C_FUNCTION,
+        format="dense",
+        density=sum(int(np.count_nonzero(weights)) for weights, _ in layers) / count,
+        macs=sum(weights.size * positions for weights, positions in layers),
+        macs_effective=sum(int(np.count_nonzero(w)) * positions for w, positions in layers),
+        weight_bytes_dense=count,
+        weight_bytes_stored=count,
+        scratch_bytes=byte_count(op.scratch.type),
     )
 
 

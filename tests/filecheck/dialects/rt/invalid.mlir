@@ -307,3 +307,28 @@ func.func @f(%x : memref<1x5x5x2xi8>, %r : memref<9xi32>, %y : memref<1x4x3x3xi8
   func.return
 }
 // CHECK: a stream that pairs rows cannot be used strip by strip
+
+// -----
+
+// Three rows of 5 pixels of 4 channels.
+func.func @f(%x : memref<1x5x5x2xi8>, %w : memref<4x1x1x2xi8>, %dw : memref<1x3x3x4xi8>, %b : memref<4xi32>, %y : memref<1x2x2x4xi8>, %s : memref<63xi8>) {
+  rt.point_depthwise_s8 %x point %w, %b requant(%b, %b) <> depthwise %dw, %b requant(%b, %b) <> window <strides = [2, 2]> into %y scratch %s : memref<1x5x5x2xi8>, memref<4x1x1x2xi8>, memref<4xi32>, memref<4xi32>, memref<4xi32>, memref<1x3x3x4xi8>, memref<4xi32>, memref<4xi32>, memref<4xi32>, memref<1x2x2x4xi8>, memref<63xi8>
+  func.return
+}
+// CHECK: scratch must have at least 64 bytes
+
+// -----
+
+func.func @f(%x : memref<1x5x5x2xi8>, %w : memref<4x3x3x2xi8>, %dw : memref<1x3x3x4xi8>, %b : memref<4xi32>, %y : memref<1x2x2x4xi8>, %s : memref<64xi8>) {
+  rt.point_depthwise_s8 %x point %w, %b requant(%b, %b) <> depthwise %dw, %b requant(%b, %b) <> window <strides = [2, 2]> into %y scratch %s : memref<1x5x5x2xi8>, memref<4x3x3x2xi8>, memref<4xi32>, memref<4xi32>, memref<4xi32>, memref<1x3x3x4xi8>, memref<4xi32>, memref<4xi32>, memref<4xi32>, memref<1x2x2x4xi8>, memref<64xi8>
+  func.return
+}
+// CHECK: point weights must be 1x1
+
+// -----
+
+func.func @f(%x : memref<1x5x5x2xi8>, %w : memref<4x1x1x2xi8>, %dw : memref<1x3x3x4xi8>, %b : memref<4xi32>, %c : memref<5xi32>, %y : memref<1x2x2x4xi8>, %s : memref<64xi8>) {
+  rt.point_depthwise_s8 %x point %w, %c requant(%b, %b) <> depthwise %dw, %b requant(%b, %b) <> window <strides = [2, 2]> into %y scratch %s : memref<1x5x5x2xi8>, memref<4x1x1x2xi8>, memref<5xi32>, memref<4xi32>, memref<4xi32>, memref<1x3x3x4xi8>, memref<4xi32>, memref<4xi32>, memref<4xi32>, memref<1x2x2x4xi8>, memref<64xi8>
+  func.return
+}
+// CHECK: point bias must have shape

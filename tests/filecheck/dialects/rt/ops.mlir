@@ -161,3 +161,13 @@ func.func @strips(%x : memref<1x5x5x2xi8>, %w : memref<4x3x3x2xi8>, %dw : memref
 // CHECK-NEXT: rt.max_pool_strips_s8 strip 1 of %x pool <strides = [2, 2], kernel = [2, 2]> <> into %p : memref<1x5x5x2xi8>, memref<1x2x2x2xi8>
 // CHECK-NEXT: rt.avg_pool_strips_s8 strip 1 of %x pool <strides = [2, 2], kernel = [2, 2]> <clamp = [0, 127]> into %p scratch %s : memref<72xi8> : memref<1x5x5x2xi8>, memref<1x2x2x2xi8>
 // CHECK-NEXT: rt.convolve_packed_strips_s8 strip 2 of %x, %r <input_zp = 3> kernel [2, 2] window <> into %z scratch %t : memref<1x5x5x2xi8>, memref<9xi32>, memref<1x4x4x3xi8>, memref<52xi8>
+
+// -----
+
+func.func @fused(%x : memref<1x5x5x2xi8>, %w : memref<4x1x1x2xi8>, %dw : memref<1x3x3x4xi8>, %b : memref<4xi32>, %y : memref<1x2x2x4xi8>, %s : memref<64xi8>) {
+  rt.point_depthwise_s8 %x point %w, %b requant(%b, %b) <input_zp = 3> depthwise %dw, %b requant(%b, %b) <> window <strides = [2, 2]> into %y scratch %s {layer = "pw+dw"} : memref<1x5x5x2xi8>, memref<4x1x1x2xi8>, memref<4xi32>, memref<4xi32>, memref<4xi32>, memref<1x3x3x4xi8>, memref<4xi32>, memref<4xi32>, memref<4xi32>, memref<1x2x2x4xi8>, memref<64xi8>
+  func.return
+}
+
+// CHECK:      func.func @fused
+// CHECK-NEXT: rt.point_depthwise_s8 %x point %w, %b requant(%b, %b) <input_zp = 3> depthwise %dw, %b requant(%b, %b) <> window <strides = [2, 2]> into %y scratch %s {layer = "pw+dw"} : memref<1x5x5x2xi8>,
