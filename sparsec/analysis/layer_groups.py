@@ -172,8 +172,9 @@ def respect_ram(groups: Iterable[Group], ram: int) -> None:
     need, op, scratch = max(needs, key=lambda each: each[0], default=(0, None, 0))
     if op is not None and need > ram:
         parts = live_parts(op) + ([("scratch", scratch)] if scratch else [])
+        shared = sum(bytes for _, bytes in parts) - need
         raise RamError(
-            f"layer '{layer_of(op)}' needs {need} bytes of RAM at least ({sum_text(parts)}), "
+            f"layer '{layer_of(op)}' needs {need} bytes of RAM at least ({sum_text(parts, shared)}), "
             f"--ram allows {ram}",
             need,
         )

@@ -19,14 +19,14 @@ def live_tensors(block: Block) -> dict[Operation, list[SSAValue]]:
 
     Inputs are live from the start to their last use, results to the end. A reshape is its input.
     """
-    last: dict[SSAValue, int] = {_root(argument): 0 for argument in block.args}
+    last: dict[SSAValue, int] = {tensor_of(argument): 0 for argument in block.args}
     first = dict(last)
     for time, op in enumerate(block.ops, 1):
-        for value in map(_root, op.operands):
+        for value in map(tensor_of, op.operands):
             if not isinstance(value.owner, DenseConstantOp):
                 last[value] = time
         for value in op.results:
-            if _root(value) is value and not isinstance(op, DenseConstantOp):
+            if tensor_of(value) is value and not isinstance(op, DenseConstantOp):
                 first[value] = last[value] = time
     born: dict[int, list[SSAValue]] = {}
     for value, time in first.items():
@@ -41,8 +41,36 @@ def live_tensors(block: Block) -> dict[Operation, list[SSAValue]]:
 
 
 def live_bytes(block: Block) -> dict[Operation, int]:
-    """The bytes of the tensors of `live_tensors`."""
-    return {op: sum(map(_bytes, values)) for op, values in live_tensors(block).items()}
+    """The bytes that the tensors of `live_tensors` take at least: an output may lie over inputs that die, and an image
+    between two layers that may be computed together need not exist."""
+    live = live_tensors(block)
+    following = [*live.values()][1:] + [[]]
+    returned = [] if block.last_op is None else [*map(tensor_of, block.last_op.operands)]
+    found: dict[Operation, int] = {}
+    for (op, values), after in zip(live.items(), following, strict=True):
+        staying = {*after, *returned}
+        written = sum(_bytes(value) for value in values if value in op.results)
+        dying = sum(
+            _bytes(value) for value in values if value not in staying and not vanishes(value)
+        )
+        waiting = sum(
+            _bytes(value) for value in values if value in staying and value not in op.results
+        )
+        if any(map(vanishes, op.results)):
+            written = 0
+        found[op] = waiting + max(written, dying)
+    return found
+
+
+def vanishes(value: SSAValue) -> bool:
+    """Whether `value` lies between a 1x1 and a depthwise convolution, which may be computed row by row together."""
+    uses = [use.operation for use in value.uses]
+    return (
+        isinstance(value.owner, qnn.Conv2dOp)
+        and shape_of(value.owner.weights.type)[1:3] == (1, 1)
+        and len(uses) == 1
+        and isinstance(uses[0], qnn.DepthwiseConv2dOp)
+    )
 
 
 def live_parts(op: Operation) -> list[tuple[str, int]]:
@@ -52,7 +80,7 @@ def live_parts(op: Operation) -> list[tuple[str, int]]:
     """
     block = op.parent_block()
     assert block is not None
-    read, written = set(map(_root, op.operands)), set(op.results)
+    read, written = set(map(tensor_of, op.operands)), set(op.results)
 
     def role(value: SSAValue) -> str:
         if value in written:
@@ -78,7 +106,7 @@ def _bytes(value: SSAValue) -> int:
     return prod(shape_of(value.type))
 
 
-def _root(value: SSAValue) -> SSAValue:
+def tensor_of(value: SSAValue) -> SSAValue:
     """The tensor whose memory `value` is."""
     while isinstance(value.owner, qnn.ReshapeOp):
         value = value.owner.input

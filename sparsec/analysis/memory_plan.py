@@ -4,7 +4,7 @@ A planned function takes the arena as its one argument and sees every buffer by 
 constant offset. Where its inputs and results lie is said in the attributes of that argument.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -23,8 +23,8 @@ from sparsec.ir.kernel import KernelOp, byte_count, element_dtype
 from sparsec.ir.qnn import QUANTIZATION
 from sparsec.ir.quantization import QuantizationAttr
 from sparsec.ir.shapes import shape_of
-from sparsec.ir.views import memory_of
-from sparsec.planning.certificate import Region, Step, certify
+from sparsec.ir.views import memory_of, place_in_memory
+from sparsec.planning.certificate import Claim, Part, Region, Step, certify
 from sparsec.quantization.scheme import Quantization
 
 RESULT = "sparsec.result"
@@ -110,25 +110,6 @@ def planned_function(module: ModuleOp) -> PlannedFunction | None:
     return None
 
 
-def busiest_kernel(planned: PlannedFunction) -> tuple[KernelOp, int]:
-    """The call during which most bytes are live, and how many; the first of several."""
-    kernels = list(planned.kernels)
-    lives: dict[SSAValue, tuple[int, int]] = {}
-    for time, op in enumerate(kernels):
-        for value in map(memory_of, op.operands):
-            if isinstance(value.owner, memref.ViewOp):
-                lives[value] = (lives.get(value, (time, time))[0], time)
-    live = [0] * len(kernels)
-    for value, (first, last) in lives.items():
-        attributes = value.owner.attributes if isinstance(value.owner, memref.ViewOp) else {}
-        start = 0 if INPUT in attributes else first
-        end = len(kernels) - 1 if OUTPUT in attributes else last
-        for time in range(start, end + 1):
-            live[time] += prod(shape_of(value.type))
-    most = max(range(len(kernels)), key=live.__getitem__)
-    return kernels[most], live[most]
-
-
 def _places(attribute: object) -> tuple[Place, ...]:
     assert isinstance(attribute, ArrayAttr)
     places: list[Place] = []
@@ -174,17 +155,31 @@ def certify_plan(planned: PlannedFunction) -> None:
 
     steps: list[Step] = []
     for index, op in enumerate(planned.kernels):
-        written = {memory_of(value) for value in op.written()}
-        used = [memory_of(value) for value in op.operands]
         scratch: SSAValue | None = getattr(op, "scratch", None)
         if scratch is not None:
             number = numbers[scratch]
             regions[number] = replace(regions[number], alignment=SCRATCH_ALIGNMENT)
-        steps.append(
-            Step(
-                f"call {index}, {op.name}",
-                tuple(numbers[v] for v in used if v in numbers and v not in written),
-                tuple(numbers[value] for value in used if value in written),
-            )
+        steps.append(_step(f"call {index}, {op.name}", op, numbers))
+    certify([planned.arena_bytes], regions, list(inputs.values()), steps, list(outputs.values()))
+
+
+def _step(name: str, op: KernelOp, numbers: Mapping[SSAValue, int]) -> Step:
+    """A call as the certificate sees it; `numbers` are the buffers that are planned."""
+
+    def part(operand: SSAValue) -> Part:
+        memory, start = place_in_memory(operand)
+        return Part(numbers[memory], start, byte_count(operand.type))
+
+    written = op.written()
+    writes = list(dict.fromkeys(value for value in op.operands if value in written))
+    reads = list(
+        dict.fromkeys(
+            value for value in op.operands if value not in written and memory_of(value) in numbers
         )
-    certify(planned.arena_bytes, regions, list(inputs.values()), steps, list(outputs.values()))
+    )
+    claims: list[Claim] = []
+    for output in writes:
+        for input in reads:
+            claim = op.safe_overlap(output, input)
+            claims.append(Claim(part(output), part(input), claim.below, claim.above, claim.step))
+    return Step(name, tuple(map(part, reads)), tuple(map(part, writes)), tuple(claims))

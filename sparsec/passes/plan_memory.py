@@ -7,10 +7,13 @@ becomes
       %offset = arith.constant 784 : index
       %b = memref.view %arena[%offset][]
 
-Inputs are live from the start to their last use, results from their first write to the end, scratch
-memory during its call. The plan is checked by an independent reader before it is believed.
+Inputs are live from the start to their last use, results from their first write to the end, scratch memory during its
+call. An output may lie over an input that dies in its call as far as the kernel allows. The plan is checked by an
+independent reader before it is believed.
 """
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from xdsl.context import Context
@@ -44,11 +47,17 @@ from sparsec.ir.kernel import KernelOp, byte_count
 from sparsec.ir.qnn import QUANTIZATION
 from sparsec.ir.quantization import QuantizationAttr
 from sparsec.ir.shapes import shape_of
-from sparsec.ir.views import buffer_type, memory_of
-from sparsec.planning.arena import Buffer, lower_bound, plan
+from sparsec.ir.views import buffer_type, memory_of, place_in_memory
+from sparsec.planning.arena import Buffer, lower_bound
+from sparsec.planning.offsets import Assignment
+from sparsec.planning.overlap import Overlap
+from sparsec.planning.overlapping import assign_overlapping
 
 LOWER_BOUND = "sparsec.arena_lower_bound"
 """Attribute of a module: bytes that no plan can go below."""
+
+LIVE_BOUND = "sparsec.arena_live_bytes"
+"""Attribute of a module: the largest live set, below which no plan goes whose buffers all lie apart."""
 
 ACTIVATION_ALIGNMENT = 4
 """Kernels read activations word by word, which is slower across the words of the memory."""
@@ -56,17 +65,20 @@ ACTIVATION_ALIGNMENT = 4
 
 @dataclass(frozen=True)
 class PlanMemoryPass(ModulePass):
-    """Place all buffers of a bufferized module in one arena."""
+    """Place all buffers of a bufferized module in one arena, within `seconds`, or, if `overlap` is false, apart."""
 
     name = "plan-memory"
+    seconds: float = 10.0
+    overlap: bool = True
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for function in [f for f in op.ops if isinstance(f, func.FuncOp)]:
             types = function.function_type.inputs.data
             if types and all(isinstance(t, MemRefType) for t in types):
                 if planned_function(op) is None:
-                    bound = place_buffers(function)
-                    op.attributes[LOWER_BOUND] = IntegerAttr(bound, 64)
+                    assigned, live = place_buffers(function, self.seconds, self.overlap)
+                    op.attributes[LOWER_BOUND] = IntegerAttr(assigned.lower_bound, 64)
+                    op.attributes[LIVE_BOUND] = IntegerAttr(live, 64)
         planned = planned_function(op)
         if planned is not None:
             try:
@@ -75,17 +87,26 @@ class PlanMemoryPass(ModulePass):
                 raise PassFailedException(f"the memory plan is wrong: {error}") from error
 
 
-def place_buffers(function: func.FuncOp) -> int:
-    """Rewrite `function` to one arena; returns the lower bound of its bytes."""
+def place_buffers(
+    function: func.FuncOp, seconds: float, may_overlap: bool
+) -> tuple[Assignment, int]:
+    """Rewrite `function` to one arena; returns where all lies, and the largest live set."""
     block = function.body.block
     attributes = [a.data for a in function.arg_attrs or ()] or [{} for _ in block.args]
     results = [a for a, d in zip(block.args, attributes, strict=True) if RESULT in d]
     inputs = [a for a in block.args if a not in results]
 
-    lifetimes = live_buffers(function, inputs, results)
+    every = live_buffers(function, inputs, results)
+    lifetimes = {value: buffer for value, buffer in every.items() if buffer.size}
     buffers = list(lifetimes.values())
-    layout = plan(buffers)
-    offsets = dict(zip(lifetimes, layout.offsets, strict=True))
+    numbers = {value: number for number, value in enumerate(lifetimes)}
+    overlaps = overlaps_of(function, lifetimes) if may_overlap else {}
+    layout = assign_overlapping(
+        buffers,
+        {(numbers[o], numbers[i]): each for (o, i), each in overlaps.items()},
+        seconds=seconds,
+    )
+    offsets = dict.fromkeys(every, 0) | dict(zip(lifetimes, layout.offsets, strict=True))
 
     def place(argument: BlockArgument) -> Place:
         quantization = attributes[argument.index].get(QUANTIZATION)
@@ -118,7 +139,7 @@ def place_buffers(function: func.FuncOp) -> int:
             Rewriter.erase_op(op)
     function.function_type = FunctionType.from_lists([arena_type], [])
     function.arg_attrs = ArrayAttr([DictionaryAttr(places)])
-    return lower_bound(buffers)
+    return layout, lower_bound(buffers)
 
 
 def show(value: SSAValue, arena: SSAValue, offset: int, before: Operation | None) -> memref.ViewOp:
@@ -159,3 +180,30 @@ def live_buffers(
     for argument in results:
         buffers[argument] = replace(buffers[argument], last=time + 1)
     return buffers
+
+
+def overlaps_of(
+    function: func.FuncOp, buffers: Mapping[SSAValue, Buffer]
+) -> dict[tuple[SSAValue, SSAValue], Overlap]:
+    """How an output may lie over an input that dies in the call which first writes the output: by (output, input)."""
+    found: dict[tuple[SSAValue, SSAValue], Overlap] = {}
+    kernels = [op for op in function.body.block.ops if isinstance(op, KernelOp)]
+    for time, op in enumerate(kernels, 1):
+        written = set(op.written())
+        whole = [value for value in op.operands if shows_all(value) and memory_of(value) in buffers]
+        born = [v for v in whole if v in written and buffers[memory_of(v)].first == time]
+        dying = [v for v in whole if v not in written and buffers[memory_of(v)].last == time]
+        used = Counter(memory_of(value) for value in dict.fromkeys(op.operands))
+        for output in born:
+            for input in dying:
+                pair = memory_of(output), memory_of(input)
+                # Memory that is seen in two ways could be claimed in two ways.
+                if all(used[memory] == 1 for memory in pair):
+                    found[pair] = op.safe_overlap(output, input)
+    return found
+
+
+def shows_all(buffer: SSAValue) -> bool:
+    """Whether `buffer` is all of its memory."""
+    memory, start = place_in_memory(buffer)
+    return start == 0 and byte_count(buffer.type) == byte_count(memory.type)
