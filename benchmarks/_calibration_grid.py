@@ -245,6 +245,7 @@ def grid(packed: bool) -> list[Case]:
     cases += [Case("sparsec_depthwise_conv_strips_s8", work) for work in strips("depthwise")]
     for work in strips("convolution"):
         cases.append(Case("sparsec_convolve_strips_s8", work))
+        cases.append(Case("sparsec_convolve_delta8_strips_s8", work, SPARSITIES[0]))
         if packed:
             cases.append(Case("sparsec_convolve_packed_strips_s8", work, SPARSITIES[0]))
     return cases

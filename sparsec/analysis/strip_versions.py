@@ -12,7 +12,8 @@ from xdsl.traits import SymbolTable
 
 from sparsec.ir import cmsis
 from sparsec.ir.constant import array_of
-from sparsec.ir.kernel import KernelOp, byte_count
+from sparsec.ir.kernel import KernelOp, byte_count, element_count
+from sparsec.ir.rt_delta8 import Delta8ConvolutionOp
 from sparsec.ir.rt_packed import FullPackedConvolutionOp
 from sparsec.ir.rt_strips import STRIPS, Geometry, StripsOp, geometry_of, in_strips
 from sparsec.ir.shapes import image_shape, shape_of
@@ -90,14 +91,18 @@ def _workload(op: KernelOp, geometry: Geometry) -> Workload:
 
 def _stored(op: KernelOp) -> Stored:
     """What is stored of sparse weights."""
-    if not isinstance(op, FullPackedConvolutionOp):
-        return Stored()
-    get = memory_of(op.rows).owner
-    assert isinstance(get, GetGlobalOp)
-    symbol = SymbolTable.lookup_symbol(get, get.name_)
-    assert isinstance(symbol, GlobalOp)
-    assert isinstance(symbol.initial_value, DenseIntOrFPElementsAttr)
-    return stored_packed(array_of(symbol.initial_value))
+    match op:
+        case FullPackedConvolutionOp():
+            get = memory_of(op.rows).owner
+            assert isinstance(get, GetGlobalOp)
+            symbol = SymbolTable.lookup_symbol(get, get.name_)
+            assert isinstance(symbol, GlobalOp)
+            assert isinstance(symbol.initial_value, DenseIntOrFPElementsAttr)
+            return stored_packed(array_of(symbol.initial_value))
+        case Delta8ConvolutionOp():
+            return Stored(element_count(op.entries.type) // 2)
+        case _:
+            return Stored()
 
 
 def _cost(cpu: Cpu, function: str, work: Workload, stored: Stored) -> Cost | None:

@@ -6,13 +6,14 @@ bytes.
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import prod
 from typing import TypeVar
 
 from xdsl.interpreter import Interpreter, InterpreterFunctions, PythonValues, impl, register_impls
 
 from sparsec.formats.packed_rows import unpack_layer
 from sparsec.interpreters import qnn
-from sparsec.interpreters.kernels import Array, see, spoil, unfold
+from sparsec.interpreters.kernels import Array, see, spoil, unfold, unpack
 from sparsec.ir import rt
 from sparsec.ir.rt_strips import StripsOp, geometry_of
 from sparsec.quantization.window import Window
@@ -71,6 +72,20 @@ class StripsFunctions(InterpreterFunctions):
 
         def compute(rows: Array, window: Window) -> Array:
             return qnn.convolve(rows, layer.weights, *numbers, window)
+
+        return by_strips(op, x, output, [scratch], op.window.data, compute)
+
+    @impl(rt.ConvolveDelta8StripsOp)
+    def convolve_delta8(
+        self, _: Interpreter, op: rt.ConvolveDelta8StripsOp, args: PythonValues
+    ) -> PythonValues:
+        entries, counts, scratch, x, bias, multiplier, shift, output = args
+        shape = (len(counts), *op.kernel_size, x.shape[3])
+        w = unpack(entries, counts, prod(shape[1:])).reshape(shape)
+        numbers = (unfold(bias, w, op.requant.data), multiplier, shift, op.requant.data)
+
+        def compute(rows: Array, window: Window) -> Array:
+            return qnn.convolve(rows, w, *numbers, window)
 
         return by_strips(op, x, output, [scratch], op.window.data, compute)
 

@@ -1,11 +1,10 @@
 """`rt`: one operation is one call of our runtime, `rt.X` is `sparsec_X`."""
 
-from abc import ABC
 from collections.abc import Sequence
 from typing import ClassVar
 
-from xdsl.dialects.builtin import I8, I32, DenseArrayBase, MemRefType, i64
-from xdsl.ir import Attribute, Dialect, SSAValue
+from xdsl.dialects.builtin import I8, MemRefType
+from xdsl.ir import Dialect, SSAValue
 from xdsl.irdl import (
     irdl_op_definition,
     operand_def,
@@ -13,22 +12,19 @@ from xdsl.irdl import (
 )
 from xdsl.utils.exceptions import VerifyException
 
-from sparsec.ir.constant import ui8, ui16
 from sparsec.ir.kernel import (
     CArgument,
     CStruct,
     RuntimeOp,
     activation,
     byte_count,
-    context,
-    convolution_params,
     dims,
     element_count,
-    image_dims,
     per_channel,
 )
 from sparsec.ir.params import RequantAttr, RescaleAttr
 from sparsec.ir.rt_decode import DECODERS
+from sparsec.ir.rt_delta8 import ConvolveDelta8Op, FoldedBiasOp, FullyConnectedDelta8Op
 from sparsec.ir.rt_elementwise import AddOp, MaximumOp, MinimumOp, MulOp, PreluOp
 from sparsec.ir.rt_fused import PointDepthwiseOp
 from sparsec.ir.rt_mean import MeanOp
@@ -40,10 +36,10 @@ from sparsec.ir.rt_sparse_fc import (
     FullyConnected4x1W16Op,
     FullyConnectedDenseOp,
     FullyConnectedTableOp,
-    fully_connected_params,
 )
 from sparsec.ir.rt_strips import (
     AvgPoolStripsOp,
+    ConvolveDelta8StripsOp,
     ConvolvePackedStripsOp,
     ConvolveStripsOp,
     DepthwiseConvStripsOp,
@@ -52,188 +48,12 @@ from sparsec.ir.rt_strips import (
 from sparsec.ir.rt_transpose_conv import TransposeConvOp
 from sparsec.ir.shapes import (
     expect_shape,
-    image_shape,
     shape_of,
     verify_linear,
-    verify_window,
 )
-from sparsec.ir.window import WindowAttr
 from sparsec.planning.one_way import repeated
 from sparsec.planning.overlap import Overlap
 from sparsec.quantization.params import Requant, Rescale
-from sparsec.quantization.window import Window
-
-
-class FoldedBiasOp(RuntimeOp, ABC):
-    """A layer with weights that multiplies raw inputs: its bias already contains
-    -input_zp * (sum of the weights) of each output.
-
-    The operands of a subclass come before these: that is the order IRDL gives them.
-    """
-
-    input = operand_def(MemRefType[I8])
-    bias = operand_def(MemRefType[I32])
-    multiplier = operand_def(MemRefType[I32])
-    shift = operand_def(MemRefType[I32])
-    output = operand_def(MemRefType[I8])
-    requant = prop_def(RequantAttr)
-
-    def verify_channels(self, channels: int) -> None:
-        """The per-channel arrays fit the number of output channels."""
-        for value, what in (
-            (self.bias, "bias"),
-            (self.multiplier, "multiplier"),
-            (self.shift, "shift"),
-        ):
-            expect_shape(value.type, (channels,), what)
-
-    def fully_connected_params(self) -> CStruct:
-        """CMSIS-NN's struct of a fully connected layer."""
-        return fully_connected_params(self.requant.data)
-
-    def written(self) -> Sequence[SSAValue]:
-        return (self.output,)
-
-
-def verify_delta8(entries: Attribute, counts: Attribute, rows: int) -> None:
-    """The arrays of a `delta8` matrix of `rows` rows."""
-    (size,) = shape_of(entries)
-    if size % 2:
-        raise VerifyException("entries must hold pairs of a step and a value")
-    expect_shape(counts, (rows,), "counts")
-
-
-@irdl_op_definition
-class ConvolveDelta8Op(FoldedBiasOp):
-    """`sparsec_convolve_delta8_s8`: convolution by weights stored as `delta8`.
-
-    `kernel` is the height and width that the packed weights no longer tell.
-    """
-
-    name = "rt.convolve_delta8_s8"
-    C_FUNCTION: ClassVar[str] = "sparsec_convolve_delta8_s8"
-
-    entries = operand_def(MemRefType.constr(ui8))
-    counts = operand_def(MemRefType.constr(ui16))
-    scratch = operand_def(MemRefType[I8])
-    window = prop_def(WindowAttr)
-    kernel = prop_def(DenseArrayBase.constr(i64))
-
-    assembly_format = (
-        "$input `,` $entries `,` $counts `,` $bias `requant` `(` $multiplier `,` $shift `)` "
-        "$requant `kernel` $kernel `window` $window `into` $output `scratch` $scratch attr-dict "
-        "`:` type($input) `,` type($entries) `,` type($counts) `,` type($bias) `,` "
-        "type($multiplier) `,` type($shift) `,` type($output) `,` type($scratch)"
-    )
-
-    def __init__(
-        self,
-        input: SSAValue,
-        entries: SSAValue,
-        counts: SSAValue,
-        bias: SSAValue,
-        multiplier: SSAValue,
-        shift: SSAValue,
-        output: SSAValue,
-        scratch: SSAValue,
-        requant: Requant,
-        window: Window,
-        kernel: tuple[int, int],
-    ):
-        super().__init__(
-            operands=[entries, counts, scratch, input, bias, multiplier, shift, output],
-            properties={
-                "requant": RequantAttr(requant),
-                "window": WindowAttr(window),
-                "kernel": DenseArrayBase.from_list(i64, kernel),
-            },
-        )
-
-    @property
-    def kernel_size(self) -> tuple[int, int]:
-        """`kernel` as (height, width)."""
-        height, width = self.kernel.get_values()
-        return height, width
-
-    def verify_(self) -> None:
-        channels = image_shape(self.output.type, "output")[2]
-        if len(self.kernel) != 2:
-            raise VerifyException("kernel must be a height and a width")
-        verify_window(
-            self.window.data, self.input.type, self.kernel_size, channels, self.output.type
-        )
-        self.verify_channels(channels)
-        verify_delta8(self.entries.type, self.counts.type, channels)
-
-    def c_arguments(self) -> Sequence[CArgument]:
-        in_channels = image_shape(self.input.type)[2]
-        out_channels = image_shape(self.output.type)[2]
-        return (
-            context(self.scratch),
-            convolution_params(self.requant.data, self.window.data),
-            per_channel(self.multiplier, self.shift),
-            image_dims(self.input.type),
-            self.input,
-            dims(out_channels, *self.kernel_size, in_channels),
-            self.entries,
-            self.counts,
-            self.bias,
-            image_dims(self.output.type),
-            self.output,
-        )
-
-    def written(self) -> Sequence[SSAValue]:
-        return (self.output, self.scratch)
-
-
-@irdl_op_definition
-class FullyConnectedDelta8Op(FoldedBiasOp):
-    """`sparsec_fully_connected_delta8_s8`: one row of inputs by weights stored as `delta8`."""
-
-    name = "rt.fully_connected_delta8_s8"
-    C_FUNCTION: ClassVar[str] = "sparsec_fully_connected_delta8_s8"
-
-    entries = operand_def(MemRefType.constr(ui8))
-    counts = operand_def(MemRefType.constr(ui16))
-
-    assembly_format = (
-        "$input `,` $entries `,` $counts `,` $bias `requant` `(` $multiplier `,` $shift `)` "
-        "$requant `into` $output attr-dict `:` type($input) `,` type($entries) `,` "
-        "type($counts) `,` type($bias) `,` type($multiplier) `,` type($shift) `,` type($output)"
-    )
-
-    def __init__(
-        self,
-        input: SSAValue,
-        entries: SSAValue,
-        counts: SSAValue,
-        bias: SSAValue,
-        multiplier: SSAValue,
-        shift: SSAValue,
-        output: SSAValue,
-        requant: Requant,
-    ):
-        super().__init__(
-            operands=[entries, counts, input, bias, multiplier, shift, output],
-            properties={"requant": RequantAttr(requant)},
-        )
-
-    def verify_(self) -> None:
-        features = element_count(self.output.type)
-        self.verify_channels(features)
-        verify_delta8(self.entries.type, self.counts.type, features)
-
-    def c_arguments(self) -> Sequence[CArgument]:
-        return (
-            self.fully_connected_params(),
-            per_channel(self.multiplier, self.shift),
-            self.input,
-            self.entries,
-            self.counts,
-            self.bias,
-            dims(1, 1, 1, element_count(self.output.type)),
-            self.output,
-        )
 
 
 @irdl_op_definition
@@ -397,6 +217,7 @@ Rt = Dialect(
         MaxPoolStripsOp,
         AvgPoolStripsOp,
         ConvolvePackedStripsOp,
+        ConvolveDelta8StripsOp,
         *DECODERS,
     ],
 )

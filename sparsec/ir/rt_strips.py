@@ -18,6 +18,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from sparsec.ir import cmsis
 from sparsec.ir.kernel import CArgument, KernelOp, RuntimeOp
+from sparsec.ir.rt_delta8 import ConvolveDelta8Op, Delta8ConvolutionOp
 from sparsec.ir.rt_packed import ConvolvePackedOp, FullPackedConvolutionOp
 from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.planning.overlap import Overlap, Strip, overlap_of, row_strips
@@ -71,7 +72,7 @@ def geometry_of(op: KernelOp) -> Geometry:
             return Geometry(op.input, op.output, op.window.data, (height, width))
         case cmsis.PoolOp():
             return Geometry(op.input, op.output, op.pool.data, op.pool.data.kernel)
-        case FullPackedConvolutionOp():
+        case FullPackedConvolutionOp() | Delta8ConvolutionOp():
             return Geometry(op.input, op.output, op.window.data, op.kernel_size)
         case _:
             raise ValueError(f"{op.name} cannot be done strip by strip")
@@ -102,55 +103,65 @@ class StripsOp(RuntimeOp, ABC):
 class ConvolveStripsOp(StripsOp, cmsis.FullConvolutionOp):
     """`sparsec_convolve_strips_s8`."""
 
-    assembly_format = f"`strip` $strip `of` {cmsis.FullConvolutionOp.assembly_format}"
-
     name = "rt.convolve_strips_s8"
     C_FUNCTION: ClassVar[str] = "sparsec_convolve_strips_s8"
+
+    assembly_format = f"`strip` $strip `of` {cmsis.FullConvolutionOp.assembly_format}"
 
 
 @irdl_op_definition
 class DepthwiseConvStripsOp(StripsOp, cmsis.DepthwiseConvolutionOp):
     """`sparsec_depthwise_conv_strips_s8`."""
 
-    assembly_format = f"`strip` $strip `of` {cmsis.DepthwiseConvolutionOp.assembly_format}"
-
     name = "rt.depthwise_conv_strips_s8"
     C_FUNCTION: ClassVar[str] = "sparsec_depthwise_conv_strips_s8"
+
+    assembly_format = f"`strip` $strip `of` {cmsis.DepthwiseConvolutionOp.assembly_format}"
 
 
 @irdl_op_definition
 class MaxPoolStripsOp(StripsOp, cmsis.PoolOp):
     """`sparsec_max_pool_strips_s8`."""
 
-    assembly_format = f"`strip` $strip `of` {cmsis.PoolOp.assembly_format}"
-
     name = "rt.max_pool_strips_s8"
     C_FUNCTION: ClassVar[str] = "sparsec_max_pool_strips_s8"
+
+    assembly_format = f"`strip` $strip `of` {cmsis.PoolOp.assembly_format}"
 
 
 @irdl_op_definition
 class AvgPoolStripsOp(StripsOp, cmsis.PoolOp):
     """`sparsec_avg_pool_strips_s8`."""
 
-    assembly_format = f"`strip` $strip `of` {cmsis.PoolOp.assembly_format}"
-
     name = "rt.avg_pool_strips_s8"
     C_FUNCTION: ClassVar[str] = "sparsec_avg_pool_strips_s8"
+
+    assembly_format = f"`strip` $strip `of` {cmsis.PoolOp.assembly_format}"
 
 
 @irdl_op_definition
 class ConvolvePackedStripsOp(StripsOp, FullPackedConvolutionOp):
     """`sparsec_convolve_packed_strips_s8`. Its stream must not pair rows of the output, whose number is not the strip's."""
 
-    assembly_format = f"`strip` $strip `of` {FullPackedConvolutionOp.assembly_format}"
-
     name = "rt.convolve_packed_strips_s8"
     C_FUNCTION: ClassVar[str] = "sparsec_convolve_packed_strips_s8"
+
+    assembly_format = f"`strip` $strip `of` {FullPackedConvolutionOp.assembly_format}"
 
     def verify_(self) -> None:
         super().verify_()
         if self.slab.pairs_rows:
             raise VerifyException("a stream that pairs rows cannot be used strip by strip")
+
+
+@irdl_op_definition
+class ConvolveDelta8StripsOp(StripsOp, Delta8ConvolutionOp):
+    """`sparsec_convolve_delta8_strips_s8`."""
+
+    name = "rt.convolve_delta8_strips_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_convolve_delta8_strips_s8"
+
+    assembly_format = f"`strip` $strip `of` {Delta8ConvolutionOp.assembly_format}"
 
 
 STRIPS: Mapping[type[KernelOp], type[StripsOp]] = MappingProxyType(
@@ -160,6 +171,7 @@ STRIPS: Mapping[type[KernelOp], type[StripsOp]] = MappingProxyType(
         cmsis.MaxPoolOp: MaxPoolStripsOp,
         cmsis.AvgPoolOp: AvgPoolStripsOp,
         ConvolvePackedOp: ConvolvePackedStripsOp,
+        ConvolveDelta8Op: ConvolveDelta8StripsOp,
     }
 )
 """What does the layer of an operation strip by strip."""

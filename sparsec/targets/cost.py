@@ -91,6 +91,7 @@ KERNELS: Mapping[str, Nest] = MappingProxyType(
         "sparsec_convolve_strips_s8": _around,
         "sparsec_depthwise_conv_strips_s8": _around,
         "sparsec_convolve_packed_strips_s8": _around,
+        "sparsec_convolve_delta8_strips_s8": _around,
     }
 )
 """By the name of the C function."""
@@ -100,6 +101,7 @@ STRIPS: Mapping[str, str] = MappingProxyType(
         "sparsec_convolve_strips_s8": "arm_convolve_s8",
         "sparsec_depthwise_conv_strips_s8": "arm_depthwise_conv_wrapper_s8",
         "sparsec_convolve_packed_strips_s8": "sparsec_convolve_packed_s8",
+        "sparsec_convolve_delta8_strips_s8": "sparsec_convolve_delta8_s8",
     }
 )
 """What does the strips of a layer, but for a 1x1 convolution without padding: see `strip_kernel`."""

@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from xdsl.dialects.builtin import MemRefType, i8, i32
 from xdsl.ir import Attribute, SSAValue
 from xdsl.utils.test_value import create_ssa_value
 
+from sparsec.formats import Delta8
 from sparsec.formats.packed_rows import pack_rows, slab_for
 from sparsec.ir import cmsis, rt
+from sparsec.ir.constant import ui8, ui16
 from sparsec.ir.kernel import KernelOp
 from sparsec.ir.rt_strips import StripsOp, in_strips
 from sparsec.quantization.params import Requant
@@ -38,7 +41,7 @@ from tests.runtime.kernel_library import (
 from tests.runtime.kernel_project import KernelProject
 from tests.runtime.test_convolve_packed import constant
 
-Kind = Literal["convolve", "depthwise", "max_pool", "avg_pool", "packed"]
+Kind = Literal["convolve", "depthwise", "max_pool", "avg_pool", "packed", "delta8"]
 
 INPUT_OFFSET, OUTPUT_OFFSET = 3, -2
 
@@ -70,7 +73,7 @@ class Image(Enum):
 
 
 INPUT, OUTPUT = Image.INPUT, Image.OUTPUT
-Argument: TypeAlias = int | Image | Struct | Numbers | Scratch | Int8 | Int32
+Argument: TypeAlias = int | Image | Struct | Numbers | Scratch | NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -141,9 +144,18 @@ class StripLayer:
     def rows(self) -> Int32:
         """The stream of a packed layer."""
         slab = slab_for(self.window, self.output[:2], self.kernel, self.image[2])
-        bias = fold_input_offset(self.bias, self.weights, INPUT_OFFSET)
-        numbers = (self.numbers.multipliers, self.numbers.shifts)
-        return pack_rows(self.weights, bias, *numbers, self.window, slab)
+        numbers = (self.folded_bias, self.numbers.multipliers, self.numbers.shifts)
+        return pack_rows(self.weights, *numbers, self.window, slab)
+
+    @cached_property
+    def folded_bias(self) -> Int32:
+        return fold_input_offset(self.bias, self.weights, INPUT_OFFSET)
+
+    @cached_property
+    def delta8(self) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+        """The arrays of weights stored as `delta8`."""
+        parts = Delta8().pack(self.weights.reshape(len(self.weights), -1))
+        return parts["entries"], parts["counts"]
 
     def plain_op(self, unit: VectorUnit = "scalar") -> KernelOp:
         """The operation for the whole layer, on a core with `unit`."""
@@ -159,8 +171,16 @@ class StripLayer:
             assert temporary is not None
             rows = buffer((len(self.rows),), i32)
             return rt.ConvolvePackedOp(x, rows, y, temporary, requant, self.window, self.kernel)
-        kind = cmsis.DepthwiseConvOp if self.kind == "depthwise" else cmsis.ConvolveOp
         channel = buffer((self.output[2],), i32)
+        if self.kind == "delta8":
+            assert temporary is not None
+            entries, counts = (
+                buffer(array.shape, type)
+                for array, type in zip(self.delta8, (ui8, ui16), strict=True)
+            )
+            arrays = (entries, counts, channel, channel, channel)
+            return rt.ConvolveDelta8Op(x, *arrays, y, temporary, requant, self.window, self.kernel)
+        kind = cmsis.DepthwiseConvOp if self.kind == "depthwise" else cmsis.ConvolveOp
         weights = buffer(self.weights.shape)
         numbers = (channel, channel, channel)
         return kind(x, weights, *numbers, y, temporary, requant, self.window)
@@ -180,6 +200,8 @@ class StripLayer:
             case "packed":
                 output = (1, *self.output)
                 return scratch.convolve_packed(self.window, output, self.kernel, self.image[2])
+            case "delta8":
+                return scratch.convolve_delta8(image, self.kernel)
             case "avg_pool":
                 return scratch.avg_pool(unit, image)
             case _:
@@ -195,21 +217,19 @@ class StripLayer:
         first = Scratch(self.scratch_bytes())
         if self.is_pool:
             params = PoolParams(stride, padding, activation)
-            return (
-                self.strip,
-                first,
-                params,
-                image,
-                INPUT,
-                Dims(1, *self.kernel, 1),
-                output,
-                OUTPUT,
-            )
+            filter_ = Dims(1, *self.kernel, 1)
+            return (self.strip, first, params, image, INPUT, filter_, output, OUTPUT)
         tiles = (stride, padding, dilation, activation)
         filter_ = Dims(*self.weights.shape)
         if self.kind == "packed":
             params = ConvParams(*offsets, *tiles)
             return (self.strip, first, params, image, INPUT, filter_, self.rows, output, OUTPUT)
+        if self.kind == "delta8":
+            params = ConvParams(*offsets, *tiles)
+            return (
+                *(self.strip, first, params, self.numbers, image, INPUT, filter_),
+                *(*self.delta8, self.folded_bias, output, OUTPUT),
+            )
         multiplier = self.output[2] // self.image[2]
         params = (
             DwConvParams(*offsets, multiplier, *tiles)
@@ -224,7 +244,8 @@ class StripLayer:
 
     def expected(self, cmsis_nn: KernelLibrary) -> Int8:
         """CMSIS-NN's output of the whole layer, by its most general function."""
-        dense = replace(self, kind="convolve") if self.kind == "packed" else self
+        sparse = self.kind in ("packed", "delta8")
+        dense = replace(self, kind="convolve") if sparse else self
         output = Guarded(int(np.prod(self.output)))
         # More than any of these functions asks for.
         least = 16 * (dense.weights.size + 64) if dense.kind == "convolve" else 0

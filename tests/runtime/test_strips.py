@@ -30,6 +30,7 @@ KERNELS = (
     "arm_max_pool_s8",
     "arm_avgpool_s8",
     "sparsec_convolve_packed_s8",
+    "sparsec_convolve_delta8_s8",
 )
 
 CONVOLUTIONS = (
@@ -81,8 +82,14 @@ PACKED = (
     StripLayer("packed", (9, 8, 6), (3, 3), 2, 5, (2, 2), (1, 1, 1, 1), sparsity=0.5, tight=False),
     StripLayer("packed", (9, 6, 4), (3, 2), 4, 5, (1, 1), (2, 1, 2, 2), (2, 3), sparsity=0.3),
 )
+DELTA8 = (
+    StripLayer("delta8", (5, 5, 16), (1, 1), 8, 12, sparsity=0.5),
+    StripLayer("delta8", (7, 5, 12), (1, 1), 3, 16, sparsity=0.5),
+    StripLayer("delta8", (8, 5, 8), (3, 3), 3, 8, padding=(1, 1, 1, 1), sparsity=0.5),
+    StripLayer("delta8", (9, 7, 4), (3, 2), 4, 5, (1, 1), (2, 1, 2, 2), (2, 3), sparsity=0.3),
+)
 DSP_CORES = ("cortex-m4", "cortex-m7", "cortex-m33")
-LAYERS = (*CONVOLUTIONS, *DEPTHWISE, *POOLS, *PACKED)
+LAYERS = (*CONVOLUTIONS, *DEPTHWISE, *POOLS, *PACKED, *DELTA8)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +118,7 @@ def output_at(library: KernelLibrary, layer: StripLayer, distance: int) -> Int8:
     input, output = (ctypes.c_void_p(address + at) for at in (input_at, output_at))
     function = layer.op().C_FUNCTION
     status = call(library, function, layer.arguments(), input, output)
-    assert status == 0 or layer.kind == "packed"
+    assert status == 0 or layer.kind in ("packed", "delta8")
     memory.check()
     result = memory.bytes[output_at : output_at + size].copy()
     memory.bytes[output_at : output_at + size] = before[output_at : output_at + size]
@@ -150,7 +157,7 @@ def outputs_on(cpu: str, folder: Path, cmsis_nn_dir: Path, sanitize: bool = Fals
     for layer in layers_of(cpu):
         for distance in distances(layer):
             add_call(project, layer, distance)
-    project.write(folder, "sparsec_convolve_packed_s8")
+    project.write(folder, "sparsec_convolve_*_s8")
     project.write(folder, "*_strips_s8")
     unused = [np.zeros((1, 1), np.int8)]
     result = run_project(folder, cpu, unused, cmsis_nn=cmsis_nn_dir, sanitize=sanitize)

@@ -13,6 +13,7 @@
 #undef arm_max_pool_s8
 #undef arm_avgpool_s8
 #undef sparsec_convolve_packed_s8
+#undef sparsec_convolve_delta8_s8
 
 #include "arm_nnfunctions.h"
 #include "sparsec.h"
@@ -80,24 +81,36 @@ CONVOLUTION(arm_depthwise_conv_wrapper_s8, cmsis_nn_dw_conv_params)
 POOLING(arm_max_pool_s8)
 POOLING(arm_avgpool_s8)
 
-void worst_sparsec_convolve_packed_s8(const cmsis_nn_context *ctx,
-                                      const cmsis_nn_conv_params *params,
-                                      const cmsis_nn_dims *input_dims,
-                                      const int8_t *input,
-                                      const cmsis_nn_dims *filter_dims,
-                                      const int32_t *rows,
-                                      const cmsis_nn_dims *output_dims,
-                                      int8_t *output);
-void worst_sparsec_convolve_packed_s8(const cmsis_nn_context *ctx,
-                                      const cmsis_nn_conv_params *params,
-                                      const cmsis_nn_dims *input_dims,
-                                      const int8_t *input,
-                                      const cmsis_nn_dims *filter_dims,
-                                      const int32_t *rows,
-                                      const cmsis_nn_dims *output_dims,
-                                      int8_t *output)
-{
-    int8_t *const real = spoil(output_dims, output);
-    sparsec_convolve_packed_s8(ctx, params, input_dims, input, filter_dims, rows, output_dims, real);
-    deliver(output_dims, output, real);
-}
+/* A function of the runtime. */
+#define WORST_OF_OURS(function, parameters, arguments)   \
+    void worst_##function parameters;                    \
+    void worst_##function parameters                     \
+    {                                                    \
+        int8_t *const real = spoil(output_dims, output); \
+        function arguments;                              \
+        deliver(output_dims, output, real);              \
+    }
+
+WORST_OF_OURS(sparsec_convolve_packed_s8,
+              (const cmsis_nn_context *ctx,
+               const cmsis_nn_conv_params *params,
+               const cmsis_nn_dims *input_dims,
+               const int8_t *input,
+               const cmsis_nn_dims *filter_dims,
+               const int32_t *rows,
+               const cmsis_nn_dims *output_dims,
+               int8_t *output),
+              (ctx, params, input_dims, input, filter_dims, rows, output_dims, real))
+WORST_OF_OURS(sparsec_convolve_delta8_s8,
+              (const cmsis_nn_context *ctx,
+               const cmsis_nn_conv_params *params,
+               const cmsis_nn_per_channel_quant_params *quant_params,
+               const cmsis_nn_dims *input_dims,
+               const int8_t *input,
+               const cmsis_nn_dims *filter_dims,
+               const uint8_t *entries,
+               const uint16_t *counts,
+               const int32_t *bias,
+               const cmsis_nn_dims *output_dims,
+               int8_t *output),
+              (ctx, params, quant_params, input_dims, input, filter_dims, entries, counts, bias, output_dims, real))

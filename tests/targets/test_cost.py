@@ -117,6 +117,7 @@ def held_out(core: str) -> list[Case]:
     packed = cpu_named(core).vector_unit == "dsp"
     for i, work in enumerate(CONVOLUTIONS):
         cases += sparse_convolutions(work, SPARSITIES[i % len(SPARSITIES)], packed)
+    cases += [Case("sparsec_convolve_delta8_strips_s8", work, 0.75) for work in STRIPS]
     if packed:
         cases += [Case("sparsec_convolve_packed_strips_s8", work, 0.75) for work in STRIPS]
     for i, work in enumerate(DEPTHWISE):

@@ -27,6 +27,7 @@ from sparsec.ir import cmsis, rt
 from sparsec.ir.constant import array_of
 from sparsec.ir.kernel import KernelOp, byte_count, element_count
 from sparsec.ir.rt_decode import DecodeOp
+from sparsec.ir.rt_delta8 import Delta8ConvolutionOp
 from sparsec.ir.rt_packed import FullPackedConvolutionOp, PackedConvolutionOp
 from sparsec.ir.rt_sparse_fc import SparseFullyConnectedOp
 from sparsec.ir.shapes import image_shape, shape_of
@@ -144,7 +145,7 @@ def saved_bytes(planned: PlannedFunction, constants: Constants) -> int:
     """Bytes that sparse storage saves; weights that layers share count once."""
     savings: dict[str, int] = {}
     for op in planned.kernels:
-        if isinstance(op, rt.ConvolveDelta8Op | rt.FullyConnectedDelta8Op):
+        if isinstance(op, Delta8ConvolutionOp | rt.FullyConnectedDelta8Op):
             layer = describe(op, constants)
             savings[delta8_symbol(op)] = layer.weight_bytes_dense - layer.weight_bytes_stored
         elif isinstance(op, SparseFullyConnectedOp | PackedConvolutionOp):
@@ -256,7 +257,7 @@ def describe_weights(op: KernelOp, constants: Constants) -> Weights | None:
         ):
             array = constants[symbol(op.weights)]
             format, count, stored = "dense", array.size, array.nbytes
-        case rt.ConvolveDelta8Op() | rt.FullyConnectedDelta8Op():
+        case Delta8ConvolutionOp() | rt.FullyConnectedDelta8Op():
             count, decoder = delta8_weights(op), decoder_behind(op)
             if decoder is not None:
                 array, format = decoded_weights(decoder, constants), decoder.encoding.data.label
@@ -310,15 +311,15 @@ def depthwise_weights(op: rt.DepthwiseConvolveDelta8Op, constants: Constants) ->
     )
 
 
-def delta8_weights(op: rt.ConvolveDelta8Op | rt.FullyConnectedDelta8Op) -> int:
+def delta8_weights(op: Delta8ConvolutionOp | rt.FullyConnectedDelta8Op) -> int:
     """How many weights the layer has, zeros included."""
     outputs = element_count(op.bias.type)
-    if isinstance(op, rt.ConvolveDelta8Op):
+    if isinstance(op, Delta8ConvolutionOp):
         return outputs * prod(op.kernel_size) * shape_of(op.input.type)[3]
     return outputs * element_count(op.input.type)
 
 
-def decoder_behind(op: rt.ConvolveDelta8Op | rt.FullyConnectedDelta8Op) -> DecodeOp | None:
+def decoder_behind(op: Delta8ConvolutionOp | rt.FullyConnectedDelta8Op) -> DecodeOp | None:
     """The call that writes the weights of `op`, None when they are constants."""
     users = (use.operation for use in memory_of(op.entries).uses)
     return next((user for user in users if isinstance(user, DecodeOp)), None)
@@ -330,7 +331,7 @@ def decoded_weights(op: DecodeOp, constants: Constants) -> Array:
     return op.encoding.data.unpack(arrays, op.matrix_shape)
 
 
-def delta8_symbol(op: rt.ConvolveDelta8Op | rt.FullyConnectedDelta8Op) -> str:
+def delta8_symbol(op: Delta8ConvolutionOp | rt.FullyConnectedDelta8Op) -> str:
     """The name of the first global in which the weights of `op` are stored."""
     decoder = decoder_behind(op)
     return symbol(op.entries if decoder is None else next(iter(decoder.arrays.values())))
