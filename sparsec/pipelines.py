@@ -11,6 +11,9 @@ Emit = Literal["nn", "qnn", "kernels", "plan", "plan-svg", "plan-png", "c"]
 STAGES: tuple[Emit, ...] = get_args(Emit)
 """What the passes lead to, from the highest level down."""
 
+PLAN_SECONDS = 10.0
+"""How long a memory plan may take, unless the user says otherwise."""
+
 
 @dataclass(frozen=True)
 class PipelineOptions:
@@ -30,6 +33,7 @@ class PipelineOptions:
     flash: int | None = None
     ram: int | None = None
     recipe: str = ""
+    plan_seconds: float = PLAN_SECONDS
 
 
 def quoted(text: str) -> str:
@@ -90,8 +94,16 @@ def kernels(options: PipelineOptions) -> list[str]:
         "pack-sparse-constants",
         "bufferize",
         "alias-buffers",
-        "plan-memory",
+        plan_memory(options),
     ]
+
+
+def plan_memory(options: PipelineOptions) -> str:
+    """The pass that places the buffers."""
+    plan: list[str] = []
+    if options.plan_seconds != PLAN_SECONDS:
+        plan.append(f"seconds={number(options.plan_seconds)}")
+    return f"plan-memory{{{' '.join(plan)}}}" if plan else "plan-memory"
 
 
 def pipeline(emit: Emit, options: PipelineOptions) -> str:

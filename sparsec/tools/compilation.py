@@ -307,6 +307,7 @@ def pipeline_options(
         flash=args.flash,
         ram=args.ram,
         recipe=args.recipe,
+        plan_seconds=args.plan_seconds,
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from sparsec import __version__
+from sparsec.pipelines import PLAN_SECONDS
 from sparsec.targets.cpu import CPUS
 from sparsec.tools import instrumentation
 from sparsec.tools.errors import UserError
@@ -70,6 +71,11 @@ def recipe(given: str) -> str:
 def percentile(text: str) -> float:
     """A number between 50 and 100; argparse reports the error."""
     return _number_within(text, 50, 100, "a percentile over 50 and up to 100, write e.g. 99.9")
+
+
+def seconds(text: str) -> float:
+    """A time of up to a day; argparse reports the error."""
+    return _number_within(text, 0, 86400, "a number of seconds, write e.g. 10 or 0.5")
 
 
 def _number_within(text: str, low: float, high: float, meaning: str) -> float:
@@ -197,6 +203,14 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         type=byte_count,
         metavar="BYTES",
         help="keep the arena within this, e.g. 64K, or fail",
+    )
+    group.add_argument(
+        "--plan-seconds",
+        type=seconds,
+        metavar="N",
+        default=PLAN_SECONDS,
+        help="how long the search for a smaller arena may take; it ends when no plan is smaller; "
+        "default 10",
     )
     group.add_argument(
         "--flash",

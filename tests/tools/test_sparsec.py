@@ -120,6 +120,14 @@ def test_pipeline_of_tiny_numbers(tools: Tools, model: Path) -> None:
     assert tools.sparsec(model, *options).code == 0
 
 
+def test_pipeline_of_a_short_plan(tools: Tools, model: Path) -> None:
+    pipeline = tools.sparsec(model, "--print-pipeline", "--plan-seconds=0.5")
+    assert pipeline.out.endswith("plan-memory{seconds=0.5}\n")
+    assert tools.sparsec(model, "--print-pipeline").out.endswith("plan-memory\n")
+    directly = tools.sparsec(model, "--emit=kernels", "--plan-seconds=0.5")
+    assert tools.opt(model, "-p", pipeline.out.strip()).out.strip() == directly.out.strip()
+
+
 def test_pipeline_for_channels_last(tools: Tools, model: Path) -> None:
     pipeline = tools.sparsec(model, "--print-pipeline", "--input-layout=nhwc", "--emit=nn")
     through_opt = tools.opt(model, "--input-layout=nhwc", "-p", pipeline.out.strip())
