@@ -31,6 +31,8 @@ PASSES: dict[str, str] = {
     "fuse-pad": "sparsec.passes.fuse_pad:FusePadPass",
     "fuse-rows": "sparsec.passes.fuse_rows:FuseRowsPass",
     "merge-duplicates": "sparsec.passes.merge_duplicates:MergeDuplicatesPass",
+    "order-layers": "sparsec.passes.order_layers:OrderLayersPass",
+    "overlap-buffers": "sparsec.passes.overlap_buffers:OverlapBuffersPass",
     "pack-sparse-constants": "sparsec.passes.pack_sparse_constants:PackSparseConstantsPass",
     "plan-memory": "sparsec.passes.plan_memory:PlanMemoryPass",
     "quantize": "sparsec.passes.quantize:QuantizePass",

@@ -27,21 +27,29 @@ def least_peak(
     if not limits:
         return ()
 
-    def picks(limit: int) -> tuple[int, ...]:
-        return tuple(_fastest(options, limit) for options in parts)
-
     def is_slow(limit: int) -> bool:
-        taken = picks(limit)
-        time = sum(options[pick].time for options, pick in zip(parts, taken, strict=True))
-        return most_time is not None and time > most_time
+        return most_time is not None and time_of(parts, within(parts, limit)) > most_time
 
     # Slow limits come first. What is fast enough for none is taken as fast as it goes.
     index = min(bisect_left(limits, True, key=lambda limit: not is_slow(limit)), len(limits) - 1)
     if enough is not None and limits[index] > enough:
         index = max(bisect_left(limits, enough + 1) - 1, 0)
-    return picks(limits[index])
+    return within(parts, limits[index])
 
 
-def _fastest(options: Sequence[Option], limit: int) -> int:
+def time_of(parts: Sequence[Sequence[Option]], picks: Sequence[int]) -> int:
+    """What the picks take together."""
+    return sum(options[pick].time for options, pick in zip(parts, picks, strict=True))
+
+
+def within(parts: Sequence[Sequence[Option]], limit: float) -> tuple[int, ...]:
+    """For each part its fastest option of at most `limit` bytes, or the smallest it has."""
+    floors = (min(option.bytes for option in options) for options in parts)
+    return tuple(
+        _fastest(options, max(limit, floor)) for options, floor in zip(parts, floors, strict=True)
+    )
+
+
+def _fastest(options: Sequence[Option], limit: float) -> int:
     fitting = [i for i, option in enumerate(options) if option.bytes <= limit]
     return min(fitting, key=lambda i: (options[i].time, options[i].bytes, i))

@@ -28,6 +28,10 @@ _LARGEST_CLIQUE = 6
 _LARGEST_SEARCH = 80
 _NODES_BETWEEN_LOOKS = 64
 
+_WINDOWS = (2, 3, 4, 6)
+"""Sections that are looked at together for a better bound, and the nodes that one search for it may take."""
+_WINDOW_NODES = 5000
+
 
 def assign_overlapping(
     buffers: Sequence[Buffer],
@@ -45,19 +49,39 @@ def assign_overlapping(
     clock = Clock(seconds - apart.seconds)
     layout = Layout(buffers, overlaps)
     bound = layout.bound
-    place = layout.place_in_order
-    offsets, order = plan_greedily(buffers, layout.peaks, place, bound)
-    local = Clock(min(2.0, seconds / 5))
-    attempts = min(400, 4 * len(buffers))  # few buffers are for the exact search
-    offsets = improve(
-        buffers, layout.neighbours, place, offsets, order, bound, attempts, local.is_over, seed
+    best = min(
+        list(apart.offsets),
+        improved(layout, seed),
+        key=lambda each: arena_bytes(buffers, each),
     )
-    best = min(list(apart.offsets), offsets, key=lambda each: arena_bytes(buffers, each))
     if bound < arena_bytes(buffers, best) and len(buffers) <= _LARGEST_SEARCH:
-        best, bound = Search(layout, best, clock).run()
+        bound = layout.raised_bound(best, clock)
+        best, bound = Search(layout, best, bound, clock).run()
     return Assignment(
         tuple(best), arena_bytes(buffers, best), bound, apart.seconds + clock.elapsed()
     )
+
+
+def quick_bytes(buffers: Sequence[Buffer], overlaps: Overlaps) -> int:
+    """The arena of a plan made in little time."""
+    if not buffers:
+        return 0
+    return arena_bytes(buffers, improved(Layout(buffers, overlaps), seed=0))
+
+
+def improved(layout: "Layout", seed: int) -> list[int]:
+    """Offsets by the best greedy order and local search."""
+    buffers, bound, place = layout.buffers, layout.bound, layout.place_in_order
+    offsets, order = plan_greedily(buffers, layout.peaks, place, bound)
+    attempts = min(400, 10 * len(buffers))
+    return improve(
+        buffers, layout.neighbours, place, offsets, order, bound, attempts, lambda: False, seed
+    )
+
+
+def least_bytes(buffers: Sequence[Buffer], overlaps: Overlaps) -> int:
+    """Bytes that no plan of `buffers`, all live at once, goes below."""
+    return Layout(buffers, overlaps).bound if buffers else 0
 
 
 class Layout:
@@ -103,6 +127,27 @@ class Layout:
         if overlap := self._overlaps.get((high, low)):
             return overlap.above
         return self.buffers[low].size
+
+    def raised_bound(self, offsets: Sequence[int], clock: Clock) -> int:
+        """A bound that a plan for the buffers of a few sections in a row may prove, where `offsets` are a plan for all."""
+        bound = self.bound
+        for width in _WINDOWS:
+            for start in range(len(self.sections) - width + 1):
+                members = sorted({j for each in self.sections[start : start + width] for j in each})
+                buffers = [self.buffers[j] for j in members]
+                best = [offsets[j] for j in members]
+                if arena_bytes(buffers, best) <= bound or clock.is_over():
+                    continue
+                numbers = {j: number for number, j in enumerate(members)}
+                pairs = {
+                    (numbers[output], numbers[input]): overlap
+                    for (output, input), overlap in self._overlaps.items()
+                    if output in numbers and input in numbers
+                }
+                part = Layout(buffers, pairs)
+                _, proven = Search(part, best, part.bound, clock, _WINDOW_NODES).run()
+                bound = max(bound, proven)
+        return bound
 
     def on_top(self, j: int, placed: Mapping[int, int]) -> int:
         """The least place of j among those that begin above, or where, its `placed` neighbours begin."""
@@ -177,26 +222,32 @@ class Layout:
 class Search:
     """Branch and bound: buffers are placed by offset, each as low as those before it let it."""
 
-    def __init__(self, layout: Layout, best: list[int], clock: Clock) -> None:
+    def __init__(
+        self, layout: Layout, best: list[int], bound: int, clock: Clock, nodes: int | None = None
+    ) -> None:
         self._layout = layout
         self._buffers = layout.buffers
         self._best = best
         self._least = arena_bytes(layout.buffers, best)
+        self._bound = bound
+        self._most_nodes = nodes
         self._clock = clock
         self._grid = lcm(*(buffer.alignment for buffer in layout.buffers))
         self._nodes = 0
         self._over = False
 
     def run(self) -> tuple[list[int], int]:
-        """The best offsets and the bound: that of the layout if the time was up, else their arena."""
+        """The best offsets and the bound: the one known before if time or nodes were up, else their arena."""
         self._visit({}, 0, -1)
-        return self._best, self._layout.bound if self._over else self._least
+        return self._best, self._bound if self._over else self._least
 
     def _visit(self, placed: dict[int, int], last: int, chosen: int) -> None:
         self._nodes += 1
         if self._nodes % _NODES_BETWEEN_LOOKS == 0 and self._clock.is_over():
             self._over = True
-        if self._over or self._least == self._layout.bound:
+        if self._nodes == self._most_nodes:
+            self._over = True
+        if self._over or self._least == self._bound:
             return
         layout, count = self._layout, len(self._buffers)
         if len(placed) == count:
