@@ -77,6 +77,16 @@ def lossless() -> list[str]:
     ]
 
 
+def overlap_buffers(options: PipelineOptions) -> str:
+    """How outputs come to lie over their inputs."""
+    overlap = f"target={options.target}"
+    if options.objective == "ram":
+        overlap += " objective=ram"
+    if options.ram is not None:
+        overlap += f" ram={options.ram}"
+    return f"overlap-buffers{{{overlap}}}"
+
+
 def kernels(options: PipelineOptions) -> list[str]:
     """From an int8 network to calls of kernels in planned memory."""
     select = f"target={options.target} objective={options.objective}"
@@ -94,6 +104,7 @@ def kernels(options: PipelineOptions) -> list[str]:
         "pack-sparse-constants",
         "bufferize",
         "alias-buffers",
+        overlap_buffers(options),
         plan_memory(options),
     ]
 
