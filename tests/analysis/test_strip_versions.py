@@ -13,10 +13,13 @@ from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, ModuleOp
 from xdsl.dialects.memref import GetGlobalOp, GlobalOp
 from xdsl.interpreter import Interpreter
 from xdsl.ir import SSAValue
+from xdsl.rewriter import Rewriter
 from xdsl.traits import SymbolTable
 
+from sparsec.analysis.memory_plan import planned_function
 from sparsec.analysis.strip_versions import strip_versions
 from sparsec.backends.cortex_m.convert_qnn_to_kernels import ConvertQnnToKernelsPass
+from sparsec.backends.cortex_m.project import runtime_files
 from sparsec.interpreters.run import FUNCTIONS
 from sparsec.ir.constant import array_of
 from sparsec.ir.kernel import KernelOp, byte_count
@@ -24,10 +27,12 @@ from sparsec.ir.rt_strips import geometry_of
 from sparsec.ir.shapes import shape_of
 from sparsec.passes.bufferize import BufferizePass
 from sparsec.passes.pack_sparse_constants import PackSparseConstantsPass
+from sparsec.passes.plan_memory import PlanMemoryPass
 from sparsec.planning.overlap import Overlap
 from sparsec.quantization.window import Window
 from sparsec.targets import scratch
 from sparsec.targets.cpu import Cpu, VectorUnit, cpu_named
+from sparsec.targets.runtime import runtime_dir
 from tests.backends.lowering import parse
 
 M4, M55 = cpu_named("cortex-m4"), cpu_named("cortex-m55")
@@ -211,6 +216,17 @@ def array_behind(get: GetGlobalOp) -> NDArray[Any]:
     assert isinstance(symbol, GlobalOp)
     assert isinstance(symbol.initial_value, DenseIntOrFPElementsAttr)
     return array_of(symbol.initial_value)
+
+
+def test_a_project_has_the_kernel_that_does_the_strips() -> None:
+    module = layer((5, 3, 12), 8, (1, 1), encoding=SPARSE)
+    op = lowered(module)
+    Rewriter.replace_op(op, strip_versions(op, M4)[0].build(op))
+    PlanMemoryPass().apply(Context(), module)
+    planned = planned_function(module)
+    assert planned is not None
+    files = {file for file in runtime_files(planned, runtime_dir()) if file.endswith(".c")}
+    assert files == {"sparsec_convolve_packed_strips_s8.c", "sparsec_convolve_packed_s8.c"}
 
 
 sizes = st.integers(1, 9)
