@@ -169,7 +169,7 @@ def list_call(case: Case, layout: FcLayout) -> Call:
     arrays = layout.pack(weights, row_numbers(outputs))
     stored = STORED_DENSE
     if case.format is not None:
-        stored = stored_as(case.format, weights)
+        stored = stored_as(case.format, case.format.pack(weights), weights)
     elif case.sparsity:
         stored = Stored(int(np.count_nonzero(weights)))
     arguments = (
@@ -186,7 +186,7 @@ def decoder_call(case: Case, encoding: SparseFormat) -> Call:
     numbers = decoder_numbers(encoding, weights.shape, components)
     arguments = (*map(str, numbers), *components.values(), ENTRIES, COUNTS)
     written = len(Delta8().pack(weights)["entries"]) + 2 * len(weights)
-    return Call(arguments, written, stored_for_decoder(encoding, weights))
+    return Call(arguments, written, stored_for_decoder(encoding, components, weights))
 
 
 def decoder_numbers(

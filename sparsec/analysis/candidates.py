@@ -3,15 +3,16 @@
 The rule: a candidate counts what its kernel lays out, byte for byte, and nothing is dropped without a reason.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from sparsec.analysis.dense_kernels import FOUR_ROWS, PER_CHANNEL, PER_TENSOR, dense_kernel
-from sparsec.analysis.sparse_kernels import KERNELS, decoder_function, kernel_for
+from sparsec.analysis.sparse_kernels import KERNELS, SparseKernel, decoder_function, kernel_for
 from sparsec.analysis.sparse_layer import SparseLayer, sparse_layer
 from sparsec.formats import COMMON_FORMATS, SparseFormat
 from sparsec.formats.fc_layouts import DenseLayout
@@ -39,16 +40,21 @@ def label_of(encoding: SparseFormat | None) -> str:
 class Candidate:
     """One way to run one layer.
 
-    `kernel` is the C function, `decoder` the one that runs before it, if any. `constants` are all arrays that it reads, `scratch` the bytes of its scratch memory.
-    `cost` is None where nothing was measured on the core.
+    `kernel` is the C function, `decoder` the one that runs before it, if any. `arrays` gives all that it reads,
+    `scratch` is the bytes of its scratch memory. `cost` is None where nothing was measured on the core.
     """
 
     format: SparseFormat | None
     kernel: str
-    constants: Constants
+    arrays: Callable[[], Iterable[Array]] = field(repr=False, compare=False)
     scratch: int
     cost: Cost | None
     decoder: str | None = None
+
+    @cached_property
+    def constants(self) -> Constants:
+        """All arrays that the layer reads. Only who asks for bytes has them laid out and compared."""
+        return constants_of(self.arrays())
 
     @property
     def label(self) -> str:
@@ -84,19 +90,29 @@ def constants_of(arrays: Iterable[Array]) -> Constants:
     return found
 
 
+def bytes_of(constants: Iterable[Constants]) -> int:
+    """Flash of constants of which equal ones are stored once."""
+    return sum({key: size for each in constants for key, size in each.items()}.values())
+
+
 def candidates(
-    op: qnn.WeightedOp, cpu: Cpu, formats: Iterable[SparseFormat] = COMMON_FORMATS
+    op: qnn.WeightedOp,
+    cpu: Cpu,
+    formats: Iterable[SparseFormat] = COMMON_FORMATS,
+    left_out: Callable[[SparseLayer, SparseFormat], bool] = lambda layer, encoding: False,
 ) -> Iterator[Candidate | Refusal]:
-    """Dense first, then `formats`, each a candidate or why it is none.
+    """Dense first, then `formats`, each a candidate or why it is none, but for those that are `left_out`.
 
     Weights that have a format already have no other candidate; a layer whose arrays are computed has a dense one.
     """
     layer = sparse_layer(op)
     encoding = format_of(op.weights.type)
     if encoding is None:
-        yield dense_candidate(op, cpu)
-    if layer is not None:
-        for each in formats if encoding is None else (encoding,):
+        yield dense_candidate(op, layer, cpu)
+    if layer is None:
+        return
+    for each in formats if encoding is None else (encoding,):
+        if not left_out(layer, each):
             yield sparse_candidate(layer, each, cpu)
 
 
@@ -114,30 +130,40 @@ def sparse_candidate(layer: SparseLayer, encoding: SparseFormat, cpu: Cpu) -> Ca
         return Refusal(encoding, str(error))
     decoder = decoder_function(encoding) if kernel.decodes else None
     if decoder is not None:
-        calls.append((decoder, stored_for_decoder(encoding, layer.matrix)))
+        components = layer.components(encoding)
+        calls.append((decoder, stored_for_decoder(encoding, components, layer.matrix)))
     cost = _cost(cpu, calls, workload_of(layer))
-    constants = constants_of(arrays)
-    return Candidate(encoding, kernel.function, constants, kernel.scratch(layer), cost, decoder)
+    memory = kernel.scratch(layer)
+    return Candidate(encoding, kernel.function, lambda: arrays, memory, cost, decoder)
 
 
-def dense_candidate(op: qnn.WeightedOp, cpu: Cpu) -> Candidate:
-    """`op` with dense weights."""
+def dense_candidate(op: qnn.WeightedOp, layer: SparseLayer | None, cpu: Cpu) -> Candidate:
+    """`op` with dense weights; `layer` is what `sparse_layer` makes of it."""
     kernel, memory = dense_kernel(op, cpu.vector_unit)
-    layer = sparse_layer(op)
     if layer is None:
-        return Candidate(None, kernel, {}, memory, None)
+        return Candidate(None, kernel, tuple, memory, None)
     cost = _cost(cpu, [(kernel, Stored())], workload_of(layer))
-    return Candidate(None, kernel, constants_of(dense_arrays(op, kernel)), memory, cost)
+    return Candidate(None, kernel, lambda: dense_arrays(op, layer, kernel), memory, cost)
 
 
-def dense_arrays(op: qnn.WeightedOp, kernel: str) -> list[Array]:
+def least_cost(kernel: SparseKernel, layer: SparseLayer, cpu: Cpu) -> Cost | None:
+    """What `layer` takes by `kernel` at least, however its weights are stored; None where that is not known."""
+    try:
+        cost = _cost(cpu, [(kernel.function, kernel.least(layer))], workload_of(layer))
+    except ValueError:
+        return None
+    if cost is None or not kernel.decodes:
+        return cost
+    return Cost(cost.instructions + 1, cost.cycles + 1)  # no decoder takes less
+
+
+def dense_arrays(op: qnn.WeightedOp, layer: SparseLayer, kernel: str) -> list[Array]:
     """What the C function `kernel` reads of `op`, whose arrays are constant."""
     arrays = [constant_array(value) for value in op.operands[1:]]
     weights, bias, *numbers = [array for array in arrays if array is not None]
     if kernel == PER_TENSOR:  # its multiplier is a number in a struct
         return [weights, bias]
-    layer = sparse_layer(op)
-    if kernel in (PER_CHANNEL, FOUR_ROWS) and layer is not None:
+    if kernel in (PER_CHANNEL, FOUR_ROWS):
         try:
             bias = fold_input_zero_point(weights, bias, op.requant.data.input_zp)
             if kernel == FOUR_ROWS:

@@ -5,16 +5,18 @@ The rule: exact for what is predicted. Under `latency` no layer is slower than d
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 
 from xdsl.dialects.builtin import ModuleOp
 
-from sparsec.analysis.candidates import Candidate, Constants
-from sparsec.analysis.format_goal import Goal, objection
+from sparsec.analysis.candidates import Candidate, Constants, bytes_of
+from sparsec.analysis.format_goal import Goal, cannot_win, objection
 from sparsec.analysis.format_reasons import Judge, Verdict
 from sparsec.analysis.layer_groups import Group, Way, groups_of, other_constants, respect_ram
+from sparsec.analysis.sparse_layer import SparseLayer
+from sparsec.formats import SparseFormat
 from sparsec.ir import qnn
 from sparsec.ir.layer import layer_of
 from sparsec.planning import choice
@@ -24,20 +26,30 @@ from sparsec.targets.cpu import Cpu
 
 @dataclass(frozen=True)
 class LayerChoice:
-    """The verdicts on one layer."""
+    """What won for a layer, and the verdicts on all ways, which are found when they are asked for."""
 
     op: qnn.WeightedOp
     name: str
     winner: Candidate
-    verdicts: tuple[Verdict, ...]
+    judged: Callable[[], tuple[Verdict, ...]] = field(repr=False, compare=False)
+
+    @cached_property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """What was left, then what was refused."""
+        return self.judged()
 
 
 @dataclass(frozen=True)
 class Decision:
-    """The layers with weights in their order, and the bytes of all constants of the network."""
+    """The layers with weights in their order; `others` are the constants that no layer with weights reads."""
 
     layers: tuple[LayerChoice, ...]
-    flash: int
+    others: Constants
+
+    @cached_property
+    def flash(self) -> int:
+        """Bytes of all constants of the network: equal arrays are stored once."""
+        return bytes_of([self.others, *(layer.winner.constants for layer in self.layers)])
 
 
 @dataclass(frozen=True)
@@ -57,28 +69,37 @@ class Problem:
     Raises ValueError for a wish or a RAM budget that cannot be met.
     """
 
-    def __init__(self, module: ModuleOp, cpu: Cpu, goal: Goal):
+    def __init__(self, module: ModuleOp, cpu: Cpu, goal: Goal, explained: bool = True):
+        """Only with `explained` are there verdicts on ways that cannot win."""
         self.cpu = cpu
         self.goal = goal
-        found = groups_of(module, cpu, goal.recipe, goal.weights)
+        in_a_hurry = (
+            not explained and goal.objective == "latency" and goal.flash is goal.ram is None
+        )
+        left_out = self._cannot_win if in_a_hurry else None
+        found = groups_of(module, cpu, goal.recipe, goal.weights, left_out)
         if goal.ram is not None:
             respect_ram(found, goal.ram)
         self.groups = [group for group in found if group.ways]
         self.others = other_constants(module)
         self.positions = {op: place for place, op in enumerate(module.walk())}
-        self.shared = self._shared()
 
-    def _shared(self) -> Constants:
-        """What several layers read if all are dense. It counts for the network, not for a layer, even where no layer
-        reads it in the end: so what is counted is exact for dense weights and else never too little."""
-        ways = [(group.dense or group.ways[0]).constants for group in self.groups]
-        readers = Counter(key for constants in (self.others, *ways) for key in constants)
-        return {k: size for constants in ways for k, size in constants.items() if readers[k] > 1}
+    def _cannot_win(self, group: Group, layer: SparseLayer, encoding: SparseFormat) -> bool:
+        return cannot_win(self.goal, group, layer, encoding, self.cpu)
 
-    def own_bytes(self, way: Way) -> int:
-        """Flash of what only these layers read."""
-        common = self.shared.keys() | self.others.keys()
-        return sum(size for key, size in way.constants.items() if key not in common)
+    @cached_property
+    def shared(self) -> Constants:
+        """What several groups read in one way or another, but for what is stored in any case."""
+        reads = [
+            {k: v for way in group.ways for k, v in way.constants.items()} for group in self.groups
+        ]
+        readers = Counter(key for constants in reads for key in constants)
+        return {
+            key: size
+            for constants in reads
+            for key, size in constants.items()
+            if readers[key] > 1 and key not in self.others
+        }
 
     def front(self) -> list[Point]:
         """Every choice that none beats in flash and cycles, from the smallest to the fastest; what cannot be compared
@@ -93,31 +114,36 @@ class Problem:
 
     def decide(self) -> Decision:
         """The choice for the goal. Raises ValueError where no choice keeps to the budget of flash."""
-        ways, found = self._within_budget()
-        winners = [ways[i][pick] for i, pick in enumerate(found.picks[1:])]
-        chosen = self.others | {k: v for way in winners for k, v in way.constants.items()}
-        judge = Judge(self.goal, self.cpu.name, self.own_bytes)
-        layers = {
-            op: LayerChoice(
-                op, layer_of(op), winner.candidates[i], judge.verdicts(group, winner, i)
-            )
-            for group, winner in zip(self.groups, winners, strict=True)
-            for i, op in enumerate(group.ops)
-        }
-        order = sorted(layers, key=self.positions.__getitem__)
-        return Decision(tuple(layers[op] for op in order), sum(chosen.values()))
+        winners = self._winners()
+        layers: list[LayerChoice] = []
+        for group, winner in zip(self.groups, winners, strict=True):
+            for index, op in enumerate(group.ops):
+                judged = partial(self._verdicts, winners, group, winner, index)
+                layers.append(LayerChoice(op, layer_of(op), winner.candidates[index], judged))
+        layers.sort(key=lambda layer: self.positions[layer.op])
+        return Decision(tuple(layers), self.others)
 
-    def _within_budget(self) -> tuple[list[list[Way]], Choice]:
-        """The ways among which was chosen, and the choice. A budget is harder than the promise not to be slower than
-        dense weights, which would not keep to it either: what is slower, and then what is not measured, may win only
-        where nothing else is small enough."""
+    def _verdicts(
+        self, winners: Sequence[Way], group: Group, winner: Way, index: int
+    ) -> tuple[Verdict, ...]:
+        elsewhere = [way.constants for way in winners if way is not winner]
+        stored = self.others.keys() | {key for constants in elsewhere for key in constants}
+
+        def own_bytes(way: Way) -> int:
+            return sum(size for key, size in way.constants.items() if key not in stored)
+
+        return Judge(self.goal, self.cpu.name, own_bytes).verdicts(group, winner, index)
+
+    def _winners(self) -> list[Way]:
+        """The way of each group. A budget is harder than the promise not to be slower than dense weights, which would
+        not keep to it either: what is slower, and then what is not measured, may win only where nothing else is small
+        enough."""
+        if self.goal.flash is None:
+            return self._unlimited([self._eligible(group) for group in self.groups])
         least: BudgetError | None = None
         for allowed in (self._eligible, self._comparable, _all_ways):
-            ways = [allowed(group) for group in self.groups]
-            if self.goal.flash is None:
-                ways = [[self._best(each)] for each in ways]
             try:
-                return ways, self._choose(ways)
+                return self._choose([allowed(group) for group in self.groups])
             except BudgetError as error:
                 least = error
         assert least is not None
@@ -126,30 +152,47 @@ class Problem:
             f"{least.least}: prune the network further"
         )
 
-    def _choose(self, ways: Sequence[Sequence[Way]]) -> Choice:
+    def _unlimited(self, ways: Sequence[Sequence[Way]]) -> list[Way]:
+        """Without a budget the best way of a group that shares nothing is part of the best choice: the fronts of
+        networks of hundreds of layers are long."""
+        if self.goal.objective == "latency":
+            return [self._fastest(each) for each in ways]
+        return self._choose(
+            [
+                each if any(self._shared_by(way) for way in each) else [self._best(each)]
+                for each in ways
+            ]
+        )
+
+    def _choose(self, ways: Sequence[Sequence[Way]]) -> list[Way]:
         found = self._front(ways)
         match self.goal.objective:
             case "latency":
-                return choice.fastest_within(found, self.goal.flash)
+                chosen = choice.fastest_within(found, self.goal.flash)
             case "flash":
-                return choice.smallest(found, self.goal.flash)
+                chosen = choice.smallest(found, self.goal.flash)
             case "balanced":
-                return choice.balanced(found, self.goal.flash, self._dense_network)
+                chosen = choice.balanced(found, self.goal.flash, self._dense_network)
+        return self._picked(ways, chosen)
+
+    def _picked(self, ways: Sequence[Sequence[Way]], chosen: Choice) -> list[Way]:
+        return [each[pick] for each, pick in zip(ways, chosen.picks[1:], strict=True)]
+
+    def _fastest(self, ways: Sequence[Way]) -> Way:
+        """The way with the fewest cycles, of equals the smallest."""
+        least = min(self._time(way, ways) for way in ways)
+        equals = [way for way in ways if self._time(way, ways) == least]
+        return min(equals, key=self._bytes) if len(equals) > 1 else equals[0]
 
     def _best(self, ways: Sequence[Way]) -> Way:
-        """The best way for one group, which without a budget is part of the best choice: the fronts of networks of
-        hundreds of layers are long."""
+        """The best way for a group that shares nothing, for another objective than `latency`."""
         dense = self._dense_network
 
         def rank(way: Way) -> tuple[float, float]:
-            bytes, time = self.own_bytes(way), self._time(way, ways)
-            match self.goal.objective:
-                case "latency":
-                    return time, bytes
-                case "flash":
-                    return bytes, time
-                case "balanced":
-                    return bytes / max(dense.bytes, 1) + time / max(dense.time, 1), bytes
+            bytes, time = self._bytes(way), self._time(way, ways)
+            if self.goal.objective == "flash":
+                return bytes, time
+            return bytes / max(dense.bytes, 1) + time / max(dense.time, 1), bytes
 
         return min(ways, key=rank)
 
@@ -161,19 +204,31 @@ class Problem:
         return reference
 
     def _front(self, ways: Sequence[Sequence[Way]]) -> list[Choice]:
-        """Picks count from 1: the first are the constants of the network as a whole."""
-        fixed = sum((self.shared | self.others).values())
+        """Picks count from 1: the first are the constants that are stored in any case."""
         options = [
-            [Option(self.own_bytes(way), self._time(way, each)) for way in each] for each in ways
+            [
+                Option(self._bytes(way, self.shared), self._time(way, each), self._shared_by(way))
+                for way in each
+            ]
+            for each in ways
         ]
-        return choice.front([[Option(fixed, 0)], *options])
+        fixed = Option(sum(self.others.values()), 0)
+        return choice.front([[fixed], *options], self.shared)
+
+    def _bytes(self, way: Way, without: Constants | None = None) -> int:
+        """Flash of what is not stored in any case, and not in `without`."""
+        known = self.others.keys() | (without or {}).keys()
+        return sum(size for key, size in way.constants.items() if key not in known)
+
+    def _shared_by(self, way: Way) -> frozenset[bytes]:
+        return frozenset(way.constants.keys() & self.shared.keys())
 
     def _time(self, way: Way, others: Sequence[Way]) -> int:
         """Cycles; what is not known counts as more than what is."""
         return way.cycles if way.measured else 2 * max(other.cycles for other in others)
 
     def _point(self, ways: Sequence[Sequence[Way]], found: Choice) -> Point:
-        winners = [ways[i][pick] for i, pick in enumerate(found.picks[1:])]
+        winners = self._picked(ways, found)
         formats = {
             op: (layer_of(op), way.label)
             for group, way in zip(self.groups, winners, strict=True)

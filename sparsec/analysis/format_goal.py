@@ -6,8 +6,14 @@ The rule: under `latency` nothing wins that is not surely faster than dense weig
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from sparsec.analysis.candidates import least_cost
 from sparsec.analysis.layer_groups import Group, Way
+from sparsec.analysis.sparse_kernels import kernel_for
+from sparsec.analysis.sparse_layer import SparseLayer
+from sparsec.formats import SparseFormat
 from sparsec.recipe.recipe import Recipe, Wish
+from sparsec.targets.cost import Cost
+from sparsec.targets.cpu import Cpu
 
 Objective: TypeAlias = Literal["latency", "flash", "balanced"]
 OBJECTIVES: tuple[Objective, ...] = ("latency", "flash", "balanced")
@@ -43,12 +49,41 @@ def objection(goal: Goal, group: Group, way: Way, cpu: str) -> str:
         return ""
     if not dense.measured:
         return f"the cost of dense weights on {cpu} is not known"
-    for what, sparse, limit in (
-        ("cycles", way.cycles, dense.cycles),
-        ("instructions", way.instructions, dense.instructions),
+    return too_slow(way, dense)
+
+
+def too_slow(sparse: Way | Cost, dense: Way) -> str:
+    """Why a cost is not surely below that of dense weights, empty if it is."""
+    for what, taken, limit in (
+        ("cycles", sparse.cycles, dense.cycles),
+        ("instructions", sparse.instructions, dense.instructions),
     ):
-        if sparse > limit:
-            return f"{sparse - limit:,} {what} more than dense"
-        if sparse > (1 - MARGIN) * limit:
+        if taken > limit:
+            return f"{taken - limit:,} {what} more than dense"
+        if taken > (1 - MARGIN) * limit:
             return f"saves less than {MARGIN:.0%} of the {what} of dense, which are predictions"
     return ""
+
+
+def cannot_win(
+    goal: Goal, group: Group, layer: SparseLayer, encoding: SparseFormat, cpu: Cpu
+) -> bool:
+    """Whether the only `layer` of `group` stored as `encoding` is surely not the fastest, budgets apart.
+
+    It is told without laying the weights out, from the shape, the non-zeros and the ways that `group` has already.
+    """
+    dense, kernel = group.dense, kernel_for(encoding, layer, cpu.vector_unit)
+    if kernel is None or dense is None or not dense.measured:
+        return False
+    if kernel in group.hopeless:
+        return True
+    if kernel.one_layout and any(way.candidates[0].kernel == kernel.function for way in group.ways):
+        return True
+    least = least_cost(kernel, layer, cpu)
+    if least is None:
+        return False
+    best = min(way.cycles for way in group.ways if not objection(goal, group, way, cpu.name))
+    if least.cycles <= best and not too_slow(least, dense):
+        return False
+    group.hopeless.add(kernel)
+    return True

@@ -5,12 +5,16 @@ The rule: layers that share weights are one choice, and a way that is left out k
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 
 from sparsec.analysis.candidates import Candidate, Constants, Refusal, candidates, constants_of
 from sparsec.analysis.live_bytes import live_bytes, live_parts, sum_text
+from sparsec.analysis.sparse_kernels import SparseKernel
+from sparsec.analysis.sparse_layer import SparseLayer
 from sparsec.formats import COMMON_FORMATS, SparseFormat
 from sparsec.ir import qnn
 from sparsec.ir.constant import DenseConstantOp
@@ -52,17 +56,35 @@ class Way:
         return sum(c.cost.instructions for c in self.candidates if c.cost is not None)
 
 
-class Group:
-    """Layers that read the same weights. `ways` are those left, dense first; `refused` says why others are not."""
+LeftOut: TypeAlias = Callable[["Group", SparseLayer, SparseFormat], bool]
+"""Whether a layer stored in a format need not be looked at."""
 
-    def __init__(self, ops: Sequence[qnn.WeightedOp], cpu: Cpu, formats: Iterable[SparseFormat]):
+
+class Group:
+    """Layers that read the same weights. `ways` are those left, dense first; `refused` says why others are not.
+
+    What is `left_out` for the only layer of a group, given the ways before it, is neither.
+    """
+
+    def __init__(
+        self,
+        ops: Sequence[qnn.WeightedOp],
+        cpu: Cpu,
+        formats: Iterable[SparseFormat],
+        left_out: LeftOut | None = None,
+    ):
         self.ops = ops
         self.refused: dict[str, Refusal] = {}
         self.ways: list[Way] = []
         self.asked: str | None = None
         """Who asked for the one way that is left."""
+        self.hopeless: set[SparseKernel] = set()
+        """By which no format can win."""
         formats = tuple(formats)
-        for ways in zip(*(candidates(op, cpu, formats) for op in ops), strict=True):
+        every = [candidates(op, cpu, formats) for op in ops]
+        if left_out is not None and len(ops) == 1:
+            every = [candidates(ops[0], cpu, formats, partial(left_out, self))]
+        for ways in zip(*every, strict=True):
             refusals = [way for way in ways if isinstance(way, Refusal)]
             if refusals:
                 self.refused[ways[0].label] = refusals[0]
@@ -111,10 +133,17 @@ class Group:
         self.leave_out(lambda way: self.need(way, live) > ram, f"--ram allows {ram} bytes")
 
 
-def groups_of(module: ModuleOp, cpu: Cpu, recipe: Recipe, weights: Wish | None) -> list[Group]:
+def groups_of(
+    module: ModuleOp,
+    cpu: Cpu,
+    recipe: Recipe,
+    weights: Wish | None,
+    left_out: LeftOut | None = None,
+) -> list[Group]:
     """The groups of a `qnn` module in the order of their first layers, less what the user did not ask for.
 
-    A wish of `recipe` has to be met; `weights` is for every layer that has a kernel for it and no other wish.
+    A wish of `recipe` has to be met; `weights` is for every layer that has a kernel for it and no other wish. With
+    `left_out` the groups have no more than the ways that may win, else what is refused has its reason.
     Raises ValueError for a wish that cannot be met.
     """
     layers: dict[SSAValue, list[qnn.WeightedOp]] = {}
@@ -127,9 +156,16 @@ def groups_of(module: ModuleOp, cpu: Cpu, recipe: Recipe, weights: Wish | None) 
     wishes = [*recipe.wishes, *([] if weights is None else [weights])]
     formats = {wish.format for wish in wishes if wish.format is not None}
     tried = (*COMMON_FORMATS, *sorted(formats - set(COMMON_FORMATS), key=lambda f: f.label))
-    groups = [Group(ops, cpu, tried) for ops in layers.values()]
-    for group in groups:
-        wanted = [wish for name in group.names if (wish := recipe.wish_for(name)) is not None]
+    groups: list[Group] = []
+    for ops in layers.values():
+        wanted = [wish for op in ops if (wish := recipe.wish_for(layer_of(op))) is not None]
+        asked = wanted or ([] if weights is None else [weights])
+        if left_out is not None and asked:
+            named = [wish.format for wish in asked if wish.format is not None]
+            group = Group(ops, cpu, dict.fromkeys(named))
+        else:
+            group = Group(ops, cpu, tried, left_out)
+        groups.append(group)
         for wish in wanted:
             group.demand(wish, f"'{wish.pattern}' of the recipe")
         if not wanted and weights is not None and group.asked is None:

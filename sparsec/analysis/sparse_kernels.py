@@ -23,7 +23,7 @@ from sparsec.ir import qnn
 from sparsec.ir.rt_decode import decoder_of
 from sparsec.targets import scratch
 from sparsec.targets.cpu import VectorUnit
-from sparsec.targets.stored import Stored, stored_as, stored_packed
+from sparsec.targets.stored import Stored, stored_as
 
 Arrays: TypeAlias = list[NDArray[Any]]
 
@@ -36,8 +36,9 @@ class SparseKernel:
 
     `function` is the C function, `units` the cores that have it. `lay_out` gives the arrays in flash, biases and
     multipliers included, or raises ValueError; `scratch` the bytes of scratch memory; `stored` what is stored of the
-    weights, padding included, which is what the cost depends on. A kernel of `delta8` that `decodes` runs behind a
-    decoder, which writes the weights to scratch memory.
+    weights, padding included, which is what the cost depends on, and `least` the least that it can be, told without
+    laying the format out. A kernel of `delta8` that `decodes` runs behind a decoder, which writes the weights to scratch
+    memory. One with `one_layout` has the same arrays whatever the format.
     """
 
     function: str
@@ -46,7 +47,9 @@ class SparseKernel:
     lay_out: Callable[[SparseFormat, SparseLayer], Arrays]
     scratch: Callable[[SparseLayer], int]
     stored: Callable[[SparseFormat, SparseLayer], Stored]
+    least: Callable[[SparseLayer], Stored]
     decodes: bool = False
+    one_layout: bool = False
 
 
 def kernel_for(encoding: SparseFormat, layer: SparseLayer, unit: VectorUnit) -> SparseKernel | None:
@@ -94,13 +97,19 @@ def _single_row(wanted: SparseFormat, function: str, layout: FcLayout) -> Sparse
     def lay_out(encoding: SparseFormat, layer: SparseLayer) -> Arrays:
         return list(layout.pack(layer.matrix, layer.numbers).values())
 
-    return SparseKernel(function, EVERY_UNIT, takes, lay_out, lambda layer: 0, _stored_row)
+    return SparseKernel(
+        function, EVERY_UNIT, takes, lay_out, lambda layer: 0, _stored_row, _nonzeros
+    )
 
 
 def _stored_row(encoding: SparseFormat, layer: SparseLayer) -> Stored:
     """Weights in stored blocks, or the weights that are not zero."""
     if isinstance(encoding, Block):
-        return stored_as(encoding, layer.matrix)
+        return stored_as(encoding, layer.components(encoding), layer.matrix)
+    return _nonzeros(layer)
+
+
+def _nonzeros(layer: SparseLayer) -> Stored:
     return Stored(int(np.count_nonzero(layer.matrix)))
 
 
@@ -112,7 +121,7 @@ def _takes_packed(encoding: SparseFormat, layer: SparseLayer) -> bool:
 
 
 def _packed_layout(encoding: SparseFormat, layer: SparseLayer) -> Arrays:
-    encoding.stored_bytes(layer.matrix)  # raises where the format cannot hold the weights
+    layer.components(encoding)  # raises where the format cannot hold the weights
     return [layer.packed_rows]
 
 
@@ -123,12 +132,12 @@ def _packed_scratch(layer: SparseLayer) -> int:
 
 
 def _stored_packed(encoding: SparseFormat, layer: SparseLayer) -> Stored:
-    return stored_packed(layer.packed_rows)
+    return layer.packed_stored
 
 
 def _components(encoding: SparseFormat, layer: SparseLayer) -> Arrays:
     numbers = layer.numbers
-    arrays = encoding.pack(layer.matrix).values()
+    arrays = layer.components(encoding).values()
     return [*arrays, numbers.bias, numbers.multiplier, numbers.shift]
 
 
@@ -137,11 +146,16 @@ def _convolve_delta8_scratch(layer: SparseLayer) -> int:
 
 
 def _stored_delta8(encoding: SparseFormat, layer: SparseLayer) -> Stored:
-    return Stored(len(layer.delta8["entries"]) // 2)
+    return _entries(layer)
+
+
+def _entries(layer: SparseLayer) -> Stored:
+    """As `delta8`."""
+    return Stored(len(layer.components(Delta8())["entries"]) // 2)
 
 
 def _decoded_bytes(layer: SparseLayer) -> int:
-    return sum(array.nbytes for array in layer.delta8.values())
+    return sum(array.nbytes for array in layer.components(Delta8()).values())
 
 
 def _depthwise_layout(encoding: SparseFormat, layer: SparseLayer) -> Arrays:
@@ -149,6 +163,10 @@ def _depthwise_layout(encoding: SparseFormat, layer: SparseLayer) -> Arrays:
 
 
 def _stored_depthwise(encoding: SparseFormat, layer: SparseLayer) -> Stored:
+    return _used(layer)
+
+
+def _used(layer: SparseLayer) -> Stored:
     """The weights that are not zero; its blocks are the channels that have one."""
     used = np.count_nonzero(layer.matrix, axis=1)
     return Stored(int(used.sum()), int(np.count_nonzero(used)))
@@ -171,6 +189,8 @@ KERNELS: tuple[SparseKernel, ...] = (
         _packed_layout,
         _packed_scratch,
         _stored_packed,
+        lambda layer: layer.packed_stored,
+        one_layout=True,
     ),
     SparseKernel(
         "sparsec_convolve_delta8_s8",
@@ -179,6 +199,7 @@ KERNELS: tuple[SparseKernel, ...] = (
         _components,
         _convolve_delta8_scratch,
         _stored_delta8,
+        _entries,
     ),
     SparseKernel(
         "sparsec_depthwise_convolve_delta8_s8",
@@ -187,6 +208,7 @@ KERNELS: tuple[SparseKernel, ...] = (
         _depthwise_layout,
         _depthwise_scratch,
         _stored_depthwise,
+        _used,
     ),
     SparseKernel(
         "sparsec_fully_connected_delta8_s8",
@@ -195,6 +217,7 @@ KERNELS: tuple[SparseKernel, ...] = (
         _components,
         lambda layer: 0,
         _stored_delta8,
+        _entries,
     ),
     SparseKernel(
         "sparsec_convolve_delta8_s8",
@@ -203,6 +226,7 @@ KERNELS: tuple[SparseKernel, ...] = (
         _components,
         lambda layer: _convolve_delta8_scratch(layer) + _decoded_bytes(layer),
         _stored_delta8,
+        _entries,
         decodes=True,
     ),
     SparseKernel(
@@ -212,6 +236,7 @@ KERNELS: tuple[SparseKernel, ...] = (
         _components,
         _decoded_bytes,
         _stored_delta8,
+        _entries,
         decodes=True,
     ),
 )

@@ -1,20 +1,22 @@
 """A layer with weights as plain data, and the arrays that several of its kernels lay out. Each is computed once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparsec.analysis.weighted_layer import WeightedLayer, layer_values
-from sparsec.formats import Delta8
+from sparsec.formats import SparseFormat
+from sparsec.formats.base import Components
 from sparsec.formats.depthwise_rows import pack_depthwise, plane_for
 from sparsec.formats.fc_layouts import RowNumbers
 from sparsec.formats.packed_rows import pack_rows, slab_for
 from sparsec.ir import qnn
 from sparsec.quantization.int8 import fold_input_zero_point
 from sparsec.quantization.window import Window
+from sparsec.targets.stored import Stored, stored_packed
 
 Kind: TypeAlias = Literal["conv2d", "depthwise_conv2d", "transpose_conv2d", "linear"]
 
@@ -25,6 +27,9 @@ class SparseLayer:
 
     kind: Kind
     data: WeightedLayer
+    _components: dict[SparseFormat, Components] = field(
+        default_factory=dict[SparseFormat, Components], repr=False
+    )
 
     @cached_property
     def matrix(self) -> NDArray[np.int8]:
@@ -56,10 +61,11 @@ class SparseLayer:
         bias = fold_input_zero_point(self.matrix, data.bias, data.requant.input_zp)
         return RowNumbers(bias, data.multiplier, data.shift)
 
-    @cached_property
-    def delta8(self) -> dict[str, NDArray[Any]]:
-        """The weights as `delta8`. ValueError where it cannot hold them."""
-        return Delta8().pack(self.matrix)
+    def components(self, encoding: SparseFormat) -> Components:
+        """The weights as `encoding` stores them. ValueError where it cannot hold them."""
+        if encoding not in self._components:
+            self._components[encoding] = encoding.pack(self.matrix)
+        return self._components[encoding]
 
     @cached_property
     def depthwise_rows(self) -> NDArray[np.int32]:
@@ -79,6 +85,11 @@ class SparseLayer:
         slab = slab_for(self.window, (height, width), self.kernel_size, data.input_size[2])
         arrays = (data.weights, numbers.bias, numbers.multiplier, numbers.shift)
         return pack_rows(*arrays, self.window, slab)
+
+    @cached_property
+    def packed_stored(self) -> Stored:
+        """What `packed_rows` holds. ValueError as it raises."""
+        return stored_packed(self.packed_rows)
 
 
 def sparse_layer(op: qnn.WeightedOp) -> SparseLayer | None:

@@ -54,7 +54,7 @@ class SelectSparseFormatsPass(ModulePass):
             return
         try:
             goal = self.goal(op)
-            decision = Problem(op, cpu_named(self.target), goal).decide()
+            decision = Problem(op, cpu_named(self.target), goal, explained=False).decide()
         except ValueError as error:
             raise PassFailedException(str(error)) from error
         for layer in decision.layers:

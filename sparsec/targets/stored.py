@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsec.formats import Bitmap, Block, BlockRle, Csr, Dcsr, Delta4, Delta8, Nm, SparseFormat
+from sparsec.formats.base import Components
 from sparsec.formats.packed_rows import unpack_rows
 
 
@@ -19,9 +20,8 @@ class Stored:
     zeros: int = 0
 
 
-def stored_as(encoding: SparseFormat, weights: NDArray[np.int8]) -> Stored:
-    """What a format holds of `weights`, int8 [rows, columns]. Raises ValueError as its `pack` does."""
-    components = encoding.pack(weights)
+def stored_as(encoding: SparseFormat, components: Components, weights: NDArray[np.int8]) -> Stored:
+    """What a format holds of `weights`, int8 [rows, columns], which it packs to `components`."""
     blocks = 0
     match encoding:
         case Delta8():
@@ -45,13 +45,15 @@ def stored_as(encoding: SparseFormat, weights: NDArray[np.int8]) -> Stored:
     return Stored(entries, blocks, max(0, entries - int(np.count_nonzero(weights))))
 
 
-def stored_for_decoder(encoding: SparseFormat, weights: NDArray[np.int8]) -> Stored:
+def stored_for_decoder(
+    encoding: SparseFormat, components: Components, weights: NDArray[np.int8]
+) -> Stored:
     """The same as a decoder sees it: of blocks only the rows inside the matrix, each by itself."""
-    stored = stored_as(encoding, weights)
+    stored = stored_as(encoding, components, weights)
     if not isinstance(encoding, Block):
         return stored
     heights = np.minimum(encoding.rows, len(weights) - np.arange(0, len(weights), encoding.rows))
-    lines = int((encoding.pack(weights)["counts"] * heights).sum())
+    lines = int((components["counts"] * heights).sum())
     entries = lines * encoding.columns
     return Stored(entries, lines, entries - int(np.count_nonzero(weights)))
 

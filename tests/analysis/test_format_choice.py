@@ -1,15 +1,18 @@
 """The choice against trying everything, and its promises against what is compiled."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import SSAValue
 
-from sparsec.analysis.candidates import Candidate, candidates
+from sparsec.analysis.candidates import Candidate, bytes_of, candidates
 from sparsec.analysis.choice_record import record_of
 from sparsec.analysis.format_choice import Decision, Problem
 from sparsec.analysis.format_goal import MARGIN, OBJECTIVES, Goal, Objective
@@ -184,6 +187,76 @@ def share_weights(module: ModuleOp) -> list[qnn.WeightedOp]:
         assert isinstance(old, qnn.ConstantOp)
         old.detach()
     return [first, second]
+
+
+def equal_numbers(module: ModuleOp) -> None:
+    """Bias, multiplier and shift of all layers of one shape become those of the first."""
+    first: dict[Any, SSAValue] = {}
+    for op in [op for op in module.walk() if isinstance(op, qnn.WeightedOp)]:
+        for index in range(2, 5):
+            key = (index, op.operands[index].type)
+            op.operands[index] = first.setdefault(key, op.operands[index])
+
+
+@settings(max_examples=25, deadline=None)
+@given(networks, cores, st.sampled_from(OBJECTIVES), st.floats(0, 1))
+def test_what_layers_share_counts_once(
+    specs: list[Spec], target: str, objective: Objective, share: float
+) -> None:
+    """A budget is refused only where no choice keeps to it, and what is counted is what is stored."""
+    module = network([replace(spec, outputs=4, inputs=4) for spec in specs])
+    equal_numbers(module)
+    layers = layers_of(module, target)
+
+    def stored(combination: Sequence[Candidate]) -> int:
+        return bytes_of(candidate.constants for candidate in combination)
+
+    sizes = [stored(combination) for combination in product(*layers)]
+    budget = round(min(sizes) - 1 + share * (max(sizes) - min(sizes) + 1))
+    problem = Problem(module, cpu_named(target), Goal(objective, flash=budget))
+    if budget < min(sizes):
+        with pytest.raises(ValueError, match=rf"takes {min(sizes)}: prune"):
+            problem.decide()
+        return
+    decision = problem.decide()
+    assert decision.flash == stored(winners(decision)) <= budget
+    fitting = [c for c in combinations(layers, objective) if stored(c) <= budget]
+    if fitting and objective == "latency":
+        assert cycles_of(winners(decision)) == min(map(cycles_of, fitting))
+    if objective == "flash":
+        assert decision.flash == min(sizes)
+        assert Problem(module, cpu_named(target), Goal("flash")).decide().flash == min(sizes)
+    if share == 1:
+        SelectSparseFormatsPass(target, objective, flash=budget).apply(Context(), module)
+        lowered = compiled(module, target)
+        assert sum(array.nbytes for array in constants_of(lowered).values()) == decision.flash
+
+
+@settings(max_examples=40, deadline=None)
+@given(networks, cores, st.sampled_from(["", "layer0: bitmap", "*: dense; layer0: delta8"]))
+def test_a_hurry_changes_no_choice(specs: list[Spec], target: str, recipe: str) -> None:
+    """What cannot win is not laid out where nobody asks why it lost."""
+    module = network(specs)
+    goal = Goal(recipe=parse_recipe(recipe))
+
+    def decided(explained: bool) -> list[str] | str:
+        try:
+            decision = Problem(module, cpu_named(target), goal, explained).decide()
+        except ValueError as error:
+            return str(error)
+        return [f"{c.label} {c.kernel} {c.cost}" for c in winners(decision)]
+
+    assert decided(explained=False) == decided(explained=True)
+
+
+def test_what_cannot_win_is_not_laid_out() -> None:
+    module = network([Spec("conv2d", 16, 16, keep=0.1)])
+    cpu = cpu_named("cortex-m4")
+    (group,) = Problem(module, cpu, Goal(), explained=False).groups
+    assert [way.label for way in group.ways] == ["dense", "delta8"]
+    for goal in (Goal("flash"), Goal(flash=10**6), Goal(ram=10**6)):
+        (group,) = Problem(module, cpu, goal, explained=False).groups
+        assert len(group.ways) > 10
 
 
 def test_layers_that_share_weights_are_one_choice() -> None:
