@@ -8,7 +8,6 @@ The rule of this file: a bound is claimed only for what holds in every plan.
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from itertools import permutations
 from math import lcm
 from types import MappingProxyType
 from typing import TypeAlias
@@ -22,7 +21,7 @@ from sparsec.planning.overlap import Overlap
 Overlaps: TypeAlias = Mapping[tuple[int, int], Overlap]
 """What may overlap, by the numbers of (output, input)."""
 
-_LARGEST_CLIQUE = 6
+_LARGEST_CLIQUE = 8
 """Buffers whose orders are all tried for a bound."""
 
 _LARGEST_SEARCH = 80
@@ -196,27 +195,42 @@ class Layout:
 
     def _least(self, together: frozenset[int]) -> int:
         """Bytes that buffers live together take at least."""
-        members = sorted(together)
+        members = sorted(together, key=lambda j: (-self.buffers[j].size, j))
+        sizes = [self.buffers[j].size for j in members]
         if len(members) <= _LARGEST_CLIQUE:
-            return min(map(self._stacked, permutations(members)), default=0)
+            gaps = [
+                [0 if self.step(k, j) else self.distance(k, j) for k in members] for j in members
+            ]
+            return _least_stack(sizes, [self.buffers[j].alignment for j in members], gaps)
         shared = sum(
             overlap.bytes(self.buffers[output].size, self.buffers[input].size)
             for (output, input), overlap in self._overlaps.items()
             if output in together and input in together
         )
-        sizes = [self.buffers[j].size for j in members]
         return max(sum(sizes) - shared, *sizes)
 
-    def _stacked(self, order: Sequence[int]) -> int:
-        """The top of buffers that begin one after another in `order`; a step is taken for any place."""
-        begins: list[int] = []
-        for j in order:
-            begin = 0
-            for k, other in zip(order, begins, strict=False):
-                begin = max(begin, other + (0 if self.step(j, k) else self.distance(k, j)))
-            alignment = self.buffers[j].alignment
-            begins.append(-(-begin // alignment) * alignment)
-        return max(begin + self.buffers[j].size for j, begin in zip(order, begins, strict=True))
+
+def _least_stack(
+    sizes: Sequence[int], alignments: Sequence[int], gaps: Sequence[Sequence[int]]
+) -> int:
+    """The least top of buffers that begin one after another, in any order; `gaps[j][k]` are the bytes from the begin of
+    k to that of j behind it at least. A step is taken for any place."""
+    least = sum(sizes) + sum(alignments)
+
+    def visit(begins: dict[int, int], top: int) -> None:
+        nonlocal least
+        if len(begins) == len(sizes):
+            least = top
+        for j, size in enumerate(sizes):
+            if j in begins:
+                continue
+            begin = max((other + gaps[j][k] for k, other in begins.items()), default=0)
+            begin = -(-begin // alignments[j]) * alignments[j]
+            if max(top, begin + size) < least:
+                visit({**begins, j: begin}, max(top, begin + size))
+
+    visit({}, 0)
+    return least
 
 
 class Search:
