@@ -34,6 +34,7 @@ class PipelineOptions:
     ram: int | None = None
     recipe: str = ""
     plan_seconds: float = PLAN_SECONDS
+    io: str = "arena"
 
 
 def quoted(text: str) -> str:
@@ -115,6 +116,8 @@ def plan_memory(options: PipelineOptions) -> str:
     if options.plan_seconds != PLAN_SECONDS:
         plan.append(f"seconds={number(options.plan_seconds)}")
     return f"plan-memory{{{' '.join(plan)}}}" if plan else "plan-memory"
+    if options.io != "arena":
+        plan.append(f"io={options.io}")
 
 
 def pipeline(emit: Emit, options: PipelineOptions) -> str:

@@ -1,12 +1,15 @@
 """The memory plan that a module states, read from its IR and nothing else.
 
-A planned function takes the arena as its one argument and sees every buffer by a `memref.view` at a
-constant offset. Where its inputs and results lie is said in the attributes of that argument.
+A planned function takes its memories as arguments, by default one arena, and sees every buffer by a `memref.view` of one of
+them at a constant offset. Where its inputs and results lie is said in the attributes of the first argument. One that is
+the caller's is a memory of its own, behind the others: `%input : memref<16xi8> {sparsec.memory = "input",
+sparsec.caller = "input"}`.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
+from typing import Literal, TypeAlias, cast
 
 from xdsl.dialects import arith, func, memref
 from xdsl.dialects.builtin import (
@@ -15,9 +18,10 @@ from xdsl.dialects.builtin import (
     IntegerAttr,
     MemRefType,
     ModuleOp,
+    StringAttr,
     i8,
 )
-from xdsl.ir import Attribute, SSAValue
+from xdsl.ir import Attribute, BlockArgument, SSAValue
 
 from sparsec.ir.kernel import KernelOp, byte_count, element_dtype
 from sparsec.ir.qnn import QUANTIZATION
@@ -32,23 +36,77 @@ RESULT = "sparsec.result"
 
 INPUTS = "sparsec.inputs"
 OUTPUTS = "sparsec.outputs"
-"""Attributes of the arena argument: the places of inputs and results, in order."""
+"""Attributes of the first argument: the places of inputs and results, in order."""
 
 INPUT = "sparsec.input"
 OUTPUT = "sparsec.output"
 """Attributes of a view: the number of the input or result that it shows."""
 
+ARENA = "arena"
+"""The name of a memory that has none of its own."""
+
+MEMORY = "sparsec.memory"
+CAPACITY = "sparsec.capacity"
+BOUND = "sparsec.lower_bound"
+CALLER = "sparsec.caller"
+"""Attributes of an argument: the fields of `Memory`, as far as they say something."""
+
 SCRATCH_ALIGNMENT = 8
 """Bytes to which the kernels want their scratch memory aligned."""
+
+Direction: TypeAlias = Literal["input", "output"]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Memory that the function is given: `bytes` are what the plan uses of its `capacity`, None without a limit.
+
+    No plan of the buffers that lie there needs less than `bound` bytes. `caller` says which of the caller's buffers it
+    is; it is None for a memory whose content is the network's.
+    """
+
+    name: str
+    bytes: int
+    capacity: int | None = None
+    bound: int | None = None
+    caller: Direction | None = None
+
+    def attributes(self) -> dict[str, Attribute]:
+        """What the type of the argument does not say."""
+        found: dict[str, Attribute] = {} if self.name == ARENA else {MEMORY: StringAttr(self.name)}
+        if self.capacity is not None:
+            found[CAPACITY] = IntegerAttr(self.capacity, 64)
+        if self.bound is not None:
+            found[BOUND] = IntegerAttr(self.bound, 64)
+        if self.caller is not None:
+            found[CALLER] = StringAttr(self.caller)
+        return found
+
+
+def memory_shown(argument: BlockArgument, attributes: Mapping[str, Attribute]) -> Memory:
+    """The inverse of `Memory.attributes`."""
+    name, caller = attributes.get(MEMORY), attributes.get(CALLER)
+    return Memory(
+        name.data if isinstance(name, StringAttr) else ARENA,
+        shape_of(argument.type)[0],
+        _number(attributes.get(CAPACITY)),
+        _number(attributes.get(BOUND)),
+        cast("Direction", caller.data) if isinstance(caller, StringAttr) else None,
+    )
+
+
+def _number(attribute: Attribute | None) -> int | None:
+    return attribute.value.data if isinstance(attribute, IntegerAttr) else None
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where an input or result lies in the arena, in bytes, and how it is quantized."""
+    """Where an input or result lies in a memory, in bytes, and how it is quantized."""
 
     offset: int
     shape: tuple[int, ...]
     quantization: Quantization | None
+    memory: str = ARENA
 
     @property
     def bytes(self) -> int:
@@ -61,6 +119,8 @@ class Place:
             "offset": IntegerAttr(self.offset, 64),
             "type": MemRefType(i8, self.shape),
         }
+        if self.memory != ARENA:
+            entries["memory"] = StringAttr(self.memory)
         if self.quantization is not None:
             entries[QUANTIZATION] = QuantizationAttr(self.quantization)
         return DictionaryAttr(entries)
@@ -69,22 +129,49 @@ class Place:
 def place_of(attribute: DictionaryAttr) -> Place:
     """The inverse of `Place.attribute`."""
     offset, quantization = attribute.data["offset"], attribute.data.get(QUANTIZATION)
+    memory = attribute.data.get("memory")
     assert isinstance(offset, IntegerAttr)
     return Place(
         offset.value.data,
         shape_of(attribute.data["type"]),
         quantization.data if isinstance(quantization, QuantizationAttr) else None,
+        memory.data if isinstance(memory, StringAttr) else ARENA,
     )
+
+
+def io_names(direction: Direction, count: int) -> list[str]:
+    """What inputs or outputs are called: `input`, or `input0`, `input1` if there are several."""
+    return [direction if count == 1 else f"{direction}{number}" for number in range(count)]
 
 
 @dataclass(frozen=True)
 class PlannedFunction:
-    """A function whose buffers all lie in its arena."""
+    """A function whose buffers all lie in the memories that are its arguments, in their order."""
 
     function: func.FuncOp
-    arena_bytes: int
+    memories: tuple[Memory, ...]
     inputs: tuple[Place, ...]
     outputs: tuple[Place, ...]
+
+    @property
+    def own_memories(self) -> tuple[Memory, ...]:
+        """Those whose content is the network's, not the caller's inputs and outputs."""
+        return tuple(memory for memory in self.memories if memory.caller is None)
+
+    @property
+    def arena_bytes(self) -> int:
+        """The bytes of all memories but the caller's inputs and outputs."""
+        return sum(memory.bytes for memory in self.own_memories)
+
+    def memory_of(self, view: memref.ViewOp) -> int:
+        """The number of the memory that `view` shows a part of."""
+        assert isinstance(view.source, BlockArgument)
+        return view.source.index
+
+    @property
+    def views(self) -> Iterator[memref.ViewOp]:
+        """The buffers."""
+        return (op for op in self.function.body.block.ops if isinstance(op, memref.ViewOp))
 
     @property
     def kernels(self) -> Iterator[KernelOp]:
@@ -95,17 +182,17 @@ class PlannedFunction:
 def planned_function(module: ModuleOp) -> PlannedFunction | None:
     """The planned function of `module`, None when its memory is not planned."""
     for function in module.ops:
-        if not isinstance(function, func.FuncOp) or function.arg_attrs is None:
+        if not isinstance(function, func.FuncOp) or not function.arg_attrs:
             continue
-        if len(function.arg_attrs) != 1 or INPUTS not in function.arg_attrs.data[0].data:
+        attributes = [entry.data for entry in function.arg_attrs]
+        if INPUTS not in attributes[0]:
             continue
-        attributes = function.arg_attrs.data[0].data
-        (arena,) = function.body.block.args
+        arguments = function.body.block.args
         return PlannedFunction(
             function,
-            shape_of(arena.type)[0],
-            _places(attributes[INPUTS]),
-            _places(attributes[OUTPUTS]),
+            tuple(memory_shown(*each) for each in zip(arguments, attributes, strict=True)),
+            _places(attributes[0][INPUTS]),
+            _places(attributes[0][OUTPUTS]),
         )
     return None
 
@@ -129,25 +216,25 @@ def arena_offset(view: memref.ViewOp) -> int:
 
 def certify_plan(planned: PlannedFunction) -> None:
     """Raises ValueError unless the plan of the function gives every kernel the bytes it needs."""
+    check_memories(planned)
     numbers: dict[SSAValue, int] = {}
     regions: dict[int, Region] = {}
     inputs: dict[int, int] = {}
     outputs: dict[int, int] = {}
-    for view in planned.function.body.block.ops:
-        if not isinstance(view, memref.ViewOp):
-            continue
+    for view in planned.views:
         number = numbers[view.result] = len(numbers)
-        type = view.result.type
+        type, memory = view.result.type, planned.memory_of(view)
         alignment = element_dtype(type).itemsize
-        regions[number] = Region(arena_offset(view), byte_count(type), alignment)
+        regions[number] = Region(arena_offset(view), byte_count(type), alignment, memory)
         for name, places, found in (
             (INPUT, planned.inputs, inputs),
             (OUTPUT, planned.outputs, outputs),
         ):
             index = view.attributes.get(name)
             if isinstance(index, IntegerAttr):
-                place = places[index.value.data]
-                if (place.offset, place.bytes) != (regions[number].offset, regions[number].size):
+                place, region = places[index.value.data], regions[number]
+                said = place.memory, place.offset, place.bytes
+                if said != (planned.memories[memory].name, region.offset, region.size):
                     raise ValueError(f"{name} {index.value.data} does not lie where it is said to")
                 found[index.value.data] = number
     if outputs.keys() != set(range(len(planned.outputs))):
@@ -160,7 +247,30 @@ def certify_plan(planned: PlannedFunction) -> None:
             number = numbers[scratch]
             regions[number] = replace(regions[number], alignment=SCRATCH_ALIGNMENT)
         steps.append(_step(f"call {index}, {op.name}", op, numbers))
-    certify([planned.arena_bytes], regions, list(inputs.values()), steps, list(outputs.values()))
+    sizes = [memory.bytes for memory in planned.memories]
+    certify(sizes, regions, list(inputs.values()), steps, list(outputs.values()))
+    check_inputs(planned)
+
+
+def check_memories(planned: PlannedFunction) -> None:
+    """Raises ValueError unless the memories have names of their own and keep within their capacities."""
+    names = [memory.name for memory in planned.memories]
+    for memory in planned.memories:
+        if names.count(memory.name) > 1:
+            raise ValueError(f"two memories are called '{memory.name}'")
+        if memory.capacity is not None and memory.bytes > memory.capacity:
+            raise ValueError(
+                f"memory '{memory.name}' has {memory.capacity} bytes, {memory.bytes} are used"
+            )
+
+
+def check_inputs(planned: PlannedFunction) -> None:
+    """Raises ValueError if a call writes to an input that is the caller's."""
+    written = {memory_of(value) for op in planned.kernels for value in op.written()}
+    for view in planned.views:
+        memory = planned.memories[planned.memory_of(view)]
+        if memory.caller == "input" and view.result in written:
+            raise ValueError(f"'{memory.name}' is the caller's, and written to")
 
 
 def _step(name: str, op: KernelOp, numbers: Mapping[SSAValue, int]) -> Step:

@@ -5,7 +5,7 @@ The rule: tables, pictures, reports and errors read this and no IR. Calls are nu
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from xdsl.dialects import memref
@@ -13,7 +13,7 @@ from xdsl.dialects.builtin import IntegerAttr
 from xdsl.ir import Attribute, SSAValue
 
 from sparsec.analysis.live_bytes import sum_text
-from sparsec.analysis.memory_plan import INPUT, OUTPUT, PlannedFunction, arena_offset
+from sparsec.analysis.memory_plan import INPUT, OUTPUT, PlannedFunction, arena_offset, io_names
 from sparsec.ir.kernel import KernelOp, byte_count
 from sparsec.ir.layer import layer_of
 from sparsec.ir.rt_decode import DecodeOp
@@ -24,8 +24,6 @@ Kind = Literal["input", "output", "activation", "weights", "scratch"]
 
 Status = Literal["optimal", "feasible"]
 """Whether no plan is smaller, or none is known."""
-
-ARENA = "arena"
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,8 @@ class Peak:
 class PlanView:
     """A plan: the layers of the calls, the buffers, the bytes of each memory, and how good it is.
 
-    `bound` are bytes that no plan goes below.
+    `bound` are bytes that no plan goes below. Where there are several memories, `bounds` says it of each for what lies
+    there, and `bound` is their sum. What is the caller's is no part of the plan.
     """
 
     calls: tuple[str, ...]
@@ -102,6 +101,15 @@ class PlanView:
     memories: Mapping[str, int]
     bound: int
     status: Status
+    bounds: Mapping[str, int] = field(default_factory=dict[str, int])
+
+    def bound_of(self, memory: str) -> int:
+        """The bytes below which no plan of what lies in `memory` goes."""
+        return self.bounds.get(memory, self.bound)
+
+    def status_of(self, memory: str) -> Status:
+        """Whether `memory` could be smaller."""
+        return "optimal" if self.memories[memory] == self.bound_of(memory) else "feasible"
 
     def live(self, memory: str, call: int) -> tuple[PlannedBuffer, ...]:
         """The buffers of `memory` that are in use during `call`, the largest first."""
@@ -153,9 +161,8 @@ def peak_facts(peak: Peak) -> dict[str, Any]:
 def plan_view(planned: PlannedFunction, bound: int) -> PlanView:
     """The plan of a function, which no plan beats by less than `bound` bytes."""
     kernels = list(planned.kernels)
-    views = {
-        op.result: op for op in planned.function.body.block.ops if isinstance(op, memref.ViewOp)
-    }
+    names = {number: each.name for number, each in enumerate(planned.memories) if not each.caller}
+    views = {op.result: op for op in planned.views if planned.memory_of(op) in names}
     reads: dict[SSAValue, list[int]] = {value: [] for value in views}
     writes: dict[SSAValue, list[int]] = {value: [] for value in views}
     for call, op in enumerate(kernels):
@@ -172,7 +179,7 @@ def plan_view(planned: PlannedFunction, bound: int) -> PlanView:
         buffers.append(
             PlannedBuffer(
                 name,
-                ARENA,
+                names[planned.memory_of(view)],
                 arena_offset(view),
                 byte_count(value.type),
                 0 if kind == "input" else used[0],
@@ -185,9 +192,10 @@ def plan_view(planned: PlannedFunction, bound: int) -> PlanView:
     return PlanView(
         tuple(_name_of(op) for op in kernels),
         _with_unique_names(buffers),
-        {ARENA: planned.arena_bytes},
+        {memory.name: memory.bytes for memory in planned.own_memories},
         bound,
         "optimal" if planned.arena_bytes == bound else "feasible",
+        {each.name: each.bound for each in planned.own_memories if each.bound is not None},
     )
 
 
@@ -196,9 +204,9 @@ def _kind_and_name(
 ) -> tuple[Kind, str]:
     """What the buffer of `view` is, and what to call it; `writer` is the first call that uses it."""
     if INPUT in view.attributes:
-        return "input", _numbered("input", view.attributes[INPUT], len(planned.inputs))
+        return "input", io_names("input", len(planned.inputs))[_number(view.attributes[INPUT])]
     if OUTPUT in view.attributes:
-        return "output", _numbered("output", view.attributes[OUTPUT], len(planned.outputs))
+        return "output", io_names("output", len(planned.outputs))[_number(view.attributes[OUTPUT])]
     layer = "buffer" if writer is None else _name_of(writer)
     if view.result is getattr(writer, "scratch", None):
         return "scratch", f"{layer} scratch"
@@ -212,10 +220,9 @@ def _name_of(op: KernelOp) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in layer_of(op))
 
 
-def _numbered(name: str, number: Attribute, count: int) -> str:
-    """As the report calls inputs and outputs: `input`, or `input0`, `input1` if there are several."""
-    assert isinstance(number, IntegerAttr)
-    return name if count == 1 else f"{name}{number.value.data}"
+def _number(attribute: Attribute) -> int:
+    assert isinstance(attribute, IntegerAttr)
+    return attribute.value.data
 
 
 def _with_unique_names(buffers: list[PlannedBuffer]) -> tuple[PlannedBuffer, ...]:

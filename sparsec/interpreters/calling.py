@@ -1,7 +1,6 @@
-"""How `main` is called at each level: with tensors, with buffers, or with one arena."""
+"""How `main` is called at each level: with tensors, with buffers, or with memories."""
 
 from collections.abc import Sequence
-from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,7 +19,7 @@ def call_main(interpreter: Interpreter, module: ModuleOp, inputs: Sequence[Array
     """The results of `main`. Memory it is not given holds garbage."""
     planned = planned_function(module)
     if planned is not None:
-        return _call_in_arena(interpreter, planned, inputs)
+        return _call_in_memories(interpreter, planned, inputs)
     main = next(op for op in module.ops if isinstance(op, func.FuncOp))
     buffers = [
         np.full(shape_of(argument.type), GARBAGE, np.int8)
@@ -33,14 +32,16 @@ def call_main(interpreter: Interpreter, module: ModuleOp, inputs: Sequence[Array
     return buffers or list(results)
 
 
-def _call_in_arena(
+def _call_in_memories(
     interpreter: Interpreter, planned: PlannedFunction, inputs: Sequence[Array]
 ) -> list[Array]:
-    arena = np.full(planned.arena_bytes, GARBAGE, np.int8)
+    memories = {each.name: np.full(each.bytes, GARBAGE, np.int8) for each in planned.memories}
     for place, array in zip(planned.inputs, inputs, strict=True):
-        arena[place.offset : place.offset + place.bytes] = array.reshape(-1)
-    interpreter.call_op(planned.function.sym_name.data, (arena,))
+        memories[place.memory][place.offset : place.offset + place.bytes] = array.reshape(-1)
+    interpreter.call_op(planned.function.sym_name.data, tuple(memories.values()))
     return [
-        arena[place.offset : place.offset + prod(place.shape)].reshape(place.shape).copy()
+        memories[place.memory][place.offset : place.offset + place.bytes]
+        .reshape(place.shape)
+        .copy()
         for place in planned.outputs
     ]

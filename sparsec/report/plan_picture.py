@@ -128,7 +128,7 @@ class _Picture:
 
     def _draw_memory(self, axes: Axes, memory: str, height: float) -> None:
         view, size = self.view, self.view.memories[memory]
-        bound = view.bound if len(view.memories) == 1 else 0
+        bound = view.bound_of(memory) if len(view.memories) == 1 or view.bounds else 0
         scale = (height - _HEAD) / max(size, bound, 1)
         axes.set_xlim(0, self.width / self.column)
         axes.set_ylim(0, height / scale)

@@ -25,9 +25,11 @@ def plan_text(view: PlanView, title: str) -> str:
 
 
 def _summary(view: PlanView, title: str) -> list[str]:
-    found = "no plan needs less" + ("" if view.status == "optimal" else f" than {view.bound:,} B")
     lines = [title]
-    lines += [f"{name}  {size:,} B, {view.status}: {found}" for name, size in view.memories.items()]
+    for name, size in view.memories.items():
+        status = view.status_of(name)
+        than = "" if status == "optimal" else f" than {view.bound_of(name):,} B"
+        lines.append(f"{name}  {size:,} B, {status}: no plan needs less{than}")
     return lines + [f"peak   {peak.layer}: {peak.sum}" for peak in view.peaks]
 
 

@@ -3,7 +3,7 @@
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +17,15 @@ from sparsec.run.machines import (
     Machine,
     machine_for,
 )
-from sparsec.run.project import Project
+from sparsec.run.project import Buffer, Project
 from sparsec.run.toolchain import Compiler, compiler_for, is_host
 from sparsec.targets.cpu import cpu_named
 
 HARNESS = Path(__file__).parent / "harness"
+
+GUARD_BYTES = 64
+MEMORY_ALIGNMENT = 16
+"""Of each memory that the harness gives to a model, and the bytes it watches on both sides."""
 
 STRICT_FLAGS = ("-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion")
 # -O1 comes after COMPILE_FLAGS and wins: stronger optimization removes errors before the sanitizers see them.
@@ -99,7 +103,7 @@ def build_image(
 
     sanitizer_flags = SANITIZER_FLAGS if sanitize else ()
     flags = (*COMPILE_FLAGS, *sanitizer_flags, "-Wall", "-Wextra")
-    (directory / "model_under_test.h").write_text(_model_under_test(project), encoding="utf-8")
+    (directory / "model_under_test.h").write_text(model_under_test(project), encoding="utf-8")
     harness_flags = (*flags, f"-I{directory}", f"-I{HARNESS}", *_timer_flags(machine))
     platform = HARNESS / ("host.c" if machine is None else "cortex_m.c")
     model = _compile(compiler, project, project.sources, directory / "model", flags, cmsis_nn)
@@ -141,17 +145,38 @@ def compile_strictly(project: Project, cpu: str, *, cmsis_nn: Path) -> None:
         )
 
 
-def _model_under_test(project: Project) -> str:
-    """The header that tells the harness which model it runs."""
-    inputs = ", ".join(f"{{{buffer.offset}, {buffer.bytes}}}" for buffer in project.inputs)
-    outputs = ", ".join(f"{{{buffer.offset}, {buffer.bytes}}}" for buffer in project.outputs)
+def model_under_test(project: Project) -> str:
+    """The header that tells the harness which model it runs: where its memories lie in one block, its own and those of
+    the caller, with guards around each, and how to call it with them."""
+    given = [b for b in (*project.inputs, *project.outputs) if b.memory is None]
+    begins: dict[str, int] = {}
+    blocks: list[tuple[int, int]] = []
+    end = 0
+    for memory in (*project.memories, *given):
+        begin = -(-(end + GUARD_BYTES) // MEMORY_ALIGNMENT) * MEMORY_ALIGNMENT
+        begins[memory.name] = begin
+        blocks.append((begin, memory.bytes))
+        end = begin + memory.bytes
+
+    def places(buffers: Sequence[Buffer]) -> str:
+        return _pairs((begins[b.memory or b.name] + b.offset, b.bytes) for b in buffers)
+
+    arguments = ", ".join(f"memory + {begin}" for begin, _ in blocks)
     return (
         f'#include "{project.header}"\n'
-        f"#define MODEL_ENTRY {project.entry}\n"
-        f"#define MODEL_ARENA_BYTES {project.arena_bytes}\n"
-        f"#define MODEL_INPUTS {{{inputs}}}\n"
-        f"#define MODEL_OUTPUTS {{{outputs}}}\n"
+        "/* Called as the model is, it returns: what the call itself costs. */\n"
+        "int platform_return();\n"
+        f"static int model_entry(int8_t *memory) {{ return {project.entry}({arguments}); }}\n"
+        f"static int model_empty(int8_t *memory) {{ return platform_return({arguments}); }}\n"
+        f"#define MODEL_BLOCKS {_pairs(blocks)}\n"
+        f"#define MODEL_BYTES {end + GUARD_BYTES}\n"
+        f"#define MODEL_INPUTS {places(project.inputs)}\n"
+        f"#define MODEL_OUTPUTS {places(project.outputs)}\n"
     )
+
+
+def _pairs(pairs: Iterable[tuple[int, int]]) -> str:
+    return f"{{{', '.join(f'{{{first}, {second}}}' for first, second in pairs)}}}"
 
 
 def _timer_flags(machine: Machine | None) -> tuple[str, ...]:

@@ -9,23 +9,33 @@ from sparsec.run.errors import RunError
 
 
 @dataclass(frozen=True)
-class Buffer:
-    """An input or output of the model: its place in the arena, in bytes."""
+class Memory:
+    """Memory that the entry is given, of `bytes` bytes."""
 
     name: str
-    offset: int
     bytes: int
 
 
 @dataclass(frozen=True)
+class Buffer:
+    """An input or output of the model: its place in a memory, in bytes; None is one that the entry is given."""
+
+    name: str
+    offset: int
+    bytes: int
+    memory: str | None = "arena"
+
+
+@dataclass(frozen=True)
 class Project:
-    """A directory of generated C and the entry that runs it."""
+    """A directory of generated C and the entry that runs it, which takes the memories, then the inputs and outputs that
+    lie in none."""
 
     directory: Path
     name: str
     entry: str
     header: str
-    arena_bytes: int
+    memories: tuple[Memory, ...]
     inputs: tuple[Buffer, ...]
     outputs: tuple[Buffer, ...]
 
@@ -45,7 +55,7 @@ def read_project(directory: Path) -> Project:
             name=str(report["name"]),
             entry=str(report["entry"]),
             header=str(report["header"]),
-            arena_bytes=int(report["arena_bytes"]),
+            memories=_memories(report),
             inputs=_buffers(report["inputs"]),
             outputs=_buffers(report["outputs"]),
         )
@@ -59,5 +69,14 @@ def read_project(directory: Path) -> Project:
         ) from error
 
 
+def _memories(report: dict[str, Any]) -> tuple[Memory, ...]:
+    """Those of a report, which need not name them if there is one."""
+    rows = report.get("memories", [{"name": "arena", "bytes": report["arena_bytes"]}])
+    return tuple(Memory(str(row["name"]), int(row["bytes"])) for row in rows)
+
+
 def _buffers(rows: list[dict[str, Any]]) -> tuple[Buffer, ...]:
-    return tuple(Buffer(str(row["name"]), int(row["offset"]), int(row["bytes"])) for row in rows)
+    return tuple(
+        Buffer(str(row["name"]), int(row["offset"]), int(row["bytes"]), row.get("memory", "arena"))
+        for row in rows
+    )

@@ -308,6 +308,7 @@ def pipeline_options(
         ram=args.ram,
         recipe=args.recipe,
         plan_seconds=args.plan_seconds,
+        io=args.io,
     )
 
 

@@ -166,7 +166,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--objective",
-        choices=("latency", "flash", "balanced"),
+        choices=("latency", "flash", "ram", "balanced"),
         default="latency",
         help="what --weights=auto chooses for: the fewest estimated cycles, the fewest bytes, or the "
         "least sum of both as shares of the dense network's; default latency",
@@ -193,6 +193,13 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="whether the generated code defines its arena or the caller provides it",
     )
     group.add_argument(
+    group.add_argument(
+        "--io",
+        choices=("arena", "caller"),
+        default="arena",
+        help="where inputs and outputs lie: in the arena, or in buffers of the caller, which the entry "
+        "takes behind the arena: net_invoke(arena, input, output); default arena",
+    )
         "--int8-io",
         action="store_true",
         help="leave the conversions of float32 inputs and outputs out of the header, where the "

@@ -21,6 +21,7 @@ examples:
   sparsec lenet.pt --calibrate=images.npz --target=cortex-m55
   sparsec lenet.pt --objective=flash --ram=64K         the smallest, in an arena of at most 64 KiB
   sparsec lenet.pt --plan-seconds=60                   a longer search for a smaller arena
+  sparsec lenet.pt --io=caller                         inputs and outputs where the caller has them
   sparsec lenet.pt --recipe="conv*: delta8; fc: dense" formats by the names of layers
   sparsec kws.tflite --int8-io -o kws                  no float32 conversions in kws.h
   sparsec lenet.pt --emit=qnn --elide-constants-larger-than=16

@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from xdsl.dialects.builtin import StringAttr
-from xdsl.dialects.memref import ViewOp
 from xdsl.ir import SSAValue
 
 from sparsec.analysis.memory_plan import INPUT, OUTPUT, PlannedFunction, arena_offset
@@ -80,10 +79,14 @@ class Span:
 def plan_of(planned: PlannedFunction) -> Plan:
     """The plan that a function states by its views and the operands of its calls."""
     kernels = list(planned.kernels)
-    views = [op for op in planned.function.body.block.ops if isinstance(op, ViewOp)]
+    views = list(planned.views)
     numbers: dict[SSAValue, int] = {view.result: number for number, view in enumerate(views)}
     first = [-1 if INPUT in view.attributes else len(kernels) for view in views]
-    last = [len(kernels) if OUTPUT in view.attributes else -1 for view in views]
+    # Nothing may be painted over an input that is the caller's.
+    kept = [
+        OUTPUT in v.attributes or bool(planned.memories[planned.memory_of(v)].caller) for v in views
+    ]
+    last = [len(kernels) if each else -1 for each in kept]
     calls: list[Call] = []
     for time, op in enumerate(kernels):
         writes: list[Write] = []
@@ -97,10 +100,11 @@ def plan_of(planned: PlannedFunction) -> Plan:
                 last[numbers[memory]] = max(last[numbers[memory]], time)
         calls.append(Call(_name(op), tuple(writes)))
     buffers = [
-        Buffer(0, arena_offset(view), byte_count(view.result.type), first[number], last[number])
-        for number, view in enumerate(views)
+        Buffer(planned.memory_of(view), arena_offset(view), byte_count(view.result.type), *life)
+        for view, *life in zip(views, first, last, strict=True)
     ]
-    return Plan((("arena", planned.arena_bytes),), tuple(buffers), tuple(calls))
+    memories = tuple((f"(int8_t *){each.name}", each.bytes) for each in planned.memories)
+    return Plan(memories, tuple(buffers), tuple(calls))
 
 
 def dead_bytes(plan: Plan, time: int) -> list[Span]:

@@ -7,11 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from sparsec.run.build import HARNESS, STRICT_FLAGS, build_image, compile_strictly
+from sparsec.run.build import (
+    HARNESS,
+    STRICT_FLAGS,
+    build_image,
+    compile_strictly,
+    model_under_test,
+)
 from sparsec.run.cmsis_library import cmsis_nn_library
 from sparsec.run.errors import BuildError, RunError, ToolchainError
 from sparsec.run.machines import MACHINES
-from sparsec.run.project import read_project
+from sparsec.run.project import Buffer, Memory, Project, read_project
 from sparsec.run.toolchain import compiler_for, find_tool
 from sparsec.targets.cpu import cpu_named
 
@@ -34,14 +40,19 @@ def test_strict_compilation(write_project: WriteProject, cmsis_nn: Path) -> None
     "cpu", ["host", *(pytest.param(cpu, marks=pytest.mark.qemu) for cpu in MACHINES)]
 )
 def test_the_harness_is_free_of_warnings(cpu: str, tmp_path: Path) -> None:
-    (tmp_path / "model_under_test.h").write_text(
-        "#include <stdint.h>\n"
-        "int tiny_invoke(int8_t *arena);\n"
-        "#define MODEL_ENTRY tiny_invoke\n"
-        "#define MODEL_ARENA_BYTES 8\n"
-        "#define MODEL_INPUTS {{0, 4}}\n"
-        "#define MODEL_OUTPUTS {{4, 4}}\n"
+    (tmp_path / "tiny.h").write_text(
+        "#include <stdint.h>\nint tiny_invoke(int8_t *fast, int8_t *slow, const int8_t *in);\n"
     )
+    project = Project(
+        directory=tmp_path,
+        name="tiny",
+        entry="tiny_invoke",
+        header="tiny.h",
+        memories=(Memory("fast", 8), Memory("slow", 4)),
+        inputs=(Buffer("in", 0, 4, None),),
+        outputs=(Buffer("out", 0, 4, "slow"),),
+    )
+    (tmp_path / "model_under_test.h").write_text(model_under_test(project))
     compiler = compiler_for(cpu_named(cpu))
     machine = MACHINES.get(cpu)
     timer = (

@@ -1,6 +1,6 @@
 """Planned kernels as C text. Decides nothing: what is called, with what and where, is in the IR.
 
-Structs without an address of the arena are `static const`, so that they lie in flash. Each call has
+Structs without an address of a memory are `static const`, so that they lie in flash. Each call has
 a block of its own, so that the stack holds the others one at a time.
 """
 
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, StringAttr
 from xdsl.dialects.memref import GetGlobalOp, GlobalOp, ViewOp
-from xdsl.ir import SSAValue
+from xdsl.ir import BlockArgument, SSAValue
 from xdsl.utils.base_printer import BasePrinter
 from xdsl.utils.exceptions import DiagnosticException
 
-from sparsec.analysis.memory_plan import PlannedFunction, arena_offset
+from sparsec.analysis.memory_plan import Memory, PlannedFunction, arena_offset
 from sparsec.backends.cortex_m.c_headers import Prototype
 from sparsec.ir.constant import array_of
 from sparsec.ir.kernel import (
@@ -39,6 +39,7 @@ class CPrinter(BasePrinter):
     """Prints the parts of a network called `name`."""
 
     name: str = ""
+    memories: Sequence[Memory] = ()
 
     def __post_init__(self) -> None:
         self.indent_num_spaces = 4
@@ -68,7 +69,8 @@ class CPrinter(BasePrinter):
 
     def print_function(self, planned: PlannedFunction, prototypes: Mapping[str, Prototype]) -> None:
         """The entry that runs the network."""
-        self.line(f"int {self.name}_invoke(int8_t *arena)")
+        self.memories = planned.memories
+        self.line(f"int {self.name}_invoke({parameters(planned)})")
         self.line("{")
         with self.indented():
             for number, op in enumerate(planned.kernels):
@@ -86,7 +88,7 @@ class CPrinter(BasePrinter):
             arguments: list[str] = []
             for argument, (name, type) in zip(op.c_arguments(), prototype.parameters, strict=True):
                 if isinstance(argument, CStruct):
-                    storage = "const" if _in_arena(argument) else "static const"
+                    storage = "const" if _in_memory(argument) else "static const"
                     fields = [f".{k} = {self.expression(v)}" for k, v in argument.fields.items()]
                     self.wrapped(f"{storage} {type.name} {name} = {{", fields, "};")
                     arguments.append(f"&{name}")
@@ -133,7 +135,10 @@ class CPrinter(BasePrinter):
         memory, offset = place_in_memory(value)
         match memory.owner:
             case ViewOp() as view:
-                place = f"arena + {arena_offset(view) + offset}"
+                assert isinstance(view.source, BlockArgument)
+                shown = self.memories[view.source.index]
+                start = arena_offset(view) + offset
+                place = shown.name if shown.caller and not start else f"{shown.name} + {start}"
                 type = c_element_type(view.result.type)
                 return place if type == "int8_t" else f"({type} *)({place})"
             case GetGlobalOp() as get:
@@ -144,17 +149,25 @@ class CPrinter(BasePrinter):
                 raise DiagnosticException(f"{owner} cannot be printed as C: run plan-memory first")
 
 
+def parameters(planned: PlannedFunction) -> str:
+    """Those of the entry: its memories, then the caller's inputs and outputs."""
+    return ", ".join(
+        f"{'const ' if memory.caller == 'input' else ''}int8_t *{memory.name}"
+        for memory in planned.memories
+    )
+
+
 def _value(op: GlobalOp) -> DenseIntOrFPElementsAttr:
     assert isinstance(op.initial_value, DenseIntOrFPElementsAttr)
     return op.initial_value
 
 
-def _in_arena(argument: CArgument) -> bool:
+def _in_memory(argument: CArgument) -> bool:
     match argument:
         case CStruct():
-            return any(map(_in_arena, argument.fields.values()))
+            return any(map(_in_memory, argument.fields.values()))
         case CPointer():
-            return _in_arena(argument.value)
+            return _in_memory(argument.value)
         case SSAValue():
             return isinstance(memory_of(argument).owner, ViewOp)
         case int():

@@ -18,7 +18,7 @@ from xdsl.dialects.memref import GlobalOp
 from sparsec.analysis.memory_plan import PlannedFunction, certify_plan, planned_function
 from sparsec.backends.cortex_m import text
 from sparsec.backends.cortex_m.c_headers import check_call, read_headers
-from sparsec.backends.cortex_m.c_printer import CPrinter
+from sparsec.backends.cortex_m.c_printer import CPrinter, parameters
 from sparsec.backends.cortex_m.conversions import conversions
 from sparsec.backends.cortex_m.report import constants_of, report
 from sparsec.ir.borders import converts_as_tflite
@@ -38,7 +38,7 @@ def emit_project(
     """The files of the project `name`, by file name.
 
     `module` went through `plan-memory`; `header_dir` is CMSIS-NN's Include folder. With
-    `arena="caller"` the project has no arena of its own, with `int8_io` its header converts no real
+    `arena="caller"` the project has no memory of its own, with `int8_io` its header converts no real
     numbers. Raises ValueError when the module is not
     planned, its plan does not hold, or a call does not fit the prototype in the header.
     """
@@ -63,7 +63,7 @@ def emit_project(
     source = StringIO()
     printer = CPrinter(source, name=name)
     headers = sorted({op.HEADER for op in planned.kernels})
-    source.write(text.source_head(name, headers, planned.arena_bytes, arena))
+    source.write(text.source_head(name, headers, facts, arena))
     printer.print_function(planned, prototypes)
 
     weights = StringIO()
@@ -73,7 +73,7 @@ def emit_project(
         printer.print_global(op)
 
     files = {
-        f"{name}.h": text.public_header(name, facts, arena, converting),
+        f"{name}.h": text.public_header(name, facts, arena, parameters(planned), converting),
         f"{name}.c": source.getvalue(),
         f"{name}_weights.h": text.weights_header(name, [printer.declaration(op) for op in globals]),
         f"{name}_weights.c": weights.getvalue(),

@@ -16,7 +16,7 @@ from xdsl.dialects.memref import GetGlobalOp, GlobalOp
 from xdsl.ir import SSAValue
 
 from sparsec.analysis.choice_record import Record, record_of
-from sparsec.analysis.memory_plan import Place, PlannedFunction
+from sparsec.analysis.memory_plan import Direction, Memory, PlannedFunction, io_names
 from sparsec.analysis.plan_view import peak_facts, plan_view
 from sparsec.backends.cortex_m.convert_qnn_to_kernels import TARGET
 from sparsec.backends.cortex_m.lowering import OP, layer_name
@@ -95,8 +95,9 @@ def report(
         "objective": None if chosen is None else chosen.objective,
         "flash_budget_bytes": None if chosen is None else chosen.flash,
         "ram_budget_bytes": None if chosen is None else chosen.ram,
-        "inputs": describe_places("input", planned.inputs),
-        "outputs": describe_places("output", planned.outputs),
+        "memories": [describe_memory(memory) for memory in planned.own_memories],
+        "inputs": describe_places("input", planned),
+        "outputs": describe_places("output", planned),
         "flash_weight_bytes_dense": stored + saved_bytes(planned, constants),
         "flash_weight_bytes_stored": stored,
         "macs": sum(layer.macs for layer in layers),
@@ -154,18 +155,26 @@ def saved_bytes(planned: PlannedFunction, constants: Constants) -> int:
     return sum(savings.values())
 
 
-def describe_places(what: str, places: tuple[Place, ...]) -> list[dict[str, Any]]:
-    """Inputs or outputs: `input`, or `input0`, `input1` if there are several."""
+def describe_memory(memory: Memory) -> dict[str, Any]:
+    """One that the network is given: what is planned of it."""
+    return {"name": memory.name, "bytes": memory.bytes}
+
+
+def describe_places(direction: Direction, planned: PlannedFunction) -> list[dict[str, Any]]:
+    """Inputs or outputs; the memory of one that is the caller's is None."""
+    places = planned.inputs if direction == "input" else planned.outputs
+    own = {memory.name for memory in planned.own_memories}
     return [
         {
-            "name": what if len(places) == 1 else f"{what}{number}",
+            "name": name,
+            "memory": place.memory if place.memory in own else None,
             "offset": place.offset,
             "bytes": place.bytes,
             "shape": list(place.shape),
             "scale": None if place.quantization is None else place.quantization.scale,
             "zero_point": None if place.quantization is None else place.quantization.zero_point,
         }
-        for number, place in enumerate(places)
+        for name, place in zip(io_names(direction, len(places)), places, strict=True)
     ]
 
 

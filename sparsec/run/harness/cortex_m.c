@@ -121,13 +121,13 @@ void platform_print(const char *text)
     #define COUNTER_LOW REGISTER(TIMER_SSE + 0x8)
     #define COUNTER_HIGH REGISTER(TIMER_SSE + 0xC)
 
-uint64_t __attribute__((noinline)) platform_time(entry_function *entry, int8_t *arena, int *status)
+uint64_t __attribute__((noinline)) platform_time(entry_function *entry, int8_t *memory, int *status)
 {
     COUNTER_CONTROL = 0;
     COUNTER_LOW = 0;
     COUNTER_HIGH = 0;
     COUNTER_CONTROL = 1;
-    *status = entry(arena);
+    *status = entry(memory);
     COUNTER_CONTROL = 0;
     const uint32_t low = COUNTER_LOW;
     return ((uint64_t)COUNTER_HIGH << 32) | low;
@@ -140,14 +140,14 @@ uint64_t __attribute__((noinline)) platform_time(entry_function *entry, int8_t *
     #define TIMER_VALUE REGISTER(TIMER_CMSDK + 0x4)
     #define TIMER_RELOAD REGISTER(TIMER_CMSDK + 0x8)
 
-uint64_t __attribute__((noinline)) platform_time(entry_function *entry, int8_t *arena, int *status)
+uint64_t __attribute__((noinline)) platform_time(entry_function *entry, int8_t *memory, int *status)
 {
     const uint32_t first_second = REGISTER(SECONDS_COUNTER);
     TIMER_CONTROL = 0;
     TIMER_RELOAD = UINT32_MAX;
     TIMER_VALUE = UINT32_MAX;
     TIMER_CONTROL = 1;
-    *status = entry(arena);
+    *status = entry(memory);
     uint64_t ticks = UINT32_MAX - TIMER_VALUE;
     const uint32_t seconds = REGISTER(SECONDS_COUNTER) - first_second;
     while (ticks + (1ULL << 31) < (uint64_t)seconds * TIMER_HZ)
@@ -159,16 +159,9 @@ uint64_t __attribute__((noinline)) platform_time(entry_function *entry, int8_t *
 
 #endif
 
-static __attribute__((naked)) int only_return(int8_t *unused)
+__attribute__((naked)) int platform_return()
 {
-    (void)unused;
     __asm__ volatile("bx lr");
-}
-
-uint64_t platform_calibrate(void)
-{
-    int status;
-    return platform_time(only_return, NULL, &status);
 }
 
 /* Symbols of cortex_m.ld. */

@@ -47,13 +47,13 @@ void platform_print(const char *text)
     (void)fputs(text, stderr);
 }
 
-uint64_t platform_time(entry_function *entry, int8_t *arena, int *status)
+uint64_t platform_time(entry_function *entry, int8_t *memory, int *status)
 {
-    *status = entry(arena);
+    *status = entry(memory);
     return 0;
 }
 
-uint64_t platform_calibrate(void)
+int platform_return()
 {
     return 0;
 }

@@ -1,14 +1,16 @@
 /*
  * SPDX-License-Identifier: Apache-2.0
  *
- * Runs a model once per record of inputs.bin in a poisoned, guarded arena.
+ * Runs a model once per record of inputs.bin in poisoned, guarded memory.
  *
  * inputs.bin:  uint32 count, then per inference the bytes of every input in turn.
  * outputs.bin: per inference the bytes of every output in turn.
  * ticks.bin:   uint64 calibration, then one uint64 per inference.
  *
- * model_under_test.h is written next to the build; it includes the model's header and defines MODEL_ENTRY,
- * MODEL_ARENA_BYTES, MODEL_INPUTS and MODEL_OUTPUTS (lists of {offset, bytes}).
+ * model_under_test.h is written next to the build; it includes the model's header and defines model_entry, which
+ * calls the model with its memories in one block of MODEL_BYTES, model_empty, which calls a function that returns in
+ * the same way, and lists of {offset in the block, bytes}: MODEL_BLOCKS (the memories; all between is guarded),
+ * MODEL_INPUTS and MODEL_OUTPUTS.
  */
 
 #include "model_under_test.h"
@@ -25,8 +27,9 @@
     #define ALLOW(address, bytes) ((void)0)
 #endif
 
-#define GUARD_BYTES 64
 #define GUARD_VALUE 0xC3
+
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 typedef struct
 {
@@ -34,12 +37,20 @@ typedef struct
     size_t bytes;
 } buffer;
 
+static const buffer blocks[] = MODEL_BLOCKS;
 static const buffer inputs[] = MODEL_INPUTS;
 static const buffer outputs[] = MODEL_OUTPUTS;
 
-/* One array, so that the guards touch the arena: the first byte before and after it is already a canary. */
-static _Alignas(16) uint8_t guarded[GUARD_BYTES + MODEL_ARENA_BYTES + GUARD_BYTES];
-static uint8_t *const arena = guarded + GUARD_BYTES;
+/* One array, so that the guards touch the memories: the first byte before and after each is already a canary. */
+static _Alignas(16) uint8_t guarded[MODEL_BYTES];
+
+/* The guard behind block `i`, or before the first one if it is -1. */
+static buffer guard_behind(int i)
+{
+    const size_t begin = i < 0 ? 0 : blocks[i].offset + blocks[i].bytes;
+    const size_t end = i + 1 < (int)LENGTH(blocks) ? blocks[i + 1].offset : MODEL_BYTES;
+    return (buffer){begin, end - begin};
+}
 
 static void print_number(long number)
 {
@@ -71,26 +82,37 @@ static void print_problem(uint32_t inference, const char *problem, long number)
     platform_print("\n");
 }
 
-/* Fills guards and arena; two poisons in turn, so that a result that depends on stale bytes differs. */
+/* Fills guards and memories; two poisons in turn, so that a result that depends on stale bytes differs. */
 static void poison(uint32_t inference)
 {
     memset(guarded, GUARD_VALUE, sizeof(guarded));
-    memset(arena, inference % 2 == 0 ? 0xA5 : 0x5A, MODEL_ARENA_BYTES);
+    for (size_t i = 0; i < LENGTH(blocks); i++)
+    {
+        memset(guarded + blocks[i].offset, inference % 2 == 0 ? 0xA5 : 0x5A, blocks[i].bytes);
+    }
+}
+
+static void forbid_guards(void)
+{
+    for (int i = -1; i < (int)LENGTH(blocks); i++)
+    {
+        FORBID(guarded + guard_behind(i).offset, guard_behind(i).bytes);
+    }
 }
 
 static bool guards_intact(uint32_t inference)
 {
-    for (long i = 0; i < GUARD_BYTES; i++)
+    for (int i = -1; i < (int)LENGTH(blocks); i++)
     {
-        if (guarded[i] != GUARD_VALUE)
+        const buffer guard = guard_behind(i);
+        const size_t memory = blocks[i < 0 ? 0 : i].offset;
+        for (size_t byte = guard.offset; byte < guard.offset + guard.bytes; byte++)
         {
-            print_problem(inference, "wrote outside the arena, at offset ", i - GUARD_BYTES);
-            return false;
-        }
-        if (arena[MODEL_ARENA_BYTES + i] != GUARD_VALUE)
-        {
-            print_problem(inference, "wrote outside the arena, at offset ", MODEL_ARENA_BYTES + i);
-            return false;
+            if (guarded[byte] != GUARD_VALUE)
+            {
+                print_problem(inference, "wrote outside the arena, at offset ", (long)byte - (long)memory);
+                return false;
+            }
         }
     }
     return true;
@@ -101,17 +123,16 @@ static int run_once(uint32_t inference)
     int status = 0;
 
     poison(inference);
-    for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++)
+    for (size_t i = 0; i < LENGTH(inputs); i++)
     {
-        if (!platform_read_inputs(arena + inputs[i].offset, inputs[i].bytes))
+        if (!platform_read_inputs(guarded + inputs[i].offset, inputs[i].bytes))
         {
             return EXIT_CODE_IO;
         }
     }
 
-    FORBID(guarded, GUARD_BYTES);
-    FORBID(arena + MODEL_ARENA_BYTES, GUARD_BYTES);
-    const uint64_t ticks = platform_time(MODEL_ENTRY, (int8_t *)arena, &status);
+    forbid_guards();
+    const uint64_t ticks = platform_time(model_entry, (int8_t *)guarded, &status);
     ALLOW(guarded, sizeof(guarded));
 
     if (!guards_intact(inference))
@@ -123,9 +144,9 @@ static int run_once(uint32_t inference)
         print_problem(inference, "the model returned status ", status);
         return EXIT_CODE_STATUS;
     }
-    for (size_t i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++)
+    for (size_t i = 0; i < LENGTH(outputs); i++)
     {
-        if (!platform_write_outputs(arena + outputs[i].offset, outputs[i].bytes))
+        if (!platform_write_outputs(guarded + outputs[i].offset, outputs[i].bytes))
         {
             return EXIT_CODE_IO;
         }
@@ -136,8 +157,10 @@ static int run_once(uint32_t inference)
 int main(void)
 {
     uint32_t count = 0;
+    int status = 0;
 
-    if (!platform_open() || !platform_read_inputs(&count, sizeof(count)) || !platform_write_ticks(platform_calibrate()))
+    if (!platform_open() || !platform_read_inputs(&count, sizeof(count)) ||
+        !platform_write_ticks(platform_time(model_empty, (int8_t *)guarded, &status)))
     {
         return EXIT_CODE_IO;
     }

@@ -22,7 +22,7 @@ enum
     EXIT_CODE_FAULT = 13,
 };
 
-typedef int entry_function(int8_t *arena);
+typedef int entry_function(int8_t *memory);
 
 /* Opens inputs.bin for reading, outputs.bin and ticks.bin for writing. */
 bool platform_open(void);
@@ -34,10 +34,10 @@ bool platform_close(void);
 
 void platform_print(const char *text);
 
-/* Calls entry(arena), stores what it returns in *status and returns the timer ticks it took; 0 without a timer. */
-uint64_t platform_time(entry_function *entry, int8_t *arena, int *status);
+/* Calls entry(memory), stores what it returns in *status and returns the timer ticks it took; 0 without a timer. */
+uint64_t platform_time(entry_function *entry, int8_t *memory, int *status);
 
-/* The ticks of platform_time for a function of one instruction, its return; 0 without a timer. */
-uint64_t platform_calibrate(void);
+/* Returns, by one instruction where ticks are counted; may be called with any pointers. */
+int platform_return();
 
 #endif

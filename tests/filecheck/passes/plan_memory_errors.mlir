@@ -51,3 +51,17 @@ builtin.module attributes {sparsec.arena_lower_bound = 15 : i64} {
   }
 }
 // CHECK: the memory plan is wrong: buffer 3 at 9 is not aligned to 2 bytes
+
+// -----
+
+// An input that is the caller's and that a call writes to.
+
+builtin.module attributes {sparsec.arena_lower_bound = 0 : i64} {
+  func.func @main(%arena : memref<0xi8> {sparsec.inputs = [{offset = 0 : i64, type = memref<4xi8>, memory = "input"}], sparsec.outputs = [{offset = 0 : i64, type = memref<4xi8>, memory = "input"}]}, %input : memref<4xi8> {sparsec.memory = "input", sparsec.caller = "input"}) {
+    %zero = arith.constant 0 : index
+    %x = memref.view %input[%zero][] {sparsec.input = 0 : i64, sparsec.output = 0 : i64} : memref<4xi8> to memref<4xi8>
+    rt.requantize_s8 %x <> into %x : memref<4xi8>, memref<4xi8>
+    func.return
+  }
+}
+// CHECK: the memory plan is wrong: 'input' is the caller's, and written to

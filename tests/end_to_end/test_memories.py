@@ -1,0 +1,83 @@
+"""Networks in several memories, and with inputs and outputs of the caller's: exact, watched by canaries, C without a warning."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from xdsl.dialects.builtin import ModuleOp, TensorType, i8
+from xdsl.ir import SSAValue
+
+from sparsec.ir import qnn
+from sparsec.quantization.int8 import add_params
+from sparsec.quantization.params import AddParams, Requant
+from sparsec.quantization.window import Window
+from sparsec.run import cmsis_nn
+from sparsec.run.build import compile_strictly
+from sparsec.run.project import read_project
+from sparsec.tools.emission import write_files
+from tests.end_to_end.building import Builder
+from tests.end_to_end.road import (
+    Compiled,
+    compile_module,
+    expect_exact,
+    extreme_and_random,
+)
+
+EVERYWHERE = [
+    "host",
+    *(pytest.param(cpu, marks=pytest.mark.qemu) for cpu in ("cortex-m4", "cortex-m7")),
+]
+
+SHAPE = (1, 6, 6, 4)
+
+
+def convolution(net: Builder, x: SSAValue) -> SSAValue:
+    rng = np.random.default_rng(net.layers)
+    operands = (
+        net.constant(rng.integers(-128, 128, (4, 3, 3, 4), np.int8)),
+        net.constant(rng.integers(-500, 500, 4, np.int32)),
+        net.constant(rng.integers(2**30, 2**31, 4, np.int32)),
+        net.constant(np.full(4, -8, np.int32)),
+    )
+    window = Window(padding=(1, 1, 1, 1))
+    return net.layer(qnn.Conv2dOp(x, *operands, Requant(3, -5), window, TensorType(i8, SHAPE)))
+
+
+def residual() -> ModuleOp:
+    """conv2d1, conv2d2 behind it, and add3, the sum of what that gives and a second input; gives conv2d1 too."""
+    net = Builder()
+    first = convolution(net, net.input(SHAPE))
+    second = convolution(net, first)
+    params = AddParams(
+        **add_params(0.05, 0.05, 0.08),
+        input1_zp=-5,
+        input2_zp=-5,
+        output_zp=0,
+        clamp=(-128, 127),
+    )
+    total = net.layer(qnn.AddOp(net.input(SHAPE), second, params))
+    return net.module([total, first])
+
+
+def expect_clean(compiled: Compiled, cpu: str, folder: Path) -> None:
+    """The C compiles without a warning."""
+    directory = cmsis_nn.locate()
+    assert directory is not None
+    write_files(compiled.files, folder / "net")
+    compile_strictly(read_project(folder / "net"), cpu, cmsis_nn=directory)
+
+
+@pytest.mark.parametrize("cpu", EVERYWHERE)
+@pytest.mark.parametrize("arena", ["static", "caller"])
+def test_inputs_and_outputs_of_the_caller(cpu: str, arena: str, tmp_path: Path) -> None:
+    compiled = compile_module(residual(), cpu, "--io=caller", f"--arena={arena}", "--name=net")
+    entry = (
+        "int net_invoke(int8_t *arena, const int8_t *input0, const int8_t *input1, "
+        "int8_t *output0, int8_t *output1)"
+    )
+    assert entry in compiled.files["net.h"] and entry in compiled.files["net.c"]
+    assert ("net_arena[" in compiled.files["net.c"]) == (arena == "static")
+    expect_clean(compiled, cpu, tmp_path)
+    if arena == "caller":
+        inputs = extreme_and_random(compiled.input_shapes, random=2, seed=1)
+        expect_exact(compiled, cpu, inputs, canaries=True)
