@@ -100,6 +100,7 @@ def kernels(options: PipelineOptions) -> list[str]:
     if options.recipe:
         select += f" recipe={quoted(options.recipe)}"
     return [
+        f"order-layers{{target={options.target}}}",
         f"select-sparse-formats{{{select}}}",
         f"convert-qnn-to-kernels{{target={options.target}}}",
         "pack-sparse-constants",
