@@ -168,8 +168,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--objective",
         choices=("latency", "flash", "ram", "balanced"),
         default="latency",
-        help="what --weights=auto chooses for: the fewest estimated cycles, the fewest bytes, or the "
-        "least sum of both as shares of the dense network's; default latency",
+        help="what --weights=auto and the memory plan choose for: the fewest estimated cycles, the fewest bytes of "
+        "constants, the smallest arena at any price, or the least sum of cycles and constants as shares of the dense "
+        "network's; default latency, which gives up to 2 %% of the cycles for a smaller arena",
     )
     group.add_argument(
         "--weights",
