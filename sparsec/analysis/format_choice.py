@@ -6,7 +6,7 @@ The rule: exact for what is predicted. Under `latency` no layer is slower than d
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 from xdsl.dialects.builtin import ModuleOp
@@ -80,6 +80,10 @@ class Problem:
         found = groups_of(module, cpu, goal.recipe, goal.weights, left_out)
         if goal.ram is not None:
             respect_ram(found, goal.ram)
+        if goal.objective == "ram":
+            respect_ram(found, None)
+            # What is left needs no more than it must: of that the fastest.
+            self.goal = replace(goal, objective="latency")
         self.groups = [group for group in found if group.ways]
         self.others = other_constants(module)
         self.positions = {op: place for place, op in enumerate(module.walk())}
@@ -167,7 +171,7 @@ class Problem:
     def _choose(self, ways: Sequence[Sequence[Way]]) -> list[Way]:
         found = self._front(ways)
         match self.goal.objective:
-            case "latency":
+            case "latency" | "ram":
                 chosen = choice.fastest_within(found, self.goal.flash)
             case "flash":
                 chosen = choice.smallest(found, self.goal.flash)

@@ -65,11 +65,11 @@ class Judge:
         if bytes == cycles == 0:
             return f"costs the same as {winner.label}"
         match self.goal.objective:
-            case "latency" if cycles > 0:
+            case "latency" | "ram" if cycles > 0:
                 return f"{cycles:,} cycles more"
-            case "latency" if cycles == 0:
+            case "latency" | "ram" if cycles == 0:
                 return f"as fast, {bytes:,} bytes more"
-            case "latency":
+            case "latency" | "ram":
                 return f"{-cycles:,} cycles fewer, but {bytes:,} bytes more than --flash allows"
             case "flash" if bytes > 0:
                 return f"{bytes:,} bytes more"

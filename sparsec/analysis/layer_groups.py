@@ -9,10 +9,11 @@ from functools import partial
 from typing import TypeAlias
 
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Block, SSAValue
 
 from sparsec.analysis.candidates import Candidate, Constants, Refusal, candidates, constants_of
-from sparsec.analysis.live_bytes import live_bytes, live_parts, sum_text
+from sparsec.analysis.layer_memory import LayerMemory
+from sparsec.analysis.live_bytes import live_parts, sum_text
 from sparsec.analysis.sparse_kernels import SparseKernel
 from sparsec.analysis.sparse_layer import SparseLayer
 from sparsec.formats import COMMON_FORMATS, SparseFormat
@@ -124,13 +125,13 @@ class Group:
         self.leave_out(lambda way: way.label != wanted, f"{who} asks for {wanted}")
         self.asked = f"{who} asks for it"
 
-    def need(self, way: Way, live: Sequence[int]) -> int:
-        """Bytes of RAM at the layer that needs most; `live` are the bytes of activations at each."""
-        return max(a + c.scratch for a, c in zip(live, way.candidates, strict=True))
+    def need(self, way: Way, memory: LayerMemory) -> int:
+        """Bytes of RAM at the layer that needs most."""
+        return max(memory.bytes(op, c) for op, c in zip(self.ops, way.candidates, strict=True))
 
-    def keep_within(self, ram: int, live: Sequence[int]) -> None:
+    def keep_within(self, ram: int, memory: LayerMemory, reason: str) -> None:
         """Leave out what needs more than `ram` bytes."""
-        self.leave_out(lambda way: self.need(way, live) > ram, f"--ram allows {ram} bytes")
+        self.leave_out(lambda way: self.need(way, memory) > ram, reason)
 
 
 def groups_of(
@@ -186,27 +187,27 @@ class RamError(ValueError):
         self.least = least
 
 
-def respect_ram(groups: Iterable[Group], ram: int) -> None:
-    """Leave out of `groups` what needs more than `ram` bytes.
+def least_ram(groups: Iterable[Group]) -> tuple[int, qnn.WeightedOp | None, int]:
+    """The bytes that the layer needs which needs most, if each is stored as needs least; that layer, and the bytes of its
+    scratch memory."""
+    memories = _Memories()
+    needs: list[tuple[int, qnn.WeightedOp, int]] = []
+    for group in groups:
+        if group.ways:
+            memory = memories[group]
+            least = min(group.ways, key=lambda way: group.need(way, memory))
+            for op, candidate in zip(group.ops, least.candidates, strict=True):
+                needs.append((memory.bytes(op, candidate), op, candidate.scratch))
+    return max(needs, key=lambda each: each[0], default=(0, None, 0))
+
+
+def respect_ram(groups: Sequence[Group], ram: int | None) -> None:
+    """Leave out of `groups` what needs more than `ram` bytes, or, if that is None, more than the network needs anyway.
 
     Raises RamError, which names the layer that needs most, when a layer has nothing left.
     """
-    live: dict[Operation, int] = {}
-    needs: list[tuple[int, qnn.WeightedOp, int]] = []
-    for group in groups:
-        if group.ops[0] not in live:
-            block = group.ops[0].parent_block()
-            assert block is not None
-            live |= live_bytes(block)
-        if not group.ways:
-            continue
-        activations = [live[op] for op in group.ops]
-        least = min(group.ways, key=lambda way: group.need(way, activations))
-        for op, candidate in zip(group.ops, least.candidates, strict=True):
-            needs.append((live[op] + candidate.scratch, op, candidate.scratch))
-        group.keep_within(ram, activations)
-    need, op, scratch = max(needs, key=lambda each: each[0], default=(0, None, 0))
-    if op is not None and need > ram:
+    need, op, scratch = least_ram(groups)
+    if op is not None and ram is not None and need > ram:
         parts = live_parts(op) + ([("scratch", scratch)] if scratch else [])
         shared = sum(bytes for _, bytes in parts) - need
         raise RamError(
@@ -214,6 +215,28 @@ def respect_ram(groups: Iterable[Group], ram: int) -> None:
             f"--ram allows {ram}",
             need,
         )
+    reason = f"needs more than {need:,} bytes of RAM, which are enough"
+    if ram is not None:
+        need, reason = ram, f"--ram allows {ram} bytes"
+    memories = _Memories()
+    for group in groups:
+        if group.ways:
+            group.keep_within(need, memories[group], reason)
+
+
+class _Memories(dict[Group, LayerMemory]):
+    """What is known of the block that a group stands in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._blocks: dict[Block, LayerMemory] = {}
+
+    def __missing__(self, group: Group) -> LayerMemory:
+        block = group.ops[0].parent_block()
+        assert block is not None
+        if block not in self._blocks:
+            self._blocks[block] = LayerMemory(block)
+        return self._blocks[block]
 
 
 def other_constants(module: ModuleOp) -> Constants:

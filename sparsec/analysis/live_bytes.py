@@ -1,7 +1,4 @@
-"""The activations that are live while each operation of a `qnn` function runs.
-
-The rule: never more than what the compiled network needs, so that whoever leaves something out for it is right.
-"""
+"""The activations that are live while each operation of a `qnn` function runs."""
 
 from collections.abc import Iterable
 from math import prod
@@ -38,39 +35,6 @@ def live_tensors(block: Block) -> dict[Operation, list[SSAValue]]:
         if op.results and not isinstance(op, DenseConstantOp):
             live[op] = now
     return live
-
-
-def live_bytes(block: Block) -> dict[Operation, int]:
-    """The bytes that the tensors of `live_tensors` take at least: an output may lie over inputs that die, and an image
-    between two layers that may be computed together need not exist."""
-    live = live_tensors(block)
-    following = [*live.values()][1:] + [[]]
-    returned = [] if block.last_op is None else [*map(tensor_of, block.last_op.operands)]
-    found: dict[Operation, int] = {}
-    for (op, values), after in zip(live.items(), following, strict=True):
-        staying = {*after, *returned}
-        written = sum(_bytes(value) for value in values if value in op.results)
-        dying = sum(
-            _bytes(value) for value in values if value not in staying and not vanishes(value)
-        )
-        waiting = sum(
-            _bytes(value) for value in values if value in staying and value not in op.results
-        )
-        if any(map(vanishes, op.results)):
-            written = 0
-        found[op] = waiting + max(written, dying)
-    return found
-
-
-def vanishes(value: SSAValue) -> bool:
-    """Whether `value` lies between a 1x1 and a depthwise convolution, which may be computed row by row together."""
-    uses = [use.operation for use in value.uses]
-    return (
-        isinstance(value.owner, qnn.Conv2dOp)
-        and shape_of(value.owner.weights.type)[1:3] == (1, 1)
-        and len(uses) == 1
-        and isinstance(uses[0], qnn.DepthwiseConv2dOp)
-    )
 
 
 def live_parts(op: Operation) -> list[tuple[str, int]]:

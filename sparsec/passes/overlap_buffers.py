@@ -23,6 +23,7 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
+from sparsec.analysis.buffer_lives import live_buffers, overlaps_of
 from sparsec.analysis.fused_versions import FusedVersion, fused_versions
 from sparsec.analysis.memory_plan import RESULT
 from sparsec.analysis.strip_versions import StripVersion, strip_versions
@@ -31,7 +32,6 @@ from sparsec.ir.kernel import KernelOp
 from sparsec.ir.rt_strips import geometry_of
 from sparsec.ir.views import memory_of
 from sparsec.passes.fuse_rows import fuse
-from sparsec.passes.plan_memory import live_buffers, overlaps_of
 from sparsec.planning.arena import Buffer
 from sparsec.planning.choice import Option
 from sparsec.planning.least_peak import least_peak

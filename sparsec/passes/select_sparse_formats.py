@@ -36,8 +36,8 @@ class SelectSparseFormatsPass(ModulePass):
     """Choose a format for the weights of each layer, all layers together.
 
     `latency` is the fewest estimated cycles on `target`, never more than dense weights take; `flash` the fewest bytes;
-    `balanced` the least sum of both as shares of the dense network's. `flash` and `ram` are budgets in bytes for all
-    constants and for the arena. `format` is `auto` or what to store every layer as that has a kernel for it, `recipe` a
+    `ram` the fewest cycles in the least memory; `balanced` the least sum of both as shares of the dense network's.
+    `flash` and `ram` are budgets in bytes for all constants and for the arena. `format` is `auto` or what to store every layer as that has a kernel for it, `recipe` a
     wish for layers by their names. Weights that have a format keep it.
     """
 
