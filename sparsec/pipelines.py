@@ -35,6 +35,7 @@ class PipelineOptions:
     recipe: str = ""
     plan_seconds: float = PLAN_SECONDS
     io: str = "arena"
+    memories: str = ""
 
 
 def quoted(text: str) -> str:
@@ -116,9 +117,11 @@ def plan_memory(options: PipelineOptions) -> str:
     plan: list[str] = []
     if options.plan_seconds != PLAN_SECONDS:
         plan.append(f"seconds={number(options.plan_seconds)}")
-    return f"plan-memory{{{' '.join(plan)}}}" if plan else "plan-memory"
+    if options.memories:
+        plan.append(f"memories={quoted(options.memories)}")
     if options.io != "arena":
         plan.append(f"io={options.io}")
+    return f"plan-memory{{{' '.join(plan)}}}" if plan else "plan-memory"
 
 
 def pipeline(emit: Emit, options: PipelineOptions) -> str:

@@ -8,54 +8,29 @@ becomes
       %b = memref.view %arena[%offset][]
 
 Inputs are live from the start to their last use, results from their first write to the end, scratch memory during its
-call. An output may lie over an input that dies in its call as far as the kernel allows. With `io=caller` inputs and
-results are arguments behind the memories, each seen by one view, and not planned. The plan is checked by an independent
-reader before it is believed.
+call. An output may lie over an input that dies in its call as far as the kernel allows. With `memories` each becomes an
+argument, `%dtcm : memref<..xi8> {sparsec.memory = "dtcm"}`. With `io=caller` inputs and results are arguments behind
+them, each seen by one view, and not planned. The plan is checked by an independent reader before it is believed.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from xdsl.context import Context
-from xdsl.dialects import arith, func, memref
-from xdsl.dialects.builtin import (
-    ArrayAttr,
-    DictionaryAttr,
-    FunctionType,
-    IndexType,
-    IntegerAttr,
-    MemRefType,
-    ModuleOp,
-    i8,
-)
-from xdsl.ir import BlockArgument, Operation, SSAValue
+from xdsl.dialects import func, memref
+from xdsl.dialects.builtin import IntegerAttr, MemRefType, ModuleOp
 from xdsl.passes import ModulePass
-from xdsl.rewriter import Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
 from sparsec.analysis.buffer_lives import live_buffers, overlaps_of
-from sparsec.analysis.memory_plan import (
-    ARENA,
-    INPUT,
-    INPUTS,
-    OUTPUT,
-    OUTPUTS,
-    RESULT,
-    Direction,
-    Memory,
-    Place,
-    certify_plan,
-    io_names,
-    planned_function,
-)
-from sparsec.ir.kernel import byte_count
-from sparsec.ir.qnn import QUANTIZATION
-from sparsec.ir.quantization import QuantizationAttr
-from sparsec.ir.shapes import shape_of
-from sparsec.ir.views import buffer_type
+from sparsec.analysis.live_bytes import sum_text
+from sparsec.analysis.memory_plan import ARENA, Memory, certify_plan, planned_function
+from sparsec.analysis.memory_uses import memory_uses
+from sparsec.analysis.plan_view import plan_view
+from sparsec.passes.planned_views import callers_memories, inputs_and_results, write_plan
 from sparsec.planning.arena import lower_bound
 from sparsec.planning.memories import place_in_memories
+from sparsec.targets.memory import parse_memories
 
 LOWER_BOUND = "sparsec.arena_lower_bound"
 """Attribute of a module: bytes that no plan can go below, of all memories for what lies in each."""
@@ -68,22 +43,25 @@ LIVE_BOUND = "sparsec.arena_live_bytes"
 class PlanMemoryPass(ModulePass):
     """Place all buffers of a bufferized module within `seconds`; if `overlap` is false, apart.
 
-    With `io=caller` inputs and results stay memory of the caller's.
+    With `io=caller` inputs and results stay memory of the caller's. `memories` are names and bytes, the fastest first, as
+    in `dtcm=65536,sram=262144`; without them there is one arena, as large as need be.
     """
 
     name = "plan-memory"
     seconds: float = 10.0
     overlap: bool = True
     io: Literal["arena", "caller"] = "arena"
+    memories: str = ""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for function in [f for f in op.ops if isinstance(f, func.FuncOp)]:
             types = function.function_type.inputs.data
             if types and all(isinstance(t, MemRefType) for t in types):
                 if planned_function(op) is None:
-                    bound, live = self.place_buffers(function)
+                    bound, live = self.place_buffers(function, self.memories_for(op))
                     op.attributes[LOWER_BOUND] = IntegerAttr(bound, 64)
                     op.attributes[LIVE_BOUND] = IntegerAttr(live, 64)
+                    check_capacities(op)
         planned = planned_function(op)
         if planned is not None:
             try:
@@ -91,7 +69,21 @@ class PlanMemoryPass(ModulePass):
             except ValueError as error:
                 raise PassFailedException(f"the memory plan is wrong: {error}") from error
 
-    def place_buffers(self, function: func.FuncOp) -> tuple[int, int]:
+    def memories_for(self, module: ModuleOp) -> list[Memory]:
+        """The memories, nothing in them yet. PassFailedException for names that cannot be."""
+        try:
+            chosen = parse_memories(self.memories)
+        except ValueError as error:
+            raise PassFailedException(f"memories: {error}") from error
+        constants = {op.sym_name.data for op in module.ops if isinstance(op, memref.GlobalOp)}
+        for memory in chosen:
+            if memory.name in constants:
+                raise PassFailedException(
+                    f"a constant is called '{memory.name}' as the memory is: name that otherwise"
+                )
+        return [Memory(each.name, 0, each.capacity) for each in chosen] or [Memory(ARENA, 0)]
+
+    def place_buffers(self, function: func.FuncOp, memories: list[Memory]) -> tuple[int, int]:
         """Rewrite `function`; returns the bound of its memories, and the largest live set."""
         inputs, results = inputs_and_results(function)
         own = ((), ()) if self.io == "caller" else (inputs, results)
@@ -100,14 +92,22 @@ class PlanMemoryPass(ModulePass):
         buffers = list(lifetimes.values())
         numbers = {value: number for number, value in enumerate(lifetimes)}
         overlaps = overlaps_of(function, lifetimes) if self.overlap else {}
+        uses = memory_uses(function)
         plan = place_in_memories(
             buffers,
-            [None],
-            [1.0] * len(buffers),
+            [memory.capacity for memory in memories],
+            [uses.buffers[value] for value in lifetimes],
             {(numbers[o], numbers[i]): each for (o, i), each in overlaps.items()},
             seconds=self.seconds,
         )
-        memories = [Memory(ARENA, found.arena_bytes) for found in plan.assignments]
+        memories = [
+            replace(
+                memory,
+                bytes=found.arena_bytes,
+                bound=None if memory.capacity is None else found.lower_bound,
+            )
+            for memory, found in zip(memories, plan.assignments, strict=True)
+        ]
         places = dict.fromkeys(every, (0, 0)) | dict(
             zip(lifetimes, zip(plan.memories, plan.offsets, strict=True), strict=True)
         )
@@ -120,85 +120,17 @@ class PlanMemoryPass(ModulePass):
         return sum(found.lower_bound for found in plan.assignments), lower_bound(buffers)
 
 
-def inputs_and_results(
-    function: func.FuncOp,
-) -> tuple[list[BlockArgument], list[BlockArgument]]:
-    """The arguments of a bufferized function."""
-    arguments = function.body.block.args
-    attributes = [a.data for a in function.arg_attrs or ()] or [{} for _ in arguments]
-    results = [a for a, each in zip(arguments, attributes, strict=True) if RESULT in each]
-    return [a for a in arguments if a not in results], results
-
-
-def callers_memories(direction: Direction, arguments: Sequence[BlockArgument]) -> list[Memory]:
-    """Inputs or results as memory of the caller's."""
-    names = io_names(direction, len(arguments))
-    return [
-        Memory(name, byte_count(argument.type), caller=direction)
-        for name, argument in zip(names, arguments, strict=True)
-    ]
-
-
-def write_plan(
-    function: func.FuncOp,
-    inputs: Sequence[BlockArgument],
-    results: Sequence[BlockArgument],
-    memories: Sequence[Memory],
-    places: Mapping[SSAValue, tuple[int, int]],
-) -> None:
-    """Give `function` these memories, and see each buffer in its own: `places` are the number of one and the offset."""
-    block = function.body.block
-    attributes = [a.data for a in function.arg_attrs or ()] or [{} for _ in block.args]
-
-    def place(argument: BlockArgument) -> Place:
-        memory, offset = places[argument]
-        quantization = attributes[argument.index].get(QUANTIZATION)
-        return Place(
-            offset,
-            shape_of(argument.type),
-            quantization.data if isinstance(quantization, QuantizationAttr) else None,
-            memories[memory].name,
+def check_capacities(module: ModuleOp) -> None:
+    """PassFailedException, naming the layer at the peak and its buffers, when a memory is too small for its plan."""
+    planned = planned_function(module)
+    assert planned is not None
+    for memory in planned.own_memories:
+        if memory.capacity is None or memory.bytes <= memory.capacity:
+            continue
+        peak = plan_view(planned, 0).peak(memory.name)
+        assert peak is not None
+        raise PassFailedException(
+            f"layer '{peak.layer}' needs {peak.bytes} bytes of memory '{memory.name}' "
+            f"({sum_text(peak.parts, peak.shared)}), which has {memory.capacity}; "
+            f"the smallest arena found there takes {memory.bytes} bytes"
         )
-
-    entries = [memory.attributes() for memory in memories]
-    for name, arguments in ((INPUTS, inputs), (OUTPUTS, results)):
-        entries[0][name] = ArrayAttr([place(argument).attribute() for argument in arguments])
-    shown: list[BlockArgument] = []
-    for memory in memories:
-        shown.append(block.insert_arg(MemRefType(i8, [memory.bytes]), len(block.args)))
-        shown[-1].name_hint = memory.name
-    first = block.first_op
-    for name, arguments in ((INPUT, inputs), (OUTPUT, results)):
-        for number, argument in enumerate(arguments):
-            view = show(argument, shown, places[argument], first)
-            view.attributes[name] = IntegerAttr(number, 64)
-    for argument in (*inputs, *results):
-        block.erase_arg(argument)
-    for value, where in places.items():
-        if isinstance(value.owner, memref.AllocOp):
-            show(value, shown, where, value.owner)
-            Rewriter.erase_op(value.owner)
-    for op in list(block.ops):
-        if isinstance(op, memref.AllocOp):  # nobody uses it
-            Rewriter.erase_op(op)
-    function.function_type = FunctionType.from_lists([each.type for each in shown], [])
-    function.arg_attrs = ArrayAttr([DictionaryAttr(entry) for entry in entries])
-
-
-def show(
-    value: SSAValue,
-    memories: Sequence[SSAValue],
-    place: tuple[int, int],
-    before: Operation | None,
-) -> memref.ViewOp:
-    """Replace the buffer `value` by the bytes at `place`, the number of a memory and an offset."""
-    assert before is not None
-    memory, offset = place
-    constant = arith.ConstantOp(IntegerAttr(offset, IndexType()))
-    view = memref.ViewOp(memories[memory], constant.result, [], buffer_type(value.type))
-    view.result.name_hint = value.name_hint
-    block = before.parent_block()
-    assert block is not None
-    block.insert_ops_before([constant, view], before)
-    value.replace_all_uses_with(view.result)
-    return view

@@ -26,6 +26,7 @@ from sparsec.passes.removed_channels import ARENA_BEFORE, REMOVED
 from sparsec.passes.select_sparse_formats import SelectSparseFormatsPass
 from sparsec.quantization.scheme import Quantization
 from sparsec.targets.cpu import Cpu, cpu_named
+from sparsec.targets.memory import parse_memories
 from sparsec.tools.console import only_our_messages
 from sparsec.tools.errors import InternalError, UserError, first_line
 from sparsec.tools.instrumentation import Instrumentation
@@ -286,6 +287,7 @@ def pipeline_options(
     """The options of the passes; decides what calibrates the network."""
     if args.percentile is not None and args.observer != "percentile":
         raise UserError("--percentile needs --observer=percentile")
+    memories = chosen_memories(args)
     calibrate: str | None = args.calibrate
     if calibrate is None and examples is not None and not is_quantized(module):
         calibrate = args.model
@@ -309,7 +311,18 @@ def pipeline_options(
         recipe=args.recipe,
         plan_seconds=args.plan_seconds,
         io=args.io,
+        memories=memories,
     )
+
+
+def chosen_memories(args: argparse.Namespace) -> str:
+    """The memories as passes write them. UserError when two have one name."""
+    text = ",".join(args.memory)
+    try:
+        parse_memories(text)
+    except ValueError as error:
+        raise UserError(f"--memory: {error}") from error
+    return text
 
 
 def goal_of(args: argparse.Namespace, compilation: Compilation) -> Goal:

@@ -23,6 +23,21 @@ def byte_count(text: str) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
+def memory(text: str) -> str:
+    """`dtcm=64K` as passes write it; argparse reports the error."""
+    from sparsec.targets.memory import parse_memories
+
+    name, equals, size = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"'{text}' is no memory, write e.g. dtcm=64K")
+    try:
+        written = f"{name}={byte_count(size)}"
+        parse_memories(written)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return written
+
+
 def shape(text: str) -> tuple[int, ...]:
     """`1,3,32,32` as numbers; argparse reports the error."""
     try:
@@ -194,13 +209,13 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="whether the generated code defines its arena or the caller provides it",
     )
     group.add_argument(
-    group.add_argument(
         "--io",
         choices=("arena", "caller"),
         default="arena",
         help="where inputs and outputs lie: in the arena, or in buffers of the caller, which the entry "
         "takes behind the arena: net_invoke(arena, input, output); default arena",
     )
+    group.add_argument(
         "--int8-io",
         action="store_true",
         help="leave the conversions of float32 inputs and outputs out of the header, where the "
@@ -211,6 +226,15 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         type=byte_count,
         metavar="BYTES",
         help="keep the arena within this, e.g. 64K, or fail",
+    )
+    group.add_argument(
+        "--memory",
+        type=memory,
+        action="append",
+        metavar="NAME=BYTES",
+        default=[],
+        help="a memory of the chip that the network may use so much of, e.g. dtcm=64K; repeat from the "
+        "fastest to the slowest; default: one arena, as large as need be",
     )
     group.add_argument(
         "--plan-seconds",

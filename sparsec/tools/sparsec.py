@@ -21,6 +21,7 @@ examples:
   sparsec lenet.pt --calibrate=images.npz --target=cortex-m55
   sparsec lenet.pt --objective=flash --ram=64K         the smallest, in an arena of at most 64 KiB
   sparsec lenet.pt --plan-seconds=60                   a longer search for a smaller arena
+  sparsec lenet.pt --memory=dtcm=4K --memory=sram=64K  what is used most in the fastest memory
   sparsec lenet.pt --io=caller                         inputs and outputs where the caller has them
   sparsec lenet.pt --recipe="conv*: delta8; fc: dense" formats by the names of layers
   sparsec kws.tflite --int8-io -o kws                  no float32 conversions in kws.h
@@ -96,6 +97,9 @@ def summarize(report: dict[str, Any], directory: Path) -> None:
         f"arena      {report['arena_bytes']:,} B in RAM "
         f"(no plan needs less than {report['arena_lower_bound_bytes']:,} B)"
     )
+    for memory in report["memories"]:
+        if memory["capacity_bytes"] is not None:
+            print(f"{memory['name']:<10} {memory['bytes']:,} B of {memory['capacity_bytes']:,} B")
     if report["arena_peak"] is not None:
         print(f"peak       {peak_text(report['arena_peak'])}")
     print(f"written to {directory}")

@@ -1,5 +1,6 @@
 """Networks in several memories, and with inputs and outputs of the caller's: exact, watched by canaries, C without a warning."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -81,3 +82,33 @@ def test_inputs_and_outputs_of_the_caller(cpu: str, arena: str, tmp_path: Path) 
     if arena == "caller":
         inputs = extreme_and_random(compiled.input_shapes, random=2, seed=1)
         expect_exact(compiled, cpu, inputs, canaries=True)
+
+
+@pytest.mark.parametrize("cpu", EVERYWHERE)
+def test_several_memories(cpu: str, tmp_path: Path) -> None:
+    """Both are used; the slow one holds what the fast one has no room for."""
+    options = ("--memory=dtcm=160", "--memory=sram=1K", "--name=net")
+    compiled = compile_module(residual(), cpu, *options)
+    report = json.loads(compiled.files["report.json"])
+    dtcm, sram = report["memories"]
+    assert (dtcm["name"], sram["name"]) == ("dtcm", "sram")
+    assert 0 < dtcm["bytes"] <= dtcm["capacity_bytes"] == 160
+    assert 0 < sram["bytes"] <= sram["capacity_bytes"] == 1024
+    assert "int net_invoke(int8_t *dtcm, int8_t *sram);" in compiled.files["net.h"]
+    for memory in ("dtcm", "sram"):
+        array = f"int8_t net_{memory}[NET_{memory.upper()}_BYTES];"
+        assert f"extern {array}" in compiled.files["net.h"]
+        section = f"NET_{memory.upper()}_SECTION"
+        assert f"\n{section} _Alignas(8) {array}" in compiled.files["net.c"]
+    expect_clean(compiled, cpu, tmp_path)
+    inputs = extreme_and_random(compiled.input_shapes, random=2, seed=1)
+    expect_exact(compiled, cpu, inputs, canaries=True)
+
+
+@pytest.mark.parametrize("cpu", EVERYWHERE)
+def test_memories_beside_the_callers(cpu: str) -> None:
+    options = ("--memory=dtcm=1K", "--memory=sram=1K", "--io=caller", "--arena=caller")
+    compiled = compile_module(residual(), cpu, *options)
+    assert "_invoke(int8_t *dtcm, int8_t *sram, const int8_t *input0," in compiled.files["net.h"]
+    inputs = extreme_and_random(compiled.input_shapes, random=2, seed=1)
+    expect_exact(compiled, cpu, inputs, canaries=True)

@@ -193,6 +193,11 @@ def test_calibration_data_of_another_kind(tools: Tools, model: Path) -> None:
         (["--plan-seconds=long"], ["'long' is not a number of seconds, write e.g. 10 or 0.5"]),
         (["--plan-seconds=-1"], ["'-1' is not a number of seconds"]),
         (["--plan-seconds=1e9"], ["'1e9' is not a number of seconds"]),
+        (["--memory=64K"], ["'64K' is no memory, write e.g. dtcm=64K"]),
+        (["--memory=DTCM=64K"], ["'DTCM' cannot name a memory in C: choose small letters"]),
+        (["--memory=input=64K"], ["'input' cannot name a memory in C"]),
+        (["--memory=a=1K", "--memory=a=2K"], ["--memory: two memories are called 'a'"]),
+        (["--io=mine"], ["invalid choice: 'mine'", "caller"]),
         (["--name=1st"], ["'1st' is not a C identifier"]),
         (["--bogus"], ["unrecognized arguments: --bogus"]),
         (["second.pt"], ["unrecognized arguments: second.pt"]),
@@ -209,6 +214,10 @@ def test_options(
     ("option", "parts"),
     [
         ("--ram=100", ["layer 'conv' needs ", " bytes of RAM at least", "--ram allows 100"]),
+        (
+            "--memory=sram=100",
+            ["layer 'conv' needs ", " bytes of memory 'sram' (", "has 100", "found"],
+        ),
         ("--recipe=no_layer: delta8", ["no layer is called 'no_layer', known: conv, "]),
         ("--recipe=conv: nm(1:16)", ["layer 'conv' cannot be stored as nm(1:16), which 'conv'"]),
         ("--flash=100", ["--flash allows 100 bytes", "the smallest choice takes ", "prune"]),

@@ -157,7 +157,11 @@ def saved_bytes(planned: PlannedFunction, constants: Constants) -> int:
 
 def describe_memory(memory: Memory) -> dict[str, Any]:
     """One that the network is given: what is planned of it."""
-    return {"name": memory.name, "bytes": memory.bytes}
+    return {
+        "name": memory.name,
+        "bytes": memory.bytes,
+        "capacity_bytes": memory.capacity,
+    }
 
 
 def describe_places(direction: Direction, planned: PlannedFunction) -> list[dict[str, Any]]:

@@ -65,3 +65,19 @@ builtin.module attributes {sparsec.arena_lower_bound = 0 : i64} {
   }
 }
 // CHECK: the memory plan is wrong: 'input' is the caller's, and written to
+
+// -----
+
+// A memory that is smaller than what lies there.
+
+builtin.module attributes {sparsec.arena_lower_bound = 8 : i64} {
+  func.func @main(%a : memref<8xi8> {sparsec.memory = "a", sparsec.capacity = 7 : i64, sparsec.inputs = [{offset = 0 : i64, type = memref<4xi8>, memory = "a"}], sparsec.outputs = [{offset = 4 : i64, type = memref<4xi8>, memory = "a"}]}) {
+    %zero = arith.constant 0 : index
+    %four = arith.constant 4 : index
+    %x = memref.view %a[%zero][] {sparsec.input = 0 : i64} : memref<8xi8> to memref<4xi8>
+    %y = memref.view %a[%four][] {sparsec.output = 0 : i64} : memref<8xi8> to memref<4xi8>
+    rt.requantize_s8 %x <> into %y : memref<4xi8>, memref<4xi8>
+    func.return
+  }
+}
+// CHECK: the memory plan is wrong: memory 'a' has 7 bytes, 8 are used
