@@ -10,36 +10,43 @@ price, else within `slack` percent more cycles than all layers take that are don
 asks for more. Nothing changes where the plan would not get smaller.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from xdsl.context import Context
 from xdsl.dialects import func
 from xdsl.dialects.builtin import MemRefType, ModuleOp
-from xdsl.ir import BlockArgument, SSAValue
+from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
 from sparsec.analysis.buffer_lives import live_buffers, overlaps_of
 from sparsec.analysis.fused_versions import FusedVersion, fused_versions
-from sparsec.analysis.memory_plan import RESULT
 from sparsec.analysis.strip_versions import StripVersion, strip_versions
 from sparsec.ir import cmsis
 from sparsec.ir.kernel import KernelOp
 from sparsec.ir.rt_strips import geometry_of
 from sparsec.ir.views import memory_of
 from sparsec.passes.fuse_rows import fuse
+from sparsec.passes.planned_views import inputs_and_results
 from sparsec.planning.arena import Buffer
 from sparsec.planning.choice import Option
-from sparsec.planning.least_peak import least_peak
+from sparsec.planning.least_peak import least_peak, time_of, within
 from sparsec.planning.overlap import Overlap
-from sparsec.planning.overlapping import assign_overlapping, least_bytes
+from sparsec.planning.overlapping import least_bytes, quick_bytes
+from sparsec.targets import scratch
 from sparsec.targets.cpu import Cpu, cpu_named
 
-Overlaps = Mapping[tuple[SSAValue, SSAValue], Overlap]
+Io: TypeAlias = Literal["arena", "caller"]
+"""Whether inputs and outputs are planned, or buffers of the caller that nothing may lie over."""
+
+Overlaps: TypeAlias = Mapping[tuple[SSAValue, SSAValue], Overlap]
+
+_SHARES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.7, 0.5, 0.0)
+"""Of the largest bound: neighbours that leave each other room may fit where the fastest within the bound do not."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,7 @@ class OverlapBuffersPass(ModulePass):
     objective: Literal["latency", "ram"] = "latency"
     slack: int = 2
     ram: int | None = None
+    io: Io = "arena"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         try:
@@ -61,68 +69,82 @@ class OverlapBuffersPass(ModulePass):
         for function in [f for f in op.ops if isinstance(f, func.FuncOp)]:
             types = function.function_type.inputs.data
             if types and all(isinstance(type, MemRefType) for type in types):
-                overlap_buffers(function, cpu, slack, self.ram)
-
-
-def overlap_buffers(function: func.FuncOp, cpu: Cpu, slack: int | None, ram: int | None) -> None:
-    """Rewrite a bufferized function; `slack` percent of the cycles may be added, any number where it is None."""
-    memory = Memory(function)
-    parts = parts_of(function, memory, cpu)
-    options = [[Option(v.bytes, v.cycles) for v in versions] for versions in parts]
-    plain = sum(versions[0].cycles for versions in parts)
-    most = None if slack is None else plain * (1 + slack / 100)
-    picks = least_peak(options, most, ram)
-    chosen = [versions[pick] for versions, pick in zip(parts, picks, strict=True)]
-    if not any(version.apply for version in chosen):
-        return
-    unchanged, before = function.clone(), memory.planned_bytes()
-    for version in chosen:
-        for apply in version.apply:
-            apply()
-    if Memory(function).planned_bytes() >= before:
-        Rewriter.replace_op(function, unchanged)
+                overlap_buffers(function, cpu, slack, self.ram, self.io)
 
 
 @dataclass(frozen=True)
 class Version:
-    """A way to do a layer, or two that can be fused: the bytes it needs while it runs, predicted cycles, and what makes
-    the function so; nothing for the way it is."""
+    """A way to do a layer, or two that can be fused: the bytes it needs while it runs and its predicted cycles.
+
+    `apply` makes the function so. What changes by it: what may overlap, buffers that are `gone`, scratch memory that is
+    new, and until when others live. Nothing for the way it is.
+    """
 
     bytes: int
     cycles: int
-    apply: Sequence[Callable[[], None]] = field(default=())
+    apply: tuple[Callable[[], None], ...] = ()
+    overlaps: Overlaps = field(default_factory=dict[tuple[SSAValue, SSAValue], Overlap])
+    gone: frozenset[SSAValue] = frozenset()
+    scratch: tuple[Buffer, ...] = ()
+    lasts: Mapping[SSAValue, int] = field(default_factory=dict[SSAValue, int])
 
 
-def results_of(function: func.FuncOp) -> list[BlockArgument]:
-    """The arguments of a bufferized function that hold its results."""
-    attributes = function.arg_attrs or ()
-    return [
-        argument
-        for argument, each in zip(function.body.block.args, attributes, strict=False)
-        if RESULT in each.data
-    ]
+def overlap_buffers(
+    function: func.FuncOp, cpu: Cpu, slack: int | None, ram: int | None, io: Io = "arena"
+) -> None:
+    """Rewrite a bufferized function; `slack` percent of the cycles may be added, any number where it is None."""
+    memory = Memory(function, io)
+    parts = parts_of(function, memory, cpu)
+    options = [[Option(v.bytes, v.cycles) for v in versions] for versions in parts]
+    plain = tuple(0 for _ in parts)
+    most = None if slack is None else time_of(options, plain) * (1 + slack / 100)
+    first = least_peak(options, most, ram)
+    limit = max((each[pick].bytes for each, pick in zip(options, first, strict=True)), default=0)
+    if most is not None and time_of(options, first) > most:
+        most = None  # the budget asks for it
+    tried: dict[tuple[int, ...], int] = {plain: memory.planned_bytes([])}
+    for share in _SHARES:
+        picks = within(options, limit * share)
+        if picks not in tried and (most is None or time_of(options, picks) <= most):
+            tried[picks] = memory.planned_bytes(chosen(parts, picks))
+        if tried.get(picks) == limit:
+            break
+    best = min(tried, key=lambda picks: (tried[picks], time_of(options, picks)))
+    for version in chosen(parts, best):
+        for apply in version.apply:
+            apply()
+
+
+def chosen(parts: Sequence[Sequence[Version]], picks: Sequence[int]) -> list[Version]:
+    """The versions by their numbers."""
+    return [versions[pick] for versions, pick in zip(parts, picks, strict=True)]
 
 
 class Memory:
     """The buffers of a bufferized function, and what may overlap as it stands."""
 
-    def __init__(self, function: func.FuncOp):
-        results = results_of(function)
-        inputs = [a for a in function.body.block.args if a not in results]
-        lives = live_buffers(function, inputs, results)
+    def __init__(self, function: func.FuncOp, io: Io):
+        own = ((), ()) if io == "caller" else inputs_and_results(function)
+        lives = live_buffers(function, *own)
         self.buffers = {value: buffer for value, buffer in lives.items() if buffer.size}
         self.overlaps = overlaps_of(function, self.buffers)
         kernels = (op for op in function.body.block.ops if isinstance(op, KernelOp))
         self.times = {op: time for time, op in enumerate(kernels, 1)}
 
-    def planned_bytes(self) -> int:
-        """The arena of a plan made in little time."""
-        numbers = {value: number for number, value in enumerate(self.buffers)}
-        overlaps = {(numbers[o], numbers[i]): each for (o, i), each in self.overlaps.items()}
-        return assign_overlapping([*self.buffers.values()], overlaps, seconds=1.0).arena_bytes
+    def planned_bytes(self, versions: Iterable[Version]) -> int:
+        """The arena of a plan with these versions, made in little time."""
+        buffers, overlaps, new = dict(self.buffers), dict(self.overlaps), list[Buffer]()
+        for version in versions:
+            overlaps |= version.overlaps
+            new += version.scratch
+            for value in version.gone:
+                buffers.pop(value, None)
+            for value, last in version.lasts.items():
+                buffers[value] = replace(buffers[value], last=max(buffers[value].last, last))
+        return quick_bytes([*buffers.values(), *new], numbered(overlaps, buffers))
 
     def live_at(self, *ops: KernelOp) -> dict[SSAValue, Buffer]:
-        """What is live while `ops` run, which follow one another, without what lives only then and is no output."""
+        """What is live while `ops` run, which follow one another."""
         times = [self.times[op] for op in ops]
         return {
             value: buffer
@@ -132,14 +154,21 @@ class Memory:
 
     def least(self, live: Mapping[SSAValue, Buffer], overlaps: Overlaps, scratch: int = 0) -> int:
         """Bytes that these take together at least, and `scratch` more."""
-        numbers = {value: number for number, value in enumerate(live)}
         sizes = [Buffer(buffer.size, 0, 0, buffer.alignment) for buffer in live.values()]
-        pairs = {
-            (numbers[o], numbers[i]): each
-            for (o, i), each in overlaps.items()
-            if o in numbers and i in numbers
-        }
-        return least_bytes([*sizes, Buffer(scratch, 0, 0)] if scratch else sizes, pairs)
+        more = [Buffer(scratch, 0, 0)] if scratch else []
+        return least_bytes([*sizes, *more], numbered(overlaps, live))
+
+
+def numbered(
+    overlaps: Overlaps, buffers: Mapping[SSAValue, Buffer]
+) -> dict[tuple[int, int], Overlap]:
+    """The overlaps of these buffers by their numbers."""
+    numbers = {value: number for number, value in enumerate(buffers)}
+    return {
+        (numbers[output], numbers[input]): overlap
+        for (output, input), overlap in overlaps.items()
+        if output in numbers and input in numbers
+    }
 
 
 def parts_of(function: func.FuncOp, memory: Memory, cpu: Cpu) -> list[list[Version]]:
@@ -165,21 +194,22 @@ def both(first: Version, second: Version) -> Version:
         max(first.bytes, second.bytes),
         first.cycles + second.cycles,
         (*first.apply, *second.apply),
+        {**first.overlaps, **second.overlaps},
     )
 
 
 def versions_of(op: KernelOp, memory: Memory, cpu: Cpu) -> list[Version]:
     """`op` as it stands, and strip by strip."""
-    live = memory.live_at(op)
-    strips = strip_versions(op, cpu)
+    live, strips = memory.live_at(op), strip_versions(op, cpu)
     cycles = strips[0].plain_cycles if strips else 0
     versions = [Version(memory.least(live, memory.overlaps), cycles)]
     for strip in strips:
         geometry = geometry_of(op)
         pair = memory_of(geometry.output), memory_of(geometry.input)
         if pair in memory.overlaps:
-            least = memory.least(live, {**memory.overlaps, pair: strip.overlap})
-            versions.append(Version(least, strip.cycles, (in_place_of(op, strip),)))
+            overlaps = {pair: strip.overlap}
+            least = memory.least(live, {**memory.overlaps, **overlaps})
+            versions.append(Version(least, strip.cycles, (in_place_of(op, strip),), overlaps))
     return versions
 
 
@@ -191,12 +221,24 @@ def in_place_of(op: KernelOp, strip: StripVersion) -> Callable[[], None]:
 def fused_version(version: FusedVersion, memory: Memory) -> Version:
     """Both layers row by row."""
     point, depthwise = version.point, version.depthwise
-    gone = {memory_of(v) for v in (point.output, point.scratch, depthwise.scratch) if v is not None}
+    time = memory.times[depthwise]
+    output, input = memory_of(depthwise.output), memory_of(point.input)
+    middle = (point.output, point.scratch, depthwise.scratch)
+    gone = frozenset(memory_of(value) for value in middle if value is not None)
     live = {v: b for v, b in memory.live_at(point, depthwise).items() if v not in gone}
-    pair = memory_of(depthwise.output), memory_of(point.input)
-    overlaps = dict(memory.overlaps)
-    dies = memory.buffers[pair[1]].last <= memory.times[depthwise]
-    if dies and memory.buffers[pair[0]].first == memory.times[depthwise]:
-        overlaps[pair] = version.overlap
-    least = memory.least(live, overlaps, version.scratch)
-    return Version(least, version.cycles, (lambda: fuse(version),))
+    overlaps: Overlaps = {}
+    lasts: dict[SSAValue, int] = {}
+    if input in memory.buffers:
+        lasts[input] = time
+        dies = memory.buffers[input].last <= time
+        if dies and output in memory.buffers and memory.buffers[output].first == time:
+            overlaps = {(output, input): version.overlap}
+    return Version(
+        memory.least(live, {**memory.overlaps, **overlaps}, version.scratch),
+        version.cycles,
+        (lambda: fuse(version),),
+        overlaps,
+        gone,
+        (Buffer(version.scratch, time, time, scratch.ALIGNMENT),),
+        lasts,
+    )

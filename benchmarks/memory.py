@@ -1,0 +1,328 @@
+"""What RAM networks need: plans proven optimal, with outputs over dying inputs and without, on hard instances too.
+
+    make bench-memory         or        python -m benchmarks.memory
+
+MLPerf Tiny's networks as shipped (dead channels stay) are planned in four ways and run on QEMU: apart (no output over an
+input), by default (at most 2 % more cycles), and for the smallest arena at any price; beside that stands what TensorFlow
+Lite Micro allocates. Then the eleven instances that MiniMalloc was published with, networks of up to 1,000 operations, and
+orders of execution. The files are looked for in $SPARSEC_MODELS and $MINIMALLOC_DIR, else in ../shared.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import numpy as np
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp
+from xdsl.passes import PassPipeline
+
+from benchmarks import _minimalloc, _order, _tflm_plan
+from benchmarks._instructions import mean_instructions
+from benchmarks._results import Figure, publish, step
+from benchmarks.lossless import models
+from sparsec import frontends, pipelines
+from sparsec.analysis.memory_plan import planned_function
+from sparsec.analysis.plan_view import PlanView, plan_view
+from sparsec.backends.cortex_m.project import emit_project
+from sparsec.interpreters.run import interpret
+from sparsec.interpreters.signature import main_function
+from sparsec.ir.shapes import shape_of
+from sparsec.passes.plan_memory import LOWER_BOUND
+from sparsec.planning.arena import Buffer
+from sparsec.planning.offsets import assign_offsets
+from sparsec.planning.overlap import Overlap
+from sparsec.planning.overlapping import assign_overlapping
+from sparsec.run import cmsis_nn
+from sparsec.run.execute import run_project
+from sparsec.tools.console import print_table
+from sparsec.tools.emission import write_files
+from sparsec.tools.errors import UserError
+from sparsec.tools.registry import available_passes, context
+
+CORES = ("cortex-m4", "cortex-m55")
+OPTIMA = {"AD": 768, "KWS": 16_000, "IC": 49_152, "VWW": 55_296}
+"""Activations alone, apart: what no plan without overlaps goes below."""
+
+FLOORS = {"AD": 768, "KWS": 8_384, "IC": 33_296, "VWW": 36_864}
+"""With overlaps, without line buffers and scratch memory."""
+
+FUSED_FLOOR = 27_648
+"""Of VWW, where the 1x1 convolution and the strided depthwise one behind it are done row by row."""
+
+WAYS = ("apart", "default", "smallest")
+MOST_SLOWER = 1.02
+INFERENCES = 2
+SEED = 7
+
+INSTANCES = 11
+SECONDS = 60.0
+"""For each hard instance."""
+
+SIZES = (250, 500, 1_000)
+LARGE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One network, planned in one way for one core: bytes, seconds of planning, instructions of an inference.
+
+    `lines` are bytes of the arena that are neither activations nor would be needed if outputs could lie over their
+    inputs completely: the distance that strips keep, and scratch memory.
+    """
+
+    arena: int
+    bound: int
+    lines: int
+    seconds: float
+    instructions: float
+
+
+def passes_for(way: str, core: str) -> tuple[list[str], str]:
+    """The passes behind the quantized network, and the one that plans its memory."""
+    objective = "ram" if way == "smallest" else "latency"
+    *kernels, plan = pipelines.kernels(pipelines.PipelineOptions(target=core, objective=objective))
+    if way == "apart":
+        kernels = [each for each in kernels if not each.startswith("overlap-buffers")]
+        plan = "plan-memory{overlap=false}"
+    shipped = [each for each in pipelines.lossless() if each != "eliminate-dead-channels"]
+    return shipped + kernels, plan
+
+
+def run(module: ModuleOp, passes: Sequence[str]) -> None:
+    """Run passes."""
+    PassPipeline.parse_spec(available_passes(), ",".join(passes)).apply(context(), module)
+
+
+def planned(model: Path, way: str, core: str) -> Planned:
+    """A network planned in one way. AssertionError when a byte differs on `core`."""
+    module = frontends.load(model, input_layout="nhwc", trust_pickle=False, input_shape=None).module
+    run(module, pipelines.qnn(pipelines.PipelineOptions(target=core)))
+    quantized = module.clone()
+    passes, plan = passes_for(way, core)
+    run(module, passes)
+    begin = time.monotonic()
+    run(module, [plan])
+    seconds = time.monotonic() - begin
+    function, bound = planned_function(module), module.attributes[LOWER_BOUND]
+    assert function is not None and isinstance(bound, IntegerAttr)
+    view = plan_view(function, bound.value.data)
+    return Planned(
+        function.arena_bytes,
+        bound.value.data,
+        line_bytes(view),
+        seconds,
+        instructions(module, quantized, core),
+    )
+
+
+def line_bytes(view: PlanView) -> int:
+    """What the largest call needs besides activations, an output counted as lying over its dying input."""
+    peak = view.peaks[0]
+    born = dying = waiting = 0
+    for each in peak.buffers:
+        if each.kind == "scratch":
+            continue
+        if peak.call in each.writes and each.first == peak.call:
+            born += each.size
+        elif peak.call in each.reads and each.last == peak.call:
+            dying += each.size
+        else:
+            waiting += each.size
+    return peak.bytes - waiting - max(born, dying)
+
+
+def instructions(module: ModuleOp, quantized: ModuleOp, core: str) -> float:
+    """Of one inference on QEMU."""
+    directory = cmsis_nn.locate()
+    if directory is None:
+        raise UserError("CMSIS-NN is not there: run make setup")
+    (entry,) = main_function(quantized).function_type.inputs
+    shape = (INFERENCES, *shape_of(entry)[1:])
+    inputs = np.random.default_rng(SEED).integers(-128, 128, shape, np.int8)
+    (expected,) = interpret(quantized, [inputs])
+    with tempfile.TemporaryDirectory(prefix="sparsec-") as folder:
+        write_files(emit_project(module, directory / "Include", "network"), Path(folder, "network"))
+        result = run_project(
+            Path(folder, "network"), core, [inputs.reshape(INFERENCES, -1)], cmsis_nn=directory
+        )
+    assert np.array_equal(result.outputs[0], expected.reshape(INFERENCES, -1))
+    return mean_instructions(result)
+
+
+def network_figures() -> Iterator[Figure]:
+    """The four networks on each core, in each way, with a table."""
+    rows: list[tuple[object, ...]] = []
+    for row in _tflm_plan.measure(models()):
+        yield Figure(f"{row.name}: activations apart", row.planned, OPTIMA[row.name], "B", "lower")
+        yield Figure(f"{row.name}: gap of that", row.planned - row.lower_bound, 0, "B", "lower")
+        yield Figure(f"{row.name}: seconds for that", row.seconds, 1.0, "s", "lower")
+        yield Figure(
+            f"{row.name}: TensorFlow Lite Micro, its plan", row.own.head, None, "B", "lower"
+        )
+        yield Figure(
+            f"{row.name}: TensorFlow Lite Micro, our plan",
+            row.ours.head,
+            row.own.head,
+            "B",
+            "lower",
+        )
+        for core in CORES:
+            step(f"{row.name} on {core}")
+            model = models() / f"{_tflm_plan.NETWORKS[row.name]}.tflite"
+            ways = {way: planned(model, way, core) for way in WAYS}
+            plain = ways["apart"].instructions
+            for way, found in ways.items():
+                name = f"{row.name} {core} {way}"
+                floor = FLOORS[row.name] if way == "smallest" else None
+                slow = {"apart": None, "default": MOST_SLOWER, "smallest": None}[way]
+                ratio = found.instructions / plain
+                yield Figure(f"{name}: arena", found.arena, None, "B", "lower")
+                yield Figure(
+                    f"{name}: without line buffers", found.arena - found.lines, floor, "B", "lower"
+                )
+                yield Figure(f"{name}: gap", found.arena - found.bound, 0, "B", "lower")
+                yield Figure(f"{name}: seconds", found.seconds, 1.0, "s", "lower")
+                yield Figure(f"{name}: instructions / apart", ratio, slow, "x", "lower")
+                rows.append(
+                    (
+                        row.name,
+                        core,
+                        way,
+                        f"{found.arena:,}",
+                        f"{found.lines:,}",
+                        f"{found.arena - found.bound:,}",
+                        f"{found.seconds:.2f}",
+                        f"{found.instructions / 1e6:.3f}",
+                        f"{ratio:.4f}",
+                    )
+                )
+            fused = ways["smallest"].arena - ways["smallest"].lines
+            if row.name == "VWW":
+                yield Figure(
+                    f"VWW {core} smallest: fused row by row", fused, FUSED_FLOOR, "B", "lower"
+                )
+    columns = (
+        "network",
+        "core",
+        "way",
+        "arena B",
+        "of it lines B",
+        "gap B",
+        "plan s",
+        "M instr.",
+        "ratio",
+    )
+    print_table("arenas, scratch memory included; 0 bytes differ", columns, rows)
+
+
+def hard_figures() -> Iterator[Figure]:
+    """The instances of MiniMalloc, with a table."""
+    root = Path(__file__).parent.parent.parent / "shared/data/minimalloc"
+    folder = Path(os.environ.get(_minimalloc.FOLDER_VARIABLE, root))
+    if len(_minimalloc.instances(folder)) != INSTANCES:
+        raise UserError(f"{folder} has not the instances: set {_minimalloc.FOLDER_VARIABLE}")
+    step("the hard instances")
+    rows = list(_minimalloc.measure(folder, SECONDS))
+    print_table(
+        "MiniMalloc's instances, within their capacity",
+        ("instance", "buffers", "capacity B", "arena B", "bound B", "status", "seconds"),
+        [
+            (r.name, r.buffers, r.capacity, r.peak, r.lower_bound, r.status, f"{r.seconds:.2f}")
+            for r in rows
+        ],
+    )
+    solved = sum(row.is_solved for row in rows)
+    yield Figure("hard instances solved", solved, INSTANCES, "", "higher")
+    yield Figure("slowest of them", max(row.seconds for row in rows), SECONDS, "s", "lower")
+    yield Figure("all of them", sum(row.seconds for row in rows), None, "s", "lower")
+
+
+def random_network(operations: int) -> tuple[list[Buffer], dict[tuple[int, int], Overlap]]:
+    """Buffers of a network in which some tensors are read much later, and half of the outputs in strips."""
+    random = Random(operations)
+    buffers = [
+        Buffer(
+            16 * random.randrange(1, 500),
+            t,
+            min(operations, t + 1 + int(random.expovariate(0.15))),
+            16,
+        )
+        for t in range(operations)
+    ]
+    overlaps: dict[tuple[int, int], Overlap] = {}
+    for t in range(1, operations):
+        if buffers[t - 1].last == t and random.random() < 0.5:
+            sizes = buffers[t].size, buffers[t - 1].size
+            overlaps[t, t - 1] = Overlap(
+                *(16 * random.randrange(1, size // 16 + 1) for size in sizes)
+            )
+    return buffers, overlaps
+
+
+def growth_figures() -> Iterator[Figure]:
+    """Large networks, with a table."""
+    rows: list[tuple[object, ...]] = []
+    for operations in SIZES:
+        buffers, overlaps = random_network(operations)
+        for name, plan in (
+            ("apart", assign_offsets(buffers, seconds=LARGE_SECONDS)),
+            ("with overlaps", assign_overlapping(buffers, overlaps, seconds=LARGE_SECONDS)),
+        ):
+            what = f"{operations} operations {name}"
+            step(what)
+            most = LARGE_SECONDS if operations == max(SIZES) else None
+            yield Figure(f"{what}: seconds", plan.seconds, most, "s", "lower")
+            yield Figure(f"{what}: gap", plan.gap, None, "", "lower")
+            rows.append(
+                (
+                    operations,
+                    name,
+                    plan.arena_bytes,
+                    plan.lower_bound,
+                    f"{plan.gap:.2%}",
+                    f"{plan.seconds:.2f}",
+                )
+            )
+    print_table(
+        "large networks", ("operations", "plan", "arena B", "bound B", "gap", "seconds"), rows
+    )
+
+
+def order_figures() -> Iterator[Figure]:
+    """Orders of execution, with a table."""
+    step("orders of execution")
+    rows = list(_order.order_rows())
+    print_table(
+        "orders of execution",
+        ("graph", "operations", "peak as given B", "found B", "bound B", "proven", "seconds"),
+        [
+            (
+                row.graph,
+                row.operations,
+                row.given_peak,
+                row.found_peak,
+                row.lower_bound,
+                "yes" if row.is_proven else "no",
+                f"{row.seconds:.2f}",
+            )
+            for row in rows
+        ],
+    )
+    for row in rows:
+        what = f"{row.graph}, {row.operations} operations: peak / as given"
+        yield Figure(what, row.found_peak / row.given_peak, 1.0, "x", "lower")
+
+
+def main() -> int:
+    """Measure all; 1 if a target was missed."""
+    parts = (network_figures, hard_figures, growth_figures, order_figures)
+    return publish("memory", [figure for part in parts for figure in part()])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
