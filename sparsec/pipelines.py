@@ -86,6 +86,8 @@ def overlap_buffers(options: PipelineOptions) -> str:
         overlap += " objective=ram"
     if options.ram is not None:
         overlap += f" ram={options.ram}"
+    if options.io != "arena":
+        overlap += f" io={options.io}"
     return f"overlap-buffers{{{overlap}}}"
 
 
@@ -96,7 +98,7 @@ def kernels(options: PipelineOptions) -> list[str]:
         select += f" format={quoted(options.weights)}"
     if options.flash is not None:
         select += f" flash={options.flash}"
-    if options.ram is not None:
+    if options.ram is not None and options.io == "arena":  # it counts inputs and outputs
         select += f" ram={options.ram}"
     if options.recipe:
         select += f" recipe={quoted(options.recipe)}"

@@ -91,6 +91,7 @@ class Layout:
         self._overlaps = {
             (output, input): overlap.within(buffers[output].size, buffers[input].size)
             for (output, input), overlap in overlaps.items()
+            if overlap.bytes(buffers[output].size, buffers[input].size)
         }
         first, end = sections(buffers)
         self.neighbours = neighbours(first, end)
