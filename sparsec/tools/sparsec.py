@@ -93,13 +93,19 @@ def summarize(report: dict[str, Any], directory: Path) -> None:
     print_table(f"{report['name']} for {report['target']}", columns, rows)
     stored, dense = report["flash_weight_bytes_stored"], report["flash_weight_bytes_dense"]
     print(f"constants  {stored:,} B in flash ({dense:,} B if all were dense)")
+    live = report["arena_live_bytes"]
+    apart = "" if live is None else f"; {live:,} B if no output lay over its input"
     print(
-        f"arena      {report['arena_bytes']:,} B in RAM "
-        f"(no plan needs less than {report['arena_lower_bound_bytes']:,} B)"
+        f"arena      {report['arena_bytes']:,} B in RAM, {report['arena_status']} "
+        f"(no plan needs less than {report['arena_lower_bound_bytes']:,} B{apart})"
     )
     for memory in report["memories"]:
         if memory["capacity_bytes"] is not None:
-            print(f"{memory['name']:<10} {memory['bytes']:,} B of {memory['capacity_bytes']:,} B")
+            constants = memory["constant_bytes"]
+            print(
+                f"{memory['name']:<10} {memory['bytes'] + constants:,} B of {memory['capacity_bytes']:,} B"
+                + (f", {constants:,} B of them constants" if constants else "")
+            )
     if report["arena_peak"] is not None:
         print(f"peak       {peak_text(report['arena_peak'])}")
     print(f"written to {directory}")

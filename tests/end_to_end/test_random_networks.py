@@ -15,15 +15,15 @@ SHARDS = 4
 """The examples of the host in parts, so that they run in parallel."""
 
 
-def expect_exact_module(module: ModuleOp, cpu: str, weights: str) -> None:
+def expect_exact_module(module: ModuleOp, cpu: str, *options: str) -> None:
     note(module_text(module))
-    compiled = compile_module(module, cpu, f"--weights={weights}")
+    compiled = compile_module(module, cpu, *options)
     inputs = extreme_and_random(compiled.input_shapes, random=2, seed=0)
     expect_exact(compiled, cpu, inputs, canaries=True)
 
 
-def check_random_networks(cpu: str, weights: str, number: int, examples: int) -> None:
-    """`examples` modules, the same every time for each `number`."""
+def check_random_networks(cpu: str, number: int, examples: int, *options: str) -> None:
+    """`examples` modules, the same every time for each `number`, compiled with `options`."""
 
     @seed(number)
     @settings(
@@ -34,19 +34,24 @@ def check_random_networks(cpu: str, weights: str, number: int, examples: int) ->
     )
     @given(modules())
     def check(module: ModuleOp) -> None:
-        expect_exact_module(module, cpu, weights)
+        expect_exact_module(module, cpu, *options)
 
     check()
 
 
 @pytest.mark.parametrize("number", range(SHARDS))
 def test_host(number: int):
-    weights = ("auto", "dense", "delta8", "delta8")[number]
-    check_random_networks("host", weights, number, examples=20)
+    options = (
+        ["--weights=auto"],
+        ["--weights=dense", "--objective=ram"],
+        ["--weights=delta8"],
+        ["--weights=delta8", "--objective=ram"],
+    )[number]
+    check_random_networks("host", number, 20, *options)
 
 
 @pytest.mark.qemu
-@pytest.mark.parametrize("weights", ["dense", "delta8"])
+@pytest.mark.parametrize("options", [["--objective=ram"], ["--weights=delta8"]])
 @pytest.mark.parametrize("cpu", ["cortex-m4", "cortex-m55"])
-def test_device(cpu: str, weights: str):
-    check_random_networks(cpu, weights, number=100, examples=10)
+def test_device(cpu: str, options: list[str]):
+    check_random_networks(cpu, 100, 10, *options)

@@ -1,5 +1,6 @@
 """Every example network on every processor: interpreter, calls and C give the same bytes."""
 
+import json
 import os
 import re
 import subprocess
@@ -57,6 +58,19 @@ def test_storage_of_weights(name: str, weights: str, cpu: str, find_model: FindM
     compiled = compile_to(find_model(name), cpu, f"--weights={weights}")
     assert ("delta8" in compiled.files["report.json"]) == (weights == "delta8")
     expect_exact(compiled, cpu, inputs_of(compiled, name))
+
+
+@pytest.mark.parametrize("cpu", ["host", *ON_DEVICE[1::2]])
+@pytest.mark.parametrize("name", ["kws", "ic", "vww"])
+def test_smallest_arena(name: str, cpu: str, find_model: FindModel):
+    """Outputs lie over their dying inputs: by strips, and layer by layer fused, where the arena is smaller for it."""
+    model = find_model(name)
+    compiled, default = (compile_to(model, cpu, *each) for each in (["--objective=ram"], []))
+    small, fast = (json.loads(each.files["report.json"]) for each in (compiled, default))
+    assert small["arena_bytes"] <= fast["arena_bytes"] < fast["arena_live_bytes"]
+    kernels = {layer["kernel"] for layer in small["layers"]}
+    assert any(kernel.endswith(("_strips_s8", "_point_depthwise_s8")) for kernel in kernels)
+    expect_exact(compiled, cpu, inputs_of(compiled, name), canaries=True)
 
 
 @pytest.mark.parametrize("cpu", ["host", *ON_DEVICE[1::2]])

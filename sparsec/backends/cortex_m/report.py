@@ -32,7 +32,7 @@ from sparsec.ir.rt_packed import FullPackedConvolutionOp, PackedConvolutionOp
 from sparsec.ir.rt_sparse_fc import SparseFullyConnectedOp
 from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.ir.views import memory_of
-from sparsec.passes.plan_memory import LOWER_BOUND
+from sparsec.passes.plan_memory import LIVE_BOUND, LOWER_BOUND
 from sparsec.passes.removed_channels import REASONS, arena_before, records_of
 
 SCHEMA_VERSION = 1
@@ -79,7 +79,7 @@ def report(
         raise ValueError(
             f"the module lacks {TARGET} or {LOWER_BOUND}: compile it from an int8 network"
         )
-    chosen = record_of(module)
+    chosen, live = record_of(module), module.attributes.get(LIVE_BOUND)
     layers = predicted([describe(op, constants) for op in planned.kernels], chosen)
     stored = sum(array.nbytes for array in constants.values())
     return {
@@ -91,6 +91,8 @@ def report(
         "arena_bytes": planned.arena_bytes,
         "arena_bytes_before": arena_before(module, planned.arena_bytes),
         "arena_lower_bound_bytes": bound.value.data,
+        "arena_live_bytes": live.value.data if isinstance(live, IntegerAttr) else None,
+        "arena_status": "optimal" if planned.arena_bytes == bound.value.data else "feasible",
         "arena_peak": next(map(peak_facts, plan_view(planned, bound.value.data).peaks), None),
         "objective": None if chosen is None else chosen.objective,
         "flash_budget_bytes": None if chosen is None else chosen.flash,
