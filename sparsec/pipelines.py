@@ -36,6 +36,7 @@ class PipelineOptions:
     plan_seconds: float = PLAN_SECONDS
     io: str = "arena"
     memories: str = ""
+    pins: str = ""
 
 
 def quoted(text: str) -> str:
@@ -121,6 +122,8 @@ def plan_memory(options: PipelineOptions) -> str:
         plan.append(f"seconds={number(options.plan_seconds)}")
     if options.memories:
         plan.append(f"memories={quoted(options.memories)}")
+    if options.pins:
+        plan.append(f"pins={quoted(options.pins)}")
     if options.io != "arena":
         plan.append(f"io={options.io}")
     return f"plan-memory{{{' '.join(plan)}}}" if plan else "plan-memory"

@@ -6,6 +6,7 @@ the caller's is a memory of its own, behind the others: `%input : memref<16xi8> 
 sparsec.caller = "input"}`.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
@@ -49,7 +50,8 @@ MEMORY = "sparsec.memory"
 CAPACITY = "sparsec.capacity"
 BOUND = "sparsec.lower_bound"
 CALLER = "sparsec.caller"
-"""Attributes of an argument: the fields of `Memory`, as far as they say something."""
+"""Attributes of an argument: the fields of `Memory`, as far as they say something. A constant has the first one if it is
+copied to a memory."""
 
 SCRATCH_ALIGNMENT = 8
 """Bytes to which the kernels want their scratch memory aligned."""
@@ -252,16 +254,29 @@ def certify_plan(planned: PlannedFunction) -> None:
     check_inputs(planned)
 
 
+def memory_of_constant(constant: memref.GlobalOp) -> str | None:
+    """The name of the memory to which `constant` is copied, None for flash."""
+    name = constant.attributes.get(MEMORY)
+    return name.data if isinstance(name, StringAttr) else None
+
+
 def check_memories(planned: PlannedFunction) -> None:
-    """Raises ValueError unless the memories have names of their own and keep within their capacities."""
+    """Raises ValueError unless the memories have names of their own, and hold what is planned and the constants that are
+    copied there."""
     names = [memory.name for memory in planned.memories]
+    constants: Counter[str] = Counter()
+    module = planned.function.parent_op()
+    for op in module.walk() if module is not None else ():
+        if isinstance(op, memref.GlobalOp) and (name := memory_of_constant(op)) is not None:
+            if name not in (memory.name for memory in planned.own_memories):
+                raise ValueError(f"constant '{op.sym_name.data}' lies in no memory: '{name}'")
+            constants[name] += byte_count(op.type)
     for memory in planned.memories:
         if names.count(memory.name) > 1:
             raise ValueError(f"two memories are called '{memory.name}'")
-        if memory.capacity is not None and memory.bytes > memory.capacity:
-            raise ValueError(
-                f"memory '{memory.name}' has {memory.capacity} bytes, {memory.bytes} are used"
-            )
+        used = memory.bytes + constants[memory.name]
+        if memory.capacity is not None and used > memory.capacity:
+            raise ValueError(f"memory '{memory.name}' has {memory.capacity} bytes, {used} are used")
 
 
 def check_inputs(planned: PlannedFunction) -> None:

@@ -10,26 +10,33 @@ becomes
 Inputs are live from the start to their last use, results from their first write to the end, scratch memory during its
 call. An output may lie over an input that dies in its call as far as the kernel allows. With `memories` each becomes an
 argument, `%dtcm : memref<..xi8> {sparsec.memory = "dtcm"}`. With `io=caller` inputs and results are arguments behind
-them, each seen by one view, and not planned. The plan is checked by an independent reader before it is believed.
+them, each seen by one view, and not planned. Room that is left in a memory, unless it is the last, goes to the constants
+that are used most per byte: `memref.global` gets `{sparsec.memory = "dtcm"}`. The plan is checked by an independent reader
+before it is believed.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from xdsl.context import Context
 from xdsl.dialects import func, memref
-from xdsl.dialects.builtin import IntegerAttr, MemRefType, ModuleOp
+from xdsl.dialects.builtin import IntegerAttr, MemRefType, ModuleOp, StringAttr
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
 from sparsec.analysis.buffer_lives import live_buffers, overlaps_of
 from sparsec.analysis.live_bytes import sum_text
-from sparsec.analysis.memory_plan import ARENA, Memory, certify_plan, planned_function
+from sparsec.analysis.memory_plan import ARENA, MEMORY, Memory, certify_plan, planned_function
 from sparsec.analysis.memory_uses import memory_uses
+from sparsec.analysis.module_recipe import recipe_of
 from sparsec.analysis.plan_view import plan_view
+from sparsec.ir.kernel import byte_count
+from sparsec.passes.memory_pins import Pinned, outputs_by_name, pinned
 from sparsec.passes.planned_views import callers_memories, inputs_and_results, write_plan
 from sparsec.planning.arena import lower_bound
-from sparsec.planning.memories import place_in_memories
+from sparsec.planning.memories import place_constants, place_in_memories, stored_bytes
+from sparsec.recipe import Pin, parse_recipe
 from sparsec.targets.memory import parse_memories
 
 LOWER_BOUND = "sparsec.arena_lower_bound"
@@ -44,7 +51,8 @@ class PlanMemoryPass(ModulePass):
     """Place all buffers of a bufferized module within `seconds`; if `overlap` is false, apart.
 
     With `io=caller` inputs and results stay memory of the caller's. `memories` are names and bytes, the fastest first, as
-    in `dtcm=65536,sram=262144`; without them there is one arena, as large as need be.
+    in `dtcm=65536,sram=262144`; without them there is one arena, as large as need be. `pins` are those of a recipe, as in
+    `conv1: in dtcm; fc.weight: in dtcm`.
     """
 
     name = "plan-memory"
@@ -52,16 +60,14 @@ class PlanMemoryPass(ModulePass):
     overlap: bool = True
     io: Literal["arena", "caller"] = "arena"
     memories: str = ""
+    pins: str = ""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for function in [f for f in op.ops if isinstance(f, func.FuncOp)]:
             types = function.function_type.inputs.data
             if types and all(isinstance(t, MemRefType) for t in types):
                 if planned_function(op) is None:
-                    bound, live = self.place_buffers(function, self.memories_for(op))
-                    op.attributes[LOWER_BOUND] = IntegerAttr(bound, 64)
-                    op.attributes[LIVE_BOUND] = IntegerAttr(live, 64)
-                    check_capacities(op)
+                    self.plan(op, function)
         planned = planned_function(op)
         if planned is not None:
             try:
@@ -83,54 +89,114 @@ class PlanMemoryPass(ModulePass):
                 )
         return [Memory(each.name, 0, each.capacity) for each in chosen] or [Memory(ARENA, 0)]
 
-    def place_buffers(self, function: func.FuncOp, memories: list[Memory]) -> tuple[int, int]:
-        """Rewrite `function`; returns the bound of its memories, and the largest live set."""
+    def pins_for(self, module: ModuleOp) -> tuple[Pin, ...]:
+        """The pins of the module and of the option. PassFailedException for what is no recipe."""
+        try:
+            return recipe_of(module).pins + parse_recipe(self.pins).pins
+        except ValueError as error:
+            raise PassFailedException(str(error)) from error
+
+    def plan(self, module: ModuleOp, function: func.FuncOp) -> None:
+        """Give every buffer of `function` a place, and constants as far as there is room."""
+        memories = self.memories_for(module)
         inputs, results = inputs_and_results(function)
         own = ((), ()) if self.io == "caller" else (inputs, results)
         every = live_buffers(function, *own)
         lifetimes = {value: buffer for value, buffer in every.items() if buffer.size}
+        constants = {op.sym_name.data: op for op in module.ops if isinstance(op, memref.GlobalOp)}
+        outputs = outputs_by_name(function, inputs, results)
+        found = pinned(self.pins_for(module), memories, outputs, constants, lifetimes)
+        reserved = reserved_bytes(found, memories, constants)
+        uses = memory_uses(function)
+
         buffers = list(lifetimes.values())
         numbers = {value: number for number, value in enumerate(lifetimes)}
         overlaps = overlaps_of(function, lifetimes) if self.overlap else {}
-        uses = memory_uses(function)
         plan = place_in_memories(
             buffers,
-            [memory.capacity for memory in memories],
+            [
+                None if memory.capacity is None else memory.capacity - bytes
+                for memory, bytes in zip(memories, reserved, strict=True)
+            ],
             [uses.buffers[value] for value in lifetimes],
             {(numbers[o], numbers[i]): each for (o, i), each in overlaps.items()},
+            {numbers[value]: memory for value, memory in found.buffers.items()},
             seconds=self.seconds,
         )
         memories = [
             replace(
                 memory,
-                bytes=found.arena_bytes,
-                bound=None if memory.capacity is None else found.lower_bound,
+                bytes=assigned.arena_bytes,
+                bound=None if memory.capacity is None else assigned.lower_bound,
             )
-            for memory, found in zip(memories, plan.assignments, strict=True)
+            for memory, assigned in zip(memories, plan.assignments, strict=True)
         ]
         places = dict.fromkeys(every, (0, 0)) | dict(
             zip(lifetimes, zip(plan.memories, plan.offsets, strict=True), strict=True)
         )
+        given: list[Memory] = []
         if self.io == "caller":
-            given = [*callers_memories("input", inputs), *callers_memories("output", results)]
-            for argument, memory in zip((*inputs, *results), given, strict=True):
-                places[argument] = len(memories), 0
-                memories.append(memory)
-        write_plan(function, inputs, results, memories, places)
-        return sum(found.lower_bound for found in plan.assignments), lower_bound(buffers)
+            given += callers_memories("input", inputs) + callers_memories("output", results)
+            for number, argument in enumerate((*inputs, *results), len(memories)):
+                places[argument] = number, 0
+        write_plan(function, inputs, results, [*memories, *given], places)
+        bound = sum(assigned.lower_bound for assigned in plan.assignments)
+        module.attributes[LOWER_BOUND] = IntegerAttr(bound, 64)
+        module.attributes[LIVE_BOUND] = IntegerAttr(lower_bound(buffers), 64)
+        check_capacities(module, found, reserved)
+        mark_constants(constants, uses.constants, memories, found)
 
 
-def check_capacities(module: ModuleOp) -> None:
+def reserved_bytes(
+    found: Pinned, memories: Sequence[Memory], constants: Mapping[str, memref.GlobalOp]
+) -> list[int]:
+    """For each memory what pinned constants take of it. PassFailedException when that is more than it has."""
+    reserved = [0] * len(memories)
+    for name, memory in found.constants.items():
+        reserved[memory] += stored_bytes(byte_count(constants[name].type))
+    for number, (memory, bytes) in enumerate(zip(memories, reserved, strict=True)):
+        if memory.capacity is not None and bytes > memory.capacity:
+            raise PassFailedException(
+                f"{found.names(number)}: these constants take {bytes} bytes, "
+                f"memory '{memory.name}' has {memory.capacity}"
+            )
+    return reserved
+
+
+def mark_constants(
+    constants: Mapping[str, memref.GlobalOp],
+    uses: Mapping[str, int],
+    memories: Sequence[Memory],
+    found: Pinned,
+) -> None:
+    """Say of each constant that is to be copied to a memory to which one; the others stay in flash."""
+    if any(memory.capacity is None for memory in memories):
+        return
+    free = [(memory.capacity or 0) - stored_bytes(memory.bytes) for memory in memories]
+    names = list(constants)
+    sizes = [byte_count(op.type) for op in constants.values()]
+    pins = {names.index(name): memory for name, memory in found.constants.items()}
+    # The last memory is no faster than others that hold constants: what lies there was pinned.
+    free[-1] = sum(stored_bytes(sizes[k]) for k, m in pins.items() if m == len(free) - 1)
+    chosen = place_constants(sizes, [uses.get(name, 0) for name in names], free, pins)
+    for op, memory in zip(constants.values(), chosen, strict=True):
+        if memory is not None:
+            op.attributes[MEMORY] = StringAttr(memories[memory].name)
+
+
+def check_capacities(module: ModuleOp, found: Pinned, reserved: Sequence[int]) -> None:
     """PassFailedException, naming the layer at the peak and its buffers, when a memory is too small for its plan."""
     planned = planned_function(module)
     assert planned is not None
-    for memory in planned.own_memories:
-        if memory.capacity is None or memory.bytes <= memory.capacity:
+    for number, (memory, bytes) in enumerate(zip(planned.own_memories, reserved, strict=True)):
+        if memory.capacity is None or memory.bytes <= memory.capacity - bytes:
             continue
         peak = plan_view(planned, 0).peak(memory.name)
         assert peak is not None
+        pins = f"{found.names(number)}: " if number in found.pins else ""
+        kept = f", {bytes} of them for pinned constants" if bytes else ""
         raise PassFailedException(
-            f"layer '{peak.layer}' needs {peak.bytes} bytes of memory '{memory.name}' "
-            f"({sum_text(peak.parts, peak.shared)}), which has {memory.capacity}; "
+            f"{pins}layer '{peak.layer}' needs {peak.bytes} bytes of memory '{memory.name}' "
+            f"({sum_text(peak.parts, peak.shared)}), which has {memory.capacity}{kept}; "
             f"the smallest arena found there takes {memory.bytes} bytes"
         )

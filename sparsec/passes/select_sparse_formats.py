@@ -10,7 +10,7 @@ The values stay dense until `pack-sparse-constants`; only types change, so no re
 from dataclasses import dataclass
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
@@ -18,15 +18,13 @@ from xdsl.utils.exceptions import PassFailedException
 from sparsec.analysis.choice_record import CHOICE, record
 from sparsec.analysis.format_choice import Problem
 from sparsec.analysis.format_goal import Goal, Objective
+from sparsec.analysis.module_recipe import recipe_of
 from sparsec.formats import SparseFormat
 from sparsec.ir import qnn
 from sparsec.ir.constant import dense_attribute
 from sparsec.ir.sparse import EncodingAttr, format_of
 from sparsec.recipe import Recipe, parse_recipe, wish_for_all
 from sparsec.targets.cpu import cpu_named
-
-RECIPE = "sparsec.recipe"
-"""Attribute of a module: a recipe. What the user says besides comes after it and so holds."""
 
 AUTO = "auto"
 
@@ -70,14 +68,6 @@ class SelectSparseFormatsPass(ModulePass):
         given = parse_recipe(self.recipe)
         recipe = Recipe(recipe_of(module).wishes + given.wishes)
         return Goal(self.objective, self.flash, self.ram, weights, recipe)
-
-
-def recipe_of(module: ModuleOp) -> Recipe:
-    """The recipe that `module` carries. Raises ValueError when it is none."""
-    written = module.attributes.get(RECIPE, StringAttr(""))
-    if not isinstance(written, StringAttr):
-        raise ValueError(f"{RECIPE} must be text")
-    return parse_recipe(written.data)
 
 
 def encode(constant: qnn.ConstantOp, encoding: SparseFormat) -> None:

@@ -1,5 +1,5 @@
 """What the user wishes for each layer, in a small language of its own."""
 
-from sparsec.recipe.recipe import Recipe, Wish, parse_recipe, wish_for_all
+from sparsec.recipe.recipe import Pin, Recipe, Wish, parse_recipe, wish_for_all
 
-__all__ = ["Recipe", "Wish", "parse_recipe", "wish_for_all"]
+__all__ = ["Pin", "Recipe", "Wish", "parse_recipe", "wish_for_all"]

@@ -1,4 +1,5 @@
-"""A recipe says how the weights of layers are to be stored: `"conv*: delta8; fc: block(4x1)"`.
+"""A recipe says how the weights of layers are to be stored, and what lies in which memory of the chip:
+`"conv*: delta8; fc: block(4x1) in sram; conv1: in dtcm"`.
 
 The rule: a wish is met or refused, never quietly dropped. Of two wishes for one layer the later holds.
 """
@@ -8,7 +9,7 @@ from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedInput
@@ -32,18 +33,33 @@ class Wish:
 
 
 @dataclass(frozen=True)
+class Pin:
+    """What the layers write whose names match `pattern`, or the constants called so, are to lie in `memory`."""
+
+    pattern: str
+    memory: str
+
+    @property
+    def text(self) -> str:
+        """The pin in the language of recipes."""
+        return f'"{self.pattern}": in {self.memory}'
+
+
+@dataclass(frozen=True)
 class Recipe:
-    """Wishes in the order they were written."""
+    """Wishes and pins in the order they were written."""
 
     wishes: tuple[Wish, ...] = ()
+    pins: tuple[Pin, ...] = ()
 
     @property
     def text(self) -> str:
         """The recipe in its language, on one line."""
-        return "; ".join(
+        formats = [
             f'"{wish.pattern}": {DENSE if wish.format is None else wish.format.label}'
             for wish in self.wishes
-        )
+        ]
+        return "; ".join([*formats, *(pin.text for pin in self.pins)])
 
     def wish_for(self, layer: str) -> Wish | None:
         """The last wish that matches the name of a layer, None without one."""
@@ -67,20 +83,24 @@ def parse_recipe(text: str) -> Recipe:
         line = text.splitlines()[error.line - 1].strip() if 0 < error.line else text.strip()
         raise ValueError(
             f"recipe, line {max(error.line, 1)}: cannot read '{line}': "
-            "write PATTERN: FORMAT, as in 'conv*: delta8; fc: block(4x1); stem: dense'"
+            "write PATTERN: FORMAT, as in 'conv*: delta8; fc: block(4x1); stem: dense', "
+            "or PATTERN: in MEMORY"
         ) from None
-    return Recipe(tuple(_wish(node) for node in tree.find_data("wish")))
+    nodes = list(tree.find_data("wish"))
+    nodes.sort(key=lambda node: next(node.scan_values(bool)).start_pos or 0)
+    wishes = [wish for node in nodes if (wish := _wish(node)) is not None]
+    return Recipe(tuple(wishes), tuple(pin for node in nodes if (pin := _pin(node)) is not None))
 
 
 def wish_for_all(format: str) -> Wish:
     """The format written as in recipes, for every layer. Raises ValueError when there is no such format."""
     try:
-        wishes = parse_recipe(f"*: {format}").wishes
+        recipe = parse_recipe(f"*: {format}")
     except ValueError as error:
         raise ValueError(str(error).removeprefix("recipe, line 1: ")) from None
-    if len(wishes) != 1:
+    if len(recipe.wishes) != 1 or recipe.pins:
         raise ValueError(f"'{format}' is not one format")
-    return wishes[0]
+    return recipe.wishes[0]
 
 
 @cache
@@ -88,18 +108,34 @@ def _parser() -> Lark:
     return Lark(Path(__file__).with_name("recipe.lark").read_text(), parser="lalr")
 
 
-def _wish(node: RecipeTree) -> Wish:
-    pattern, name, *rest = cast("list[Token | RecipeTree | None]", node.children)
-    assert isinstance(pattern, Token) and isinstance(name, Token)
-    given = [n for numbers in rest if isinstance(numbers, Tree) for n in numbers.scan_values(bool)]
+def _wish(node: RecipeTree) -> Wish | None:
+    """The format of what is a `wish` in the grammar."""
+    format = next(node.find_data("format"), None)
+    if format is None:
+        return None
+    given = list(format.scan_values(bool))
     numbers = [int(n) for n in given if n.type == "INT"]
     width = next((int(n.removeprefix("int")) for n in given if n.type == "WIDTH"), None)
-    text = pattern[1:-1] if pattern.startswith('"') else str(pattern)
+    name, *rest = given
     try:
-        is_dense = name == DENSE and not given
-        return Wish(text, None if is_dense else _format(str(name), numbers, width))
+        is_dense = name == DENSE and not rest
+        return Wish(_pattern(node), None if is_dense else _format(str(name), numbers, width))
     except ValueError as error:
-        raise ValueError(f"recipe, line {pattern.line}: {error}") from None
+        raise ValueError(f"recipe, line {name.line}: {error}") from None
+
+
+def _pin(node: RecipeTree) -> Pin | None:
+    """Its memory."""
+    place = next(node.find_data("place"), None)
+    if place is None:
+        return None
+    return Pin(_pattern(node), str(next(place.scan_values(bool))))
+
+
+def _pattern(node: RecipeTree) -> str:
+    pattern = node.children[0]
+    assert isinstance(pattern, Token)
+    return pattern[1:-1] if pattern.startswith('"') else str(pattern)
 
 
 def _format(name: str, numbers: Sequence[int], width: int | None) -> SparseFormat:

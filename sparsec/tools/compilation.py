@@ -25,6 +25,7 @@ from sparsec.passes.plan_memory import LOWER_BOUND
 from sparsec.passes.removed_channels import ARENA_BEFORE, REMOVED
 from sparsec.passes.select_sparse_formats import SelectSparseFormatsPass
 from sparsec.quantization.scheme import Quantization
+from sparsec.recipe import Recipe, parse_recipe
 from sparsec.targets.cpu import Cpu, cpu_named
 from sparsec.targets.memory import parse_memories
 from sparsec.tools.console import only_our_messages
@@ -312,6 +313,7 @@ def pipeline_options(
         plan_seconds=args.plan_seconds,
         io=args.io,
         memories=memories,
+        pins=Recipe(pins=parse_recipe(args.recipe).pins).text,
     )
 
 

@@ -22,6 +22,8 @@ examples:
   sparsec lenet.pt --objective=flash --ram=64K         the smallest, in an arena of at most 64 KiB
   sparsec lenet.pt --plan-seconds=60                   a longer search for a smaller arena
   sparsec lenet.pt --memory=dtcm=4K --memory=sram=64K  what is used most in the fastest memory
+  sparsec lenet.pt --memory=dtcm=4K --memory=sram=64K --recipe="conv1: in dtcm; fc1.weight: in dtcm"
+                                                       what conv1 writes, and a constant, where one says
   sparsec lenet.pt --io=caller                         inputs and outputs where the caller has them
   sparsec lenet.pt --recipe="conv*: delta8; fc: dense" formats by the names of layers
   sparsec kws.tflite --int8-io -o kws                  no float32 conversions in kws.h
@@ -102,10 +104,9 @@ def summarize(report: dict[str, Any], directory: Path) -> None:
     for memory in report["memories"]:
         if memory["capacity_bytes"] is not None:
             constants = memory["constant_bytes"]
-            print(
-                f"{memory['name']:<10} {memory['bytes'] + constants:,} B of {memory['capacity_bytes']:,} B"
-                + (f", {constants:,} B of them constants" if constants else "")
-            )
+            used, capacity = memory["bytes"] + constants, memory["capacity_bytes"]
+            of_them = f", {constants:,} B of them constants" if constants else ""
+            print(f"{memory['name']:<10} {used:,} B of {capacity:,} B{of_them}")
     if report["arena_peak"] is not None:
         print(f"peak       {peak_text(report['arena_peak'])}")
     print(f"written to {directory}")

@@ -1,6 +1,7 @@
 """Networks in several memories, and with inputs and outputs of the caller's: exact, watched by canaries, C without a warning."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from sparsec.quantization.int8 import add_params
 from sparsec.quantization.params import AddParams, Requant
 from sparsec.quantization.window import Window
 from sparsec.run import cmsis_nn
-from sparsec.run.build import compile_strictly
+from sparsec.run.build import build_image, compile_strictly
+from sparsec.run.machines import MACHINES
 from sparsec.run.project import read_project
 from sparsec.tools.emission import write_files
 from tests.end_to_end.building import Builder
@@ -103,6 +105,38 @@ def test_several_memories(cpu: str, tmp_path: Path) -> None:
     expect_clean(compiled, cpu, tmp_path)
     inputs = extreme_and_random(compiled.input_shapes, random=2, seed=1)
     expect_exact(compiled, cpu, inputs, canaries=True)
+
+
+@pytest.mark.parametrize("cpu", EVERYWHERE)
+def test_constants_in_the_fast_memory(cpu: str, tmp_path: Path) -> None:
+    """What the recipe says, and what is used most per byte as long as there is room; the start-up code copies it."""
+    recipe = "--recipe=conv2d1: in sram; layer1.constant: in dtcm"
+    options = ("--memory=dtcm=512", "--memory=sram=1K", "--weights=dense", "--name=net", recipe)
+    compiled = compile_module(residual(), cpu, *options)
+    report = json.loads(compiled.files["report.json"])
+    dtcm, sram = report["memories"]
+    assert 0 < dtcm["constant_bytes"] <= 512 - dtcm["bytes"] and sram["constant_bytes"] == 0
+    places = {each["name"]: each["memory"] for each in report["constants"]}
+    assert places["layer1_constant"] == "dtcm" and set(places.values()) == {"dtcm", "flash"}
+    expect_clean(compiled, cpu, tmp_path)
+    inputs = extreme_and_random(compiled.input_shapes, random=2, seed=1)
+    expect_exact(compiled, cpu, inputs, canaries=True)
+    if cpu == "host":
+        return
+    directory = cmsis_nn.locate()
+    assert directory is not None
+    image = build_image(read_project(tmp_path / "net"), cpu, tmp_path, cmsis_nn=directory)
+    listing = subprocess.run(
+        ["arm-none-eabi-nm", image.path], capture_output=True, text=True, check=True
+    ).stdout
+    ram = MACHINES[cpu].ram
+    for name, place in places.items():
+        (address,) = (
+            int(line.split()[0], 16)
+            for line in listing.splitlines()
+            if line.endswith(f" net_{name}")
+        )
+        assert (ram.origin <= address < ram.origin + ram.length) == (place == "dtcm")
 
 
 @pytest.mark.parametrize("cpu", EVERYWHERE)

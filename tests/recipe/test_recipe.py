@@ -3,7 +3,7 @@
 import pytest
 
 from sparsec.formats import Delta8
-from sparsec.recipe import Recipe, Wish, parse_recipe, wish_for_all
+from sparsec.recipe import Pin, Recipe, Wish, parse_recipe, wish_for_all
 
 
 def test_one_line() -> None:
@@ -18,6 +18,23 @@ def test_a_file_with_comments() -> None:
 
 def test_names_with_other_letters_are_quoted() -> None:
     assert parse_recipe('"a b;c": dense').wishes == (Wish("a b;c", None),)
+
+
+def test_pins() -> None:
+    recipe = parse_recipe(
+        "conv1: in dtcm; fc: delta8 in sram; fc.weight: in dtcm\nx: block(4x1, int16) in b2; in: in in"
+    )
+    assert [wish.pattern for wish in recipe.wishes] == ["fc", "x"]
+    assert recipe.wishes[0] == Wish("fc", Delta8())
+    assert recipe.pins == (
+        Pin("conv1", "dtcm"),
+        Pin("fc", "sram"),
+        Pin("fc.weight", "dtcm"),
+        Pin("x", "b2"),
+        Pin("in", "in"),
+    )
+    assert parse_recipe(recipe.text) == recipe
+    assert recipe.wish_for("conv1") is None and not recipe.unmatched(["fc", "x"])
 
 
 @pytest.mark.parametrize("text", ["", "\n# nothing\n", ";;"])
@@ -51,6 +68,9 @@ def test_wishes_without_a_layer() -> None:
         ("a: dense b: dense", r"recipe, line 1: cannot read"),
         ("a: zip", r"recipe, line 1: unknown format 'zip', known: dense, delta8"),
         ("\na: delta8(3)", r"recipe, line 2: write delta8 without numbers, not 1 numbers"),
+        ("a: in", "cannot read 'a: in': write PATTERN: FORMAT.* or PATTERN: in MEMORY"),
+        ("a: in dtcm delta8", "cannot read"),
+        ("a: inside dtcm", "cannot read"),
         ("a: dense(4)", r"unknown format 'dense'"),
         ("a: delta8(x)", r"cannot read"),
         ("a: block(4x1, int12)", "recipe, line 1: bits of block are 8 or 16, not 12"),
@@ -75,5 +95,7 @@ def test_one_format_for_all() -> None:
     assert wish_for_all("delta8") == Wish("*", Delta8())
     with pytest.raises(ValueError, match="^unknown format 'zip', known: dense"):
         wish_for_all("zip")
+    with pytest.raises(ValueError, match="'delta8 in dtcm' is not one format"):
+        wish_for_all("delta8 in dtcm")
     with pytest.raises(ValueError, match="'delta8; a: dense' is not one format"):
         wish_for_all("delta8; a: dense")

@@ -218,6 +218,10 @@ def test_options(
             "--memory=sram=100",
             ["layer 'conv' needs ", " bytes of memory 'sram' (", "has 100", "found"],
         ),
+        (
+            "--recipe=conv: in dtcm",
+            ['recipe: "conv": in dtcm: there is no memory', "--memory=dtcm="],
+        ),
         ("--recipe=no_layer: delta8", ["no layer is called 'no_layer', known: conv, "]),
         ("--recipe=conv: nm(1:16)", ["layer 'conv' cannot be stored as nm(1:16), which 'conv'"]),
         ("--flash=100", ["--flash allows 100 bytes", "the smallest choice takes ", "prune"]),

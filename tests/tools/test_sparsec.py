@@ -88,7 +88,12 @@ def test_uncalibrated_text_is_calibrated(tools: Tools, model: Path) -> None:
     [
         (),
         ("--weights=delta8", "--target=cortex-m55"),
-        ("--memory=dtcm=100", "--memory=sram=64K", "--io=caller"),
+        (
+            "--memory=a=100",
+            "--memory=b=64K",
+            "--io=caller",
+            "--recipe=conv: dense in b; fc.weight: in b",
+        ),
         ("--recipe=conv: dense; *c: block(4x1)", "--objective=flash", "--flash=1M", "--ram=64K"),
     ],
 )

@@ -15,8 +15,14 @@ from xdsl.ir import BlockArgument, SSAValue
 from xdsl.utils.base_printer import BasePrinter
 from xdsl.utils.exceptions import DiagnosticException
 
-from sparsec.analysis.memory_plan import Memory, PlannedFunction, arena_offset
+from sparsec.analysis.memory_plan import (
+    Memory,
+    PlannedFunction,
+    arena_offset,
+    memory_of_constant,
+)
 from sparsec.backends.cortex_m.c_headers import Prototype
+from sparsec.backends.cortex_m.text import in_memory
 from sparsec.ir.constant import array_of
 from sparsec.ir.kernel import (
     CArgument,
@@ -61,7 +67,9 @@ class CPrinter(BasePrinter):
     def print_global(self, op: GlobalOp) -> None:
         """The definition of a constant."""
         numbers = [str(number) for number in np.ravel(array_of(_value(op))).tolist()] or ["0"]
-        self.line(f"{self.declaration(op)} = {{")
+        memory = memory_of_constant(op)
+        section = "" if memory is None else f" {in_memory(self.name, memory)}"
+        self.line(f"{self.declaration(op)}{section} = {{")
         with self.indented():
             for start in range(0, len(numbers), _NUMBERS_PER_LINE):
                 self.line(", ".join(numbers[start : start + _NUMBERS_PER_LINE]) + ",")

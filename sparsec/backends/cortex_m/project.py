@@ -75,7 +75,9 @@ def emit_project(
     files = {
         f"{name}.h": text.public_header(name, facts, arena, parameters(planned), converting),
         f"{name}.c": source.getvalue(),
-        f"{name}_weights.h": text.weights_header(name, [printer.declaration(op) for op in globals]),
+        f"{name}_weights.h": text.weights_header(
+            name, [printer.declaration(op) for op in globals], facts
+        ),
         f"{name}_weights.c": weights.getvalue(),
         **runtime_files(planned, runtime),
     }

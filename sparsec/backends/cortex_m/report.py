@@ -16,10 +16,15 @@ from xdsl.dialects.memref import GetGlobalOp, GlobalOp
 from xdsl.ir import SSAValue
 
 from sparsec.analysis.choice_record import Record, record_of
-from sparsec.analysis.memory_plan import Direction, Memory, PlannedFunction, io_names
+from sparsec.analysis.memory_plan import PlannedFunction
 from sparsec.analysis.plan_view import peak_facts, plan_view
 from sparsec.backends.cortex_m.convert_qnn_to_kernels import TARGET
 from sparsec.backends.cortex_m.lowering import OP, layer_name
+from sparsec.backends.cortex_m.memory_report import (
+    describe_constants,
+    describe_memories,
+    describe_places,
+)
 from sparsec.formats import Delta8
 from sparsec.formats.depthwise_rows import unpack_depthwise
 from sparsec.formats.packed_rows import unpack_layer
@@ -97,7 +102,8 @@ def report(
         "objective": None if chosen is None else chosen.objective,
         "flash_budget_bytes": None if chosen is None else chosen.flash,
         "ram_budget_bytes": None if chosen is None else chosen.ram,
-        "memories": [describe_memory(memory) for memory in planned.own_memories],
+        "memories": describe_memories(module, planned),
+        "constants": describe_constants(module),
         "inputs": describe_places("input", planned),
         "outputs": describe_places("output", planned),
         "flash_weight_bytes_dense": stored + saved_bytes(planned, constants),
@@ -155,33 +161,6 @@ def saved_bytes(planned: PlannedFunction, constants: Constants) -> int:
             layer = describe(op, constants)
             savings[symbol(op.rows)] = layer.weight_bytes_dense - layer.weight_bytes_stored
     return sum(savings.values())
-
-
-def describe_memory(memory: Memory) -> dict[str, Any]:
-    """One that the network is given: what is planned of it."""
-    return {
-        "name": memory.name,
-        "bytes": memory.bytes,
-        "capacity_bytes": memory.capacity,
-    }
-
-
-def describe_places(direction: Direction, planned: PlannedFunction) -> list[dict[str, Any]]:
-    """Inputs or outputs; the memory of one that is the caller's is None."""
-    places = planned.inputs if direction == "input" else planned.outputs
-    own = {memory.name for memory in planned.own_memories}
-    return [
-        {
-            "name": name,
-            "memory": place.memory if place.memory in own else None,
-            "offset": place.offset,
-            "bytes": place.bytes,
-            "shape": list(place.shape),
-            "scale": None if place.quantization is None else place.quantization.scale,
-            "zero_point": None if place.quantization is None else place.quantization.zero_point,
-        }
-        for name, place in zip(io_names(direction, len(places)), places, strict=True)
-    ]
 
 
 def describe(op: KernelOp, constants: Constants) -> Layer:

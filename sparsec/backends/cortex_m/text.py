@@ -74,6 +74,12 @@ def contract(name: str, facts: dict[str, Any]) -> str:
         words.append(
             f"{called} has {bytes_macro(name, memory)} bytes and is aligned to {ARENA_ALIGNMENT}."
         )
+        if memory["constant_bytes"]:
+            macro = in_memory(name, memory["name"])
+            words.append(
+                f"Besides, {memory['constant_bytes']} bytes of constants belong there: {macro} of {name}_weights.h puts "
+                f"them in the section .{memory['name']}_data, which the start-up code must copy as it does .data."
+            )
     if any(place["memory"] is None for place in places):
         words.append(
             "The other arguments are the inputs, which are only read, and the outputs, which lie apart from them: each "
@@ -127,13 +133,21 @@ def source_head(name: str, headers: Sequence[str], facts: dict[str, Any], arena:
     )
 
 
-def weights_header(name: str, declarations: Sequence[str]) -> str:
+def in_memory(name: str, memory: str) -> str:
+    """The macro that puts a constant of the network `name` where the start-up code copies it to `memory`."""
+    return f"{name}_IN_{memory}".upper()
+
+
+def weights_header(name: str, declarations: Sequence[str], facts: dict[str, Any]) -> str:
     """`name_weights.h`, which the network includes and nobody else needs."""
     guard = f"{name.upper()}_WEIGHTS_H"
     lines = "".join(f"extern {declaration};\n" for declaration in declarations)
-    return (
-        f"{_LICENCE}\n#ifndef {guard}\n#define {guard}\n\n#include <stdint.h>\n\n{lines}\n#endif\n"
+    sections = "".join(
+        _CONSTANTS.format(macro=in_memory(name, memory["name"]), memory=memory["name"])
+        for memory in facts["memories"]
+        if memory["constant_bytes"]
     )
+    return f"{_LICENCE}\n#ifndef {guard}\n#define {guard}\n\n#include <stdint.h>\n\n{sections}{lines}\n#endif\n"
 
 
 def weights_head(name: str) -> str:
@@ -177,6 +191,14 @@ int {name}_invoke({parameters});
 
 _STATIC_MEMORY = """
 /* Memory of the network. {section}, empty by default, stands in front of its definition. */
+"""
+
+_CONSTANTS = """\
+/* Of constants that the start-up code copies to {memory}, with all of this section; define it to use another. */
+#ifndef {macro}
+    #define {macro} __attribute__((section(".{memory}_data")))
+#endif
+
 """
 
 _OWN_MEMORY = """

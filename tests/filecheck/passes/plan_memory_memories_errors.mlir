@@ -1,10 +1,7 @@
 // RUN: sparsec-opt %s -p "plan-memory{memories=\"a=8,b=40\"}" --verify-diagnostics | filecheck %s --check-prefix SMALL
-// RUN: sparsec-opt %s -p "plan-memory{memories=\"a=8,a=9\"}" --verify-diagnostics | filecheck %s --check-prefix TWICE
-// RUN: sparsec-opt %s -p "plan-memory{memories=\"int=8\"}" --verify-diagnostics | filecheck %s --check-prefix WORD
-// RUN: sparsec-opt %s -p "plan-memory{memories=\"a\"}" --verify-diagnostics | filecheck %s --check-prefix NONE
 // RUN: sparsec-opt %s -p "plan-memory{memories=\"w=8,b=40\"}" --verify-diagnostics | filecheck %s --check-prefix CONSTANT
 
-// A memory that is too small for what must lie there, and names that cannot be.
+// A memory that is too small for what must lie there, and a name that is taken.
 
 builtin.module {
   "memref.global"() <{sym_name = "w", sym_visibility = "private", type = memref<4xi8>, initial_value = dense<1> : tensor<4xi8>, constant}> : () -> ()
@@ -15,7 +12,4 @@ builtin.module {
   }
 }
 // SMALL: layer 'pool' needs 48 bytes of memory 'b' (scratch 32 + input 16 + output 16 - 16 shared), which has 40; the smallest arena found there takes 48 bytes
-// TWICE: memories: two memories are called 'a'
-// WORD: memories: 'int' cannot name a memory in C: choose small letters and digits, e.g. dtcm
-// NONE: memories: 'a' is no memory, write e.g. dtcm=65536
 // CONSTANT: a constant is called 'w' as the memory is: name that otherwise

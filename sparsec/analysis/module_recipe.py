@@ -1,0 +1,16 @@
+"""The recipe that a module carries: what the user says besides comes after it and so holds."""
+
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+
+from sparsec.recipe import Recipe, parse_recipe
+
+RECIPE = "sparsec.recipe"
+"""Attribute of a module: a recipe."""
+
+
+def recipe_of(module: ModuleOp) -> Recipe:
+    """The recipe of `module`, an empty one without the attribute. Raises ValueError when it is none."""
+    written = module.attributes.get(RECIPE, StringAttr(""))
+    if not isinstance(written, StringAttr):
+        raise ValueError(f"{RECIPE} must be text")
+    return parse_recipe(written.data)
