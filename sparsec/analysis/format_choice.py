@@ -14,7 +14,15 @@ from xdsl.dialects.builtin import ModuleOp
 from sparsec.analysis.candidates import Candidate, Constants, bytes_of
 from sparsec.analysis.format_goal import Goal, cannot_win, objection
 from sparsec.analysis.format_reasons import Judge, Verdict
-from sparsec.analysis.layer_groups import Group, Way, groups_of, other_constants, respect_ram
+from sparsec.analysis.layer_groups import (
+    Group,
+    Way,
+    groups_of,
+    has_scratch_limit,
+    other_constants,
+    respect_ram,
+    respect_scratch_limits,
+)
 from sparsec.analysis.sparse_layer import SparseLayer
 from sparsec.formats import SparseFormat
 from sparsec.ir import qnn
@@ -73,11 +81,11 @@ class Problem:
         """Only with `explained` are there verdicts on ways that cannot win."""
         self.cpu = cpu
         self.goal = goal
-        in_a_hurry = (
-            not explained and goal.objective == "latency" and goal.flash is goal.ram is None
-        )
+        unlimited = goal.flash is goal.ram is None and not has_scratch_limit(module)
+        in_a_hurry = unlimited and not explained and goal.objective == "latency"
         left_out = self._cannot_win if in_a_hurry else None
         found = groups_of(module, cpu, goal.recipe, goal.weights, left_out)
+        respect_scratch_limits(found)
         if goal.ram is not None:
             respect_ram(found, goal.ram)
         if goal.objective == "ram":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp
 from xdsl.ir import Block, SSAValue
 
 from sparsec.analysis.candidates import Candidate, Constants, Refusal, candidates, constants_of
@@ -56,6 +56,9 @@ class Way:
         """Predicted; what is not known counts nothing."""
         return sum(c.cost.instructions for c in self.candidates if c.cost is not None)
 
+
+SCRATCH_LIMIT = "sparsec.scratch_limit"
+"""Attribute of a layer: the most bytes of scratch memory that it may have, decoded weights included."""
 
 LeftOut: TypeAlias = Callable[["Group", SparseLayer, SparseFormat], bool]
 """Whether a layer stored in a format need not be looked at."""
@@ -177,6 +180,28 @@ def groups_of(
             else:
                 group.leave_out(lambda way: way.label != DENSE, f"--weights asks for {label}")
     return groups
+
+
+def has_scratch_limit(module: ModuleOp) -> bool:
+    """Whether some layer has one."""
+    return any(SCRATCH_LIMIT in op.attributes for op in module.walk())
+
+
+def respect_scratch_limits(groups: Iterable[Group]) -> None:
+    """Leave out of `groups` what needs more scratch memory than layers may have. Raises ValueError, naming the layer,
+    when nothing is left."""
+    for group in groups:
+        for index, op in enumerate(group.ops):
+            limit = op.attributes.get(SCRATCH_LIMIT)
+            if not isinstance(limit, IntegerAttr) or not group.ways:
+                continue
+            bytes = limit.value.data
+            reason = f"its layer may have {bytes} bytes of scratch memory"
+            group.leave_out(lambda way, i=index, b=bytes: way.candidates[i].scratch > b, reason)
+            if not group.ways:
+                raise ValueError(
+                    f"layer '{layer_of(op)}' needs more than {bytes} bytes of scratch memory"
+                )
 
 
 class RamError(ValueError):

@@ -33,6 +33,7 @@ from sparsec.tools.errors import InternalError, UserError, first_line
 from sparsec.tools.instrumentation import Instrumentation
 from sparsec.tools.options import network_name
 from sparsec.tools.printing import module_text
+from sparsec.tools.ram_budget import planned_bytes, within_ram
 from sparsec.tools.registry import available_passes, context
 from sparsec.tools.semantics import SemanticsCheck, SemanticsError, random_inputs
 
@@ -177,14 +178,32 @@ def compile_model(
         compilation.inputs, compilation.outputs = entry_quantizations(module)
     run_passes(ctx, module, pipelines.lossless(), callbacks)
     if emit not in ("nn", "qnn"):
-        before = module.clone()
-        try:
-            run_passes(ctx, module, pipelines.kernels(options), callbacks)
-        except UserError as error:
-            raise with_smallest_arena(ctx, before, options, error) from error
+        lower_to_kernels(ctx, compilation, options, callbacks)
         check_arena(compilation, args.ram)
         note_arena_before(ctx, compilation, pipelines.kernels(options))
     return compilation
+
+
+def lower_to_kernels(
+    ctx: Context,
+    compilation: Compilation,
+    options: pipelines.PipelineOptions,
+    callbacks: Iterable[Callback],
+) -> None:
+    """From an int8 network to planned calls, within the budget of RAM if a choice of formats is."""
+    module, callbacks = compilation.module, list(callbacks)
+    before = module.clone()
+
+    def lower(module: ModuleOp) -> None:
+        run_passes(ctx, module, pipelines.kernels(options), callbacks)
+
+    try:
+        if options.ram is None:
+            lower(module)
+        else:
+            compilation.module = within_ram(module, options.ram, lower, plan_of)
+    except UserError as error:
+        raise with_smallest_arena(ctx, before, options, error) from error
 
 
 def plan_of(module: ModuleOp) -> PlanView | None:
@@ -200,7 +219,7 @@ def plan_of(module: ModuleOp) -> PlanView | None:
 def check_arena(compilation: Compilation, ram: int | None) -> None:
     """UserError, naming the layer at the peak and its buffers, when the planned memory is larger than `ram`."""
     plan = None if ram is None else plan_of(compilation.module)
-    if ram is None or plan is None or sum(plan.memories.values()) <= ram:
+    if ram is None or plan is None or planned_bytes(plan) <= ram:
         return
     needs = [
         f"layer '{peak.layer}' needs {peak.bytes} bytes of RAM "
@@ -212,7 +231,7 @@ def check_arena(compilation: Compilation, ram: int | None) -> None:
 
 def smallest_arena(plan: PlanView) -> str:
     """What the plan takes, in words."""
-    return f"the smallest arena found takes {sum(plan.memories.values())} bytes"
+    return f"the smallest arena found takes {planned_bytes(plan)} bytes"
 
 
 def with_smallest_arena(

@@ -40,6 +40,8 @@ specs = st.builds(
     seed=st.integers(0, 1000),
 )
 networks = st.lists(specs, min_size=1, max_size=3, unique_by=lambda spec: spec.seed)
+objectives = st.sampled_from([objective for objective in OBJECTIVES if objective != "ram"])
+"""Those for which bytes and cycles are weighed; `ram` leaves out what needs memory first."""
 cores = st.sampled_from(["cortex-m0plus", "cortex-m4", "cortex-m7", "cortex-m55"])
 
 
@@ -105,7 +107,7 @@ def expect_fastest_in_least_memory(
 
 
 @settings(max_examples=25, deadline=None)
-@given(networks, cores, st.sampled_from(OBJECTIVES))
+@given(networks, cores, objectives)
 def test_it_is_the_best_of_all(specs: list[Spec], target: str, objective: Objective) -> None:
     module = network(specs)
     layers = layers_of(module, target)
@@ -137,7 +139,7 @@ def test_it_is_the_best_of_all(specs: list[Spec], target: str, objective: Object
 
 
 @settings(max_examples=25, deadline=None)
-@given(networks, cores, st.sampled_from(OBJECTIVES), st.floats(0, 1))
+@given(networks, cores, objectives, st.floats(0, 1))
 def test_a_budget_of_flash_is_kept_or_refused(
     specs: list[Spec], target: str, objective: Objective, share: float
 ) -> None:
@@ -179,7 +181,7 @@ def test_the_front_is_what_nothing_beats(specs: list[Spec], target: str) -> None
 
 
 @settings(max_examples=10, deadline=None)
-@given(networks, st.sampled_from(OBJECTIVES))
+@given(networks, objectives)
 def test_what_is_compiled_is_what_was_predicted(specs: list[Spec], objective: Objective) -> None:
     module = network(specs)
     decision = Problem(module, cpu_named("cortex-m4"), Goal(objective)).decide()
@@ -221,7 +223,7 @@ def equal_numbers(module: ModuleOp) -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(networks, cores, st.sampled_from(OBJECTIVES), st.floats(0, 1))
+@given(networks, cores, objectives, st.floats(0, 1))
 def test_what_layers_share_counts_once(
     specs: list[Spec], target: str, objective: Objective, share: float
 ) -> None:

@@ -3,7 +3,7 @@
 // RUN: sparsec-opt %s -p "select-sparse-formats{objective=balanced}" | filecheck %s --check-prefix BALANCED
 // RUN: sparsec-opt %s -p "select-sparse-formats{target=cortex-m55}" | filecheck %s --check-prefix M55
 // RUN: sparsec-opt %s -p "select-sparse-formats{flash=8000}" | filecheck %s --check-prefix BUDGET
-// RUN: sparsec-opt %s -p "select-sparse-formats{ram=9000}" | filecheck %s --check-prefix RAM
+// RUN: sparsec-opt %s -p "select-sparse-formats{ram=8100}" | filecheck %s --check-prefix RAM
 // RUN: sparsec-opt %s -p "select-sparse-formats{format=dense}" | filecheck %s --check-prefix DENSE
 // RUN: sparsec-opt %s -p "select-sparse-formats{format=bitmap recipe=\"head: block(4x1); *.ones: dense\"}" | filecheck %s --check-prefix WISHES
 
@@ -61,7 +61,7 @@ builtin.module attributes {sparsec.recipe = "wished: csr"} {
 // BUDGET:     named "ones" dense<1> : tensor<32x3x3x16xi8>
 
 // The packed kernel wants more scratch memory than the dense one.
-// RAM:        objective = "latency", ram = 9000 : i64
+// RAM:        objective = "latency", ram = 8100 : i64
 // RAM:        named "ones" dense<1> : tensor<32x3x3x16xi8>
 
 // DENSE:      named "zeros" dense<0> : tensor<32x1x1x16xi8>
