@@ -24,11 +24,13 @@ def write_planned(args: argparse.Namespace) -> int:
     """Plan, write and say what came of it. Raises UserError."""
     if args.print_pipeline:
         raise UserError(f"--emit={EMIT} runs no passes: leave --print-pipeline out")
+    if args.memory or args.io != "arena":
+        raise UserError(f"--emit={EMIT} plans one arena for all: leave --memory and --io out")
     if args.output is None or str(args.output) == "-":
         raise UserError(f"--emit={EMIT} writes a binary file: name it with -o planned.tflite")
     with progress(hides_progress(args)) as report_progress:
         report_progress(f"planning {args.model}")
-        plan, content = planned(args.model)
+        plan, content = planned(args.model, args.plan_seconds)
     arena = plan.assignment.arena_bytes
     if args.ram is not None and arena > args.ram:
         raise UserError(
@@ -43,15 +45,15 @@ def write_planned(args: argparse.Namespace) -> int:
     return 0
 
 
-def planned(model: str) -> tuple[OfflinePlan, bytes]:
-    """A plan for the file `model`, and the file with it. Raises UserError."""
+def planned(model: str, seconds: float) -> tuple[OfflinePlan, bytes]:
+    """A plan for the file `model`, found within `seconds`, and the file with it. Raises UserError."""
     try:
         content = read_file(Path(model))
         if content[4:8] != IDENTIFIER:
             raise FrontendError(
                 f"this is no model of TensorFlow Lite: --emit={EMIT} plans .tflite files"
             )
-        plan = plan_offline(content)
+        plan = plan_offline(content, seconds)
         return plan, with_plan(content, plan)
     except FrontendError as error:
         raise UserError(f"{model}: {error}") from error

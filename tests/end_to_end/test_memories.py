@@ -22,9 +22,11 @@ from tests.end_to_end.building import Builder
 from tests.end_to_end.road import (
     Compiled,
     compile_module,
+    compile_to,
     expect_exact,
     extreme_and_random,
 )
+from tests.frontends.tflite.support import NETWORKS, network
 
 EVERYWHERE = [
     "host",
@@ -145,4 +147,22 @@ def test_memories_beside_the_callers(cpu: str) -> None:
     compiled = compile_module(residual(), cpu, *options)
     assert "_invoke(int8_t *dtcm, int8_t *sram, const int8_t *input0," in compiled.files["net.h"]
     inputs = extreme_and_random(compiled.input_shapes, random=2, seed=1)
+    expect_exact(compiled, cpu, inputs, canaries=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "cpu"),
+    [
+        *((name, "host") for name in NETWORKS[:3]),
+        pytest.param(NETWORKS[1], "cortex-m7", marks=pytest.mark.qemu),
+    ],
+)
+def test_mlperf_tiny(name: str, cpu: str, tmp_path: Path) -> None:
+    """Two memories that the network fills together, and one buffer of the caller for each end."""
+    path = tmp_path / f"{name}.tflite"
+    path.write_bytes(network(name))
+    compiled = compile_to(path, cpu, "--memory=a=2K", "--memory=b=64K", "--io=caller")
+    fast, _ = json.loads(compiled.files["report.json"])["memories"]
+    assert fast["bytes"] + fast["constant_bytes"] <= 2048
+    inputs = extreme_and_random(compiled.input_shapes, random=1, seed=5)
     expect_exact(compiled, cpu, inputs, canaries=True)

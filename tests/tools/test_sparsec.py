@@ -21,7 +21,11 @@ def files_of(directory: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("level", "present", "absent"),
-    [("nn", "nn.conv2d", "qnn."), ("qnn", "qnn.conv2d", " nn.conv"), ("kernels", "cmsis.", "qnn.")],
+    [
+        ("nn", "nn.conv2d", "qnn."),
+        ("qnn", "qnn.conv2d", " nn.conv"),
+        ("kernels", "memref.view", "qnn."),
+    ],
 )
 def test_emit(tools: Tools, model: Path, level: str, present: str, absent: str) -> None:
     ended = tools.sparsec(model, f"--emit={level}", "--weights=dense")

@@ -96,6 +96,8 @@ def test_bad_files(tools: Tools, relus: Path, given: bytes, message: str) -> Non
         (["-o", "-"], "name it with -o"),
         (["-o", "absent/out.tflite"], "cannot write absent/out.tflite"),
         (["-o", "out.tflite", "--print-pipeline"], "leave --print-pipeline out"),
+        (["-o", "out.tflite", "--io=caller"], "leave --memory and --io out"),
+        (["-o", "out.tflite", "--memory=a=1K"], "leave --memory and --io out"),
         (["-o", "out.tflite", "--ram=90"], "the tensors take 96 bytes, --ram allows 90"),
     ],
 )
