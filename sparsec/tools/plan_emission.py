@@ -59,6 +59,7 @@ def plan_facts(compilation: Compilation, plan: PlanView) -> dict[str, Any]:
         "target": compilation.cpu.name,
         "memories": dict(plan.memories),
         "lower_bound_bytes": plan.bound,
+        "lower_bounds": {memory: plan.bound_of(memory) for memory in plan.memories},
         "status": plan.status,
         "peaks": [peak_facts(peak) for peak in plan.peaks],
         "calls": [

@@ -7,6 +7,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from sparsec.analysis.memory_plan import planned_function
 from sparsec.analysis.plan_view import PlannedBuffer, PlanView, peak_facts, plan_view
+from sparsec.report.plan_text import plan_text
 from tests.backends.lowering import parse
 from tests.report.plans import ARENA, SMALL
 
@@ -47,6 +48,44 @@ def test_what_a_module_says() -> None:
         "optimal",
     )
     assert view(parse(PLANNED), 35).status == "feasible"
+
+
+def test_several_memories_beside_the_callers() -> None:
+    """The input is the caller's and so no part of the plan; each memory has a bound of its own."""
+    module = parse("""
+func.func @main(%fast : memref<20xi8> {sparsec.memory = "fast", sparsec.capacity = 20 : i64, sparsec.lower_bound = 20 : i64,
+    sparsec.inputs = [{offset = 0 : i64, type = memref<1x2x2x4xi8>, memory = "input"}],
+    sparsec.outputs = [{offset = 16 : i64, type = memref<1x1x1x4xi8>, memory = "fast"}]},
+    %slow : memref<20xi8> {sparsec.memory = "slow", sparsec.capacity = 99 : i64, sparsec.lower_bound = 16 : i64},
+    %input : memref<16xi8> {sparsec.memory = "input", sparsec.caller = "input"}) {
+  %0 = arith.constant 0 : index
+  %16 = arith.constant 16 : index
+  %x = memref.view %input[%0][] {sparsec.input = 0 : i64} : memref<16xi8> to memref<1x2x2x4xi8>
+  %y = memref.view %fast[%16][] {sparsec.output = 0 : i64} : memref<20xi8> to memref<1x1x1x4xi8>
+  %b = memref.view %fast[%0][] : memref<20xi8> to memref<1x2x2x4xi8>
+  %s = memref.view %slow[%0][] : memref<20xi8> to memref<16xi8>
+  rt.requantize_s8 %x <multiplier = 1073741824> into %b {layer = "stem"} : memref<1x2x2x4xi8>, memref<1x2x2x4xi8>
+  cmsis.avgpool_s8 %b pool <kernel = [2, 2]> <> into %y scratch %s : memref<16xi8> {layer = "pool"} : memref<1x2x2x4xi8>, memref<1x1x1x4xi8>
+  func.return
+}
+""")
+    plan = view(module, 36)
+    assert [(each.name, each.memory) for each in plan.buffers] == [
+        ("output", "fast"),
+        ("stem", "fast"),
+        ("pool scratch", "slow"),
+    ]
+    assert plan.memories == {"fast": 20, "slow": 20}
+    assert (plan.bound_of("slow"), plan.status_of("fast"), plan.status_of("slow")) == (
+        16,
+        "optimal",
+        "feasible",
+    )
+    text = plan_text(plan, "title")
+    assert (
+        "fast  20 B, optimal: no plan needs less\nslow  20 B, feasible: no plan needs less than 16 B\n"
+        in text
+    )
 
 
 def test_layers_of_one_name() -> None:

@@ -29,6 +29,7 @@ def test_json(tools: Tools, texts: dict[str, Path]) -> None:
         "target",
         "memories",
         "lower_bound_bytes",
+        "lower_bounds",
         "status",
         "peaks",
         "calls",
