@@ -14,10 +14,9 @@ from xdsl.dialects.builtin import I8, MemRefType, i8, i16, i32
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import IRDLOperation, traits_def
 from xdsl.traits import MemoryReadEffect, MemoryWriteEffect
-from xdsl.utils.hints import isa
 
 from sparsec.ir.constant import numpy_type, ui8, ui16, ui32
-from sparsec.ir.shapes import shape_of
+from sparsec.ir.shapes import element_type, shape_of
 from sparsec.planning.overlap import Overlap, apart
 from sparsec.quantization.params import Clamp, Requant
 from sparsec.quantization.window import Window
@@ -56,8 +55,7 @@ C_ELEMENT_TYPES: Mapping[Attribute, str] = {
 
 def c_element_type(type: Attribute) -> str:
     """The C type of the elements of a memref."""
-    assert isinstance(type, MemRefType)
-    return C_ELEMENT_TYPES[type.get_element_type()]
+    return C_ELEMENT_TYPES[element_type(type)]
 
 
 class KernelOp(IRDLOperation, ABC):
@@ -167,8 +165,7 @@ def element_count(type: Attribute) -> int:
 
 def element_dtype(type: Attribute) -> np.dtype[Any]:
     """The numpy type of the elements of a memref."""
-    assert isa(type, MemRefType[Attribute])
-    return numpy_type(type.element_type)
+    return numpy_type(element_type(type))
 
 
 def byte_count(type: Attribute) -> int:

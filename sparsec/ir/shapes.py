@@ -5,6 +5,7 @@ Every function raises VerifyException with one sentence about the tensor that is
 
 from collections.abc import Sequence
 from math import prod
+from typing import cast
 
 from xdsl.dialects.builtin import MemRefType, TensorType
 from xdsl.ir import Attribute
@@ -20,6 +21,13 @@ def shape_of(type: Attribute) -> tuple[int, ...]:
     if min(shape, default=1) < 0:
         raise VerifyException(f"dynamic shapes are not supported, got {type}")
     return shape
+
+
+def element_type(type: Attribute) -> Attribute:
+    """The type of the elements of a tensor or buffer."""
+    # xDSL's isa, which knows the parameters of generic types, takes longer than compiling a layer.
+    assert isinstance(type, TensorType | MemRefType)
+    return cast(Attribute, type.get_element_type())
 
 
 def expect_shape(type: Attribute, expected: Sequence[int], what: str) -> None:

@@ -6,20 +6,18 @@ A `memref.reinterpret_cast` counts its offset, in elements, from where its sourc
 from collections.abc import Sequence
 from math import prod
 
-from xdsl.dialects.builtin import MemRefType, TensorType
+from xdsl.dialects.builtin import MemRefType
 from xdsl.dialects.memref import ReinterpretCastOp
 from xdsl.ir import Attribute, SSAValue
-from xdsl.utils.hints import isa
 
 from sparsec.ir.constant import numpy_type
-from sparsec.ir.shapes import shape_of
+from sparsec.ir.shapes import element_type, shape_of
 
 
 def buffer_type(type: Attribute, shape: Sequence[int] | None = None) -> MemRefType[Attribute]:
     """The type of a buffer with the elements of the tensor or buffer `type`, and its shape unless
     another is given."""
-    assert isa(type, TensorType[Attribute]) or isa(type, MemRefType[Attribute])
-    return MemRefType(type.element_type, shape_of(type) if shape is None else shape)
+    return MemRefType(element_type(type), shape_of(type) if shape is None else shape)
 
 
 def reshaped(buffer: SSAValue, shape: Sequence[int]) -> ReinterpretCastOp:
@@ -52,7 +50,6 @@ def place_in_memory(buffer: SSAValue) -> tuple[SSAValue, int]:
     """`memory_of(buffer)`, and the byte of it at which `buffer` begins."""
     offset = 0
     while isinstance(buffer.owner, ReinterpretCastOp):
-        assert isa(buffer.type, MemRefType[Attribute])
-        offset += view_offset(buffer.owner) * numpy_type(buffer.type.element_type).itemsize
+        offset += view_offset(buffer.owner) * numpy_type(element_type(buffer.type)).itemsize
         buffer = buffer.owner.source
     return buffer, offset
