@@ -81,7 +81,7 @@ def compare(name: str, model: Path, core: str, linear_weights: str, cmsis: Path)
             # CMSIS-NN takes images as NHWC; with NCHW the compiler's C has a transposition to do as well.
             "--input-layout=nhwc",
         ]
-        compilation = compile_project(options, ours)
+        compilation = compile_project([*options, "--max-slowdown=0"], ours)
         assert compilation.quantized is not None
         write_plain_project(compilation.quantized, plain)
         inputs, expected = inputs_and_outputs(name, compilation)

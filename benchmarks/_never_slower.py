@@ -159,7 +159,9 @@ def layer_costs(
         raise ToolchainError("CMSIS-NN is not there: python -m sparsec.run.cmsis_nn fetches it")
     with tempfile.TemporaryDirectory(prefix="sparsec-") as folder:
         project = Path(folder, "layers")
-        compilation = compile_project([str(text), f"--target={core}", *options], project)
+        compilation = compile_project(
+            [str(text), f"--target={core}", "--max-slowdown=0", *options], project
+        )
         assert compilation.quantized is not None
         rng = np.random.default_rng(SEED)
         main = next(op for op in compilation.quantized.ops if isinstance(op, FuncOp))

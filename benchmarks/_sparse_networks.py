@@ -95,7 +95,7 @@ def measure(name: str, sparsity: int, core: str) -> NetworkRow:
     with tempfile.TemporaryDirectory(prefix="sparsec-") as folder:
         text = Path(folder, f"{name}.mlir")
         text.write_text(module_text(module), encoding="utf-8")
-        args = parser().parse_args([str(text), f"--target={core}"])
+        args = parser().parse_args([str(text), f"--target={core}", "--max-slowdown=0"])
         compilation = compile_model(args, "c")
         assert compilation.quantized is not None
         inputs = inputs_of(compilation)

@@ -2,7 +2,7 @@
 
     make bench-lossless         or        python -m benchmarks.lossless
 
-Each .tflite file is compiled as it is and run next to plain CMSIS-NN calls of the same file, with the same inputs. The
+Each .tflite file is compiled as it is, for speed alone (--max-slowdown=0), and run next to plain CMSIS-NN calls of the same file, with the same inputs. The
 files are looked for in $SPARSEC_MODELS, else in ../shared/models/mlperf-tiny.
 """
 
@@ -87,7 +87,9 @@ def inputs_of(compilation: Compilation) -> Array:
 
 def compiled(model: Path, core: str, emit: str) -> tuple[Any, Compilation]:
     """The arguments of `sparsec` and what it makes of a file."""
-    args = parser().parse_args([str(model), f"--target={core}", f"--emit={emit}"])
+    args = parser().parse_args(
+        [str(model), f"--target={core}", f"--emit={emit}", "--max-slowdown=0"]
+    )
     return args, compile_model(args, args.emit)
 
 

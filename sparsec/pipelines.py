@@ -11,6 +11,9 @@ Emit = Literal["nn", "qnn", "kernels", "plan", "plan-svg", "plan-png", "c"]
 STAGES: tuple[Emit, ...] = get_args(Emit)
 """What the passes lead to, from the highest level down."""
 
+MAX_SLOWDOWN = 2
+"""Percent of the cycles that a smaller arena may cost if nobody says otherwise."""
+
 PLAN_SECONDS = 10.0
 """How long a memory plan may take, unless the user says otherwise."""
 
@@ -34,6 +37,7 @@ class PipelineOptions:
     ram: int | None = None
     recipe: str = ""
     plan_seconds: float = PLAN_SECONDS
+    max_slowdown: int = MAX_SLOWDOWN
     io: str = "arena"
     memories: str = ""
     pins: str = ""
@@ -85,6 +89,8 @@ def overlap_buffers(options: PipelineOptions) -> str:
     overlap = f"target={options.target}"
     if options.objective == "ram":
         overlap += " objective=ram"
+    if options.max_slowdown != MAX_SLOWDOWN:
+        overlap += f" slack={options.max_slowdown}"
     if options.ram is not None:
         overlap += f" ram={options.ram}"
     if options.io != "arena":

@@ -330,6 +330,7 @@ def pipeline_options(
         ram=args.ram,
         recipe=args.recipe,
         plan_seconds=args.plan_seconds,
+        max_slowdown=args.max_slowdown,
         io=args.io,
         memories=memories,
         pins=Recipe(pins=parse_recipe(args.recipe).pins).text,

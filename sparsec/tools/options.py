@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from sparsec import __version__
-from sparsec.pipelines import PLAN_SECONDS
+from sparsec.pipelines import MAX_SLOWDOWN, PLAN_SECONDS
 from sparsec.targets.cpu import CPUS
 from sparsec.tools import instrumentation
 from sparsec.tools.errors import UserError
@@ -91,6 +91,13 @@ def percentile(text: str) -> float:
 def seconds(text: str) -> float:
     """A time of up to a day; argparse reports the error."""
     return _number_within(text, 0, 86400, "a number of seconds, write e.g. 10 or 0.5")
+
+
+def slowdown(text: str) -> int:
+    """Whole percent; argparse reports the error."""
+    if re.fullmatch(r"\d{1,3}", text) is None:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of percent, write e.g. 5")
+    return int(text)
 
 
 def _number_within(text: str, low: float, high: float, meaning: str) -> float:
@@ -185,7 +192,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         default="latency",
         help="what --weights=auto and the memory plan choose for: the fewest estimated cycles, the fewest bytes of "
         "constants, the smallest arena at any price, or the least sum of cycles and constants as shares of the dense "
-        "network's; default latency, which gives up to 2 %% of the cycles for a smaller arena",
+        "network's; default latency, see --max-slowdown",
     )
     group.add_argument(
         "--weights",
@@ -236,6 +243,14 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="a memory of the chip that the network may use so much of, e.g. dtcm=64K; repeat from the "
         "fastest to the slowest; default: one arena, as large as need be",
+    )
+    group.add_argument(
+        "--max-slowdown",
+        type=slowdown,
+        metavar="PERCENT",
+        default=MAX_SLOWDOWN,
+        help="estimated cycles that a smaller arena may cost, e.g. 0; default 2. --objective=ram has no limit, and "
+        "--ram comes first",
     )
     group.add_argument(
         "--plan-seconds",

@@ -190,6 +190,7 @@ def test_calibration_data_of_another_kind(tools: Tools, model: Path) -> None:
         (["--input-shape=1,x"], ["'1,x' is not a shape, write e.g. 1,3,32,32"]),
         (["--input-shape=1,0"], ["'1,0' is not a shape"]),
         (["--ram=lots"], ["'lots' is not a size, write e.g. 65536, 64K or 1M"]),
+        (["--max-slowdown=2.5"], ["'2.5' is not a whole number of percent, write e.g. 5"]),
         (["--plan-seconds=long"], ["'long' is not a number of seconds, write e.g. 10 or 0.5"]),
         (["--plan-seconds=-1"], ["'-1' is not a number of seconds"]),
         (["--plan-seconds=1e9"], ["'1e9' is not a number of seconds"]),

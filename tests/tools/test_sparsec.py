@@ -138,6 +138,20 @@ def test_pipeline_of_a_short_plan(tools: Tools, model: Path) -> None:
     assert tools.opt(model, "-p", pipeline.out.strip()).out.strip() == directly.out.strip()
 
 
+def test_pipeline_of_what_a_smaller_arena_may_cost(tools: Tools, model: Path) -> None:
+    for options, printed in (
+        ([], "overlap-buffers{target=cortex-m4}"),
+        (["--max-slowdown=0"], "overlap-buffers{target=cortex-m4 slack=0}"),
+        (["--objective=ram"], "overlap-buffers{target=cortex-m4 objective=ram}"),
+        (["--io=caller"], "overlap-buffers{target=cortex-m4 io=caller}"),
+        (["--ram=64K"], "overlap-buffers{target=cortex-m4 ram=65536}"),
+    ):
+        pipeline = tools.sparsec(model, "--print-pipeline", *options)
+        assert printed in pipeline.out
+        directly = tools.sparsec(model, "--emit=kernels", *options)
+        assert tools.opt(model, "-p", pipeline.out.strip()).out.strip() == directly.out.strip()
+
+
 def test_pipeline_for_channels_last(tools: Tools, model: Path) -> None:
     pipeline = tools.sparsec(model, "--print-pipeline", "--input-layout=nhwc", "--emit=nn")
     through_opt = tools.opt(model, "--input-layout=nhwc", "-p", pipeline.out.strip())
