@@ -1,12 +1,14 @@
 """The layers of a `qnn` function and their tensors as plain data, for whoever orders them.
 
-The rule: a reshape is its input and constants lie in flash, so neither takes memory or time.
+The rule: a reshape is its input and constants lie in flash, so neither takes memory or time. Sizes are those that
+buffers have in an arena, where the next one begins at a multiple of a few bytes.
 """
 
 from math import prod
 
 from xdsl.ir import Block, Operation, SSAValue
 
+from sparsec.analysis.buffer_lives import ACTIVATION_ALIGNMENT
 from sparsec.analysis.dense_kernels import dense_kernel
 from sparsec.analysis.live_bytes import tensor_of
 from sparsec.analysis.sparse_kernels import kernel_for
@@ -48,25 +50,32 @@ def dataflow_of(block: Block, unit: VectorUnit) -> dataflow.Dataflow:
     def number(value: SSAValue) -> int:
         if value not in numbers:
             numbers[value] = len(sizes)
-            sizes.append(prod(shape_of(value.type)))
+            sizes.append(-(-_bytes(value) // ACTIVATION_ALIGNMENT) * ACTIVATION_ALIGNMENT)
         return numbers[value]
-
-    def tensors(op: Operation) -> list[int]:
-        found = dict.fromkeys(map(tensor_of, op.operands))
-        return [number(v) for v in found if not isinstance(v.owner, DenseConstantOp)]
 
     inputs = [number(argument) for argument in block.args]
     operations: list[dataflow.Operation] = []
     for op in layers_of(block):
-        reads, writes = tensors(op), [number(result) for result in op.results]
-        written = sum(sizes[tensor] for tensor in writes)
-        shares = {t: written for t in reads if isinstance(op, IN_PLACE) and sizes[t] == written}
-        operations.append(
-            dataflow.Operation(tuple(reads), tuple(writes), scratch_bytes(op, unit), shares)
-        )
+        reads = tuple(map(number, tensors_of(op)))
+        writes = tuple(map(number, op.results))
+        shares = {number(value): sizes[number(value)] for value in in_place(op)}
+        operations.append(dataflow.Operation(reads, writes, scratch_bytes(op, unit), shares))
     last = block.last_op
-    outputs = [] if last is None or last.results else tensors(last)
+    outputs = [] if last is None or last.results else [*map(number, tensors_of(last))]
     return dataflow.Dataflow(tuple(sizes), tuple(operations), tuple(inputs), tuple(outputs))
+
+
+def tensors_of(op: Operation) -> list[SSAValue]:
+    """The activations that `op` reads, each once."""
+    found = dict.fromkeys(map(tensor_of, op.operands))
+    return [value for value in found if not isinstance(value.owner, DenseConstantOp)]
+
+
+def in_place(op: Operation) -> list[SSAValue]:
+    """The tensors over which `op` may write all that it computes."""
+    if not isinstance(op, IN_PLACE):
+        return []
+    return [value for value in tensors_of(op) if _bytes(value) == _bytes(op.result)]
 
 
 def scratch_bytes(op: Operation, unit: VectorUnit) -> int:
@@ -81,3 +90,7 @@ def scratch_bytes(op: Operation, unit: VectorUnit) -> int:
     layer = sparse_layer(op)
     kernel = None if layer is None else kernel_for(encoding, layer, unit)
     return 0 if layer is None or kernel is None else kernel.scratch(layer)
+
+
+def _bytes(value: SSAValue) -> int:
+    return prod(shape_of(value.type))

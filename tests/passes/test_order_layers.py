@@ -5,6 +5,7 @@ from math import prod
 
 from hypothesis import HealthCheck, given, note, settings
 from xdsl.dialects.builtin import ModuleOp, TensorType, i8
+from xdsl.ir import SSAValue
 
 from sparsec.analysis.block_dataflow import dataflow_of, layers_of
 from sparsec.analysis.live_bytes import live_tensors
@@ -37,6 +38,11 @@ def peak(module: ModuleOp) -> int:
     return flow.peak(range(len(flow.operations)))
 
 
+def rounded(value: SSAValue) -> int:
+    """The bytes of a tensor up to the next multiple of four."""
+    return -(-prod(shape_of(value.type)) // 4) * 4
+
+
 @FEW
 @given(modules())
 def test_random_networks(module: ModuleOp) -> None:
@@ -60,7 +66,7 @@ def test_the_same_tensors_are_live_as_everybody_counts_them(module: ModuleOp) ->
         flow, operations=tuple(replace(op, scratch=0, shares={}) for op in flow.operations)
     )
     live = live_tensors(block)
-    expected = [sum(prod(shape_of(v.type)) for v in live[op]) for op in layers_of(block)]
+    expected = [sum(rounded(v) for v in live[op]) for op in layers_of(block)]
     assert bare.live(range(len(expected))) == expected
 
 
@@ -75,7 +81,7 @@ def test_a_branch_is_over_before_the_other_begins() -> None:
     module = net.module(ends)
     assert peak(module) == 16 + 64 + 64
     assert names(apply_exactly(module, OrderLayersPass())) == ["pad", "max_pool2d"] * 2
-    assert peak(module) == 16 + 64 + 1
+    assert peak(module) == 16 + 64 + 4
 
 
 def test_what_runs_in_place_and_what_takes_scratch_memory_is_known() -> None:
