@@ -8,7 +8,7 @@ The rule of this file: a bound is claimed only for what holds in every plan.
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from math import lcm
+from math import gcd, lcm
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -21,7 +21,7 @@ from sparsec.planning.overlap import Overlap
 Overlaps: TypeAlias = Mapping[tuple[int, int], Overlap]
 """What may overlap, by the numbers of (output, input)."""
 
-_LARGEST_CLIQUE = 8
+_LARGEST_GROUP = 6
 """Buffers whose orders are all tried for a bound."""
 
 _LARGEST_SEARCH = 80
@@ -93,6 +93,11 @@ class Layout:
             for (output, input), overlap in overlaps.items()
             if overlap.bytes(buffers[output].size, buffers[input].size)
         }
+        self._partners: list[set[int]] = [set() for _ in buffers]
+        """For each buffer those that it may overlap."""
+        for output, input in self._overlaps:
+            self._partners[output].add(input)
+            self._partners[input].add(output)
         first, end = sections(buffers)
         self.neighbours = neighbours(first, end)
         spans = [range(f, e) for f, e in zip(first, end, strict=True)]
@@ -195,28 +200,50 @@ class Layout:
         return [corner for corner in corners if corner >= 0 and corner % alignment == 0]
 
     def _least(self, together: frozenset[int]) -> int:
-        """Bytes that buffers live together take at least."""
-        members = sorted(together, key=lambda j: (-self.buffers[j].size, j))
-        sizes = [self.buffers[j].size for j in members]
-        if len(members) <= _LARGEST_CLIQUE:
-            gaps = [
-                [0 if self.step(k, j) else self.distance(k, j) for k in members] for j in members
-            ]
-            return _least_stack(sizes, [self.buffers[j].alignment for j in members], gaps)
+        """Bytes that buffers live together take at least.
+
+        One that overlaps no other parts what begins before it from what begins behind, so groups without overlaps between
+        them add up, each to a multiple of what all alignments have in common, but for the one on top.
+        """
+        grain = gcd(*(self.buffers[j].alignment for j in together))
+        sizes = [self._stack_of(group, grain) for group in self._groups(together)]
+        padding = [-size % grain for size in sizes]
+        return sum(sizes) + sum(padding) - max(padding, default=0)
+
+    def _groups(self, together: frozenset[int]) -> list[list[int]]:
+        """The members in groups that overlaps connect, the largest first in each."""
+        groups: list[list[int]] = []
+        rest = set(together)
+        while rest:
+            found = [rest.pop()]
+            for j in found:
+                more = self._partners[j] & rest
+                rest -= more
+                found += sorted(more)
+            groups.append(sorted(found, key=lambda j: (-self.buffers[j].size, j)))
+        return groups
+
+    def _stack_of(self, group: Sequence[int], grain: int) -> int:
+        """Bytes that a group takes at least whose offsets are multiples of `grain`."""
+        sizes = [self.buffers[j].size for j in group]
+        if len(group) <= _LARGEST_GROUP:
+            return _least_stack(
+                sizes,
+                grain,
+                [[0 if self.step(k, j) else self.distance(k, j) for k in group] for j in group],
+            )
         shared = sum(
             overlap.bytes(self.buffers[output].size, self.buffers[input].size)
             for (output, input), overlap in self._overlaps.items()
-            if output in together and input in together
+            if output in group and input in group
         )
         return max(sum(sizes) - shared, *sizes)
 
 
-def _least_stack(
-    sizes: Sequence[int], alignments: Sequence[int], gaps: Sequence[Sequence[int]]
-) -> int:
-    """The least top of buffers that begin one after another, in any order; `gaps[j][k]` are the bytes from the begin of
-    k to that of j behind it at least. A step is taken for any place."""
-    least = sum(sizes) + sum(alignments)
+def _least_stack(sizes: Sequence[int], grain: int, gaps: Sequence[Sequence[int]]) -> int:
+    """The least top of buffers that begin one after another at multiples of `grain`, in any order; `gaps[j][k]` are the
+    bytes from the begin of k to that of j behind it at least. A step is taken for any place."""
+    least = sum(sizes) + grain * len(sizes)
 
     def visit(begins: dict[int, int], top: int) -> None:
         nonlocal least
@@ -226,7 +253,7 @@ def _least_stack(
             if j in begins:
                 continue
             begin = max((other + gaps[j][k] for k, other in begins.items()), default=0)
-            begin = -(-begin // alignments[j]) * alignments[j]
+            begin = -(-begin // grain) * grain
             if max(top, begin + size) < least:
                 visit({**begins, j: begin}, max(top, begin + size))
 
