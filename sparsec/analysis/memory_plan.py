@@ -291,20 +291,25 @@ def check_inputs(planned: PlannedFunction) -> None:
 def _step(name: str, op: KernelOp, numbers: Mapping[SSAValue, int]) -> Step:
     """A call as the certificate sees it; `numbers` are the buffers that are planned."""
 
-    def part(operand: SSAValue) -> Part:
+    def part(operand: SSAValue, first: int, size: int) -> Part:
         memory, start = place_in_memory(operand)
-        return Part(numbers[memory], start, byte_count(operand.type))
+        return Part(numbers[memory], start + first, size)
 
     written = op.written()
-    writes = list(dict.fromkeys(value for value in op.operands if value in written))
-    reads = list(
-        dict.fromkeys(
-            value for value in op.operands if value not in written and memory_of(value) in numbers
-        )
-    )
+    operands = list(dict.fromkeys(op.operands))
+    writes = {value: part(value, *op.span_written(value)) for value in operands if value in written}
+    reads = {
+        value: part(value, 0, byte_count(value.type))
+        for value in operands
+        if value not in written and memory_of(value) in numbers
+    }
     claims: list[Claim] = []
-    for output in writes:
-        for input in reads:
+    for output, target in writes.items():
+        first, _ = op.span_written(output)
+        for input, source in reads.items():
+            # Said of where the operands begin, not of where what is written does.
             claim = op.safe_overlap(output, input)
-            claims.append(Claim(part(output), part(input), claim.below, claim.above, claim.step))
-    return Step(name, tuple(map(part, reads)), tuple(map(part, writes)), tuple(claims))
+            claims.append(
+                Claim(target, source, claim.below - first, claim.above + first, claim.step)
+            )
+    return Step(name, tuple(reads.values()), tuple(writes.values()), tuple(claims))

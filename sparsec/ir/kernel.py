@@ -74,6 +74,10 @@ class KernelOp(IRDLOperation, ABC):
     def written(self) -> Sequence[SSAValue]:
         """The operands the function writes: its outputs and its scratch memory."""
 
+    def span_written(self, output: SSAValue) -> tuple[int, int]:
+        """The bytes of its operand `output` that the function writes: from where on, and how many."""
+        return 0, byte_count(output.type)
+
     def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
         """How what the function writes to its operand `output` may lie over its operand `input`, if nobody reads that
         again. Said of each pair alone: other operands lie apart, or have an overlap of their own."""

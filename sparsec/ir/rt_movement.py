@@ -280,6 +280,10 @@ class ConcatenateOp(RuntimeOp):
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)
 
+    def span_written(self, output: SSAValue) -> tuple[int, int]:
+        blocks, size, _, offset = self.blocks()
+        return (offset, size) if blocks == 1 else super().span_written(output)
+
     def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
         if output is not self.output or input is not self.input:
             return super().safe_overlap(output, input)

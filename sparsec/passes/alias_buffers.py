@@ -149,10 +149,8 @@ def writes(op: KernelOp, memory: SSAValue, part: tuple[int, int] | None = None) 
         found, start = place_in_memory(value)
         if found is not memory:
             continue
-        end = start + byte_count(value.type)
-        if isinstance(op, rt.ConcatenateOp) and op.blocks()[0] == 1:
-            _, size, _, offset = op.blocks()
-            start, end = start + offset, start + offset + size
+        first, size = op.span_written(value)
+        start, end = start + first, start + first + size
         if part is None or (start < part[1] and part[0] < end):
             return True
     return False

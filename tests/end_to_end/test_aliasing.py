@@ -32,6 +32,16 @@ builtin.module attributes {sparsec.name = "halves"} {
 }
 """
 
+TWICE = """
+builtin.module attributes {sparsec.name = "twice"} {
+  func.func @main(%x : tensor<1x8xi8>) -> tensor<1x32xi8> {
+    %p = qnn.pad %x, 21 <low = [0, 2], high = [0, 2]> {layer = "pad"} : tensor<1x8xi8> -> tensor<1x12xi8>
+    %y = qnn.concat %x, %p, %p axis 1 {layer = "concat"} : tensor<1x8xi8>, tensor<1x12xi8>, tensor<1x12xi8> -> tensor<1x32xi8>
+    func.return %y : tensor<1x32xi8>
+  }
+}
+"""
+
 
 def text() -> str:
     weights = [[[[(7 * o + 5 * c) % 23 - 11 for c in range(4)]]] for o in range(16)]
@@ -52,3 +62,13 @@ def test_halves_are_computed_in_their_place(cpu: str, find_model: FindModel) -> 
     assert len(moves) == 7
     assert not [op for op in aliased.kernels if isinstance(op, rt.SliceOp | rt.ConcatenateOp)]
     assert aliased.arena_bytes < copied.arena_bytes
+
+
+@pytest.mark.parametrize("cpu", ["host", pytest.param("cortex-m4", marks=pytest.mark.qemu)])
+def test_a_part_is_copied_to_another_part(cpu: str) -> None:
+    """What a concatenation has twice lies in one place of it and is copied to the other."""
+    compiled = compile_module(parse(TWICE), cpu)
+    expect_exact(compiled, cpu, extreme_and_random(compiled.input_shapes, random=3, seed=2))
+    planned = planned_function(compiled.compilation.module)
+    assert planned is not None
+    assert len([op for op in planned.kernels if isinstance(op, rt.ConcatenateOp)]) == 2
