@@ -345,6 +345,10 @@ def test_the_layer_that_needs_most_is_named() -> None:
     [
         ("stem: dense", "no layer is called 'stem', known: layer0, layer1"),
         (
+            "layer0: block(4x1, int16)",
+            "'layer0' cannot be stored as block.4x1,int16., .* no kernel for qnn.conv2d of this shape",
+        ),
+        (
             "layer1: nm(1:16)",
             "layer 'layer1' cannot be stored as nm.1:16., which 'layer1' of the re",
         ),

@@ -163,12 +163,8 @@ def test_at_the_limits_of_a_field(
     assert_equal(runtime, cmsis_nn, layer)
 
 
-@pytest.mark.parametrize("shift", [0, -1, -9, -16, -21, -22, -23, -30, -31, 3])
-@pytest.mark.parametrize("bias", [0, 2**20, -(2**21), 2**29, -(2**30), 2_100_000_000])
-def test_largest_accumulators(
-    runtime: KernelLibrary, cmsis_nn: KernelLibrary, bias: int, shift: int
-) -> None:
-    """3x3 rows of extreme weights, several parts of a row where a field is too small."""
+def largest_accumulators(bias: int, shift: int) -> list[Convolution]:
+    """3x3 rows of extreme weights, several parts of a row where a field is too small, and the worst inputs for one."""
     rng = np.random.default_rng(1)
     layer = random_layer(rng, (3, 3, 50), 4, (3, 3), 0.3, bias=np.full(4, bias, np.int32))
     weights = np.where(layer.weights > 0, 127, np.where(layer.weights < 0, -128, 0)).astype(np.int8)
@@ -179,8 +175,18 @@ def test_largest_accumulators(
         multipliers=np.array([2**30, 2**31 - 1, 1_500_000_001, 2**30 + 1], np.int32),
         input_offset=0,
     )
-    for image in (sign_matched(layer, row=0), ~sign_matched(layer, row=0)):
-        assert_equal(runtime, cmsis_nn, replace(layer, input=image))
+    worst = sign_matched(layer, row=0)
+    return [replace(layer, input=image) for image in (worst, ~worst)]
+
+
+@pytest.mark.parametrize("shift", [0, -1, -9, -16, -21, -22, -23, -30, -31, 3])
+@pytest.mark.parametrize("bias", [0, 2**20, -(2**21), 2**29, -(2**30), 2_100_000_000])
+def test_largest_accumulators(
+    runtime: KernelLibrary, cmsis_nn: KernelLibrary, bias: int, shift: int
+) -> None:
+    for layer in largest_accumulators(bias, shift):
+        assert GENERIC in kinds_of(layer)
+        assert_equal(runtime, cmsis_nn, layer)
 
 
 def test_rows_of_many_parts(runtime: KernelLibrary, cmsis_nn: KernelLibrary) -> None:
@@ -235,6 +241,8 @@ def device_layers() -> list[Convolution]:
             image = np.ascontiguousarray(base.input.reshape(1, 10, 24)[:, :pixels])
             shifts = np.full(4, shift, np.int32)
             result.append(replace(base, input=image, output=(1, pixels), shifts=shifts))
+    for bias, shift in ((0, -13), (2**20, -22), (-(2**29), -23), (2**29, 0)):
+        result += largest_accumulators(bias, shift)
     return result + [layer for layer, _ in near_limits()]
 
 

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from sparsec.formats import Block, BlockRle, Csr, Delta4, Delta8, Nm, SparseFormat
 from sparsec.formats.base import Components
+from sparsec.ir.rt_decode import decoder_of
 from sparsec.run.execute import run_project
 from tests.formats.support import ALL_FORMATS, Matrix, fitting, row_with_gaps, sparse_matrices
 from tests.runtime.kernel_library import Guarded, KernelLibrary
 from tests.runtime.kernel_project import KernelProject
 
-FORMATS = [encoding for encoding in ALL_FORMATS if not isinstance(encoding, Delta8)]
+FORMATS = [encoding for encoding in ALL_FORMATS if decoder_of(encoding) is not None]
 EACH_FORMAT = pytest.mark.parametrize("encoding", FORMATS, ids=lambda e: e.label)
 
 GUARD = 0x5A

@@ -269,6 +269,14 @@ func.func @f(%v : memref<6xi8>, %b : memref<3xui8>, %e : memref<8xui8>, %c : mem
 // -----
 
 func.func @f(%v : memref<6xi8>, %b : memref<3xui8>, %e : memref<8xui8>, %c : memref<3xui16>) {
+  rt.decode_block_s8 %v, %b, %c as <block, rows = 2, columns = 1, bits = 16> columns 4 into %e, %c : memref<6xi8>, memref<3xui8>, memref<3xui16>, memref<8xui8>, memref<3xui16>
+  func.return
+}
+// CHECK: this operation does not decode block(2x1,int16)
+
+// -----
+
+func.func @f(%v : memref<6xi8>, %b : memref<3xui8>, %e : memref<8xui8>, %c : memref<3xui16>) {
   rt.decode_bitmap_s8 %v, %b as <bitmap> columns 4 into %b, %c : memref<6xi8>, memref<3xui8>, memref<3xui8>, memref<3xui16>
   func.return
 }
