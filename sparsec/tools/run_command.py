@@ -78,21 +78,24 @@ def read_inputs(
         return [random.integers(-128, 128, shape, np.int8) for shape in shapes]
     if len(files) != len(shapes):
         raise UserError(f"the model has {len(shapes)} inputs, {len(files)} --input files given")
-    arrays = [
-        read_input(*each, as_tflite) for each in zip(files, shapes, quantizations, strict=True)
-    ]
+    known = quantizations if len(quantizations) == len(shapes) else [None] * len(shapes)
+    arrays = [read_input(*each, as_tflite) for each in zip(files, shapes, known, strict=True)]
     if len({len(array) for array in arrays}) != 1:
         raise UserError("the --input files hold different numbers of samples")
     return arrays
 
 
 def read_input(
-    file: str, shape: tuple[int, ...], quantization: Quantization, as_tflite: bool
+    file: str, shape: tuple[int, ...], quantization: Quantization | None, as_tflite: bool
 ) -> Array:
     """The samples of one .npy file as int8 [N, ..]."""
     samples = read_samples(file, shape)
     if samples.dtype == np.int8:
         return samples
+    if quantization is None:
+        raise UserError(
+            f"{file} is not int8, and the network does not say how its inputs are scaled"
+        )
     return quantized([samples], [quantization], as_tflite)[0]
 
 
@@ -209,5 +212,6 @@ def main(arguments: Sequence[str]) -> int:
     if args.json:
         print(json.dumps(report))
     else:
-        print_report(report, dequantized(outputs, compilation.outputs))
+        known = len(compilation.outputs) == len(outputs)
+        print_report(report, dequantized(outputs, compilation.outputs) if known else outputs)
     return 1 if report["mismatches"] else 0

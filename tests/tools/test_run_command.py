@@ -103,6 +103,26 @@ def test_without_input_one_random_sample(tools: Tools, texts: dict[str, Path]) -
     assert report(tools.sparsec("run", texts["qnn"], "--json"))["samples"] == 1
 
 
+def test_without_scales_outputs_are_int8(tools: Tools, tmp_path: Path) -> None:
+    text = tmp_path / "net.mlir"
+    text.write_text(
+        "func.func @main(%x : tensor<1x4xi8>) -> tensor<1x4xi8> {\n"
+        "  %y = qnn.reshape %x : tensor<1x4xi8> -> tensor<1x4xi8>\n"
+        "  func.return %y : tensor<1x4xi8>\n}\n"
+    )
+    x = tmp_path / "x.npy"
+    np.save(x, np.array([[1, -2, 3, -128]], np.int8))
+    ended = tools.sparsec("run", text, "--input", x)
+    assert ended.code == 0
+    assert "sample 0: 1 -2 3 -128" in ended.out
+    np.save(x, np.zeros((1, 4), np.float32))
+    refused = tools.sparsec("run", text, "--input", x)
+    assert refused.code == 2
+    assert refused.err.endswith(
+        "is not int8, and the network does not say how its inputs are scaled\n"
+    )
+
+
 def test_mismatches_end_with_code_1(
     tools: Tools, texts: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
