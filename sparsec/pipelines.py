@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, get_args
 
+from sparsec.targets.memory import parse_memories
+
 Emit = Literal["nn", "qnn", "kernels", "plan", "plan-svg", "plan-png", "c"]
 STAGES: tuple[Emit, ...] = get_args(Emit)
 """What the passes lead to, from the highest level down."""
@@ -91,8 +93,11 @@ def overlap_buffers(options: PipelineOptions) -> str:
         overlap += " objective=ram"
     if options.max_slowdown != MAX_SLOWDOWN:
         overlap += f" slack={options.max_slowdown}"
-    if options.ram is not None:
-        overlap += f" ram={options.ram}"
+    budgets = [] if options.ram is None else [options.ram]
+    if options.memories:
+        budgets.append(sum(memory.capacity for memory in parse_memories(options.memories)))
+    if budgets:
+        overlap += f" ram={min(budgets)}"
     if options.io != "arena":
         overlap += f" io={options.io}"
     return f"overlap-buffers{{{overlap}}}"
