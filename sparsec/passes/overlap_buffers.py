@@ -10,8 +10,8 @@ price, else within `slack` percent more cycles than all layers take that are don
 asks for more. Nothing changes where the plan would not get smaller.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Literal, TypeAlias
 
@@ -23,8 +23,8 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
-from sparsec.analysis.buffer_lives import live_buffers, overlaps_of
 from sparsec.analysis.fused_versions import FusedVersion, fused_versions
+from sparsec.analysis.live_memory import Change, LiveMemory, Overlaps
 from sparsec.analysis.strip_versions import StripVersion, strip_versions
 from sparsec.ir import cmsis
 from sparsec.ir.kernel import KernelOp
@@ -35,15 +35,11 @@ from sparsec.passes.planned_views import inputs_and_results
 from sparsec.planning.arena import Buffer
 from sparsec.planning.choice import Option
 from sparsec.planning.least_peak import least_peak, time_of, within
-from sparsec.planning.overlap import Overlap
-from sparsec.planning.overlapping import least_bytes, quick_bytes
 from sparsec.targets import scratch
 from sparsec.targets.cpu import Cpu, cpu_named
 
 Io: TypeAlias = Literal["arena", "caller"]
 """Whether inputs and outputs are planned, or buffers of the caller that nothing may lie over."""
-
-Overlaps: TypeAlias = Mapping[tuple[SSAValue, SSAValue], Overlap]
 
 _SHARES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.7, 0.5, 0.0)
 """Of the largest bound: neighbours that leave each other room may fit where the fastest within the bound do not."""
@@ -74,42 +70,39 @@ class OverlapBuffersPass(ModulePass):
 
 @dataclass(frozen=True)
 class Version:
-    """A way to do a layer, or two that can be fused: the bytes it needs while it runs and its predicted cycles.
-
-    `apply` makes the function so. What changes by it: what may overlap, buffers that are `gone`, scratch memory that is
-    new, and until when others live. Nothing for the way it is.
-    """
+    """A way to do a layer, or two that can be fused: the bytes it needs while it runs, its predicted cycles, what makes
+    the function so, and what changes by it. Nothing for the way it is."""
 
     bytes: int
     cycles: int
     apply: tuple[Callable[[], None], ...] = ()
-    overlaps: Overlaps = field(default_factory=dict[tuple[SSAValue, SSAValue], Overlap])
-    gone: frozenset[SSAValue] = frozenset()
-    scratch: tuple[Buffer, ...] = ()
-    lasts: Mapping[SSAValue, int] = field(default_factory=dict[SSAValue, int])
+    change: Change = field(default_factory=Change)
 
 
 def overlap_buffers(
     function: func.FuncOp, cpu: Cpu, slack: int | None, ram: int | None, io: Io = "arena"
 ) -> None:
     """Rewrite a bufferized function; `slack` percent of the cycles may be added, any number where it is None."""
-    memory = Memory(function, io)
+    own = ((), ()) if io == "caller" else inputs_and_results(function)
+    memory = LiveMemory(function, *own)
     parts = parts_of(function, memory, cpu)
     options = [[Option(v.bytes, v.cycles) for v in versions] for versions in parts]
     plain = tuple(0 for _ in parts)
     most = None if slack is None else time_of(options, plain) * (1 + slack / 100)
     first = least_peak(options, most, ram)
     limit = max((each[pick].bytes for each, pick in zip(options, first, strict=True)), default=0)
-    if most is not None and time_of(options, first) > most:
-        most = None  # the budget asks for it
+    enough = 0
+    if ram is not None and most is not None and time_of(options, first) > most:
+        most, enough = None, ram  # the budget asks for it, and for no more
     tried: dict[tuple[int, ...], int] = {plain: memory.planned_bytes([])}
     for share in _SHARES:
         picks = within(options, limit * share)
         if picks not in tried and (most is None or time_of(options, picks) <= most):
-            tried[picks] = memory.planned_bytes(chosen(parts, picks))
-        if tried.get(picks) == limit:
+            changes = (version.change for version in chosen(parts, picks))
+            tried[picks] = memory.planned_bytes(changes)
+        if tried.get(picks, limit + 1) <= max(limit, enough):
             break
-    best = min(tried, key=lambda picks: (tried[picks], time_of(options, picks)))
+    best = min(tried, key=lambda picks: (max(tried[picks], enough), time_of(options, picks)))
     for version in chosen(parts, best):
         for apply in version.apply:
             apply()
@@ -120,58 +113,7 @@ def chosen(parts: Sequence[Sequence[Version]], picks: Sequence[int]) -> list[Ver
     return [versions[pick] for versions, pick in zip(parts, picks, strict=True)]
 
 
-class Memory:
-    """The buffers of a bufferized function, and what may overlap as it stands."""
-
-    def __init__(self, function: func.FuncOp, io: Io):
-        own = ((), ()) if io == "caller" else inputs_and_results(function)
-        lives = live_buffers(function, *own)
-        self.buffers = {value: buffer for value, buffer in lives.items() if buffer.size}
-        self.overlaps = overlaps_of(function, self.buffers)
-        kernels = (op for op in function.body.block.ops if isinstance(op, KernelOp))
-        self.times = {op: time for time, op in enumerate(kernels, 1)}
-
-    def planned_bytes(self, versions: Iterable[Version]) -> int:
-        """The arena of a plan with these versions, made in little time."""
-        buffers, overlaps, new = dict(self.buffers), dict(self.overlaps), list[Buffer]()
-        for version in versions:
-            overlaps |= version.overlaps
-            new += version.scratch
-            for value in version.gone:
-                buffers.pop(value, None)
-            for value, last in version.lasts.items():
-                buffers[value] = replace(buffers[value], last=max(buffers[value].last, last))
-        return quick_bytes([*buffers.values(), *new], numbered(overlaps, buffers))
-
-    def live_at(self, *ops: KernelOp) -> dict[SSAValue, Buffer]:
-        """What is live while `ops` run, which follow one another."""
-        times = [self.times[op] for op in ops]
-        return {
-            value: buffer
-            for value, buffer in self.buffers.items()
-            if buffer.first <= max(times) and buffer.last >= min(times)
-        }
-
-    def least(self, live: Mapping[SSAValue, Buffer], overlaps: Overlaps, scratch: int = 0) -> int:
-        """Bytes that these take together at least, and `scratch` more."""
-        sizes = [Buffer(buffer.size, 0, 0, buffer.alignment) for buffer in live.values()]
-        more = [Buffer(scratch, 0, 0)] if scratch else []
-        return least_bytes([*sizes, *more], numbered(overlaps, live))
-
-
-def numbered(
-    overlaps: Overlaps, buffers: Mapping[SSAValue, Buffer]
-) -> dict[tuple[int, int], Overlap]:
-    """The overlaps of these buffers by their numbers."""
-    numbers = {value: number for number, value in enumerate(buffers)}
-    return {
-        (numbers[output], numbers[input]): overlap
-        for (output, input), overlap in overlaps.items()
-        if output in numbers and input in numbers
-    }
-
-
-def parts_of(function: func.FuncOp, memory: Memory, cpu: Cpu) -> list[list[Version]]:
+def parts_of(function: func.FuncOp, memory: LiveMemory, cpu: Cpu) -> list[list[Version]]:
     """For each call, or two that can be fused, its versions; the first is the one that stands there."""
     fusable = {version.depthwise: version for version in fused_versions(function, cpu)}
     points = {version.point for version in fusable.values()}
@@ -194,22 +136,23 @@ def both(first: Version, second: Version) -> Version:
         max(first.bytes, second.bytes),
         first.cycles + second.cycles,
         (*first.apply, *second.apply),
-        {**first.overlaps, **second.overlaps},
+        Change({**first.change.overlaps, **second.change.overlaps}),
     )
 
 
-def versions_of(op: KernelOp, memory: Memory, cpu: Cpu) -> list[Version]:
+def versions_of(op: KernelOp, memory: LiveMemory, cpu: Cpu) -> list[Version]:
     """`op` as it stands, and strip by strip."""
     live, strips = memory.live_at(op), strip_versions(op, cpu)
     cycles = strips[0].plain_cycles if strips else 0
-    versions = [Version(memory.least(live, memory.overlaps), cycles)]
+    versions = [Version(memory.least(live, op), cycles)]
     for strip in strips:
         geometry = geometry_of(op)
         pair = memory_of(geometry.output), memory_of(geometry.input)
         if pair in memory.overlaps:
             overlaps = {pair: strip.overlap}
-            least = memory.least(live, {**memory.overlaps, **overlaps})
-            versions.append(Version(least, strip.cycles, (in_place_of(op, strip),), overlaps))
+            least = memory.least(live, op, overlaps)
+            change = Change(overlaps)
+            versions.append(Version(least, strip.cycles, (in_place_of(op, strip),), change))
     return versions
 
 
@@ -218,7 +161,7 @@ def in_place_of(op: KernelOp, strip: StripVersion) -> Callable[[], None]:
     return lambda: Rewriter.replace_op(op, strip.build(op))
 
 
-def fused_version(version: FusedVersion, memory: Memory) -> Version:
+def fused_version(version: FusedVersion, memory: LiveMemory) -> Version:
     """Both layers row by row."""
     point, depthwise = version.point, version.depthwise
     time = memory.times[depthwise]
@@ -234,11 +177,8 @@ def fused_version(version: FusedVersion, memory: Memory) -> Version:
         if dies and output in memory.buffers and memory.buffers[output].first == time:
             overlaps = {(output, input): version.overlap}
     return Version(
-        memory.least(live, {**memory.overlaps, **overlaps}, version.scratch),
+        memory.least(live, depthwise, overlaps, version.scratch),
         version.cycles,
         (lambda: fuse(version),),
-        overlaps,
-        gone,
-        (Buffer(version.scratch, time, time, scratch.ALIGNMENT),),
-        lasts,
+        Change(overlaps, gone, (Buffer(version.scratch, time, time, scratch.ALIGNMENT),), lasts),
     )
