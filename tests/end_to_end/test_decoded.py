@@ -36,7 +36,11 @@ EVERYWHERE = [
     "host",
     *(pytest.param(cpu, marks=pytest.mark.qemu) for cpu in ("cortex-m4", "cortex-m55")),
 ]
-KERNELS = ("sparsec_convolve_delta8_s8", "sparsec_fully_connected_delta8_s8")
+KERNELS = (
+    "sparsec_convolve_delta8_s8",
+    "sparsec_convolve_delta8_strips_s8",
+    "sparsec_fully_connected_delta8_s8",
+)
 
 
 def operands(
