@@ -90,6 +90,8 @@ def overlap_buffers(
     plain = tuple(0 for _ in parts)
     most = None if slack is None else time_of(options, plain) * (1 + slack / 100)
     first = least_peak(options, most, ram)
+    if first == plain:  # nothing needs less in the time allowed
+        return
     limit = max((each[pick].bytes for each, pick in zip(options, first, strict=True)), default=0)
     enough = 0
     if ram is not None and most is not None and time_of(options, first) > most:

@@ -8,7 +8,7 @@ The rule of this file: a bound is claimed only for what holds in every plan.
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from math import gcd, lcm
+from math import gcd, inf, lcm
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -25,6 +25,10 @@ _LARGEST_GROUP = 6
 """Buffers whose orders are all tried for a bound."""
 
 _LARGEST_SEARCH = 80
+
+_WORK = 500_000
+"""Neighbours that local search may look at."""
+
 _NODES_BETWEEN_LOOKS = 64
 
 _WINDOWS = (2, 3, 4, 6)
@@ -72,7 +76,7 @@ def improved(layout: "Layout", seed: int) -> list[int]:
     """Offsets by the best greedy order and local search."""
     buffers, bound, place = layout.buffers, layout.bound, layout.place_in_order
     offsets, order = plan_greedily(buffers, layout.peaks, place, bound)
-    attempts = min(400, 10 * len(buffers))
+    attempts = min(400, 10 * len(buffers), _WORK // (1 + sum(map(len, layout.neighbours))))
     return improve(
         buffers, layout.neighbours, place, offsets, order, bound, attempts, lambda: False, seed
     )
@@ -170,34 +174,47 @@ class Layout:
         return offset
 
     def place_in_order(self, order: Sequence[int], best_fit: bool) -> list[int]:
-        """Offsets: each buffer in turn at its lowest place, or its highest below the top so far (`best_fit`)."""
+        """Offsets: each buffer in turn in the lowest gap that holds it, or where it has least room (`best_fit`)."""
         placed: dict[int, int] = {}
-        top = 0
         for j in order:
             others = [k for k in self.neighbours[j] if k in placed]
-            free = [
-                offset
-                for offset in self._corners(j, others, placed)
-                if all(self.allows(j, offset, k, placed[k]) for k in others)
+            # j lies below k up to the first number, above it from the second one on.
+            taken = [
+                (placed[k] - self.distance(j, k), placed[k] + self.distance(k, j)) for k in others
             ]
-            low = min(free)
-            fitting = [offset for offset in free if offset + self.buffers[j].size <= top]
-            placed[j] = max(fitting, default=low) if best_fit else low
-            top = max(top, placed[j] + self.buffers[j].size)
+            gaps = self._gaps(j, taken)
+            place = min(gaps, key=lambda gap: gap[1])[0] if best_fit else gaps[0][0]
+            if self._partners[j]:
+                place = min([place, *self._on_a_step(j, others, placed)])
+            placed[j] = place
         return [placed[j] for j in range(len(self.buffers))]
 
-    def _corners(self, j: int, others: Sequence[int], placed: Mapping[int, int]) -> list[int]:
-        """The places of j that touch the arena's begin or one of `others`."""
+    def _gaps(self, j: int, taken: Sequence[tuple[int, int]]) -> list[tuple[int, float]]:
+        """The lowest place of j in each gap between intervals, and by how much it could move up there."""
         alignment = self.buffers[j].alignment
-        corners = {0}
+        gaps: list[tuple[int, float]] = []
+        place = 0
+        for begin, end in sorted(taken):
+            if place <= begin:
+                gaps.append((place, begin - place))
+            if place < end:
+                place = -(-end // alignment) * alignment
+        return [*gaps, (place, inf)]
+
+    def _on_a_step(self, j: int, others: Sequence[int], placed: Mapping[int, int]) -> list[int]:
+        """The places of j where it begins or ends with a buffer at a step of which it may lie."""
+        found: list[int] = []
         for k in others:
-            above = placed[k] + self.distance(k, j)
-            below = placed[k] - self.distance(j, k)
-            corners |= {-(-above // alignment) * alignment, below // alignment * alignment}
             if self.step(j, k):
                 end = placed[k] + self.buffers[k].size - self.buffers[j].size
-                corners |= {placed[k], end}
-        return [corner for corner in corners if corner >= 0 and corner % alignment == 0]
+                found += [
+                    place
+                    for place in (placed[k], end)
+                    if place >= 0
+                    and place % self.buffers[j].alignment == 0
+                    and all(self.allows(j, place, other, placed[other]) for other in others)
+                ]
+        return found
 
     def _least(self, together: frozenset[int]) -> int:
         """Bytes that buffers live together take at least.
