@@ -26,6 +26,9 @@ _LARGEST_GROUP = 6
 
 _LARGEST_SEARCH = 80
 
+_FEW = 16
+"""Buffers round another one whose corners are all tried."""
+
 _WORK = 500_000
 """Neighbours that local search may look at."""
 
@@ -174,8 +177,10 @@ class Layout:
         return offset
 
     def place_in_order(self, order: Sequence[int], best_fit: bool) -> list[int]:
-        """Offsets: each buffer in turn in the lowest gap that holds it, or where it has least room (`best_fit`)."""
+        """Offsets: each buffer in turn in the lowest gap that holds it or, with `best_fit`, where it fits best: at the
+        highest corner below the top so far or, among many others, where it has least room."""
         placed: dict[int, int] = {}
+        top = 0
         for j in order:
             others = [k for k in self.neighbours[j] if k in placed]
             # j lies below k up to the first number, above it from the second one on.
@@ -183,11 +188,31 @@ class Layout:
                 (placed[k] - self.distance(j, k), placed[k] + self.distance(k, j)) for k in others
             ]
             gaps = self._gaps(j, taken)
-            place = min(gaps, key=lambda gap: gap[1])[0] if best_fit else gaps[0][0]
+            places = [gaps[0][0]]
             if self._partners[j]:
-                place = min([place, *self._on_a_step(j, others, placed)])
-            placed[j] = place
+                places += self._on_a_step(j, others, placed)
+            if best_fit and len(others) > _FEW:
+                places = [min(gaps, key=lambda gap: gap[1])[0]]
+            elif best_fit:
+                places += self._corners(j, others, placed)
+            fitting = [place for place in places if place + self.buffers[j].size <= top]
+            placed[j] = max(fitting, default=min(places)) if best_fit else min(places)
+            top = max(top, placed[j] + self.buffers[j].size)
         return [placed[j] for j in range(len(self.buffers))]
+
+    def _corners(self, j: int, others: Sequence[int], placed: Mapping[int, int]) -> list[int]:
+        """The places of j that touch the arena's begin or one of `others`."""
+        alignment = self.buffers[j].alignment
+        corners = {0}
+        for k in others:
+            above = placed[k] + self.distance(k, j)
+            below = placed[k] - self.distance(j, k)
+            corners |= {-(-above // alignment) * alignment, below // alignment * alignment}
+        return [
+            place
+            for place in corners
+            if place >= 0 and all(self.allows(j, place, k, placed[k]) for k in others)
+        ]
 
     def _gaps(self, j: int, taken: Sequence[tuple[int, int]]) -> list[tuple[int, float]]:
         """The lowest place of j in each gap between intervals, and by how much it could move up there."""
