@@ -17,27 +17,25 @@ class FusedFunctions(InterpreterFunctions):
 
     @impl(rt.PointDepthwiseOp)
     def point_depthwise(
-        self, _: Interpreter, op: rt.PointDepthwiseOp, args: PythonValues
+        self, interpreter: Interpreter, op: rt.PointDepthwiseOp, args: PythonValues
     ) -> PythonValues:
-        x, output, scratch = args[0], args[9], args[10]
-        point_w, *point = args[1:5]
-        w, *numbers = args[5:9]
+        x, point_w, point_b, point_m, point_s, w, b, m, s, output, scratch = args
         window = op.window.data
+        above, left, _, right = window.padding
         between, done = np.full(op.between, GARBAGE, np.int8), 0
         for row, (start, stop) in enumerate(op.rows()):
             done = max(done, start)
             if stop > done:
                 rows = x[:, done:stop]
                 between[:, done:stop] = qnn.convolve(
-                    rows, point_w, *point, op.point_requant.data, Window()
+                    rows, point_w, point_b, point_m, point_s, op.point_requant.data, Window()
                 )
                 done = stop
-            _, left, _, right = window.padding
-            top = min(op.reach, max(0, window.padding[0] - row * window.strides[0]))
+            top = min(op.reach, max(0, above - row * window.strides[0]))
             bottom = max(0, op.reach - top - (stop - start))
             part = replace(window, padding=(top, left, bottom, right))
             output[:, row : row + 1] = qnn.depthwise_convolve(
-                between[:, start:stop], w, *numbers, op.requant.data, part
+                between[:, start:stop], w, b, m, s, op.requant.data, part
             )
         spoil([scratch])
         return ()

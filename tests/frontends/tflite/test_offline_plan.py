@@ -197,7 +197,7 @@ def test_networks(name: str) -> None:
     assert ours.tail == own.tail
 
 
-@pytest.mark.parametrize("seed", (83, 136, 198))
+@pytest.mark.parametrize("seed", [83, 136, 198])
 def test_never_larger_than_their_plan(seed: int) -> None:
     """Not even where there is no time to search."""
     content = graph(np.random.default_rng(seed), 40)
