@@ -6,8 +6,8 @@ becomes
 
 Its output may then lie over what its strips have read of the input. What every layer needs while it runs is bounded from
 below for each of its versions; those are taken together that make the largest of these bounds least. Under `ram` at any
-price, else within `slack` percent more cycles than all layers take that are done at once, unless a budget of `ram` bytes
-asks for more. Nothing changes where the plan would not get smaller.
+price, else within `slack` percent more cycles than all layers take that are done at once (none: as they stand), unless a
+budget of `ram` bytes asks for more. Nothing changes where the plan would not get smaller.
 """
 
 from collections.abc import Callable, Sequence
@@ -85,6 +85,8 @@ def overlap_buffers(
     """Rewrite a bufferized function; `slack` percent of the cycles may be added, any number where it is None."""
     own = ((), ()) if io == "caller" else inputs_and_results(function)
     memory = LiveMemory(function, *own)
+    if slack == 0 and (ram is None or memory.planned_bytes([]) <= ram):
+        return  # a loop over strips costs something, be it less than the cost model can tell
     parts = parts_of(function, memory, cpu)
     options = [[Option(v.bytes, v.cycles) for v in versions] for versions in parts]
     plain = tuple(0 for _ in parts)

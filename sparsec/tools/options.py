@@ -249,8 +249,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         type=slowdown,
         metavar="PERCENT",
         default=MAX_SLOWDOWN,
-        help="estimated cycles that a smaller arena may cost, e.g. 0; default 2. --objective=ram has no limit, and "
-        "--ram comes first",
+        help="estimated cycles that a smaller arena may cost, e.g. 5; 0 leaves every layer as fast as it can be; "
+        "default 2. --objective=ram has no limit, and --ram comes first",
     )
     group.add_argument(
         "--plan-seconds",
