@@ -78,10 +78,7 @@ Argument: TypeAlias = int | Image | Struct | Numbers | Scratch | NDArray[Any]
 
 @dataclass(frozen=True)
 class StripLayer:
-    """`image` is (height, width, channels), `padding` (top, left, bottom, right), the others (height, width).
-
-    `tight` says that the last byte of each row is read, so that no byte more than is claimed may overlap.
-    """
+    """`image` is (height, width, channels), `padding` (top, left, bottom, right), the others (height, width)."""
 
     kind: Kind
     image: tuple[int, int, int]
@@ -91,7 +88,6 @@ class StripLayer:
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
     dilation: tuple[int, int] = (1, 1)
-    tight: bool = True
     sparsity: float = 0.0
 
     @property

@@ -92,7 +92,7 @@ class Fused:
         )
         op.verify()
         assert op.line_bytes == lines
-        # Where rows are read long before their bytes are written, the output could begin behind the input.
+        # Where rows are read long before their bytes are written, no distance before the input is needed.
         exact = (op.safe_overlap(y, x).below > 0, True)
         return Case(f"fused_{number}", op, y, x, b.constants, temporary, exact)
 
