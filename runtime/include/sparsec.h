@@ -811,50 +811,6 @@ arm_cmsis_nn_status sparsec_depthwise_conv_strips_s8(int32_t strip,
                                                      int8_t *output);
 
 /**
- * @brief arm_max_pool_s8 strip by strip (see sparsec_convolve_strips_s8).
- *
- * @param[in]  strip        Rows or pixels of the output in a strip, at least 1
- * @param[in]  ctx          No scratch is needed
- * @param[in]  pool_params  Stride, padding and clamp
- * @param[in]  input_dims   Input dimensions [1, H, W, C]
- * @param[in]  input        Input data
- * @param[in]  filter_dims  Window, `h` and `w` are read
- * @param[in]  output_dims  Output dimensions [1, H, W, C]
- * @param[out] output       Output data
- * @return                  What CMSIS-NN returned for the last strip done
- */
-arm_cmsis_nn_status sparsec_max_pool_strips_s8(int32_t strip,
-                                               const cmsis_nn_context *ctx,
-                                               const cmsis_nn_pool_params *pool_params,
-                                               const cmsis_nn_dims *input_dims,
-                                               const int8_t *input,
-                                               const cmsis_nn_dims *filter_dims,
-                                               const cmsis_nn_dims *output_dims,
-                                               int8_t *output);
-
-/**
- * @brief arm_avgpool_s8 strip by strip (see sparsec_convolve_strips_s8).
- *
- * @param[in]  strip        Rows or pixels of the output in a strip, at least 1
- * @param[in]  ctx          Scratch of arm_avgpool_s8_get_buffer_size() bytes
- * @param[in]  pool_params  Stride, padding and clamp
- * @param[in]  input_dims   Input dimensions [1, H, W, C]
- * @param[in]  input        Input data
- * @param[in]  filter_dims  Window, `h` and `w` are read
- * @param[in]  output_dims  Output dimensions [1, H, W, C]
- * @param[out] output       Output data
- * @return                  What CMSIS-NN returned for the last strip done
- */
-arm_cmsis_nn_status sparsec_avg_pool_strips_s8(int32_t strip,
-                                               const cmsis_nn_context *ctx,
-                                               const cmsis_nn_pool_params *pool_params,
-                                               const cmsis_nn_dims *input_dims,
-                                               const int8_t *input,
-                                               const cmsis_nn_dims *filter_dims,
-                                               const cmsis_nn_dims *output_dims,
-                                               int8_t *output);
-
-/**
  * @brief sparsec_convolve_packed_s8 strip by strip (see sparsec_convolve_strips_s8).
  *
  * @param[in]  strip        Rows or pixels of the output in a strip, at least 1; rows must not be paired in `rows`

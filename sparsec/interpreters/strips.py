@@ -45,22 +45,6 @@ class StripsFunctions(InterpreterFunctions):
 
         return by_strips(op, x, output, scratch, op.window.data, compute)
 
-    @impl(rt.MaxPoolStripsOp)
-    def max_pool(self, _: Interpreter, op: rt.MaxPoolStripsOp, args: PythonValues) -> PythonValues:
-        x, output, *scratch = args
-        return by_strips(
-            op, x, output, scratch, op.pool.data,
-            lambda rows, pool: qnn.max_pool(rows, pool, op.requant.data),
-        )  # fmt: skip
-
-    @impl(rt.AvgPoolStripsOp)
-    def avg_pool(self, _: Interpreter, op: rt.AvgPoolStripsOp, args: PythonValues) -> PythonValues:
-        x, output, *scratch = args
-        return by_strips(
-            op, x, output, scratch, op.pool.data,
-            lambda rows, pool: qnn.avg_pool(rows, pool, op.requant.data),
-        )  # fmt: skip
-
     @impl(rt.ConvolvePackedStripsOp)
     def convolve_packed(
         self, _: Interpreter, op: rt.ConvolvePackedStripsOp, args: PythonValues

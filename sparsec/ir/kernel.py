@@ -84,6 +84,12 @@ class KernelOp(IRDLOperation, ABC):
         return apart(byte_count(output.type), byte_count(input.type))
 
 
+class CmsisOp(KernelOp, ABC):
+    """A function of CMSIS-NN."""
+
+    HEADER: ClassVar[str] = "arm_nnfunctions.h"
+
+
 class RuntimeOp(KernelOp, ABC):
     """A function of the runtime."""
 

@@ -38,12 +38,10 @@ from sparsec.ir.rt_sparse_fc import (
     FullyConnectedTableOp,
 )
 from sparsec.ir.rt_strips import (
-    AvgPoolStripsOp,
     ConvolveDelta8StripsOp,
     ConvolvePackedStripsOp,
     ConvolveStripsOp,
     DepthwiseConvStripsOp,
-    MaxPoolStripsOp,
 )
 from sparsec.ir.rt_transpose_conv import TransposeConvOp
 from sparsec.ir.shapes import (
@@ -214,8 +212,6 @@ Rt = Dialect(
         PointDepthwiseOp,
         ConvolveStripsOp,
         DepthwiseConvStripsOp,
-        MaxPoolStripsOp,
-        AvgPoolStripsOp,
         ConvolvePackedStripsOp,
         ConvolveDelta8StripsOp,
         *DECODERS,

@@ -16,7 +16,13 @@ from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, prop_def
 from xdsl.utils.exceptions import VerifyException
 
-from sparsec.ir import cmsis
+from sparsec.ir.cmsis_convolution import (
+    ConvolutionOp,
+    ConvolveOp,
+    DepthwiseConvolutionOp,
+    DepthwiseConvOp,
+    FullConvolutionOp,
+)
 from sparsec.ir.kernel import CArgument, KernelOp, RuntimeOp
 from sparsec.ir.rt_delta8 import ConvolveDelta8Op, Delta8ConvolutionOp
 from sparsec.ir.rt_packed import ConvolvePackedOp, FullPackedConvolutionOp
@@ -67,11 +73,9 @@ class Geometry:
 def geometry_of(op: KernelOp) -> Geometry:
     """That of an operation of this module, or of one that it can take the place of."""
     match op:
-        case cmsis.ConvolutionOp():
+        case ConvolutionOp():
             _, height, width, _ = shape_of(op.weights.type)
             return Geometry(op.input, op.output, op.window.data, (height, width))
-        case cmsis.PoolOp():
-            return Geometry(op.input, op.output, op.pool.data, op.pool.data.kernel)
         case FullPackedConvolutionOp() | Delta8ConvolutionOp():
             return Geometry(op.input, op.output, op.window.data, op.kernel_size)
         case _:
@@ -100,43 +104,23 @@ class StripsOp(RuntimeOp, ABC):
 
 
 @irdl_op_definition
-class ConvolveStripsOp(StripsOp, cmsis.FullConvolutionOp):
+class ConvolveStripsOp(StripsOp, FullConvolutionOp):
     """`sparsec_convolve_strips_s8`."""
 
     name = "rt.convolve_strips_s8"
     C_FUNCTION: ClassVar[str] = "sparsec_convolve_strips_s8"
 
-    assembly_format = f"`strip` $strip `of` {cmsis.FullConvolutionOp.assembly_format}"
+    assembly_format = f"`strip` $strip `of` {FullConvolutionOp.assembly_format}"
 
 
 @irdl_op_definition
-class DepthwiseConvStripsOp(StripsOp, cmsis.DepthwiseConvolutionOp):
+class DepthwiseConvStripsOp(StripsOp, DepthwiseConvolutionOp):
     """`sparsec_depthwise_conv_strips_s8`."""
 
     name = "rt.depthwise_conv_strips_s8"
     C_FUNCTION: ClassVar[str] = "sparsec_depthwise_conv_strips_s8"
 
-    assembly_format = f"`strip` $strip `of` {cmsis.DepthwiseConvolutionOp.assembly_format}"
-
-
-@irdl_op_definition
-class MaxPoolStripsOp(StripsOp, cmsis.PoolOp):
-    """`sparsec_max_pool_strips_s8`."""
-
-    name = "rt.max_pool_strips_s8"
-    C_FUNCTION: ClassVar[str] = "sparsec_max_pool_strips_s8"
-
-    assembly_format = f"`strip` $strip `of` {cmsis.PoolOp.assembly_format}"
-
-
-@irdl_op_definition
-class AvgPoolStripsOp(StripsOp, cmsis.PoolOp):
-    """`sparsec_avg_pool_strips_s8`."""
-
-    name = "rt.avg_pool_strips_s8"
-    C_FUNCTION: ClassVar[str] = "sparsec_avg_pool_strips_s8"
-
-    assembly_format = f"`strip` $strip `of` {cmsis.PoolOp.assembly_format}"
+    assembly_format = f"`strip` $strip `of` {DepthwiseConvolutionOp.assembly_format}"
 
 
 @irdl_op_definition
@@ -166,10 +150,8 @@ class ConvolveDelta8StripsOp(StripsOp, Delta8ConvolutionOp):
 
 STRIPS: Mapping[type[KernelOp], type[StripsOp]] = MappingProxyType(
     {
-        cmsis.ConvolveOp: ConvolveStripsOp,
-        cmsis.DepthwiseConvOp: DepthwiseConvStripsOp,
-        cmsis.MaxPoolOp: MaxPoolStripsOp,
-        cmsis.AvgPoolOp: AvgPoolStripsOp,
+        ConvolveOp: ConvolveStripsOp,
+        DepthwiseConvOp: DepthwiseConvStripsOp,
         ConvolvePackedOp: ConvolvePackedStripsOp,
         ConvolveDelta8Op: ConvolveDelta8StripsOp,
     }

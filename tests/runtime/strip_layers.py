@@ -19,7 +19,7 @@ from sparsec.ir.constant import ui8, ui16
 from sparsec.ir.kernel import KernelOp
 from sparsec.ir.rt_strips import StripsOp, in_strips
 from sparsec.quantization.params import Requant
-from sparsec.quantization.window import Pool, Window
+from sparsec.quantization.window import Window
 from sparsec.targets import scratch
 from sparsec.targets.cpu import VectorUnit
 from tests.runtime.kernel_library import (
@@ -41,13 +41,9 @@ from tests.runtime.kernel_library import (
 from tests.runtime.kernel_project import KernelProject
 from tests.runtime.test_convolve_packed import constant
 
-Kind = Literal["convolve", "depthwise", "max_pool", "avg_pool", "packed", "delta8"]
+Kind = Literal["convolve", "depthwise", "packed", "delta8"]
 
 INPUT_OFFSET, OUTPUT_OFFSET = 3, -2
-
-
-class PoolParams(Struct):
-    _fields_ = [("stride", Tile), ("padding", Tile), ("activation", Activation)]
 
 
 @dataclass(frozen=True)
@@ -91,10 +87,6 @@ class StripLayer:
     sparsity: float = 0.0
 
     @property
-    def is_pool(self) -> bool:
-        return self.kind in ("max_pool", "avg_pool")
-
-    @property
     def window(self) -> Window:
         return Window(self.stride, self.padding, self.dilation)
 
@@ -108,9 +100,7 @@ class StripLayer:
 
     @cached_property
     def input(self) -> Int8:
-        """A pool's is negative, so that a byte that `worst_order.c` spoils is the largest."""
-        high = 0 if self.is_pool else 128
-        return self.rng(0).integers(-128, high, self.image).astype(np.int8)
+        return self.rng(0).integers(-128, 128, self.image).astype(np.int8)
 
     @cached_property
     def weights(self) -> Int8:
@@ -159,10 +149,6 @@ class StripLayer:
         x, y = buffer((1, *self.image)), buffer((1, *self.output))
         size = self.scratch_bytes(unit)
         temporary = buffer((size,)) if size else None
-        if self.is_pool:
-            kind = cmsis.MaxPoolOp if self.kind == "max_pool" else cmsis.AvgPoolOp
-            pool = Pool(self.stride, self.padding, self.dilation, self.kernel)
-            return kind(x, y, temporary, pool, requant)
         if self.kind == "packed":
             assert temporary is not None
             rows = buffer((len(self.rows),), i32)
@@ -198,10 +184,6 @@ class StripLayer:
                 return scratch.convolve_packed(self.window, output, self.kernel, self.image[2])
             case "delta8":
                 return scratch.convolve_delta8(image, self.kernel)
-            case "avg_pool":
-                return scratch.avg_pool(unit, image)
-            case _:
-                return 0
 
     def arguments(self) -> tuple[Argument, ...]:
         """Of the kernel."""
@@ -211,10 +193,6 @@ class StripLayer:
         offsets = (INPUT_OFFSET, OUTPUT_OFFSET)
         image, output = Dims(1, *self.image), Dims(1, *self.output)
         first = Scratch(self.scratch_bytes())
-        if self.is_pool:
-            params = PoolParams(stride, padding, activation)
-            filter_ = Dims(1, *self.kernel, 1)
-            return (self.strip, first, params, image, INPUT, filter_, output, OUTPUT)
         tiles = (stride, padding, dilation, activation)
         filter_ = Dims(*self.weights.shape)
         if self.kind == "packed":
@@ -254,8 +232,6 @@ class StripLayer:
 GENERAL = {
     "convolve": "arm_convolve_s8",
     "depthwise": "arm_depthwise_conv_s8",
-    "max_pool": "arm_max_pool_s8",
-    "avg_pool": "arm_avgpool_s8",
 }
 
 
@@ -297,7 +273,6 @@ C_TYPES: dict[type[Struct], str] = {
     Dims: "cmsis_nn_dims",
     ConvParams: "cmsis_nn_conv_params",
     DwConvParams: "cmsis_nn_dw_conv_params",
-    PoolParams: "cmsis_nn_pool_params",
 }
 AROUND = 64
 """Bytes before and behind the images on a device, which no kernel may change."""

@@ -27,8 +27,6 @@ KERNELS = (
     "arm_convolve_s8",
     "arm_convolve_wrapper_s8",
     "arm_depthwise_conv_wrapper_s8",
-    "arm_max_pool_s8",
-    "arm_avgpool_s8",
     "sparsec_convolve_packed_s8",
     "sparsec_convolve_delta8_s8",
 )
@@ -65,16 +63,6 @@ DEPTHWISE = (
     StripLayer("depthwise", (9, 9, 3), (3, 3), 2, 3, (1, 1), (2, 2, 2, 2), (2, 2)),
     StripLayer("depthwise", (5, 5, 6), (1, 1), 7, 6),
 )
-POOLS = tuple(
-    StripLayer(kind, image, kernel, strip, 0, stride, padding)
-    for kind in ("max_pool", "avg_pool")
-    for image, kernel, strip, stride, padding in (
-        ((8, 8, 5), (2, 2), 1, (2, 2), (0, 0, 0, 0)),
-        ((9, 7, 4), (3, 3), 2, (2, 2), (1, 1, 1, 1)),
-        ((9, 7, 4), (3, 2), 3, (1, 1), (1, 1, 1, 0)),
-        ((6, 5, 3), (2, 2), 4, (1, 1), (0, 0, 0, 0)),
-    )
-)
 PACKED = (
     StripLayer("packed", (5, 5, 16), (1, 1), 8, 12, sparsity=0.5),
     StripLayer("packed", (7, 5, 12), (1, 1), 3, 16, sparsity=0.5),
@@ -89,7 +77,7 @@ DELTA8 = (
     StripLayer("delta8", (9, 7, 4), (3, 2), 4, 5, (1, 1), (2, 1, 2, 2), (2, 3), sparsity=0.3),
 )
 DSP_CORES = ("cortex-m4", "cortex-m7", "cortex-m33")
-LAYERS = (*CONVOLUTIONS, *DEPTHWISE, *POOLS, *PACKED, *DELTA8)
+LAYERS = (*CONVOLUTIONS, *DEPTHWISE, *PACKED, *DELTA8)
 
 
 @pytest.fixture(scope="module")

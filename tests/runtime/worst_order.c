@@ -10,8 +10,6 @@
 #undef arm_convolve_s8
 #undef arm_convolve_wrapper_s8
 #undef arm_depthwise_conv_wrapper_s8
-#undef arm_max_pool_s8
-#undef arm_avgpool_s8
 #undef sparsec_convolve_packed_s8
 #undef sparsec_convolve_delta8_s8
 
@@ -64,22 +62,9 @@ static void deliver(const cmsis_nn_dims *dims, int8_t *output, int8_t *real)
            int8_t *output),                                       \
           (ctx, params, quant_params, input_dims, input, filter_dims, filter, bias_dims, bias, output_dims, real))
 
-#define POOLING(function)                      \
-    WORST(function,                            \
-          (const cmsis_nn_context *ctx,        \
-           const cmsis_nn_pool_params *params, \
-           const cmsis_nn_dims *input_dims,    \
-           const int8_t *input,                \
-           const cmsis_nn_dims *filter_dims,   \
-           const cmsis_nn_dims *output_dims,   \
-           int8_t *output),                    \
-          (ctx, params, input_dims, input, filter_dims, output_dims, real))
-
 CONVOLUTION(arm_convolve_s8, cmsis_nn_conv_params)
 CONVOLUTION(arm_convolve_wrapper_s8, cmsis_nn_conv_params)
 CONVOLUTION(arm_depthwise_conv_wrapper_s8, cmsis_nn_dw_conv_params)
-POOLING(arm_max_pool_s8)
-POOLING(arm_avgpool_s8)
 
 /* A function of the runtime. */
 #define WORST_OF_OURS(function, parameters, arguments)   \

@@ -29,6 +29,7 @@ from sparsec.formats import Delta8
 from sparsec.formats.depthwise_rows import unpack_depthwise
 from sparsec.formats.packed_rows import unpack_layer
 from sparsec.ir import cmsis, rt
+from sparsec.ir.cmsis_convolution import ConvolutionOp
 from sparsec.ir.constant import array_of
 from sparsec.ir.kernel import KernelOp, byte_count, element_count
 from sparsec.ir.rt_decode import DecodeOp
@@ -244,7 +245,7 @@ def describe_weights(op: KernelOp, constants: Constants) -> Weights | None:
     """What is stored of the weights of a call, None when it has none."""
     match op:
         case (
-            cmsis.ConvolutionOp()
+            ConvolutionOp()
             | cmsis.FullyConnectedOp()
             | rt.FullyConnectedPerChannelOp()
             | rt.TransposeConvOp()

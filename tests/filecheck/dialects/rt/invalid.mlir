@@ -284,8 +284,8 @@ func.func @f(%v : memref<6xi8>, %b : memref<3xui8>, %e : memref<8xui8>, %c : mem
 
 // -----
 
-func.func @f(%x : memref<1x5x5x2xi8>, %y : memref<1x2x2x2xi8>) {
-  rt.max_pool_strips_s8 strip 3 of %x pool <strides = [2, 2], kernel = [2, 2]> <> into %y : memref<1x5x5x2xi8>, memref<1x2x2x2xi8>
+func.func @f(%x : memref<1x5x5x2xi8>, %w : memref<4x3x3x2xi8>, %b : memref<4xi32>, %y : memref<1x2x2x4xi8>) {
+  rt.convolve_strips_s8 strip 3 of %x, %w, %b requant(%b, %b) <> window <strides = [2, 2]> into %y : memref<1x5x5x2xi8>, memref<4x3x3x2xi8>, memref<4xi32>, memref<4xi32>, memref<4xi32>, memref<1x2x2x4xi8>
   func.return
 }
 // CHECK: strip must be 1 to 2, got 3

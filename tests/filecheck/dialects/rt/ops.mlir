@@ -146,11 +146,9 @@ func.func @decoders(%v : memref<6xi8>, %o : memref<3xi16>, %b : memref<3xui8>, %
 
 // -----
 
-func.func @strips(%x : memref<1x5x5x2xi8>, %w : memref<4x3x3x2xi8>, %dw : memref<1x3x3x4xi8>, %b : memref<4xi32>, %y : memref<1x2x2x4xi8>, %s : memref<72xi8>, %p : memref<1x2x2x2xi8>, %r : memref<9xi32>, %z : memref<1x4x4x3xi8>, %t : memref<52xi8>, %e : memref<6xui8>, %c : memref<4xui16>) {
+func.func @strips(%x : memref<1x5x5x2xi8>, %w : memref<4x3x3x2xi8>, %dw : memref<1x3x3x4xi8>, %b : memref<4xi32>, %y : memref<1x2x2x4xi8>, %s : memref<72xi8>, %r : memref<9xi32>, %z : memref<1x4x4x3xi8>, %t : memref<52xi8>, %e : memref<6xui8>, %c : memref<4xui16>) {
   rt.convolve_strips_s8 strip 1 of %x, %w, %b requant(%b, %b) <input_zp = 3> window <strides = [2, 2]> into %y scratch %s : memref<72xi8> {layer = "conv1"} : memref<1x5x5x2xi8>, memref<4x3x3x2xi8>, memref<4xi32>, memref<4xi32>, memref<4xi32>, memref<1x2x2x4xi8>
   rt.depthwise_conv_strips_s8 strip 2 of %x, %dw, %b requant(%b, %b) <> window <strides = [2, 2]> into %y : memref<1x5x5x2xi8>, memref<1x3x3x4xi8>, memref<4xi32>, memref<4xi32>, memref<4xi32>, memref<1x2x2x4xi8>
-  rt.max_pool_strips_s8 strip 1 of %x pool <strides = [2, 2], kernel = [2, 2]> <> into %p : memref<1x5x5x2xi8>, memref<1x2x2x2xi8>
-  rt.avg_pool_strips_s8 strip 1 of %x pool <strides = [2, 2], kernel = [2, 2]> <clamp = [0, 127]> into %p scratch %s : memref<72xi8> : memref<1x5x5x2xi8>, memref<1x2x2x2xi8>
   rt.convolve_packed_strips_s8 strip 2 of %x, %r <input_zp = 3> kernel [2, 2] window <> into %z scratch %t : memref<1x5x5x2xi8>, memref<9xi32>, memref<1x4x4x3xi8>, memref<52xi8>
   rt.convolve_delta8_strips_s8 strip 1 of %x, %e, %c, %b requant(%b, %b) <input_zp = 3> kernel [3, 3] window <strides = [2, 2]> into %y scratch %s : memref<1x5x5x2xi8>, memref<6xui8>, memref<4xui16>, memref<4xi32>, memref<4xi32>, memref<4xi32>, memref<1x2x2x4xi8>, memref<72xi8>
   func.return
@@ -159,8 +157,6 @@ func.func @strips(%x : memref<1x5x5x2xi8>, %w : memref<4x3x3x2xi8>, %dw : memref
 // CHECK:      func.func @strips
 // CHECK-NEXT: rt.convolve_strips_s8 strip 1 of %x, %w, %b requant(%b, %b) <input_zp = 3> window <strides = [2, 2]> into %y scratch %s : memref<72xi8> {layer = "conv1"} : memref<1x5x5x2xi8>, memref<4x3x3x2xi8>,
 // CHECK-NEXT: rt.depthwise_conv_strips_s8 strip 2 of %x, %dw, %b requant(%b, %b) <> window <strides = [2, 2]> into %y : memref<1x5x5x2xi8>,
-// CHECK-NEXT: rt.max_pool_strips_s8 strip 1 of %x pool <strides = [2, 2], kernel = [2, 2]> <> into %p : memref<1x5x5x2xi8>, memref<1x2x2x2xi8>
-// CHECK-NEXT: rt.avg_pool_strips_s8 strip 1 of %x pool <strides = [2, 2], kernel = [2, 2]> <clamp = [0, 127]> into %p scratch %s : memref<72xi8> : memref<1x5x5x2xi8>, memref<1x2x2x2xi8>
 // CHECK-NEXT: rt.convolve_packed_strips_s8 strip 2 of %x, %r <input_zp = 3> kernel [2, 2] window <> into %z scratch %t : memref<1x5x5x2xi8>, memref<9xi32>, memref<1x4x4x3xi8>, memref<52xi8>
 // CHECK-NEXT: rt.convolve_delta8_strips_s8 strip 1 of %x, %e, %c, %b requant(%b, %b) <input_zp = 3> kernel [3, 3] window <strides = [2, 2]> into %y scratch %s : memref<1x5x5x2xi8>, memref<6xui8>, memref<4xui16>, memref<4xi32>, memref<4xi32>, memref<4xi32>, memref<1x2x2x4xi8>, memref<72xi8>
 
