@@ -90,18 +90,21 @@ def test_a_plan_cannot_allow_to_write_outside_of_a_memory() -> None:
         assert kept in (Span(0, -4, 0), Span(0, 16, 20))
 
 
+@pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize(
-    ("name", "cpu"),
+    ("cpu", "objective"),
     [
-        *((name, "host") for name in NETWORKS),
-        *(pytest.param(name, "cortex-m4", marks=pytest.mark.qemu) for name in NETWORKS[:3]),
+        ("host", "latency"),
+        pytest.param("cortex-m4", "latency", marks=pytest.mark.qemu),
+        pytest.param("cortex-m4", "ram", marks=pytest.mark.qemu),
+        pytest.param("cortex-m55", "ram", marks=pytest.mark.qemu),
     ],
 )
-def test_mlperf_tiny(name: str, cpu: str, tmp_path: Path) -> None:
+def test_mlperf_tiny(name: str, cpu: str, objective: str, tmp_path: Path) -> None:
     """The networks of the zoo, and random ones, are watched where they are compared with the interpreter."""
     path = tmp_path / f"{name}.tflite"
     path.write_bytes(network(name))
-    compiled = compile_to(path, cpu)
+    compiled = compile_to(path, cpu, f"--objective={objective}")
     inputs = extreme_and_random(compiled.input_shapes, random=1, seed=5)
     expect_exact(compiled, cpu, inputs, canaries=True)
 
