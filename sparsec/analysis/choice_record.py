@@ -6,14 +6,16 @@
 A budget that was not given, or a cost that is not known, is not there.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, IntegerAttr, ModuleOp, StringAttr
-from xdsl.ir import Attribute
+from xdsl.ir import IRNode
 from xdsl.utils.hints import isa
 
 from sparsec.analysis.format_choice import Decision
 from sparsec.analysis.format_goal import Goal
+from sparsec.targets.cost import Cost
 
 CHOICE = "sparsec.choice"
 
@@ -41,19 +43,48 @@ class Record:
 
 def record(goal: Goal, decision: Decision) -> DictionaryAttr:
     """The record as an attribute."""
-    layers: list[Attribute] = []
-    for each in decision.layers:
-        cost = each.winner.cost
-        layers.append(
-            _entries(
-                layer=each.name,
-                format=each.winner.label,
-                kernel=each.winner.kernel,
-                instructions=None if cost is None else cost.instructions,
-                cycles=None if cost is None else cost.cycles,
-            )
+    layers = (
+        ChosenLayer(
+            each.name,
+            each.winner.label,
+            each.winner.kernel,
+            None if (cost := each.winner.cost) is None else cost.instructions,
+            None if cost is None else cost.cycles,
         )
-    entries = _entries(objective=goal.objective, flash=goal.flash, ram=goal.ram)
+        for each in decision.layers
+    )
+    return _attribute(Record(goal.objective, goal.flash, goal.ram, tuple(layers)))
+
+
+def revise(module: IRNode, done_by: Mapping[str, str], kernel: str, more: Cost) -> None:
+    """Write down on `module` that the layers of `done_by`, by name with their kernels, are done in one call of `kernel`,
+    which costs so much more. Without a record there is nothing to do.
+    """
+    if not isinstance(module, ModuleOp) or (before := record_of(module)) is None:
+        return
+    gone = [each for each in before.layers if done_by.get(each.layer) == each.kernel]
+    if len(gone) != len(done_by):
+        return  # of layers that have the same name, who knows which
+    total = ChosenLayer(
+        "+".join(each.layer for each in gone),
+        gone[0].format,
+        kernel,
+        _total([*(each.instructions for each in gone), more.instructions]),
+        _total([*(each.cycles for each in gone), more.cycles]),
+    )
+    layers = [total if each is gone[0] else each for each in before.layers if each not in gone[1:]]
+    module.attributes[CHOICE] = _attribute(replace(before, layers=tuple(layers)))
+
+
+def _total(numbers: Iterable[int | None]) -> int | None:
+    """None if one is not known."""
+    found = list(numbers)
+    return None if None in found else sum(each for each in found if each is not None)
+
+
+def _attribute(record: Record) -> DictionaryAttr:
+    layers = [_entries(**asdict(each)) for each in record.layers]
+    entries = _entries(objective=record.objective, flash=record.flash, ram=record.ram)
     return DictionaryAttr({**entries.data, "layers": ArrayAttr(layers)})
 
 

@@ -19,7 +19,7 @@ from sparsec.ir.views import memory_of
 from sparsec.planning.overlap import Overlap
 from sparsec.quantization.window import Window
 from sparsec.targets import scratch
-from sparsec.targets.cost import kernel_cost
+from sparsec.targets.cost import Cost, kernel_cost
 from sparsec.targets.cpu import Cpu
 from sparsec.targets.workload import Workload
 
@@ -29,16 +29,16 @@ class FusedVersion:
     """A 1x1 convolution and the depthwise convolution that alone reads its output, at once.
 
     `overlap` is that of the output of the second and the input of the first, `scratch` the bytes of scratch memory, rows
-    of the image between included. `cycles`, and `plain_cycles` of both apart, are predicted; `cycles` counts the calls
-    for each row, not the rows that are moved from one window to the next.
+    of the image between included. `cost`, and `plain` of both apart, are predicted; `cost` counts the calls for each row,
+    not the rows that are moved from one window to the next.
     """
 
     point: cmsis.ConvolveOp
     depthwise: cmsis.DepthwiseConvOp
     overlap: Overlap
     scratch: int
-    cycles: int
-    plain_cycles: int
+    cost: Cost
+    plain: Cost
 
     def build(self) -> tuple[memref.AllocOp, PointDepthwiseOp]:
         """The scratch memory and the operation that take the place of both, where the second one is."""
@@ -60,10 +60,10 @@ def fused_versions(function: func.FuncOp, cpu: Cpu) -> list[FusedVersion]:
         op.erase()
         allocation.erase()
         try:
-            cycles, plain_cycles = predicted_cycles(point, depthwise, rows, cpu)
+            cost, plain = predicted_costs(point, depthwise, rows, cpu)
         except ValueError:
             continue
-        versions.append(FusedVersion(point, depthwise, overlap, bytes, cycles, plain_cycles))
+        versions.append(FusedVersion(point, depthwise, overlap, bytes, cost, plain))
     return versions
 
 
@@ -113,12 +113,12 @@ def scratch_bytes(depthwise: cmsis.DepthwiseConvOp, cpu: Cpu) -> int:
     return line_bytes(between, reach) + own
 
 
-def predicted_cycles(
+def predicted_costs(
     point: cmsis.ConvolveOp,
     depthwise: cmsis.DepthwiseConvOp,
     rows: Sequence[tuple[int, int]],
     cpu: Cpu,
-) -> tuple[int, int]:
+) -> tuple[Cost, Cost]:
     """Of both at once, and apart; `rows` are those of `PointDepthwiseOp`. Raises ValueError where a cost is not known."""
     image, between = image_shape(point.input.type), image_shape(point.output.type)
     _, height, width, _ = shape_of(depthwise.weights.type)
@@ -126,13 +126,13 @@ def predicted_cycles(
     first = Workload("convolution", image, (1, 1), (1, 1), between)
     second = Workload("depthwise", between, (height, width), strides, outputs)
 
-    def cycles(op: KernelOp, parts: Mapping[Workload, int]) -> int:
-        costs = ((kernel_cost(cpu.name, op.C_FUNCTION, part, 0), n) for part, n in parts.items())
-        return sum(n * cost.cycles for cost, n in costs)
+    def cost(op: KernelOp, parts: Mapping[Workload, int]) -> Cost:
+        costs = (n * kernel_cost(cpu.name, op.C_FUNCTION, part, 0) for part, n in parts.items())
+        return sum(costs, Cost(0, 0))
 
-    apart = cycles(point, {first: 1}) + cycles(depthwise, {second: 1})
+    apart = cost(point, {first: 1}) + cost(depthwise, {second: 1})
     by_row = replace(second, strip=1).parts()
-    return cycles(point, point_calls(first, rows)) + cycles(depthwise, by_row), apart
+    return cost(point, point_calls(first, rows)) + cost(depthwise, by_row), apart
 
 
 def point_calls(whole: Workload, rows: Sequence[tuple[int, int]]) -> "Counter[Workload]":

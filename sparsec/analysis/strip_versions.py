@@ -30,14 +30,14 @@ class StripVersion:
     """A layer by strips of `strip` rows of the output, or pixels (see `StripsOp`).
 
     `overlap` is that of its output and its input image, `scratch` the bytes of its scratch memory, as many as the whole
-    layer has. `cycles` and `plain_cycles`, those of the whole layer, are predicted.
+    layer has. `cost` and `plain`, that of the whole layer, are predicted.
     """
 
     strip: int
     overlap: Overlap
     scratch: int
-    cycles: int
-    plain_cycles: int
+    cost: Cost
+    plain: Cost
 
     def build(self, op: KernelOp) -> StripsOp:
         """The operation that takes the place of `op`, on the same buffers."""
@@ -67,8 +67,8 @@ def strip_versions(op: KernelOp, cpu: Cpu) -> list[StripVersion]:
         cost = _cost(cpu, STRIPS[type(op)].C_FUNCTION, replace(work, strip=strip), stored)
         if overlap.bytes(output, input) and cost is not None:
             # Strips do the work of the whole layer, and more: what is predicted below it is the error of the fit.
-            cycles = max(cost.cycles, plain.cycles)
-            versions.append(StripVersion(strip, overlap, temporary, cycles, plain.cycles))
+            cost = Cost(max(cost.instructions, plain.instructions), max(cost.cycles, plain.cycles))
+            versions.append(StripVersion(strip, overlap, temporary, cost, plain))
     return versions
 
 

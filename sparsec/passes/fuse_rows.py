@@ -21,6 +21,7 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
+from sparsec.analysis.choice_record import revise
 from sparsec.analysis.fused_versions import FusedVersion, fused_versions
 from sparsec.ir.layer import layer_of
 from sparsec.targets.cpu import Cpu, cpu_named
@@ -74,6 +75,8 @@ def fuse(version: FusedVersion) -> None:
         if texts:
             op.attributes[name] = StringAttr("+".join(texts))
     Rewriter.insert_op([allocation, op], InsertPoint.before(depthwise))
+    layers = {layer_of(each): each.C_FUNCTION for each in (point, depthwise)}
+    revise(op.get_toplevel_object(), layers, op.C_FUNCTION, version.cost - version.plain)
     unused = (point.output, point.scratch, depthwise.scratch)
     Rewriter.erase_op(point)
     Rewriter.erase_op(depthwise)

@@ -23,11 +23,13 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
+from sparsec.analysis.choice_record import revise
 from sparsec.analysis.fused_versions import FusedVersion, fused_versions
 from sparsec.analysis.live_memory import Change, LiveMemory, Overlaps
 from sparsec.analysis.strip_versions import StripVersion, strip_versions
 from sparsec.ir import cmsis
 from sparsec.ir.kernel import KernelOp
+from sparsec.ir.layer import layer_of
 from sparsec.ir.rt_strips import geometry_of
 from sparsec.ir.views import memory_of
 from sparsec.passes.fuse_rows import fuse
@@ -147,7 +149,7 @@ def both(first: Version, second: Version) -> Version:
 def versions_of(op: KernelOp, memory: LiveMemory, cpu: Cpu) -> list[Version]:
     """`op` as it stands, and strip by strip."""
     live, strips = memory.live_at(op), strip_versions(op, cpu)
-    cycles = strips[0].plain_cycles if strips else 0
+    cycles = strips[0].plain.cycles if strips else 0
     versions = [Version(memory.least(live, op), cycles)]
     for strip in strips:
         geometry = geometry_of(op)
@@ -156,13 +158,20 @@ def versions_of(op: KernelOp, memory: LiveMemory, cpu: Cpu) -> list[Version]:
             overlaps = {pair: strip.overlap}
             least = memory.least(live, op, overlaps)
             change = Change(overlaps)
-            versions.append(Version(least, strip.cycles, (in_place_of(op, strip),), change))
+            versions.append(Version(least, strip.cost.cycles, (in_place_of(op, strip),), change))
     return versions
 
 
 def in_place_of(op: KernelOp, strip: StripVersion) -> Callable[[], None]:
     """What replaces `op`."""
-    return lambda: Rewriter.replace_op(op, strip.build(op))
+
+    def apply() -> None:
+        built = strip.build(op)
+        layers, more = {layer_of(op): op.C_FUNCTION}, strip.cost - strip.plain
+        Rewriter.replace_op(op, built)
+        revise(built.get_toplevel_object(), layers, built.C_FUNCTION, more)
+
+    return apply
 
 
 def fused_version(version: FusedVersion, memory: LiveMemory) -> Version:
@@ -182,7 +191,7 @@ def fused_version(version: FusedVersion, memory: LiveMemory) -> Version:
             overlaps = {(output, input): version.overlap}
     return Version(
         memory.least(live, depthwise, overlaps, version.scratch),
-        version.cycles,
+        version.cost.cycles,
         (lambda: fuse(version),),
         Change(overlaps, gone, (Buffer(version.scratch, time, time, scratch.ALIGNMENT),), lasts),
     )

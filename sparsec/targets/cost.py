@@ -43,6 +43,15 @@ class Cost:
     instructions: int
     cycles: int
 
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.instructions + other.instructions, self.cycles + other.cycles)
+
+    def __sub__(self, other: "Cost") -> "Cost":
+        return self + -1 * other
+
+    def __rmul__(self, times: int) -> "Cost":
+        return Cost(times * self.instructions, times * self.cycles)
+
 
 Fit: TypeAlias = Mapping[str, Mapping[Literal["instructions", "cycles"], float]]
 """What a pass of each loop takes; a loop that is not in it takes nothing."""

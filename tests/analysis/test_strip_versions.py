@@ -110,9 +110,9 @@ def test_pixels_of_a_1x1_convolution() -> None:
 def test_larger_strips_cost_less_and_overlap_less(cpu: Cpu, kind: str) -> None:
     versions = strip_versions(lowered(layer((16, 8, 8), 8, (3, 3), SAME, kind), cpu.name), cpu)
     assert len(versions) == 4
-    cycles = [version.cycles for version in versions]
+    cycles = [version.cost.cycles for version in versions]
     assert cycles == sorted(set(cycles), reverse=True)
-    assert cycles[-1] > versions[0].plain_cycles > 0
+    assert cycles[-1] > versions[0].plain.cycles > 0
     for smaller, larger in pairwise(versions):
         assert smaller.overlap.below < larger.overlap.below
         assert smaller.overlap.above < larger.overlap.above
@@ -123,7 +123,7 @@ def test_sparse_weights() -> None:
     versions = strip_versions(op, M4)
     assert [version.strip for version in versions] == [2, 4, 8, 16, 32]
     # The kernel takes eight pixels at once.
-    assert versions[2].cycles < 1.15 * versions[2].plain_cycles < versions[0].cycles
+    assert versions[2].cost.cycles < 1.15 * versions[2].plain.cycles < versions[0].cost.cycles
     # A row of 3 pixels is odd, so that the pixels of two rows are one word.
     assert strip_versions(lowered(layer((6, 3, 8), 8, (3, 3), SAME, encoding=SPARSE)), M4) == []
     assert strip_versions(lowered(layer((6, 4, 8), 8, (3, 3), SAME, encoding=SPARSE)), M4)

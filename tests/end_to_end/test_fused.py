@@ -8,6 +8,7 @@ from xdsl.dialects.func import FuncOp
 from xdsl.passes import PassPipeline
 
 from sparsec import pipelines
+from sparsec.analysis.choice_record import record_of
 from sparsec.analysis.fused_versions import fused_versions
 from sparsec.analysis.memory_plan import planned_function
 from sparsec.backends.cortex_m.project import emit_project
@@ -87,6 +88,13 @@ def test_the_versions_of_a_network() -> None:
     # Padding above: after two rows the first row of the output, after two more each next one.
     assert (version.overlap.below, version.overlap.above) == (0, 480)
     # Calls for six rows each; the sums of both layers are the same.
-    assert version.plain_cycles < version.cycles < 1.3 * version.plain_cycles
+    assert version.plain.cycles < version.cost.cycles < 1.3 * version.plain.cycles
+    apart = record_of(module)
     fuse_rows(function, cpu)
+    together = record_of(module)
+    assert apart is not None and together is not None
+    (both,) = (each for each in together.layers if each.layer == "pw+dw")
+    assert (both.format, both.kernel) == ("dense", "sparsec_point_depthwise_s8")
+    noted = sum(each.cycles or 0 for each in apart.layers) + version.cost.cycles
+    assert both.cycles == noted - version.plain.cycles
     assert fused_versions(function, cpu) == []

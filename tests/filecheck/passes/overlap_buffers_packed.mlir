@@ -17,5 +17,10 @@ func.func @main(%x: tensor<1x49x10x1xi8>) -> tensor<1x25x5x64xi8> {
   func.return %c : tensor<1x25x5x64xi8>
 }
 
+// The record says who does the layer now, and what more that costs.
+//
+// STRIPS: kernel = "sparsec_convolve_packed_strips_s8", instructions = {{[0-9]+}} : i64, cycles = {{[0-9]+}} : i64
 // STRIPS: rt.convolve_packed_strips_s8 strip
+//
+// WHOLE:  kernel = "sparsec_convolve_packed_s8", instructions = {{[0-9]+}} : i64
 // WHOLE:  rt.convolve_packed_s8
