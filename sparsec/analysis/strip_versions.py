@@ -4,6 +4,7 @@ The rule: a strip is done by the code that would do the whole layer, which was f
 """
 
 from dataclasses import dataclass, replace
+from functools import reduce
 
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr
 from xdsl.dialects.memref import GetGlobalOp, GlobalOp
@@ -66,10 +67,15 @@ def strip_versions(op: KernelOp, cpu: Cpu) -> list[StripVersion]:
         overlap = overlap_of(geometry.strips(strip))
         cost = _cost(cpu, STRIPS[type(op)].C_FUNCTION, replace(work, strip=strip), stored)
         if overlap.bytes(output, input) and cost is not None:
-            # Strips do the work of the whole layer, and more: what is predicted below it is the error of the fit.
-            cost = Cost(max(cost.instructions, plain.instructions), max(cost.cycles, plain.cycles))
             versions.append(StripVersion(strip, overlap, temporary, cost, plain))
-    return versions
+    # Strips do the work of the whole layer, and more: what is predicted below it is an error that they share.
+    missing = plain - reduce(_least, (version.cost for version in versions), plain)
+    return [replace(version, cost=version.cost + missing) for version in versions]
+
+
+def _least(one: Cost, other: Cost) -> Cost:
+    """The least of each."""
+    return Cost(min(one.instructions, other.instructions), min(one.cycles, other.cycles))
 
 
 def is_done_alike(op: KernelOp, unit: VectorUnit) -> bool:

@@ -16,7 +16,7 @@ It is an array of int32 because its numbers are aligned; they are little-endian:
   and instead of the entries blocks of u8 step in channels, i8 four weights; then up to 3 zero bytes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -318,18 +318,26 @@ def unpack_layer(stream: Int32, outputs: int, window: Window, slab: Slab) -> Unp
     """The layer of a stream. Raises ValueError when it was made for another slab or a word belongs to no weight."""
     if not np.array_equal(stream[:2], _header(slab)):
         raise ValueError("the stream was laid out for another slab")
+    return _layer_of(unpack_rows(stream), outputs, window, slab)
+
+
+def _layer_of(rows: Iterable[PackedRow], outputs: int, window: Window, slab: Slab) -> Unpacked:
+    """The layer of unpacked rows. Raises ValueError when a word belongs to no weight."""
     offsets = slab.offsets(window).reshape(-1)
-    column_of = {int(word): column for column, word in enumerate(offsets)}
+    column_of = np.full(
+        int(offsets.max()) + 2, -1
+    )  # none for the last, which stands for all behind
+    column_of[offsets] = np.arange(len(offsets))
     weights = np.zeros((outputs, len(offsets)), np.int8)
     bias, multipliers, shifts = (np.zeros(outputs, np.int32) for _ in range(3))
-    for row in unpack_rows(stream):
-        words = np.cumsum(row.entries[:, 0])
-        for word, weight in zip(words.tolist(), row.entries[:, 1].tolist(), strict=True):
-            if weight == 0:
-                continue
-            if word not in column_of:
-                raise ValueError(f"output {row.channel} reads word {word}, which holds no input")
-            weights[row.channel, column_of[word]] = weight
+    for row in rows:
+        used = row.entries[:, 1] != 0
+        words = np.cumsum(row.entries[:, 0])[used]
+        columns = column_of[np.clip(words, -1, len(column_of) - 1)]
+        if (columns < 0).any():
+            word = words[columns < 0][0]
+            raise ValueError(f"output {row.channel} reads word {word}, which holds no input")
+        weights[row.channel, columns] = row.entries[used, 1]
         bias[row.channel] += row.bias
         multipliers[row.channel] = row.multiplier
         shifts[row.channel] = row.shift
@@ -348,7 +356,8 @@ def _prove(
     slab: Slab,
 ) -> None:
     """The stream holds the layer and no part of it can leave its field. Raises ValueError otherwise."""
-    found = unpack_layer(stream, len(weights), window, slab)
+    rows = unpack_rows(stream)
+    found = _layer_of(rows, len(weights), window, slab)
     for expected, actual in (
         (weights, found.weights),
         (bias, found.bias),
@@ -358,7 +367,7 @@ def _prove(
         if not np.array_equal(expected, actual):
             raise ValueError("the packed stream does not hold the layer it was made of")
     limits = {NARROW: NARROW_LIMIT, WIDE: WIDE_LIMIT, GENERIC: WIDE_LIMIT}
-    for row in unpack_rows(stream):
+    for row in rows:
         bias_here = 0 if row.kind == GENERIC else row.bias
         if field_bound(bias_here, row.entries[:, 1].astype(np.int8)) >= limits[row.kind]:
             raise ValueError(f"an accumulator of output {row.channel} can leave its field")

