@@ -159,24 +159,29 @@ class _Picture:
         axes.add_patch(_box(*place, facecolor=_COLORS[each.kind], linewidth=0, zorder=2, gid=id))
         # Over all faces, so that one sees where a covered buffer ends.
         axes.add_patch(_box(*place, fill=False, edgecolor="white", linewidth=1.0, zorder=2.2))
-        columns = each.last + 1 - each.first
-        label = _label(each, columns * self.column, each.size * scale)
-        if label is not None:
-            text, rotation = label
-            axes.text(
-                each.first + columns / 2,
-                each.offset + each.size / 2,
-                text,
-                size=_SMALL,
-                color=_INK,
-                rotation=rotation,
-                ha="center",
-                va="center",
-                linespacing=_LINE_SPACING,
-                # Legible where another box or its hatching covers this one.
-                bbox={"facecolor": _COLORS[each.kind], "linewidth": 0, "pad": 0.5},
-                zorder=4,
-            )
+        for first, columns in (_alone(each, self.view.buffers), (each.first, _calls(each))):
+            label = _label(each, columns * self.column, each.size * scale)
+            if label is not None:
+                self._draw_label(axes, each, first + columns / 2, *label)
+                return
+
+    def _draw_label(
+        self, axes: Axes, each: PlannedBuffer, x: float, text: str, rotation: int
+    ) -> None:
+        axes.text(
+            x,
+            each.offset + each.size / 2,
+            text,
+            size=_SMALL,
+            color=_INK,
+            rotation=rotation,
+            ha="center",
+            va="center",
+            linespacing=_LINE_SPACING,
+            # Legible where another box or its hatching covers this one.
+            bbox={"facecolor": _COLORS[each.kind], "linewidth": 0, "pad": 0.5},
+            zorder=4,
+        )
 
     def _draw_line(
         self, axes: Axes, height: int, text: str, style: str, *, on_left: bool = False
@@ -252,6 +257,25 @@ def _shared(buffers: Iterable[PlannedBuffer]) -> Iterator[tuple[tuple[int, int],
             start, end = max(one.offset, other.offset), min(one.end, other.end)
             if one.memory == other.memory and start < end:
                 yield (other.first, min(one.last, other.last)), (start, end)
+
+
+def _calls(each: PlannedBuffer) -> int:
+    """In how many it lives."""
+    return each.last + 1 - each.first
+
+
+def _alone(each: PlannedBuffer, buffers: Iterable[PlannedBuffer]) -> tuple[int, int]:
+    """The first call, and the number of those, in which nobody shares its middle; all if there are none."""
+    middle = (each.offset + each.end) / 2
+    shared = {
+        call
+        for other in buffers
+        if other is not each and other.memory == each.memory
+        if other.offset < middle < other.end
+        for call in range(max(other.first, each.first), min(other.last, each.last) + 1)
+    }
+    calls = [call for call in range(each.first, each.last + 1) if call not in shared]
+    return (calls[0], calls[-1] + 1 - calls[0]) if calls else (each.first, _calls(each))
 
 
 def _label(each: PlannedBuffer, width: float, height: float) -> tuple[str, int] | None:

@@ -267,9 +267,7 @@ def test_the_scratch_memory_of_the_layer_is_that_of_its_strips(
 def test_no_strips_are_predicted_to_cost_less_than_the_layer() -> None:
     """One channel, of which the kernel takes the rows one by one: the model would say so."""
     window = Window((2, 2), (4, 1, 5, 1))
-    versions = strip_versions(
-        lowered(layer((49, 10, 1), 64, (10, 4), window, encoding=SPARSE)), M4
-    )
+    versions = strip_versions(lowered(layer((49, 10, 1), 64, (10, 4), window, encoding=SPARSE)), M4)
     cycles = [version.cost.cycles for version in versions]
     assert min(cycles) == versions[0].plain.cycles
     assert cycles[0] > cycles[1] > cycles[2] > cycles[3] < cycles[4]

@@ -1,5 +1,6 @@
 """The memory plan as a picture."""
 
+import re
 import struct
 import warnings
 from dataclasses import replace
@@ -118,3 +119,22 @@ def test_letters_that_the_font_lacks() -> None:
         assert any(
             "畳み込み0" in text for text in texts(plan_picture(chain(2, "畳み込み"), "", "svg"))
         )
+
+
+def test_a_name_stands_where_its_buffer_is_alone() -> None:
+    buffers = (
+        PlannedBuffer("early", ARENA, 0, 1000, 0, 1, "activation", (1,), (0,)),
+        PlannedBuffer("late", ARENA, 24, 1000, 1, 2, "activation", (2,), (1,)),
+    )
+    view = PlanView(("first", "both", "last"), buffers, {ARENA: 1024}, 1024, "optimal")
+    places: dict[str, float] = {}
+    for each in ElementTree.fromstring(plan_picture(view, "title", "svg")).iter(f"{SVG}text"):
+        where = re.match(r"translate\(([\d.]+)", each.get("transform", ""))
+        if where is not None:
+            places["".join(each.itertext())] = float(where[1])
+    calls = {name: places[name] for name in view.calls}
+
+    def nearest(name: str) -> str:
+        return min(calls, key=lambda call: abs(calls[call] - places[name]))
+
+    assert (nearest("early"), nearest("late")) == ("first", "last")
