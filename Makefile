@@ -24,7 +24,7 @@ demo: setup ## train-to-device tour: compile LeNet, run it on QEMU, print the ta
 test: setup ## every test: filecheck (lit) and pytest
 	@status=0; \
 	if [ -f tests/filecheck/lit.cfg ]; then $(VENV)/bin/lit -q -j$(JOBS) tests/filecheck || status=1; fi; \
-	$(PYTHON) -m pytest -q -n $(JOBS) || status=1; \
+	$(PYTHON) -m pytest -q -n $(JOBS) --dist worksteal || status=1; \
 	exit $$status
 
 lint: setup ## ruff, pyright (strict) and clang-format, without changing a file

@@ -50,10 +50,16 @@ class KernelProject:
         lines = [
             '#include "kernels.h"\n#include "arm_nnfunctions.h"\n#include "sparsec.h"',
             *self.declarations,
+            # One function for each: the structs of all together would not fit the stack, and gcc's sanitizers take
+            # minutes over them.
+            *(
+                f"static __attribute__((noinline)) void call{number}(int8_t *arena) {{\n"
+                f"cmsis_nn_context scratch = {{arena + {scratch_at}, {SCRATCH_BYTES}}};\n"
+                f"(void)scratch;\n{statement}\n}}"
+                for number, statement in enumerate(self.statements)
+            ),
             "int kernels_invoke(int8_t *arena) {",
-            f"cmsis_nn_context scratch = {{arena + {scratch_at}, {SCRATCH_BYTES}}};",
-            "(void)scratch;",
-            *self.statements,
+            *(f"call{number}(arena);" for number in range(len(self.statements))),
             "return 0;\n}",
         ]
         (directory / "kernels.c").write_text("\n".join(lines) + "\n")

@@ -253,13 +253,6 @@ def add(project: KernelProject, layer: FullyConnected, kernel: str) -> None:
         ],
         outputs,
     )
-    # A function of its own: the structs of all calls together would not fit the stack.
-    name = f"call{len(project.declarations)}"
-    body = project.statements.pop()
-    project.declarations.append(
-        f"static __attribute__((noinline)) void {name}(int8_t *arena) {{ {body} }}"
-    )
-    project.statements.append(f"{name}(arena);")
 
 
 def only_sources(directory: Path, names: Sequence[str]) -> None:
