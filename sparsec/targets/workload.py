@@ -70,11 +70,12 @@ class Workload:
             (strip.reads[1] - strip.reads[0], strip.writes[1] - strip.writes[0])
             for strip in row_strips((image[0], 1), (outputs[0], 1), *window, self.strip)
         )
-        parts: Counter[Workload] = Counter()
-        for (read, written), times in rows.items():
-            sizes = (read, *image[1:]), (written, *outputs[1:])
-            parts[replace(self, image=sizes[0], outputs=sizes[1], strip=0)] = times
-        return parts
+        return Counter(
+            {
+                replace(self, image=(read, *image[1:]), outputs=(written, *outputs[1:]), strip=0): n
+                for (read, written), n in rows.items()
+            }
+        )
 
     @cached_property
     def kernel_rows(self) -> int:

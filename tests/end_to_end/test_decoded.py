@@ -32,6 +32,10 @@ FORMATS: tuple[SparseFormat, ...] = (
     *(Delta4(), Bitmap(), Csr(), Dcsr(), BlockRle(1), BlockRle(3)),
     *(Nm(2, 4), Nm(3, 8), Block(1, 2), Block(2, 1), Block(3, 5)),
 )
+EVERYWHERE = [
+    "host",
+    *(pytest.param(cpu, marks=pytest.mark.qemu) for cpu in ("cortex-m4", "cortex-m55")),
+]
 KERNELS = (
     "sparsec_convolve_delta8_s8",
     "sparsec_convolve_delta8_strips_s8",
@@ -92,11 +96,11 @@ def network(formats: tuple[SparseFormat, ...], cpu: str) -> Compiled:
     return compile_module(net.module(results), cpu)
 
 
-def test_every_format_in_one_arena() -> None:
-    """On the cores each format is run in `test_formats_and_shapes.py`."""
-    compiled = network(FORMATS, "host")
+@pytest.mark.parametrize("cpu", EVERYWHERE)
+def test_every_format(cpu: str) -> None:
+    compiled = network(FORMATS, cpu)
     inputs = extreme_and_random(compiled.input_shapes, random=1, seed=1)
-    outputs = expect_exact(compiled, "host", inputs, canaries=True)
+    outputs = expect_exact(compiled, cpu, inputs, canaries=True)
     assert all(len(np.unique(output)) > 2 for output in outputs)
 
 

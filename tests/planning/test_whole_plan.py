@@ -1,4 +1,4 @@
-"""From a random network to a plan: order, lifetimes, overlaps, offsets, certificate."""
+"""From a random network to a plan that is proven: order, lifetimes, overlaps, offsets, certificate."""
 
 from random import Random
 
@@ -81,7 +81,7 @@ class Network:
 
 @settings(max_examples=2000, deadline=None)
 @given(small_flows(), st.randoms(use_true_random=False))
-def test_a_random_network_is_planned(flow: Dataflow, random: Random) -> None:
+def test_a_random_network_is_planned_and_proven(flow: Dataflow, random: Random) -> None:
     ordering = least_order(flow)
     there = set(flow.inputs)
     for number in ordering.order:
@@ -91,11 +91,11 @@ def test_a_random_network_is_planned(flow: Dataflow, random: Random) -> None:
 
     network = Network(flow, ordering.order, random)
     for overlaps in ({}, network.overlaps):
-        # Mixed alignments, overlaps and steps may take longer than that to prove.
-        plan = assign_overlapping(network.buffers, overlaps, seconds=1)
+        # Mixed alignments, overlaps and steps take seconds to prove, on a slow machine more than the default allows.
+        plan = assign_overlapping(network.buffers, overlaps, seconds=120)
         assert plan.lower_bound <= plan.arena_bytes
         assert overlaps or lower_bound(network.buffers) <= plan.lower_bound
-        assert (plan.status == "optimal") == (plan.lower_bound == plan.arena_bytes)
+        assert plan.status == "optimal"
         network.certify(plan.offsets, plan.arena_bytes)
     expect_clashes_found(network, network.overlaps, plan.offsets)
 

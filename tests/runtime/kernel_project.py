@@ -78,11 +78,17 @@ class KernelProject:
         return directory
 
 
+def struct(c_type: str, *values: object) -> str:
+    """The address of a C struct with these values."""
+    return f"&({c_type}){{{', '.join(map(str, values))}}}"
+
+
 def dims(*sizes: int) -> str:
-    return f"&(cmsis_nn_dims){{{', '.join(map(str, sizes))}}}"
+    return struct("cmsis_nn_dims", *sizes)
 
 
 def per_channel(
     project: KernelProject, multipliers: NDArray[np.int32], shifts: NDArray[np.int32]
 ) -> str:
-    return f"&(cmsis_nn_per_channel_quant_params){{{project.array(multipliers)}, {project.array(shifts)}}}"
+    arrays = project.array(multipliers), project.array(shifts)
+    return struct("cmsis_nn_per_channel_quant_params", *arrays)

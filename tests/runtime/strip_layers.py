@@ -38,8 +38,7 @@ from tests.runtime.kernel_library import (
     fold_input_offset,
     per_channel,
 )
-from tests.runtime.kernel_project import KernelProject
-from tests.runtime.test_convolve_packed import constant
+from tests.runtime.kernel_project import KernelProject, struct
 
 Kind = Literal["convolve", "depthwise", "packed", "delta8"]
 
@@ -308,11 +307,11 @@ def add_call(project: KernelProject, layer: StripLayer, distance: int) -> None:
                 return "&scratch"
             case Numbers():
                 arrays = project.array(argument.multipliers), project.array(argument.shifts)
-                return constant(project, "cmsis_nn_per_channel_quant_params", *arrays)
+                return struct("cmsis_nn_per_channel_quant_params", *arrays)
             case np.ndarray():
                 return project.array(argument)
             case Struct():
-                return constant(project, C_TYPES[type(argument)], *initializers(argument))
+                return struct(C_TYPES[type(argument)], *initializers(argument))
             case _:
                 return str(argument)
 

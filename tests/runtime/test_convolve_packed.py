@@ -20,7 +20,7 @@ from tests.runtime.kernel_library import (
     context,
     fold_input_offset,
 )
-from tests.runtime.kernel_project import KernelProject
+from tests.runtime.kernel_project import KernelProject, dims, struct
 from tests.runtime.test_convolve_delta8 import (
     Convolution,
     dense_output,
@@ -246,14 +246,6 @@ def device_layers() -> list[Convolution]:
     return result + [layer for layer, _ in near_limits()]
 
 
-def constant(project: KernelProject, c_type: str, *values: object) -> str:
-    """The address of a struct. Static, because gcc's sanitizers take minutes over hundreds of local ones."""
-    name = f"struct{len(project.declarations)}"
-    text = ", ".join(map(str, values))
-    project.declarations.append(f"static const {c_type} {name} = {{{text}}};")
-    return f"&{name}"
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
     """Its directory and the bytes it writes."""
@@ -266,12 +258,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
             "sparsec_convolve_packed_s8",
             [
                 "&scratch",
-                constant(result, "cmsis_nn_conv_params", *offsets, *tiles, f"{{{clamp}}}"),
-                constant(result, "cmsis_nn_dims", 1, *layer.input.shape),
+                struct("cmsis_nn_conv_params", *offsets, *tiles, f"{{{clamp}}}"),
+                dims(1, *layer.input.shape),
                 result.array(layer.input),
-                constant(result, "cmsis_nn_dims", *layer.weights.shape),
+                dims(*layer.weights.shape),
                 result.array(stream_of(layer)[0]),
-                constant(result, "cmsis_nn_dims", 1, *layer.output, len(layer.weights)),
+                dims(1, *layer.output, len(layer.weights)),
             ],
             layer.output[0] * layer.output[1] * len(layer.weights),
         )

@@ -33,8 +33,7 @@ from tests.runtime.kernel_library import (
     fold_input_offset,
     per_channel,
 )
-from tests.runtime.kernel_project import KernelProject
-from tests.runtime.test_convolve_packed import constant
+from tests.runtime.kernel_project import KernelProject, dims, struct
 
 ANYWHERE = Window()
 FUNCTION = "sparsec_depthwise_convolve_delta8_s8"
@@ -350,12 +349,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Int8]:
             FUNCTION,
             [
                 "&scratch",
-                constant(result, "cmsis_nn_dw_conv_params", *numbers, *tiles, clamp),
-                constant(result, "cmsis_nn_dims", 1, *layer.input.shape),
+                struct("cmsis_nn_dw_conv_params", *numbers, *tiles, clamp),
+                dims(1, *layer.input.shape),
                 result.array(layer.input),
-                constant(result, "cmsis_nn_dims", 1, *layer.weights.shape),
+                dims(1, *layer.weights.shape),
                 result.array(layer.stream),
-                constant(result, "cmsis_nn_dims", 1, *layer.output, layer.channels),
+                dims(1, *layer.output, layer.channels),
             ],
             layer.output_bytes,
         )
