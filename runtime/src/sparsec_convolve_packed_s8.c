@@ -130,6 +130,7 @@ static inline uint32_t read_u32(const uint8_t *bytes)
     return value;
 }
 
+#if !defined(PACKED_ASSEMBLY)
 static inline void multiply(int64_t *acc, const uint8_t weight, const int32_t *words, const int32_t count)
 {
     for (int32_t i = 0; i < count; i++)
@@ -137,8 +138,39 @@ static inline void multiply(int64_t *acc, const uint8_t weight, const int32_t *w
         acc[i] += (int64_t)(int8_t)weight * words[i];
     }
 }
+#endif
 
-/* The rows of any group in plain C for a strip of `count` words; returns the next group. */
+/* Adds the products of the entries from `entry` to `end`; returns the words of the last. */
+static inline const int32_t *add_entries(const uint8_t *entry,
+                                         const uint8_t *end,
+                                         const int32_t *words,
+                                         int64_t acc[PACKED_STRIP],
+                                         const int32_t count)
+{
+#if defined(PACKED_ASSEMBLY)
+    switch (count)
+    {
+    case 4:
+        return sparsec_packed_sums_4(entry, end, words, acc);
+    case 3:
+        return sparsec_packed_sums_3(entry, end, words, acc);
+    case 2:
+        return sparsec_packed_sums_2(entry, end, words, acc);
+    default:
+        return sparsec_packed_sums_1(entry, end, words, acc);
+    }
+#else
+    for (; entry != end; entry += 2)
+    {
+        words += entry[0];
+        multiply(acc, entry[1], words, count);
+    }
+    return words;
+#endif
+}
+
+/* The rows of a group for a strip of `count` words; returns the next group. On cores with the assembly these are the
+ * rows that it does not end: their sums are its work too. */
 static inline const uint8_t *convolve_group(const uint8_t *row,
                                             const sparsec_packed_strip *strip,
                                             const int32_t kind,
@@ -159,6 +191,7 @@ static inline const uint8_t *convolve_group(const uint8_t *row,
         {
             acc[i] = kind == PACKED_GENERIC ? 0 : fields;
         }
+#if !defined(PACKED_ASSEMBLY)
         if (code % 8 == PACKED_BLOCKS)
         {
             const uint32_t blocks = code / 8 + 1;
@@ -174,19 +207,15 @@ static inline const uint8_t *convolve_group(const uint8_t *row,
             }
         }
         else
+#endif
         {
             const uint32_t entries = 4 * (code / 8 + 1) - code % 8;
             end += 2 * (entries & ~1u);
             if (entries % 2 != 0)
             {
-                words += row[8];
-                multiply(acc, row[9], words, count);
+                words = add_entries(row + 8, row + 10, words, acc, count);
             }
-            for (; entry != end; entry += 2)
-            {
-                words += entry[0];
-                multiply(acc, entry[1], words, count);
-            }
+            add_entries(entry, end, words, acc, count);
         }
         for (int32_t i = 0; i < count; i++)
         {

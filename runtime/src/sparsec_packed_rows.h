@@ -56,6 +56,17 @@ const uint8_t *sparsec_packed_rows_3(const uint8_t *groups, const sparsec_packed
 const uint8_t *sparsec_packed_rows_2(const uint8_t *groups, const sparsec_packed_strip *strip);
 const uint8_t *sparsec_packed_rows_1(const uint8_t *groups, const sparsec_packed_strip *strip);
 
+/* Adds the products of the entries from `entry` to `end` and 4, 3, 2 or 1 words to as many of `acc`, which has room for four;
+ * returns the words of the last. */
+const int32_t *
+sparsec_packed_sums_4(const uint8_t *entry, const uint8_t *end, const int32_t *words, int64_t acc[PACKED_STRIP]);
+const int32_t *
+sparsec_packed_sums_3(const uint8_t *entry, const uint8_t *end, const int32_t *words, int64_t acc[PACKED_STRIP]);
+const int32_t *
+sparsec_packed_sums_2(const uint8_t *entry, const uint8_t *end, const int32_t *words, int64_t acc[PACKED_STRIP]);
+const int32_t *
+sparsec_packed_sums_1(const uint8_t *entry, const uint8_t *end, const int32_t *words, int64_t acc[PACKED_STRIP]);
+
 /* For each channel of 4 (2) pairs of pixels their words, `row_bytes` after those of the channel before. */
 void sparsec_pack_words_4(const int8_t *const *pixels, int32_t *words, int32_t channels, int32_t row_bytes);
 void sparsec_pack_words_2(const int8_t *const *pixels, int32_t *words, int32_t channels, int32_t row_bytes);
