@@ -1,6 +1,7 @@
 """The pipelines of the compiler, as text that `sparsec-opt -p` takes.
 
-Every pass leaves modules of a lower level alone, so one pipeline serves inputs of all levels.
+A module goes on from its level. Our passes leave modules of a lower level alone; xDSL's `cse` does not know that planned
+memory sees each buffer by a `memref.view` of its own, and would make one buffer of two that lie at the same place.
 """
 
 from dataclasses import dataclass
@@ -140,11 +141,13 @@ def plan_memory(options: PipelineOptions) -> str:
     return f"plan-memory{{{' '.join(plan)}}}" if plan else "plan-memory"
 
 
-def pipeline(emit: Emit, options: PipelineOptions) -> str:
-    """The passes from any level down to `emit`."""
-    passes = nn(options)
-    if emit != "nn":
-        passes += qnn(options) + lossless()
+def pipeline(emit: Emit, options: PipelineOptions, start: Emit = "nn") -> str:
+    """The passes down to `emit` for a module at the level `start`."""
+    passes: list[str] = []
+    if start != "kernels":
+        passes += nn(options)
+        if emit != "nn":
+            passes += qnn(options) + lossless()
     if emit not in ("nn", "qnn"):
         passes += kernels(options)
     return ",".join(passes)

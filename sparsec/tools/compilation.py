@@ -160,11 +160,11 @@ def compile_model(
         module = read_ir(ctx, args.model)
     else:
         module, examples = read_model(args)
+    level = level_of(module)
     check_level(args, module, emit)
     options = pipeline_options(args, cpu, module, examples)
-    compilation = Compilation(
-        chosen_name(args, module), cpu, module, pipelines.pipeline(emit, options)
-    )
+    pipeline = pipelines.pipeline(emit, options, level.value)
+    compilation = Compilation(chosen_name(args, module), cpu, module, pipeline)
     module.attributes[NAME] = StringAttr(compilation.name)
     if args.print_pipeline:
         return compilation
@@ -175,14 +175,14 @@ def compile_model(
     ]
     if args.verify_semantics:
         callbacks.append(SemanticsCheck(random_inputs(module)).callback)
-    run_passes(ctx, module, pipelines.nn(options), callbacks)
-    if emit == "nn":
-        return compilation
-    run_passes(ctx, module, pipelines.qnn(options), callbacks)
-    if level_of(module) is Level.QNN:
+    if level is not Level.KERNELS:
+        run_passes(ctx, module, pipelines.nn(options), callbacks)
+        if emit == "nn":
+            return compilation
+        run_passes(ctx, module, pipelines.qnn(options), callbacks)
         compilation.quantized = module.clone()
         compilation.inputs, compilation.outputs = entry_quantizations(module)
-    run_passes(ctx, module, pipelines.lossless(), callbacks)
+        run_passes(ctx, module, pipelines.lossless(), callbacks)
     if emit not in ("nn", "qnn"):
         lower_to_kernels(ctx, compilation, options, callbacks)
         check_arena(compilation, args.ram)
