@@ -12,6 +12,7 @@ from pathlib import Path
 from sparsec.run.cmsis_nn import cache_dir
 from sparsec.run.errors import BuildError
 from sparsec.run.toolchain import Compiler, find_tool
+from sparsec.targets.cmsis_nn import SOURCES
 
 # -Ofast is what CMSIS-NN's own CMakeLists.txt compiles with. The project's kernels get the same, so that
 # a comparison with CMSIS-NN compares kernels and not flags.
@@ -27,16 +28,18 @@ def cmsis_nn_library(
     sanitizer_flags: tuple[str, ...] = (),
     progress: Callable[[str], None] | None = None,
 ) -> Path:
-    """The static library of all of `cmsis_nn`/Source, compiled now if the cache lacks it.
+    """The static library of `sources_of(cmsis_nn)`, compiled now if the cache lacks it.
 
     Safe to call from several processes at once: one compiles, the others wait for it.
     Raises BuildError with the compiler's words when a source does not compile.
     """
-    sources = sorted((cmsis_nn / "Source").rglob("*.c"))
+    sources = sources_of(cmsis_nn)
     if not sources:
-        raise BuildError(f"{cmsis_nn} is not CMSIS-NN: it has no C files under Source/")
+        raise BuildError(
+            f"{cmsis_nn} is not CMSIS-NN: it has no files of integer kernels under Source/"
+        )
     flags = (*compiler.flags, *COMPILE_FLAGS, *sanitizer_flags)
-    library = cache_dir() / "lib" / f"{_key(cmsis_nn, compiler, flags)}.a"
+    library = cache_dir() / "lib" / f"{_key(cmsis_nn, sources, compiler, flags)}.a"
     if library.exists():
         return library
     library.parent.mkdir(parents=True, exist_ok=True)
@@ -49,14 +52,22 @@ def cmsis_nn_library(
     return library
 
 
-def _key(cmsis_nn: Path, compiler: Compiler, flags: tuple[str, ...]) -> str:
+def sources_of(cmsis_nn: Path) -> list[Path]:
+    """The C files that CMSIS-NN's own CMakeLists.txt compiles by default, in a fixed order."""
+    folder = cmsis_nn / "Source"
+    return sorted({path for pattern in SOURCES for path in folder.rglob(pattern)})
+
+
+def _key(cmsis_nn: Path, sources: list[Path], compiler: Compiler, flags: tuple[str, ...]) -> str:
     """Names everything the library depends on, its own text included."""
     digest = hashlib.sha256()
     digest.update("\0".join((compiler.version, *flags)).encode())
-    for folder in ("Include", "Source"):
-        for path in sorted((cmsis_nn / folder).rglob("*.[ch]")):
-            digest.update(f"\0{path.relative_to(cmsis_nn)}\0".encode())
-            digest.update(path.read_bytes())
+    headers = [
+        path for folder in ("Include", "Source") for path in (cmsis_nn / folder).rglob("*.h")
+    ]
+    for path in (*sorted(headers), *sources):
+        digest.update(f"\0{path.relative_to(cmsis_nn)}\0".encode())
+        digest.update(path.read_bytes())
     return f"cmsis-nn-{digest.hexdigest()[:24]}"
 
 

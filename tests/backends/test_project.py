@@ -16,6 +16,7 @@ from sparsec.interpreters.run import interpret
 from sparsec.quantization.ranges import dequantize, quantize
 from sparsec.run.build import compile_strictly
 from sparsec.run.project import read_project
+from sparsec.targets.cpu import CPUS
 from tests.backends.lowering import Choice, lower, parse
 
 NETWORK = """
@@ -208,7 +209,11 @@ def test_cmake_builds_it(cmsis_nn: Path, tmp_path: Path) -> None:
         "cmake_minimum_required(VERSION 3.15)\nproject(demo LANGUAGES C)\nadd_subdirectory(p)\n"
         "add_executable(demo main.c)\ntarget_link_libraries(demo tiny)\n"
     )
-    configure = ["cmake", "-S", ".", "-B", "build", f"-DCMSIS_NN_DIR={cmsis_nn}"]
+    tree = tmp_path / "cmsis-nn"
+    shutil.copytree(cmsis_nn / "Source", tree / "Source")
+    (tree / "Include").symlink_to(cmsis_nn / "Include")
+    (tree / "Source" / "arm_add_f32.c").write_text("#error CMSIS-NN leaves it out\n")
+    configure = ["cmake", "-S", ".", "-B", "build", f"-DCMSIS_NN_DIR={tree}"]
     optimize = "-DTINY_OPTIMIZATION=-O0"
     subprocess.run([*configure, optimize], cwd=tmp_path, check=True, capture_output=True)
     build = ["cmake", "--build", "build", "-j2"]
@@ -216,6 +221,29 @@ def test_cmake_builds_it(cmsis_nn: Path, tmp_path: Path) -> None:
     printed = subprocess.run([tmp_path / "build" / "demo"], capture_output=True, text=True)
     (expected,) = interpret(parse(NETWORK), [np.arange(16, dtype=np.int8).reshape(1, 4, 4, 1)])
     assert [int(number) for number in printed.stdout.split()] == expected.reshape(-1).tolist()
+
+
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="cmake is not installed")
+@pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="no compiler for Cortex-M")
+@pytest.mark.parametrize("target", [name for name in CPUS if name != "host"])
+def test_cmake_passes_flags_that_the_compiler_knows(
+    target: str, cmsis_nn: Path, tmp_path: Path
+) -> None:
+    """CMSIS-NN stands there already, as a target of the application."""
+    write_project(emit(cmsis_nn, target=target), tmp_path / "p")
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.15)\nproject(demo LANGUAGES C)\n"
+        "add_library(cmsis-nn INTERFACE)\n"
+        f'target_include_directories(cmsis-nn SYSTEM INTERFACE "{cmsis_nn}/Include")\n'
+        "add_subdirectory(p)\n"
+    )
+    cross = ["-DCMAKE_SYSTEM_NAME=Generic", "-DCMAKE_C_COMPILER=arm-none-eabi-gcc"]
+    cross += ["-DCMAKE_TRY_COMPILE_TARGET_TYPE=STATIC_LIBRARY", f"-DCMSIS_NN_DIR={cmsis_nn}"]
+    subprocess.run(
+        ["cmake", "-S", ".", "-B", "b", *cross], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL
+    )
+    subprocess.run(["cmake", "--build", "b"], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    assert (tmp_path / "b" / "p" / "libtiny.a").is_file()
 
 
 def test_a_name_that_c_does_not_know_is_refused(cmsis_nn: Path) -> None:

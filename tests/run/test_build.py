@@ -14,12 +14,12 @@ from sparsec.run.build import (
     compile_strictly,
     model_under_test,
 )
-from sparsec.run.cmsis_library import cmsis_nn_library
+from sparsec.run.cmsis_library import cmsis_nn_library, sources_of
 from sparsec.run.errors import BuildError, RunError, ToolchainError
 from sparsec.run.machines import MACHINES
 from sparsec.run.project import Buffer, Memory, Project, read_project
 from sparsec.run.toolchain import compiler_for, find_tool
-from sparsec.targets.cpu import cpu_named
+from sparsec.targets.cpu import Cpu, cpu_named
 
 WriteProject = Callable[..., Path]
 
@@ -112,11 +112,18 @@ def test_a_missing_tool_names_its_package(monkeypatch: pytest.MonkeyPatch) -> No
         find_tool("arm-none-eabi-gcc")
 
 
+@pytest.mark.qemu
+def test_a_compiler_that_is_too_old() -> None:
+    newer = Cpu("cortex-m99", "mve", ("-mcpu=cortex-m99", "-mthumb"), "not there yet")
+    with pytest.raises(ToolchainError, match="does not know cortex-m99; install a newer arm-none"):
+        compiler_for(newer)
+
+
 def small_cmsis_nn(directory: Path, text: str) -> Path:
     (directory / "Include").mkdir(parents=True, exist_ok=True)
     (directory / "Source").mkdir(exist_ok=True)
     (directory / "Include" / "arm_nnfunctions.h").write_text("int answer(void);\n")
-    (directory / "Source" / "answer.c").write_text(text)
+    (directory / "Source" / "answer_s8.c").write_text(text)
     return directory
 
 
@@ -137,12 +144,36 @@ def test_the_library_depends_on_what_it_is_made_of(
     assert messages == []
 
 
+def test_the_library_is_what_cmsis_nn_builds_by_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    directory = small_cmsis_nn(tmp_path / "a", "int answer(void) { return 42; }\n")
+    built = ("arm_nntables.c", "arm_q7_to_q15_with_offset.c", "arm_convolve_even_s4.c")
+    left = ("arm_add_f32.c", "arm_add_f16.c", "arm_nntables_flt.c", "arm_softmax_u8.c")
+    (directory / "Source" / "More").mkdir()
+    for name in built:
+        (directory / "Source" / "More" / name).write_text("")
+    for name in left:
+        (directory / "Source" / "More" / name).write_text("#error is not compiled\n")
+    assert {path.name for path in sources_of(directory)} == {"answer_s8.c", *built}
+    host = compiler_for(cpu_named("host"))
+    library = cmsis_nn_library(directory, host)
+    (directory / "Source" / "More" / left[0]).write_text("#error still not\n")
+    assert cmsis_nn_library(directory, host) == library
+    (directory / "Source" / "answer_s8.c").unlink()
+    for name in built:
+        (directory / "Source" / "More" / name).unlink()
+    with pytest.raises(BuildError, match="no files of integer kernels"):
+        cmsis_nn_library(directory, host)
+
+
 def test_a_broken_library_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     host = compiler_for(cpu_named("host"))
     broken = small_cmsis_nn(tmp_path / "a", "int answer(void) { return }\n")
     for _ in range(2):
-        with pytest.raises(BuildError, match="CMSIS-NN's answer.c does not compile"):
+        with pytest.raises(BuildError, match="CMSIS-NN's answer_s8.c does not compile"):
             cmsis_nn_library(broken, host)
     assert not list((tmp_path / "cache").rglob("*.a"))
 
