@@ -15,7 +15,7 @@ from benchmarks._kernel_cases import KernelCases
 from benchmarks._layer_calls import decoder_numbers
 from benchmarks._results import Figure, publish, step
 from sparsec.formats import Bitmap, Block, BlockRle, Csr, Dcsr, Delta4, Delta8, SparseFormat
-from sparsec.ir.rt_decode import decoder_of
+from sparsec.ir.rt.decode import decoder_of
 from sparsec.run.errors import RunError
 from sparsec.tools.console import print_table
 from sparsec.tools.errors import UserError

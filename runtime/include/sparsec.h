@@ -866,7 +866,7 @@ void sparsec_convolve_delta8_strips_s8(int32_t strip,
  * @brief arm_convolve_wrapper_s8 of a 1x1 kernel, then arm_depthwise_conv_wrapper_s8, row by row of the output.
  *
  * The image between them never exists as a whole. A row of the input is read once, before the first row of the output is
- * written that needs it, so that the output may lie over rows of the input that have been read; sparsec/ir/rt_fused.py
+ * written that needs it, so that the output may lie over rows of the input that have been read; sparsec/ir/rt/fused.py
  * says how far. The input is lost then.
  *
  * @param[in]  ctx                Scratch: the rows of one window of the image between, rounded up to 8 bytes, then

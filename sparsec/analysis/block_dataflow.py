@@ -15,7 +15,7 @@ from sparsec.analysis.sparse_kernels import kernel_for
 from sparsec.analysis.sparse_layer import sparse_layer
 from sparsec.ir import qnn
 from sparsec.ir.constant import DenseConstantOp
-from sparsec.ir.qnn_elementwise import ElementwiseOp, PreluOp
+from sparsec.ir.qnn.elementwise import ElementwiseOp, PreluOp
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.sparse import format_of
 from sparsec.planning import dataflow

@@ -12,7 +12,7 @@ from xdsl.ir import Operation, SSAValue
 from sparsec.analysis.elementwise import BYTES, PairOp, compute, operands_of, tables
 from sparsec.ir import qnn
 from sparsec.ir.constant import constant_array
-from sparsec.ir.qnn_elementwise import ElementwiseOp, SumOp
+from sparsec.ir.qnn.elementwise import ElementwiseOp, SumOp
 from sparsec.quantization import int8
 from sparsec.quantization.params import FULL_RANGE, Clamp, Rescale
 

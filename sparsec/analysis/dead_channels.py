@@ -26,7 +26,7 @@ from sparsec.analysis.weighted_layer import (
     window_places,
 )
 from sparsec.ir import qnn
-from sparsec.ir.qnn_elementwise import ElementwiseOp
+from sparsec.ir.qnn.elementwise import ElementwiseOp
 from sparsec.ir.shapes import shape_of
 
 Masks: TypeAlias = dict[SSAValue, Mask]

@@ -12,7 +12,7 @@ from xdsl.ir import SSAValue
 from sparsec.analysis.weighted_layer import Mask
 from sparsec.ir import qnn
 from sparsec.ir.constant import constant_array
-from sparsec.ir.qnn_elementwise import ElementwiseOp, SumOp
+from sparsec.ir.qnn.elementwise import ElementwiseOp, SumOp
 from sparsec.ir.shapes import shape_of
 from sparsec.quantization import elementwise
 from sparsec.quantization.params import AddParams

@@ -13,7 +13,7 @@ from xdsl.dialects.builtin import i8
 from sparsec.analysis.strip_versions import is_done_alike
 from sparsec.ir import cmsis
 from sparsec.ir.kernel import KernelOp
-from sparsec.ir.rt_fused import PointDepthwiseOp, line_bytes
+from sparsec.ir.rt.fused import PointDepthwiseOp, line_bytes
 from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.ir.views import memory_of
 from sparsec.planning.overlap import Overlap

@@ -18,7 +18,7 @@ from sparsec.analysis.elementwise import PairOp, extremes, operands_of
 from sparsec.analysis.movement import picked
 from sparsec.analysis.weighted_layer import Mask, weighted_layer
 from sparsec.ir import qnn
-from sparsec.ir.qnn_elementwise import ElementwiseOp
+from sparsec.ir.qnn.elementwise import ElementwiseOp
 from sparsec.ir.shapes import shape_of
 from sparsec.quantization import int8
 

@@ -13,8 +13,8 @@ from sparsec.analysis.candidates import Candidate
 from sparsec.analysis.live_bytes import live_tensors, tensor_of
 from sparsec.formats.packed_rows import slab_for
 from sparsec.ir import cmsis, qnn, rt
-from sparsec.ir.rt_fused import line_bytes
-from sparsec.ir.rt_strips import STRIPS, Geometry
+from sparsec.ir.rt.fused import line_bytes
+from sparsec.ir.rt.strips import STRIPS, Geometry
 from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.planning.arena import Buffer
 from sparsec.planning.overlap import Overlap, apart, overlap_of

@@ -13,7 +13,7 @@ from xdsl.dialects import func, memref
 from xdsl.ir import SSAValue
 
 from sparsec.ir.kernel import KernelOp, byte_count
-from sparsec.ir.rt_decode import DecodeOp
+from sparsec.ir.rt.decode import DecodeOp
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.views import memory_of
 

@@ -16,7 +16,7 @@ from sparsec.analysis.live_bytes import sum_text
 from sparsec.analysis.memory_plan import INPUT, OUTPUT, PlannedFunction, arena_offset, io_names
 from sparsec.ir.kernel import KernelOp, byte_count
 from sparsec.ir.layer import layer_of
-from sparsec.ir.rt_decode import DecodeOp
+from sparsec.ir.rt.decode import DecodeOp
 from sparsec.ir.views import memory_of
 
 Kind = Literal["input", "output", "activation", "weights", "scratch"]

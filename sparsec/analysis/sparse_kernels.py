@@ -20,7 +20,7 @@ from sparsec.formats.fc_layouts import (
     TableLayout,
 )
 from sparsec.ir import qnn
-from sparsec.ir.rt_decode import decoder_of
+from sparsec.ir.rt.decode import decoder_of
 from sparsec.targets import scratch
 from sparsec.targets.cpu import VectorUnit
 from sparsec.targets.stored import Stored, stored_as

@@ -14,9 +14,9 @@ from xdsl.traits import SymbolTable
 from sparsec.ir import cmsis
 from sparsec.ir.constant import array_of
 from sparsec.ir.kernel import KernelOp, byte_count, element_count
-from sparsec.ir.rt_delta8 import Delta8ConvolutionOp
-from sparsec.ir.rt_packed import FullPackedConvolutionOp
-from sparsec.ir.rt_strips import STRIPS, Geometry, StripsOp, geometry_of, in_strips
+from sparsec.ir.rt.delta8 import Delta8ConvolutionOp
+from sparsec.ir.rt.packed import FullPackedConvolutionOp
+from sparsec.ir.rt.strips import STRIPS, Geometry, StripsOp, geometry_of, in_strips
 from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.ir.views import memory_of
 from sparsec.planning.overlap import Overlap, overlap_of

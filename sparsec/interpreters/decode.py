@@ -3,7 +3,7 @@
 from xdsl.interpreter import Interpreter, InterpreterFunctions, PythonValues, impl, register_impls
 
 from sparsec.formats import Delta8
-from sparsec.ir import rt_decode as rt
+from sparsec.ir.rt import decode as rt
 
 
 @register_impls

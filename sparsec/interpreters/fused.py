@@ -13,7 +13,7 @@ from sparsec.quantization.window import Window
 
 @register_impls
 class FusedFunctions(InterpreterFunctions):
-    """The operations of `ir/rt_fused.py`."""
+    """The operations of `ir/rt/fused.py`."""
 
     @impl(rt.PointDepthwiseOp)
     def point_depthwise(

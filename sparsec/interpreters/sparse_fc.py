@@ -4,7 +4,7 @@ from xdsl.interpreter import Interpreter, InterpreterFunctions, PythonValues, im
 
 from sparsec.interpreters.kernels import one_row, store
 from sparsec.ir import rt
-from sparsec.ir.rt_sparse_fc import SparseFullyConnectedOp
+from sparsec.ir.rt.sparse_fc import SparseFullyConnectedOp
 
 
 @register_impls

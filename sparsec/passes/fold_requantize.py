@@ -35,7 +35,7 @@ from sparsec.ir.params import (
     RequantAttr,
     RescaleAttr,
 )
-from sparsec.ir.qnn_elementwise import SumOp
+from sparsec.ir.qnn.elementwise import SumOp
 from sparsec.quantization.params import Clamp, Rescale
 from sparsec.quantization.requantize import quantize_multiplier
 

@@ -12,7 +12,7 @@ from xdsl.utils.exceptions import PassFailedException
 from sparsec.analysis.memory_plan import Memory, io_names
 from sparsec.ir.kernel import KernelOp
 from sparsec.ir.layer import layer_of
-from sparsec.ir.rt_decode import DecodeOp
+from sparsec.ir.rt.decode import DecodeOp
 from sparsec.ir.views import memory_of
 from sparsec.recipe import Pin
 

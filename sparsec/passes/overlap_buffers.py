@@ -30,7 +30,7 @@ from sparsec.analysis.strip_versions import StripVersion, strip_versions
 from sparsec.ir import cmsis
 from sparsec.ir.kernel import KernelOp
 from sparsec.ir.layer import layer_of
-from sparsec.ir.rt_strips import geometry_of
+from sparsec.ir.rt.strips import geometry_of
 from sparsec.ir.views import memory_of
 from sparsec.passes.fuse_rows import fuse
 from sparsec.passes.planned_views import inputs_and_results

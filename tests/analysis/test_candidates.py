@@ -16,7 +16,7 @@ from sparsec.backends.cortex_m.report import constants_of
 from sparsec.formats import COMMON_FORMATS, FORMATS
 from sparsec.ir import qnn
 from sparsec.ir.kernel import KernelOp, element_count, element_dtype
-from sparsec.ir.rt_decode import DecodeOp
+from sparsec.ir.rt.decode import DecodeOp
 from sparsec.passes.select_sparse_formats import SelectSparseFormatsPass
 from sparsec.recipe import wish_for_all
 from sparsec.targets.cpu import cpu_named

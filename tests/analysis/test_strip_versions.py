@@ -23,7 +23,7 @@ from sparsec.backends.cortex_m.project import runtime_files
 from sparsec.interpreters.run import FUNCTIONS
 from sparsec.ir.constant import array_of
 from sparsec.ir.kernel import KernelOp, byte_count
-from sparsec.ir.rt_strips import geometry_of
+from sparsec.ir.rt.strips import geometry_of
 from sparsec.ir.shapes import shape_of
 from sparsec.passes.bufferize import BufferizePass
 from sparsec.passes.pack_sparse_constants import PackSparseConstantsPass

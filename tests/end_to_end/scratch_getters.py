@@ -21,7 +21,7 @@ from sparsec.backends.cortex_m.c_headers import Header, read_headers
 from sparsec.backends.cortex_m.report import constants_of
 from sparsec.ir import cmsis, rt
 from sparsec.ir.kernel import CArgument, CPointer, CStruct, KernelOp, byte_count, dims
-from sparsec.ir.rt_strips import STRIPS
+from sparsec.ir.rt.strips import STRIPS
 from sparsec.ir.views import memory_of
 from sparsec.run import cmsis_nn
 from sparsec.targets.cpu import VectorUnit, cpu_named

@@ -20,7 +20,7 @@ from sparsec.formats import (
 )
 from sparsec.ir import qnn
 from sparsec.ir.constant import dense_attribute
-from sparsec.ir.rt_decode import decoder_of
+from sparsec.ir.rt.decode import decoder_of
 from sparsec.ir.sparse import EncodingAttr
 from sparsec.quantization.params import Requant
 from sparsec.quantization.window import Window

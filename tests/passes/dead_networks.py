@@ -11,7 +11,7 @@ from xdsl.ir import Operation, SSAValue
 
 from sparsec.analysis.weighted_layer import weighted_layer
 from sparsec.ir import qnn
-from sparsec.ir.qnn_elementwise import ElementwiseOp
+from sparsec.ir.qnn.elementwise import ElementwiseOp
 from sparsec.ir.shapes import shape_of
 from sparsec.quantization.int8 import add_params
 from sparsec.quantization.params import (

@@ -17,7 +17,7 @@ from sparsec.formats.packed_rows import pack_rows, slab_for
 from sparsec.ir import cmsis, rt
 from sparsec.ir.constant import ui8, ui16
 from sparsec.ir.kernel import KernelOp
-from sparsec.ir.rt_strips import StripsOp, in_strips
+from sparsec.ir.rt.strips import StripsOp, in_strips
 from sparsec.quantization.params import Requant
 from sparsec.quantization.window import Window
 from sparsec.targets import scratch

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sparsec.formats import Block, BlockRle, Csr, Delta4, Delta8, Nm, SparseFormat
 from sparsec.formats.base import Components
-from sparsec.ir.rt_decode import decoder_of
+from sparsec.ir.rt.decode import decoder_of
 from sparsec.run.execute import run_project
 from tests.formats.support import ALL_FORMATS, Matrix, fitting, row_with_gaps, sparse_matrices
 from tests.runtime.kernel_library import Guarded, KernelLibrary

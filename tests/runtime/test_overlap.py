@@ -14,7 +14,7 @@ from xdsl.ir import SSAValue
 
 from sparsec.ir import cmsis, rt
 from sparsec.ir.kernel import KernelOp
-from sparsec.ir.rt_strips import STRIPS
+from sparsec.ir.rt.strips import STRIPS
 from sparsec.planning.overlap import apart
 from sparsec.quantization.params import (
     AddParams,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparsec.ir.rt_strips import STRIPS, geometry_of
+from sparsec.ir.rt.strips import STRIPS, geometry_of
 from sparsec.run.execute import run_project
 from tests.runtime.kernel_library import (
     RUNTIME,

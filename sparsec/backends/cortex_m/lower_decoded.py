@@ -22,7 +22,7 @@ from sparsec.backends.cortex_m.weights import (
 from sparsec.formats import Delta8, SparseFormat
 from sparsec.ir import qnn, rt
 from sparsec.ir.constant import ui8, ui16
-from sparsec.ir.rt_decode import DecodeOp, decoder_of
+from sparsec.ir.rt.decode import DecodeOp, decoder_of
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.sparse import matrix_shape
 from sparsec.quantization.window import Window

@@ -4,7 +4,7 @@ from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewri
 
 from sparsec.backends.cortex_m.lowering import Lowering, failure, required_constant
 from sparsec.ir import qnn, rt
-from sparsec.ir.rt_movement import MAX_LOOPS
+from sparsec.ir.rt.movement import MAX_LOOPS
 from sparsec.ir.shapes import shape_of
 
 

@@ -9,7 +9,7 @@ from sparsec.backends.cortex_m.weights import folded_bias_array
 from sparsec.formats import Block, Delta8, SparseFormat
 from sparsec.formats.fc_layouts import RowNumbers, is_saturating, pack_proven
 from sparsec.ir import qnn, rt
-from sparsec.ir.rt_sparse_fc import SparseFullyConnectedOp
+from sparsec.ir.rt.sparse_fc import SparseFullyConnectedOp
 from sparsec.ir.sparse import matrix_shape
 
 

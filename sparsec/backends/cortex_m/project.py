@@ -22,7 +22,7 @@ from sparsec.backends.cortex_m.c_printer import CPrinter, parameters
 from sparsec.backends.cortex_m.conversions import conversions
 from sparsec.backends.cortex_m.report import constants_of, report
 from sparsec.ir.borders import converts_as_tflite
-from sparsec.ir.rt import RuntimeOp
+from sparsec.ir.kernel import RuntimeOp
 from sparsec.targets.runtime import runtime_dir
 
 Arena = Literal["static", "caller"]

@@ -29,13 +29,13 @@ from sparsec.formats import Delta8
 from sparsec.formats.depthwise_rows import unpack_depthwise
 from sparsec.formats.packed_rows import unpack_layer
 from sparsec.ir import cmsis, rt
-from sparsec.ir.cmsis_convolution import ConvolutionOp
+from sparsec.ir.cmsis.convolution import ConvolutionOp
 from sparsec.ir.constant import array_of
 from sparsec.ir.kernel import KernelOp, byte_count, element_count
-from sparsec.ir.rt_decode import DecodeOp
-from sparsec.ir.rt_delta8 import Delta8ConvolutionOp
-from sparsec.ir.rt_packed import FullPackedConvolutionOp, PackedConvolutionOp
-from sparsec.ir.rt_sparse_fc import SparseFullyConnectedOp
+from sparsec.ir.rt.decode import DecodeOp
+from sparsec.ir.rt.delta8 import Delta8ConvolutionOp
+from sparsec.ir.rt.packed import FullPackedConvolutionOp, PackedConvolutionOp
+from sparsec.ir.rt.sparse_fc import SparseFullyConnectedOp
 from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.ir.views import memory_of
 from sparsec.passes.plan_memory import LIVE_BOUND, LOWER_BOUND

@@ -11,14 +11,7 @@ from xdsl.irdl import irdl_op_definition, operand_def, prop_def
 from xdsl.utils.exceptions import VerifyException
 
 from sparsec.ir.constant import ui16
-from sparsec.ir.kernel import (
-    CArgument,
-    RuntimeOp,
-    byte_count,
-    four_axes,
-    image_dims,
-    right_aligned,
-)
+from sparsec.ir.kernel import CArgument, RuntimeOp, byte_count, four_axes, image_dims, right_aligned
 from sparsec.ir.shapes import (
     shape_of,
     verify_border,

@@ -22,7 +22,7 @@ from sparsec.ir.kernel import (
     per_channel,
 )
 from sparsec.ir.params import RequantAttr
-from sparsec.ir.rt_sparse_fc import fully_connected_params
+from sparsec.ir.rt.sparse_fc import fully_connected_params
 from sparsec.ir.shapes import expect_shape, image_shape, shape_of, verify_window
 from sparsec.ir.window import WindowAttr
 from sparsec.quantization.params import Requant

@@ -9,7 +9,7 @@ from xdsl.irdl import irdl_op_definition, operand_def, prop_def
 
 from sparsec.ir.kernel import CArgument, RuntimeOp, activation, byte_count, image_dims
 from sparsec.ir.params import RescaleAttr
-from sparsec.ir.rt_elementwise import per_tensor
+from sparsec.ir.rt.elementwise import per_tensor
 from sparsec.ir.shapes import verify_mean
 from sparsec.planning.overlap import Overlap
 from sparsec.quantization.params import Rescale

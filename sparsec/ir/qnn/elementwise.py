@@ -11,6 +11,8 @@ from xdsl.dialects.builtin import I8, TensorType
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
+    VarConstraint,
+    base,
     irdl_op_definition,
     operand_def,
     prop_def,
@@ -155,3 +157,27 @@ class PreluOp(IRDLOperation):
     def verify_(self) -> None:
         expect_shape(self.result.type, shape_of(self.input.type), "result")
         verify_repeated([self.input.type, self.alpha.type], self.result.type)
+
+
+@irdl_op_definition
+class AddOp(IRDLOperation):
+    """Element-wise sum of two tensors with scales of their own."""
+
+    name = "qnn.add"
+    T: ClassVar = VarConstraint("T", base(TensorType[I8]))
+
+    lhs = operand_def(T)
+    rhs = operand_def(T)
+    params = prop_def(AddParamsAttr)
+    result = result_def(T)
+
+    assembly_format = "$lhs `,` $rhs $params attr-dict `:` type($lhs)"
+
+    traits = traits_def(Pure())
+
+    def __init__(self, lhs: SSAValue, rhs: SSAValue, params: AddParams):
+        super().__init__(
+            operands=[lhs, rhs],
+            properties={"params": AddParamsAttr(params)},
+            result_types=[lhs.type],
+        )

@@ -16,7 +16,7 @@ from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, prop_def
 from xdsl.utils.exceptions import VerifyException
 
-from sparsec.ir.cmsis_convolution import (
+from sparsec.ir.cmsis.convolution import (
     ConvolutionOp,
     ConvolveOp,
     DepthwiseConvolutionOp,
@@ -24,8 +24,8 @@ from sparsec.ir.cmsis_convolution import (
     FullConvolutionOp,
 )
 from sparsec.ir.kernel import CArgument, KernelOp, RuntimeOp
-from sparsec.ir.rt_delta8 import ConvolveDelta8Op, Delta8ConvolutionOp
-from sparsec.ir.rt_packed import ConvolvePackedOp, FullPackedConvolutionOp
+from sparsec.ir.rt.delta8 import ConvolveDelta8Op, Delta8ConvolutionOp
+from sparsec.ir.rt.packed import ConvolvePackedOp, FullPackedConvolutionOp
 from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.planning.overlap import Overlap, Strip, overlap_of, row_strips
 from sparsec.quantization.window import Window

@@ -6,12 +6,7 @@ from typing import ClassVar
 
 from xdsl.dialects.builtin import I8, I32, MemRefType
 from xdsl.ir import SSAValue
-from xdsl.irdl import (
-    irdl_op_definition,
-    operand_def,
-    opt_operand_def,
-    prop_def,
-)
+from xdsl.irdl import irdl_op_definition, operand_def, opt_operand_def, prop_def
 
 from sparsec.ir.kernel import (
     CArgument,

@@ -6,12 +6,7 @@ from typing import ClassVar
 
 from xdsl.dialects.builtin import I8, MemRefType
 from xdsl.ir import SSAValue
-from xdsl.irdl import (
-    irdl_op_definition,
-    operand_def,
-    opt_operand_def,
-    prop_def,
-)
+from xdsl.irdl import irdl_op_definition, operand_def, opt_operand_def, prop_def
 
 from sparsec.ir.kernel import (
     CArgument,
@@ -24,17 +19,9 @@ from sparsec.ir.kernel import (
     tile,
 )
 from sparsec.ir.params import RequantAttr
-from sparsec.ir.shapes import (
-    image_shape,
-    verify_window,
-)
+from sparsec.ir.shapes import image_shape, verify_window
 from sparsec.ir.window import PoolAttr
-from sparsec.planning.one_way import (
-    Spans,
-    channel_by_channel,
-    one_way,
-    window_spans,
-)
+from sparsec.planning.one_way import Spans, channel_by_channel, one_way, window_spans
 from sparsec.planning.overlap import Overlap
 from sparsec.quantization.params import Requant
 from sparsec.quantization.window import Pool

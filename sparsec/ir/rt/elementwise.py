@@ -9,14 +9,7 @@ from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def
 from xdsl.utils.exceptions import VerifyException
 
-from sparsec.ir.kernel import (
-    CArgument,
-    CStruct,
-    RuntimeOp,
-    activation,
-    byte_count,
-    element_count,
-)
+from sparsec.ir.kernel import CArgument, CStruct, RuntimeOp, activation, byte_count, element_count
 from sparsec.ir.params import AddParamsAttr, MulParamsAttr, PreluParamsAttr
 from sparsec.ir.shapes import expect_shape, shape_of, verify_repeated
 from sparsec.planning.one_way import repeated

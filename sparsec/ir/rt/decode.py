@@ -12,16 +12,7 @@ from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def
 from xdsl.utils.exceptions import VerifyException
 
-from sparsec.formats import (
-    Bitmap,
-    Block,
-    BlockRle,
-    Csr,
-    Dcsr,
-    Delta4,
-    Nm,
-    SparseFormat,
-)
+from sparsec.formats import Bitmap, Block, BlockRle, Csr, Dcsr, Delta4, Nm, SparseFormat
 from sparsec.ir.constant import ui8, ui16, ui32
 from sparsec.ir.kernel import CArgument, RuntimeOp, element_count, element_dtype
 from sparsec.ir.shapes import shape_of

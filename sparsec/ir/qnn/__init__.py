@@ -1,0 +1,83 @@
+"""`qnn`: the network in int8, every multiplier, shift, zero point and clamp explicit.
+
+The arithmetic is that of CMSIS-NN with its default (double) rounding. Arrays that end in flash are
+operands, numbers that end in a struct are properties. Entry and results of a function carry their
+quantization as the attribute `qnn.quantization`.
+"""
+
+from xdsl.ir import Dialect
+
+from sparsec.ir.params import (
+    AddParamsAttr,
+    MulParamsAttr,
+    PreluParamsAttr,
+    RequantAttr,
+    RescaleAttr,
+    SoftmaxParamsAttr,
+)
+from sparsec.ir.qnn.activation import LookupOp, RescaleOp, SoftmaxOp
+from sparsec.ir.qnn.constant import QUANTIZATION as QUANTIZATION
+from sparsec.ir.qnn.constant import ConstantOp
+from sparsec.ir.qnn.elementwise import (
+    AddOp,
+    BroadcastAddOp,
+    MaximumOp,
+    MinimumOp,
+    MulOp,
+    PreluOp,
+    SubOp,
+)
+from sparsec.ir.qnn.mean import MeanOp
+from sparsec.ir.qnn.movement import (
+    ConcatOp,
+    PadOp,
+    ReshapeOp,
+    ResizeNearestOp,
+    SliceOp,
+    TransposeOp,
+)
+from sparsec.ir.qnn.pool import AvgPool2dOp, MaxPool2dOp
+from sparsec.ir.qnn.pool import Pool2dOp as Pool2dOp
+from sparsec.ir.qnn.weighted import Conv2dOp, DepthwiseConv2dOp, LinearOp, TransposeConv2dOp
+from sparsec.ir.qnn.weighted import ConvolutionOp as ConvolutionOp
+from sparsec.ir.qnn.weighted import WeightedOp as WeightedOp
+from sparsec.ir.window import SliceAttr
+
+Qnn = Dialect(
+    "qnn",
+    [
+        ConstantOp,
+        Conv2dOp,
+        DepthwiseConv2dOp,
+        TransposeConv2dOp,
+        LinearOp,
+        LookupOp,
+        RescaleOp,
+        SoftmaxOp,
+        AddOp,
+        MaxPool2dOp,
+        AvgPool2dOp,
+        PadOp,
+        ReshapeOp,
+        TransposeOp,
+        ConcatOp,
+        MulOp,
+        SubOp,
+        BroadcastAddOp,
+        MaximumOp,
+        MinimumOp,
+        PreluOp,
+        SliceOp,
+        ResizeNearestOp,
+        MeanOp,
+    ],
+    [
+        RequantAttr,
+        RescaleAttr,
+        AddParamsAttr,
+        SoftmaxParamsAttr,
+        MulParamsAttr,
+        PreluParamsAttr,
+        SliceAttr,
+    ],
+)

@@ -1,0 +1,203 @@
+"""The operations of `qnn` that pick elements of a tensor; which ones is constant."""
+
+from collections.abc import Sequence
+
+from xdsl.dialects.builtin import I8, DenseArrayBase, IntegerAttr, TensorType, i8, i64
+from xdsl.ir import Attribute, SSAValue
+from xdsl.irdl import (
+    IRDLOperation,
+    irdl_op_definition,
+    operand_def,
+    prop_def,
+    result_def,
+    traits_def,
+    var_operand_def,
+)
+from xdsl.traits import Pure
+from xdsl.utils.exceptions import VerifyException
+
+from sparsec.ir.constant import constant_array, ui16
+from sparsec.ir.shapes import (
+    image_shape,
+    shape_of,
+    verify_border,
+    verify_concatenation,
+    verify_permutation,
+    verify_reshape,
+    verify_resize,
+    verify_slice,
+)
+from sparsec.ir.window import BorderAttr, SliceAttr
+from sparsec.quantization.window import Border, Slice
+
+
+@irdl_op_definition
+class SliceOp(IRDLOperation):
+    """Along each axis every `strides`-th element from `begin` on, as many as the result has.
+
+    ```mlir
+    %y = qnn.slice %x <begin = [0, 2, 0], strides = [1, -1, 1]> : tensor<1x3x4xi8> -> tensor<1x2x4xi8>
+    ```
+    """
+
+    name = "qnn.slice"
+
+    input = operand_def(TensorType[I8])
+    where = prop_def(SliceAttr)
+    result = result_def(TensorType[I8])
+
+    assembly_format = "$input $where attr-dict `:` type($input) `->` type($result)"
+
+    traits = traits_def(Pure())
+
+    def __init__(self, input: SSAValue, where: Slice, sizes: Sequence[int]):
+        super().__init__(
+            operands=[input],
+            properties={"where": SliceAttr(where)},
+            result_types=[TensorType(i8, sizes)],
+        )
+
+    def verify_(self) -> None:
+        verify_slice(self.where.data, self.input.type, self.result.type)
+
+
+@irdl_op_definition
+class ResizeNearestOp(IRDLOperation):
+    """An image whose pixel (y, x) is the pixel (rows[y], columns[x]) of the input.
+
+    ```mlir
+    %y = qnn.resize_nearest %x, %rows, %columns
+        : tensor<1x2x2x3xi8>, tensor<4xui16>, tensor<5xui16> -> tensor<1x4x5x3xi8>
+    ```
+    """
+
+    name = "qnn.resize_nearest"
+
+    input = operand_def(TensorType[I8])
+    rows = operand_def(TensorType.constr(ui16))
+    columns = operand_def(TensorType.constr(ui16))
+    result = result_def(TensorType[I8])
+
+    assembly_format = (
+        "$input `,` $rows `,` $columns attr-dict `:` "
+        "type($input) `,` type($rows) `,` type($columns) `->` type($result)"
+    )
+
+    traits = traits_def(Pure())
+
+    def __init__(self, input: SSAValue, rows: SSAValue, columns: SSAValue):
+        size = (*shape_of(rows.type), *shape_of(columns.type))
+        super().__init__(
+            operands=[input, rows, columns],
+            result_types=[TensorType(i8, (1, *size, shape_of(input.type)[-1]))],
+        )
+
+    def verify_(self) -> None:
+        verify_resize(self.input.type, self.rows.type, self.columns.type, self.result.type)
+        height, width, _ = image_shape(self.input.type)
+        for what, value, size in (("row", self.rows, height), ("column", self.columns, width)):
+            indices = constant_array(value)
+            if indices is not None and indices.max() >= size:
+                raise VerifyException(f"{what} {indices.max()} is not one of {size}")
+
+
+@irdl_op_definition
+class PadOp(IRDLOperation):
+    """Adds a border of one value.
+
+    `%y = qnn.pad %x, -128 <low = [0, 1, 1, 0], high = [0, 1, 1, 0]> : .. -> ..`
+    """
+
+    name = "qnn.pad"
+
+    input = operand_def(TensorType[I8])
+    value = prop_def(IntegerAttr[I8])
+    border = prop_def(BorderAttr)
+    result = result_def(TensorType[I8])
+
+    assembly_format = "$input `,` $value $border attr-dict `:` type($input) `->` type($result)"
+
+    traits = traits_def(Pure())
+
+    def __init__(self, input: SSAValue, value: int, border: Border):
+        super().__init__(
+            operands=[input],
+            properties={"value": IntegerAttr(value, i8), "border": BorderAttr(border)},
+            result_types=[TensorType(i8, border.output_shape(shape_of(input.type)))],
+        )
+
+    def verify_(self) -> None:
+        verify_border(self.border.data, self.input.type, self.result.type)
+
+
+@irdl_op_definition
+class ReshapeOp(IRDLOperation):
+    """`%y = qnn.reshape %x : tensor<1x4x4x8xi8> -> tensor<1x128xi8>`"""
+
+    name = "qnn.reshape"
+
+    input = operand_def(TensorType[I8])
+    result = result_def(TensorType[I8])
+
+    assembly_format = "$input attr-dict `:` type($input) `->` type($result)"
+
+    traits = traits_def(Pure())
+
+    def __init__(self, input: SSAValue, shape: Sequence[int]):
+        super().__init__(operands=[input], result_types=[TensorType(i8, shape)])
+
+    def verify_(self) -> None:
+        verify_reshape(self.input.type, self.result.type)
+
+
+@irdl_op_definition
+class TransposeOp(IRDLOperation):
+    """`%y = qnn.transpose %x [0, 2, 3, 1] : .. -> ..`: result axis i is input axis p[i]."""
+
+    name = "qnn.transpose"
+
+    input = operand_def(TensorType[I8])
+    permutation = prop_def(DenseArrayBase.constr(i64))
+    result = result_def(TensorType[I8])
+
+    assembly_format = "$input $permutation attr-dict `:` type($input) `->` type($result)"
+
+    traits = traits_def(Pure())
+
+    def __init__(self, input: SSAValue, permutation: Sequence[int]):
+        shape = shape_of(input.type)
+        super().__init__(
+            operands=[input],
+            properties={"permutation": DenseArrayBase.from_list(i64, permutation)},
+            result_types=[TensorType(i8, [shape[axis] for axis in permutation])],
+        )
+
+    def verify_(self) -> None:
+        verify_permutation(self.permutation.get_values(), self.input.type, self.result.type)
+
+
+@irdl_op_definition
+class ConcatOp(IRDLOperation):
+    """`%y = qnn.concat %a, %b axis 3 : tensor<..>, tensor<..> -> tensor<..>`"""
+
+    name = "qnn.concat"
+
+    inputs = var_operand_def(TensorType[I8])
+    axis = prop_def(IntegerAttr.constr(i64))
+    result = result_def(TensorType[I8])
+
+    assembly_format = "$inputs `axis` $axis attr-dict `:` type($inputs) `->` type($result)"
+
+    traits = traits_def(Pure())
+
+    def __init__(self, inputs: Sequence[SSAValue], axis: int, result_type: Attribute):
+        super().__init__(
+            operands=[inputs],
+            properties={"axis": IntegerAttr(axis, 64)},
+            result_types=[result_type],
+        )
+
+    def verify_(self) -> None:
+        verify_concatenation(
+            self.axis.value.data, [value.type for value in self.inputs], self.result.type
+        )

@@ -1,0 +1,63 @@
+"""`rt`: one operation is one call of our runtime, `rt.X` is `sparsec_X`."""
+
+from xdsl.ir import Dialect
+
+from sparsec.ir.rt.decode import DECODERS
+from sparsec.ir.rt.delta8 import ConvolveDelta8Op, FullyConnectedDelta8Op
+from sparsec.ir.rt.elementwise import AddOp, MaximumOp, MinimumOp, MulOp, PreluOp
+from sparsec.ir.rt.fully_connected import FullyConnectedPerChannelOp
+from sparsec.ir.rt.fused import PointDepthwiseOp
+from sparsec.ir.rt.lookup import LookupOp, RequantizeOp
+from sparsec.ir.rt.mean import MeanOp
+from sparsec.ir.rt.movement import ConcatenateOp, PadOp, ResizeNearestOp, SliceOp, TransposeOp
+from sparsec.ir.rt.packed import ConvolvePackedOp, DepthwiseConvolveDelta8Op
+from sparsec.ir.rt.sparse_fc import (
+    FullyConnected1x4Op,
+    FullyConnected4x1Op,
+    FullyConnected4x1W16Op,
+    FullyConnectedDenseOp,
+    FullyConnectedTableOp,
+)
+from sparsec.ir.rt.strips import (
+    ConvolveDelta8StripsOp,
+    ConvolvePackedStripsOp,
+    ConvolveStripsOp,
+    DepthwiseConvStripsOp,
+)
+from sparsec.ir.rt.transpose_conv import TransposeConvOp
+
+Rt = Dialect(
+    "rt",
+    [
+        ConvolveDelta8Op,
+        ConvolvePackedOp,
+        DepthwiseConvolveDelta8Op,
+        FullyConnectedDelta8Op,
+        FullyConnectedPerChannelOp,
+        FullyConnectedTableOp,
+        FullyConnected1x4Op,
+        FullyConnected4x1Op,
+        FullyConnected4x1W16Op,
+        FullyConnectedDenseOp,
+        LookupOp,
+        RequantizeOp,
+        PadOp,
+        TransposeOp,
+        ConcatenateOp,
+        MulOp,
+        AddOp,
+        MaximumOp,
+        MinimumOp,
+        PreluOp,
+        SliceOp,
+        ResizeNearestOp,
+        MeanOp,
+        TransposeConvOp,
+        PointDepthwiseOp,
+        ConvolveStripsOp,
+        DepthwiseConvStripsOp,
+        ConvolvePackedStripsOp,
+        ConvolveDelta8StripsOp,
+        *DECODERS,
+    ],
+)
