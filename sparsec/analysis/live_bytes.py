@@ -37,6 +37,11 @@ def live_tensors(block: Block) -> dict[Operation, list[SSAValue]]:
     return live
 
 
+def most_live_bytes(block: Block) -> int:
+    """The most bytes of activations that are live at once, in the order given; no output lies over an input."""
+    return max((sum(map(_bytes, values)) for values in live_tensors(block).values()), default=0)
+
+
 def live_parts(op: Operation) -> list[tuple[str, int]]:
     """What each tensor that is live during `op` is to it, and its bytes: the largest first.
 

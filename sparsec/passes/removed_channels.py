@@ -4,7 +4,9 @@
 
 `dead_inputs`: nobody read the channel. `dead_outputs`: its filter was zero. `constant`: it was one
 value for every input all the same. Channels are counted as they were before the pass; `weights` and
-`macs` are (before, after).
+`macs` are (before, after), as are the most bytes of activations that are live at once:
+
+    sparsec.live_bytes = array<i64: 18432, 9216>
 """
 
 from collections.abc import Mapping
@@ -15,7 +17,6 @@ import numpy.typing as npt
 from xdsl.dialects.builtin import (
     DenseArrayBase,
     DictionaryAttr,
-    IntegerAttr,
     IntegerType,
     ModuleOp,
     i64,
@@ -24,14 +25,15 @@ from xdsl.ir import Attribute, Block
 from xdsl.utils.hints import isa
 
 from sparsec.analysis.dead_channels import Masks
+from sparsec.analysis.live_bytes import most_live_bytes
 from sparsec.analysis.weighted_layer import Mask, weighted_layer
 from sparsec.ir import qnn
 from sparsec.ir.layer import layer_of
 
 REMOVED = "sparsec.removed"
 
-ARENA_BEFORE = "sparsec.arena_before"
-"""Attribute of a module: the bytes of the arena that the network needs with its dead channels."""
+LIVE_BYTES = "sparsec.live_bytes"
+"""Attribute of a module: the most bytes of activations live at once, with its dead channels and without."""
 
 Record: TypeAlias = Mapping[str, tuple[int, ...]]
 """What is noted of a layer: its channels by reason; weights and MACs (before, after)."""
@@ -57,12 +59,13 @@ def _numbers(array: Attribute) -> tuple[int, ...]:
     return array.get_values()
 
 
-def arena_before(module: ModuleOp, arena_bytes: int) -> int | None:
-    """The arena with dead channels, of a network that needs `arena_bytes` now; None if not known."""
-    noted = module.attributes.get(ARENA_BEFORE)
-    if isinstance(noted, IntegerAttr):
-        return noted.value.data
-    return None if REMOVED in module.attributes else arena_bytes
+def live_bytes_of(module: ModuleOp) -> tuple[int, int] | None:
+    """The most bytes of activations live at once (before, after); None if no channel was removed."""
+    noted = module.attributes.get(LIVE_BYTES)
+    if noted is None:
+        return None
+    before, after = _numbers(noted)
+    return before, after
 
 
 def _work(op: qnn.WeightedOp) -> tuple[int, int]:
@@ -109,6 +112,8 @@ class RemovedChannels:
     """One record for each layer with weights of a function, by the name of the layer."""
 
     def __init__(self, block: Block):
+        self._block = block
+        self._live_bytes = most_live_bytes(block)
         self.records: dict[qnn.WeightedOp, LayerRecord] = {}
         names: set[str] = set()
         for op in block.ops:
@@ -137,3 +142,5 @@ class RemovedChannels:
         changed = {name: entry for name, entry in entries.items() if entry is not None}
         if changed:
             module.attributes[REMOVED] = DictionaryAttr(changed)
+            live = [self._live_bytes, most_live_bytes(self._block)]
+            module.attributes[LIVE_BYTES] = DenseArrayBase.from_list(i64, live)

@@ -32,7 +32,7 @@ from sparsec.passes.removed_channels import (
     REMOVED,
     Record,
     RemovedChannels,
-    arena_before,
+    live_bytes_of,
     records_of,
 )
 from sparsec.tools.compilation import Compilation, compile_model
@@ -41,7 +41,7 @@ from sparsec.tools.emission import check_budgets
 from sparsec.tools.errors import UserError
 from sparsec.tools.options import Parser, add_model_options, hides_progress
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 DENSE, BOUND = "dense", "entropy_bound"
 EXAMPLES = """\
 columns:
@@ -232,14 +232,16 @@ def analyze(compilation: Compilation) -> dict[str, Any]:
             name = names[op]
             seen.add(op.weights)
         layers.append(describe(op, name, removed.get(name, {})))
+    live = live_bytes_of(compiled)
     return {
         "schema_version": SCHEMA_VERSION,
         "name": compilation.name,
         "target": compilation.cpu.name,
         "unsupported": [],
         "arena_bytes": planned.arena_bytes,
-        "arena_bytes_before": arena_before(compiled, planned.arena_bytes),
         "arena_lower_bound_bytes": bound.value.data,
+        "activation_bytes_before": None if live is None else live[0],
+        "activation_bytes_after": None if live is None else live[1],
         "flash_weight_bytes_stored": sum(a.nbytes for a in constants_of(compiled).values()),
         "total": totals(layers, shared),
         "layers": [asdict(layer) for layer in layers],
@@ -299,12 +301,16 @@ def print_report(report: Mapping[str, Any]) -> None:
         f"weights and {total['macs_left']:,} of {total['macs']:,} MACs are left"
     )
     print(f"constants    {report['flash_weight_bytes_stored']:,} B in flash as compiled")
-    before = report["arena_bytes_before"]
     print(
-        f"arena        {report['arena_bytes']:,} B in RAM as compiled, "
-        f"{'?' if before is None else format(before, ',')} B with dead channels "
+        f"arena        {report['arena_bytes']:,} B in RAM as compiled "
         f"(no plan needs less than {report['arena_lower_bound_bytes']:,} B)"
     )
+    before, after = report["activation_bytes_before"], report["activation_bytes_after"]
+    if before is not None:
+        print(
+            f"activations  at most {after:,} B live at once, {before:,} B with dead channels "
+            "(scratch memory and overlaps aside)"
+        )
 
 
 def share(part: int, whole: int) -> str:

@@ -22,7 +22,6 @@ from sparsec.analysis.plan_view import PlanView, plan_view
 from sparsec.interpreters.signature import entry_quantizations, main_function
 from sparsec.ir.level import Level, level_of
 from sparsec.passes.plan_memory import LOWER_BOUND
-from sparsec.passes.removed_channels import ARENA_BEFORE, REMOVED
 from sparsec.passes.select_sparse_formats import SelectSparseFormatsPass
 from sparsec.quantization.scheme import Quantization
 from sparsec.recipe import Recipe, parse_recipe
@@ -186,7 +185,6 @@ def compile_model(
     if emit not in ("nn", "qnn"):
         lower_to_kernels(ctx, compilation, options, callbacks)
         check_arena(compilation, args.ram)
-        note_arena_before(ctx, compilation, pipelines.kernels(options))
     return compilation
 
 
@@ -255,25 +253,6 @@ def with_smallest_arena(
     run_passes(ctx, module, pipelines.kernels(replace(options, ram=cause.least)), ())
     plan = plan_of(module)
     return error if plan is None else UserError(f"{error}; {smallest_arena(plan)}")
-
-
-def note_arena_before(ctx: Context, compilation: Compilation, passes: Sequence[str]) -> None:
-    """Write down the arena of the network with its dead channels, if it lost some.
-
-    Nothing is noted where only the smaller network can be compiled.
-    """
-    module, before = compilation.module, compilation.quantized
-    record = module.attributes.get(REMOVED)
-    if before is None or record is None or record == before.attributes.get(REMOVED):
-        return
-    before = before.clone()
-    try:
-        run_passes(ctx, before, passes, (), verify=False)
-    except UserError:
-        return
-    planned = planned_function(before)
-    assert planned is not None
-    module.attributes[ARENA_BEFORE] = IntegerAttr(planned.arena_bytes, 64)
 
 
 def chosen_cpu(args: argparse.Namespace) -> Cpu:

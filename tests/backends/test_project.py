@@ -70,7 +70,7 @@ def test_equal_modules_give_equal_files(cmsis_nn: Path) -> None:
 
 def test_the_report(cmsis_nn: Path) -> None:
     report = json.loads(emit(cmsis_nn)["report.json"])
-    assert report["schema_version"] == 1
+    assert report["schema_version"] == 2
     assert (report["name"], report["target"]) == ("tiny", "cortex-m4")
     assert (report["entry"], report["header"]) == ("tiny_invoke", "tiny.h")
     # Input 16, its scratch 16 and result 32; then the result and the output 3.

@@ -39,9 +39,9 @@ from sparsec.ir.rt.sparse_fc import SparseFullyConnectedOp
 from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.ir.views import memory_of
 from sparsec.passes.plan_memory import LIVE_BOUND, LOWER_BOUND
-from sparsec.passes.removed_channels import REASONS, arena_before, records_of
+from sparsec.passes.removed_channels import REASONS, live_bytes_of, records_of
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Constants: TypeAlias = Mapping[str, Array]
@@ -79,7 +79,11 @@ def constants_of(module: ModuleOp) -> dict[str, Array]:
 def report(
     module: ModuleOp, planned: PlannedFunction, name: str, constants: Constants
 ) -> dict[str, Any]:
-    """The content of report.json. Raises ValueError when the module does not say its target."""
+    """The content of report.json. Raises ValueError when the module does not say its target.
+
+    `activation_bytes_before` and `_after` are the most bytes of activations live at once with dead channels and
+    without, scratch memory and overlaps aside; None if no channel was removed.
+    """
     target, bound = module.attributes.get(TARGET), module.attributes.get(LOWER_BOUND)
     if not isinstance(target, StringAttr) or not isinstance(bound, IntegerAttr):
         raise ValueError(
@@ -88,6 +92,7 @@ def report(
     chosen, live = record_of(module), module.attributes.get(LIVE_BOUND)
     layers = predicted([describe(op, constants) for op in planned.kernels], chosen)
     stored = sum(array.nbytes for array in constants.values())
+    removed = live_bytes_of(module)
     return {
         "schema_version": SCHEMA_VERSION,
         "name": name,
@@ -95,9 +100,10 @@ def report(
         "entry": f"{name}_invoke",
         "header": f"{name}.h",
         "arena_bytes": planned.arena_bytes,
-        "arena_bytes_before": arena_before(module, planned.arena_bytes),
         "arena_lower_bound_bytes": bound.value.data,
         "arena_live_bytes": live.value.data if isinstance(live, IntegerAttr) else None,
+        "activation_bytes_before": None if removed is None else removed[0],
+        "activation_bytes_after": None if removed is None else removed[1],
         "arena_status": "optimal" if planned.arena_bytes == bound.value.data else "feasible",
         "arena_peak": next(map(peak_facts, plan_view(planned, bound.value.data).peaks), None),
         "objective": None if chosen is None else chosen.objective,

@@ -20,6 +20,7 @@ func.func @main(%x : tensor<1x2x2x1xi8>) -> tensor<1x2x2x1xi8> {
 // CHECK:       builtin.module attributes {sparsec.removed = {
 // CHECK-SAME:    a = {dead_inputs = array<i64: 1>, weights = array<i64: 3, 2>, macs = array<i64: 12, 8>}
 // CHECK-SAME:    b = {weights = array<i64: 3, 2>, macs = array<i64: 12, 8>}
+// CHECK-SAME:    }, sparsec.live_bytes = array<i64: 16, 12>}
 // CHECK:         qnn.constant named "a.bias" dense<[4, 6]> : tensor<2xi32>
 // CHECK:         qnn.constant named "a.weight" dense<{{\[\[\[\[}}1]]], {{\[\[\[}}3]]]]> : tensor<2x1x1x1xi8>
 // CHECK-NEXT:    qnn.conv2d %x, {{.*}} -> tensor<1x2x2x2xi8>
