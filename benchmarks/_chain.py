@@ -6,7 +6,7 @@ from xdsl.dialects.builtin import ModuleOp, TensorType, f32
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.rewriter import InsertPoint
 
-from sparsec.analysis.ranges import set_range
+from sparsec.analysis.values.ranges import set_range
 from sparsec.ir import nn
 from sparsec.ir.layer import set_layer
 from sparsec.quantization.scheme import Bounds

@@ -21,7 +21,7 @@ from xdsl.dialects.builtin import ModuleOp
 from benchmarks._instructions import mean_instructions
 from benchmarks._plain_cmsis import write_plain_project
 from benchmarks._results import Figure, publish, step
-from sparsec.analysis.weighted_layer import weighted_layer
+from sparsec.analysis.values.weighted_layer import weighted_layer
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import main_function
 from sparsec.ir import qnn

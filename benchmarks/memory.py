@@ -26,8 +26,8 @@ from benchmarks._instructions import mean_instructions
 from benchmarks._results import Figure, publish, step
 from benchmarks.lossless import models
 from sparsec import frontends, pipelines
-from sparsec.analysis.memory_plan import planned_function
-from sparsec.analysis.plan_view import PlanView, plan_view
+from sparsec.analysis.memory.memory_plan import planned_function
+from sparsec.analysis.memory.plan_view import PlanView, plan_view
 from sparsec.backends.cortex_m.project import emit_project
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import main_function

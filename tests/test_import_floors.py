@@ -20,6 +20,8 @@ FLOORS = (
     {"report", "run", "compress", "universe", "pipelines"},
     {"tools"},
 )
+# The rooms of one folder, again from the ground up; the folder itself may hold nothing else.
+ROOMS = {"analysis": ("values", "memory", "choice")}
 LEVEL = {name: level for level, floor in enumerate(FLOORS) for name in floor}
 THIRD_PARTY_ON_THE_GROUND = {
     "formats": {"numpy"},
@@ -58,12 +60,30 @@ def house(module: str) -> str:
     return (module.split(".") + [""])[1]
 
 
+def room(module: str) -> str:
+    """`sparsec.analysis.values.ranges` -> `values`; ``, where there is none."""
+    return (module.split(".") + ["", ""])[2]
+
+
+def room_violation(name: str, other: str) -> str | None:
+    """What is wrong with an import within a folder of rooms."""
+    rooms = ROOMS[house(name)]
+    if not room(name):  # the folder's __init__
+        return f"{name} imports {other}"
+    if room(other) in rooms and rooms.index(room(other)) > rooms.index(room(name)):
+        return f"{name} imports {other}, a room above it"
+    return None
+
+
 def violations(graph: dict[str, set[str]]) -> Iterator[str]:
     """What breaks the rules, one line each."""
     for name, imported in sorted(graph.items()):
         mine = house(name)
         if mine and mine not in LEVEL:
             yield f"{name} stands on no floor"
+            continue
+        if mine in ROOMS and room(name) not in ("", *ROOMS[mine]):
+            yield f"{name} stands in no room"
             continue
         for other in sorted(imported):
             top = other.partition(".")[0]
@@ -78,6 +98,9 @@ def violations(graph: dict[str, set[str]]) -> Iterator[str]:
                 yield f"{name} imports {other}, which is above it"
             elif mine == "passes" and theirs == "backends":
                 yield f"{name} imports the backend {other}"
+            elif mine == theirs and mine in ROOMS:
+                if (wrong := room_violation(name, other)) is not None:
+                    yield wrong
             elif mine == theirs == "backends" and name.split(".")[2:3] != other.split(".")[2:3]:
                 yield f"{name} imports another backend, {other}"
 
@@ -117,10 +140,21 @@ def test_no_circle() -> None:
         ("backends/a/x.py", "from ..b import y", "imports another backend, sparsec.backends.b"),
         ("tools/opt.py", "def f():\n    import torch.nn", "sparsec.tools.opt imports torch"),
         ("misc.py", "", "sparsec.misc stands on no floor"),
+        ("analysis/misc.py", "", "sparsec.analysis.misc stands in no room"),
+        (
+            "analysis/values/a.py",
+            "from sparsec.analysis.choice import goal",
+            "imports sparsec.analysis.choice.goal, a room above it",
+        ),
     ],
 )
 def test_a_violation_is_found(tmp_path: Path, path: str, source: str, expected: str) -> None:
-    for file in ("backends/b/__init__.py", "passes/__init__.py", path):
+    for file in (
+        "backends/b/__init__.py",
+        "passes/__init__.py",
+        "analysis/choice/goal.py",
+        path,
+    ):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text(source if file == path else "")
     (line,) = violations(import_graph(tmp_path))

@@ -8,7 +8,7 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.interpreter import Interpreter
 
-from sparsec.analysis.memory_plan import RESULT, PlannedFunction, planned_function
+from sparsec.analysis.memory.memory_plan import RESULT, PlannedFunction, planned_function
 from sparsec.interpreters.kernels import GARBAGE
 from sparsec.ir.shapes import shape_of
 

@@ -1,8 +1,9 @@
-"""Which level a module is at."""
+"""Which level of the IR a module, or a piece of it, is written in."""
 
 from enum import Enum
 
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation
 
 from sparsec.ir import nn, qnn
 from sparsec.ir.kernel import KernelOp
@@ -24,3 +25,8 @@ def level_of(module: ModuleOp) -> Level:
     if qnn.Qnn.name in found:
         return Level.QNN
     return Level.KERNELS if any(isinstance(op, KernelOp) for op in module.walk()) else Level.QNN
+
+
+def is_float(op: Operation) -> bool:
+    """Whether `op` holds operations of `nn`; a pass of that level leaves any other alone."""
+    return any(inner.dialect_name() == nn.Nn.name for inner in op.walk())

@@ -25,7 +25,7 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
-from sparsec.analysis.buffer_lives import peak_bytes
+from sparsec.analysis.memory.buffer_lives import peak_bytes
 from sparsec.ir import rt
 from sparsec.ir.kernel import KernelOp, byte_count, element_dtype
 from sparsec.ir.shapes import shape_of

@@ -22,12 +22,12 @@ from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
 from sparsec import frontends
-from sparsec.analysis.levels import is_float
-from sparsec.analysis.ranges import set_range
+from sparsec.analysis.values.ranges import set_range
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import main_function
 from sparsec.ir import nn
 from sparsec.ir.layer import layer_of
+from sparsec.ir.level import is_float
 from sparsec.ir.shapes import shape_of
 from sparsec.quantization.observers import MinMaxObserver, PercentileObserver
 

@@ -8,13 +8,13 @@ from xdsl.dialects.builtin import TensorType, i8
 from xdsl.ir import Block, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
-from sparsec.analysis.dead_channels import (
+from sparsec.analysis.values.dead_channels import (
     Masks,
     activation_operands,
     channels_of,
     joins_channels,
 )
-from sparsec.analysis.movement import channels_read
+from sparsec.analysis.values.movement import channels_read
 from sparsec.ir import qnn
 from sparsec.ir.constant import constant_array
 from sparsec.ir.shapes import shape_of

@@ -16,9 +16,9 @@ from xdsl.ir import Block
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
-from sparsec.analysis.dead_channels import dead_channels, read_elements, removable_channels
-from sparsec.analysis.intervals import Interval, Intervals, intervals
-from sparsec.analysis.weighted_layer import weighted_layer
+from sparsec.analysis.values.dead_channels import dead_channels, read_elements, removable_channels
+from sparsec.analysis.values.intervals import Interval, Intervals, intervals
+from sparsec.analysis.values.weighted_layer import weighted_layer
 from sparsec.ir import qnn
 from sparsec.ir.layer import layer_of
 from sparsec.ir.sparse import format_of

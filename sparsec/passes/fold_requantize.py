@@ -25,7 +25,7 @@ from xdsl.pattern_rewriter import (
     op_type_rewrite_pattern,
 )
 
-from sparsec.analysis.byte_maps import ByteMap, byte_map, clamp_of, rescale_table
+from sparsec.analysis.values.byte_maps import ByteMap, byte_map, clamp_of, rescale_table
 from sparsec.ir import qnn
 from sparsec.ir.layer import layer_of
 from sparsec.ir.params import (

@@ -21,8 +21,8 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
-from sparsec.analysis.choice_record import revise
-from sparsec.analysis.fused_versions import FusedVersion, fused_versions
+from sparsec.analysis.choice.choice_record import revise
+from sparsec.analysis.memory.fused_versions import FusedVersion, fused_versions
 from sparsec.ir.layer import layer_of
 from sparsec.targets.cpu import Cpu, cpu_named
 

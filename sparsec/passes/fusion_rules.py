@@ -12,7 +12,7 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 from xdsl.ir import Operation, SSAValue
 
-from sparsec.analysis.ranges import RANGE, range_attribute, range_of
+from sparsec.analysis.values.ranges import RANGE, range_attribute, range_of
 from sparsec.ir import nn
 from sparsec.ir.constant import constant_array
 from sparsec.ir.quantization import BoundsAttr

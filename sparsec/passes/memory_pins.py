@@ -9,7 +9,7 @@ from xdsl.dialects import func
 from xdsl.ir import BlockArgument, SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
-from sparsec.analysis.memory_plan import Memory, io_names
+from sparsec.analysis.memory.memory_plan import Memory, io_names
 from sparsec.ir.kernel import KernelOp
 from sparsec.ir.layer import layer_of
 from sparsec.ir.rt.decode import DecodeOp

@@ -23,10 +23,10 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
-from sparsec.analysis.choice_record import revise
-from sparsec.analysis.fused_versions import FusedVersion, fused_versions
-from sparsec.analysis.live_memory import Change, LiveMemory, Overlaps
-from sparsec.analysis.strip_versions import StripVersion, strip_versions
+from sparsec.analysis.choice.choice_record import revise
+from sparsec.analysis.memory.fused_versions import FusedVersion, fused_versions
+from sparsec.analysis.memory.live_memory import Change, LiveMemory, Overlaps
+from sparsec.analysis.memory.strip_versions import StripVersion, strip_versions
 from sparsec.ir import cmsis
 from sparsec.ir.kernel import KernelOp
 from sparsec.ir.layer import layer_of

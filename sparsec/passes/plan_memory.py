@@ -25,12 +25,18 @@ from xdsl.dialects.builtin import IntegerAttr, MemRefType, ModuleOp, StringAttr
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
-from sparsec.analysis.buffer_lives import live_buffers, overlaps_of
-from sparsec.analysis.live_bytes import sum_text
-from sparsec.analysis.memory_plan import ARENA, MEMORY, Memory, certify_plan, planned_function
-from sparsec.analysis.memory_uses import memory_uses
-from sparsec.analysis.module_recipe import recipe_of
-from sparsec.analysis.plan_view import plan_view
+from sparsec.analysis.choice.module_recipe import recipe_of
+from sparsec.analysis.memory.buffer_lives import live_buffers, overlaps_of
+from sparsec.analysis.memory.live_bytes import sum_text
+from sparsec.analysis.memory.memory_plan import (
+    ARENA,
+    MEMORY,
+    Memory,
+    certify_plan,
+    planned_function,
+)
+from sparsec.analysis.memory.memory_uses import memory_uses
+from sparsec.analysis.memory.plan_view import plan_view
 from sparsec.ir.kernel import byte_count
 from sparsec.passes.memory_pins import Pinned, outputs_by_name, pinned
 from sparsec.passes.planned_views import callers_memories, inputs_and_results, write_plan

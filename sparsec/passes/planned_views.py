@@ -15,7 +15,7 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import BlockArgument, Operation, SSAValue
 from xdsl.rewriter import Rewriter
 
-from sparsec.analysis.memory_plan import (
+from sparsec.analysis.memory.memory_plan import (
     INPUT,
     INPUTS,
     OUTPUT,

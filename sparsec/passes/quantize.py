@@ -22,10 +22,10 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
-from sparsec.analysis.levels import is_float
-from sparsec.analysis.ranges import Range, range_of
+from sparsec.analysis.values.ranges import Range, range_of
 from sparsec.ir import nn
 from sparsec.ir.layer import copy_layer, layer_of
+from sparsec.ir.level import is_float
 from sparsec.passes.constants import quantize_constant, weight_quantization
 from sparsec.passes.qdq_conversions import FIXED_OUTPUT
 from sparsec.quantization.ranges import activation_qparams

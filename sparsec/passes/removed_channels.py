@@ -24,9 +24,9 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, Block
 from xdsl.utils.hints import isa
 
-from sparsec.analysis.dead_channels import Masks
-from sparsec.analysis.live_bytes import most_live_bytes
-from sparsec.analysis.weighted_layer import Mask, weighted_layer
+from sparsec.analysis.memory.live_bytes import most_live_bytes
+from sparsec.analysis.values.dead_channels import Masks
+from sparsec.analysis.values.weighted_layer import Mask, weighted_layer
 from sparsec.ir import qnn
 from sparsec.ir.layer import layer_of
 

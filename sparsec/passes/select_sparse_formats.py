@@ -15,10 +15,10 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
-from sparsec.analysis.choice_record import CHOICE, record
-from sparsec.analysis.format_choice import Problem
-from sparsec.analysis.format_goal import Goal, Objective
-from sparsec.analysis.module_recipe import recipe_of
+from sparsec.analysis.choice.choice_record import CHOICE, record
+from sparsec.analysis.choice.format_choice import Problem
+from sparsec.analysis.choice.format_goal import Goal, Objective
+from sparsec.analysis.choice.module_recipe import recipe_of
 from sparsec.formats import SparseFormat
 from sparsec.ir import qnn
 from sparsec.ir.constant import dense_attribute

@@ -18,7 +18,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.textpath import TextToPath
 
-from sparsec.analysis.plan_view import Kind, Peak, PlannedBuffer, PlanView
+from sparsec.analysis.memory.plan_view import Kind, Peak, PlannedBuffer, PlanView
 
 Format = Literal["svg", "png"]
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import combinations
 from string import ascii_letters, digits
 
-from sparsec.analysis.plan_view import PlannedBuffer, PlanView
+from sparsec.analysis.memory.plan_view import PlannedBuffer, PlanView
 
 _WIDTH = 64
 """Columns of the arena."""

@@ -15,8 +15,8 @@ import numpy as np
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp
 from xdsl.ir import Operation, SSAValue
 
-from sparsec.analysis.memory_plan import planned_function
-from sparsec.analysis.sparse_kernels import has_kernel
+from sparsec.analysis.choice.sparse_kernels import has_kernel
+from sparsec.analysis.memory.memory_plan import planned_function
 from sparsec.backends.cortex_m.report import constants_of
 from sparsec.formats import COMMON_FORMATS
 from sparsec.frontends.errors import UnsupportedModelError

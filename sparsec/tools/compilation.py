@@ -14,11 +14,11 @@ from xdsl.passes import ModulePass, PassPipeline
 from xdsl.utils.exceptions import DiagnosticException, ParseError, PassFailedException
 
 from sparsec import pipelines
-from sparsec.analysis.format_goal import Goal
-from sparsec.analysis.layer_groups import RamError
-from sparsec.analysis.live_bytes import sum_text
-from sparsec.analysis.memory_plan import planned_function
-from sparsec.analysis.plan_view import PlanView, plan_view
+from sparsec.analysis.choice.format_goal import Goal
+from sparsec.analysis.choice.layer_groups import RamError
+from sparsec.analysis.memory.live_bytes import sum_text
+from sparsec.analysis.memory.memory_plan import planned_function
+from sparsec.analysis.memory.plan_view import PlanView, plan_view
 from sparsec.interpreters.signature import entry_quantizations, main_function
 from sparsec.ir.level import Level, level_of
 from sparsec.passes.plan_memory import LOWER_BOUND

@@ -16,7 +16,7 @@ import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 
-from sparsec.analysis.memory_plan import planned_function
+from sparsec.analysis.memory.memory_plan import planned_function
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import dequantized, entry_quantizations, quantized
 from sparsec.ir.borders import converts_as_tflite

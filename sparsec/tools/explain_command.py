@@ -5,8 +5,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sparsec.analysis.format_choice import Problem
-from sparsec.analysis.format_reasons import Verdict
+from sparsec.analysis.choice.format_choice import Problem
+from sparsec.analysis.choice.format_reasons import Verdict
 from sparsec.tools.compilation import Compilation, compile_model, goal_of
 from sparsec.tools.console import print_table, progress
 from sparsec.tools.errors import UserError

@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from sparsec.analysis.format_choice import Point
+from sparsec.analysis.choice.format_choice import Point
 from sparsec.tools.compilation import compile_model
 from sparsec.tools.console import progress
 from sparsec.tools.emission import cannot_write, write_text

@@ -6,7 +6,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from sparsec.analysis.plan_view import PlanView, peak_facts
+from sparsec.analysis.memory.plan_view import PlanView, peak_facts
 from sparsec.report.plan_text import plan_text
 from sparsec.tools.compilation import Compilation, plan_of
 from sparsec.tools.console import only_our_messages

@@ -13,7 +13,7 @@ import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
-from sparsec.analysis.memory_plan import RESULT, planned_function
+from sparsec.analysis.memory.memory_plan import RESULT, planned_function
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import (
     dequantized,

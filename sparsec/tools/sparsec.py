@@ -114,7 +114,7 @@ def summarize(report: dict[str, Any], directory: Path) -> None:
 
 def peak_text(peak: dict[str, Any]) -> str:
     """`conv3: 36,864 B = input 18,432 + output 18,432`."""
-    from sparsec.analysis.live_bytes import sum_text
+    from sparsec.analysis.memory.live_bytes import sum_text
 
     parts = [(buffer["role"], buffer["bytes"]) for buffer in peak["buffers"]]
     return f"{peak['layer']}: {peak['bytes']:,} B = {sum_text(parts, peak['shared_bytes'])}"

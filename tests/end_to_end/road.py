@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 
-from sparsec.analysis.memory_plan import certify_plan, planned_function
+from sparsec.analysis.memory.memory_plan import certify_plan, planned_function
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import main_function
 from sparsec.ir.shapes import shape_of

@@ -16,7 +16,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.memref import GetGlobalOp
 from xdsl.ir import SSAValue
 
-from sparsec.analysis.memory_plan import planned_function
+from sparsec.analysis.memory.memory_plan import planned_function
 from sparsec.backends.cortex_m.c_headers import Header, read_headers
 from sparsec.backends.cortex_m.report import constants_of
 from sparsec.ir import cmsis, rt

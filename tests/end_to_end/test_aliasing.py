@@ -2,7 +2,7 @@
 
 import pytest
 
-from sparsec.analysis.memory_plan import planned_function
+from sparsec.analysis.memory.memory_plan import planned_function
 from sparsec.ir import rt
 from tests.backends.lowering import lower, parse
 from tests.end_to_end.conftest import FindModel

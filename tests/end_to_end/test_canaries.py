@@ -9,7 +9,7 @@ from xdsl.dialects import arith, memref
 from xdsl.dialects.builtin import IndexType, IntegerAttr, TensorType, i8
 from xdsl.ir import SSAValue
 
-from sparsec.analysis.memory_plan import PlannedFunction, planned_function
+from sparsec.analysis.memory.memory_plan import PlannedFunction, planned_function
 from sparsec.backends.cortex_m import project
 from sparsec.ir import qnn
 from sparsec.quantization.int8 import add_params

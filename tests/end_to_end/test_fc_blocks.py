@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp, TensorType, i8
 from xdsl.ir import Attribute, SSAValue
 
-from sparsec.analysis.format_choice import Problem
-from sparsec.analysis.format_goal import Goal, Objective
+from sparsec.analysis.choice.format_choice import Problem
+from sparsec.analysis.choice.format_goal import Goal, Objective
 from sparsec.formats import Block
 from sparsec.ir import qnn
 from sparsec.ir.constant import dense_attribute

@@ -8,9 +8,9 @@ from xdsl.dialects.func import FuncOp
 from xdsl.passes import PassPipeline
 
 from sparsec import pipelines
-from sparsec.analysis.choice_record import record_of
-from sparsec.analysis.fused_versions import fused_versions
-from sparsec.analysis.memory_plan import planned_function
+from sparsec.analysis.choice.choice_record import record_of
+from sparsec.analysis.memory.fused_versions import fused_versions
+from sparsec.analysis.memory.memory_plan import planned_function
 from sparsec.backends.cortex_m.project import emit_project
 from sparsec.ir import rt
 from sparsec.passes.fuse_rows import fuse_rows

@@ -8,7 +8,7 @@ import pytest
 from xdsl.dialects import memref
 from xdsl.ir import SSAValue
 
-from sparsec.analysis.memory_plan import certify_plan, planned_function
+from sparsec.analysis.memory.memory_plan import certify_plan, planned_function
 from sparsec.ir.views import memory_of
 from sparsec.run import cmsis_nn
 from sparsec.run.errors import RunError

@@ -6,7 +6,7 @@ from xdsl.dialects.builtin import ModuleOp, TensorType, i8
 from xdsl.ir import SSAValue
 
 from sparsec import pipelines
-from sparsec.analysis.memory_plan import planned_function
+from sparsec.analysis.memory.memory_plan import planned_function
 from sparsec.ir import qnn
 from sparsec.quantization.params import Requant
 from sparsec.quantization.window import Window

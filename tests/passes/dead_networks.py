@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from xdsl.dialects.builtin import ModuleOp, TensorType, i8
 from xdsl.ir import Operation, SSAValue
 
-from sparsec.analysis.weighted_layer import weighted_layer
+from sparsec.analysis.values.weighted_layer import weighted_layer
 from sparsec.ir import qnn
 from sparsec.ir.qnn.elementwise import ElementwiseOp
 from sparsec.ir.shapes import shape_of

@@ -9,7 +9,7 @@ import pytest
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import PassFailedException
 
-from sparsec.analysis.ranges import range_of
+from sparsec.analysis.values.ranges import range_of
 from sparsec.interpreters.run import interpret
 from sparsec.ir import nn
 from sparsec.passes.calibrate import (

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from xdsl.ir import SSAValue
 
-from sparsec.analysis.ranges import range_of, set_range
+from sparsec.analysis.values.ranges import range_of, set_range
 from sparsec.ir import nn
 from sparsec.ir.layer import layer_of
 from sparsec.passes.fuse_layers import FuseLayersPass

@@ -9,7 +9,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
-from sparsec.analysis.ranges import set_range
+from sparsec.analysis.values.ranges import set_range
 from sparsec.interpreters.run import interpret
 from sparsec.ir import nn
 from sparsec.passes.calibrate import calibrate

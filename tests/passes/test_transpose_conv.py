@@ -7,8 +7,8 @@ import pytest
 from xdsl.dialects.builtin import ModuleOp, TensorType, i8
 from xdsl.ir import SSAValue
 
-from sparsec.analysis.dead_channels import read_elements
-from sparsec.analysis.weighted_layer import WeightedLayer, weighted_layer
+from sparsec.analysis.values.dead_channels import read_elements
+from sparsec.analysis.values.weighted_layer import WeightedLayer, weighted_layer
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import main_function
 from sparsec.ir import qnn

@@ -1,6 +1,6 @@
 """Plans to show: a small one with everything in it."""
 
-from sparsec.analysis.plan_view import PlannedBuffer, PlanView
+from sparsec.analysis.memory.plan_view import PlannedBuffer, PlanView
 
 ARENA = "arena"
 

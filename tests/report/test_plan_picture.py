@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from sparsec.analysis.plan_view import PlannedBuffer, PlanView
+from sparsec.analysis.memory.plan_view import PlannedBuffer, PlanView
 from sparsec.report.plan_picture import Format, plan_picture
 from tests.report.plans import ARENA, SMALL
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from sparsec.analysis.plan_view import PlanView
+from sparsec.analysis.memory.plan_view import PlanView
 from sparsec.report.plan_text import plan_text
 from tests.report.plans import ARENA, SMALL
 

@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp
 
-from sparsec.analysis.choice_record import record_of
-from sparsec.analysis.format_choice import Problem
-from sparsec.analysis.format_goal import Goal
-from sparsec.analysis.layer_groups import SCRATCH_LIMIT
+from sparsec.analysis.choice.choice_record import record_of
+from sparsec.analysis.choice.format_choice import Problem
+from sparsec.analysis.choice.format_goal import Goal
+from sparsec.analysis.choice.layer_groups import SCRATCH_LIMIT
 from sparsec.ir import qnn
 from sparsec.targets.cpu import cpu_named
 from sparsec.tools.compilation import compile_model
 from sparsec.tools.printing import module_text
 from sparsec.tools.sparsec import parser
-from tests.analysis.sparse_networks import Spec, network
+from tests.analysis.choice.sparse_networks import Spec, network
 from tests.tools.support import Tools
 
 LAYERS = (

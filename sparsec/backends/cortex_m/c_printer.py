@@ -15,7 +15,7 @@ from xdsl.ir import BlockArgument, SSAValue
 from xdsl.utils.base_printer import BasePrinter
 from xdsl.utils.exceptions import DiagnosticException
 
-from sparsec.analysis.memory_plan import (
+from sparsec.analysis.memory.memory_plan import (
     Memory,
     PlannedFunction,
     arena_offset,

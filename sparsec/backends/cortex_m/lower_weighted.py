@@ -11,8 +11,8 @@ from math import prod
 from xdsl.ir import SSAValue
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
 
-from sparsec.analysis import dense_kernels
-from sparsec.analysis.dense_kernels import dense_kernel
+from sparsec.analysis.choice import dense_kernels
+from sparsec.analysis.choice.dense_kernels import dense_kernel
 from sparsec.backends.cortex_m import lower_decoded, lower_packed
 from sparsec.backends.cortex_m.lower_packed import takes_packed
 from sparsec.backends.cortex_m.lower_sparse_depthwise import lower_sparse_depthwise
@@ -140,7 +140,7 @@ class LowerTransposeConv2d(LowerWeighted):
 
 
 class LowerLinear(LowerWeighted):
-    """Dense by CMSIS-NN or the runtime (`analysis/dense_kernels.py` says which), sparse by the
+    """Dense by CMSIS-NN or the runtime (`analysis/choice/dense_kernels.py` says which), sparse by the
     runtime; several rows with multipliers of their own are a 1x1 convolution.
     """
 

@@ -6,7 +6,7 @@ from typing import Any
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.memref import GlobalOp
 
-from sparsec.analysis.memory_plan import (
+from sparsec.analysis.memory.memory_plan import (
     Direction,
     PlannedFunction,
     io_names,

@@ -15,7 +15,7 @@ from typing import Literal
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.memref import GlobalOp
 
-from sparsec.analysis.memory_plan import PlannedFunction, certify_plan, planned_function
+from sparsec.analysis.memory.memory_plan import PlannedFunction, certify_plan, planned_function
 from sparsec.backends.cortex_m import text
 from sparsec.backends.cortex_m.c_headers import check_call, read_headers
 from sparsec.backends.cortex_m.c_printer import CPrinter, parameters

@@ -15,9 +15,9 @@ from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, IntegerAttr, ModuleO
 from xdsl.dialects.memref import GetGlobalOp, GlobalOp
 from xdsl.ir import SSAValue
 
-from sparsec.analysis.choice_record import Record, record_of
-from sparsec.analysis.memory_plan import PlannedFunction
-from sparsec.analysis.plan_view import peak_facts, plan_view
+from sparsec.analysis.choice.choice_record import Record, record_of
+from sparsec.analysis.memory.memory_plan import PlannedFunction
+from sparsec.analysis.memory.plan_view import peak_facts, plan_view
 from sparsec.backends.cortex_m.convert_qnn_to_kernels import TARGET
 from sparsec.backends.cortex_m.lowering import OP, layer_name
 from sparsec.backends.cortex_m.memory_report import (

@@ -1,0 +1,96 @@
+"""The layers of a `qnn` function and their tensors as plain data, for whoever orders them.
+
+The rule: a reshape is its input and constants lie in flash, so neither takes memory or time. Sizes are those that
+buffers have in an arena, where the next one begins at a multiple of a few bytes.
+"""
+
+from math import prod
+
+from xdsl.ir import Block, Operation, SSAValue
+
+from sparsec.analysis.choice.dense_kernels import dense_kernel
+from sparsec.analysis.choice.sparse_kernels import kernel_for
+from sparsec.analysis.choice.sparse_layer import sparse_layer
+from sparsec.analysis.memory.buffer_lives import ACTIVATION_ALIGNMENT
+from sparsec.analysis.memory.live_bytes import tensor_of
+from sparsec.ir import qnn
+from sparsec.ir.constant import DenseConstantOp
+from sparsec.ir.qnn.elementwise import ElementwiseOp, PreluOp
+from sparsec.ir.shapes import shape_of
+from sparsec.ir.sparse import format_of
+from sparsec.planning import dataflow
+from sparsec.targets import scratch
+from sparsec.targets.cpu import VectorUnit
+
+IN_PLACE = (
+    qnn.AddOp,
+    qnn.LookupOp,
+    qnn.RescaleOp,
+    qnn.SoftmaxOp,
+    ElementwiseOp,
+    PreluOp,
+)
+"""Layers whose kernels may write each element where they have read it."""
+
+
+def layers_of(block: Block) -> list[Operation]:
+    """The operations that become calls, in order."""
+    free = (DenseConstantOp, qnn.ReshapeOp)
+    return [op for op in block.ops if op.results and not isinstance(op, free)]
+
+
+def dataflow_of(block: Block, unit: VectorUnit) -> dataflow.Dataflow:
+    """`layers_of(block)` as operations, with the scratch memory that their kernels take on a core with `unit`.
+
+    Weights without a format count as dense. What an output may overlap of an input is known of `IN_PLACE` alone.
+    """
+    numbers: dict[SSAValue, int] = {}
+    sizes: list[int] = []
+
+    def number(value: SSAValue) -> int:
+        if value not in numbers:
+            numbers[value] = len(sizes)
+            sizes.append(-(-_bytes(value) // ACTIVATION_ALIGNMENT) * ACTIVATION_ALIGNMENT)
+        return numbers[value]
+
+    inputs = [number(argument) for argument in block.args]
+    operations: list[dataflow.Operation] = []
+    for op in layers_of(block):
+        reads = tuple(map(number, tensors_of(op)))
+        writes = tuple(map(number, op.results))
+        shares = {number(value): sizes[number(value)] for value in in_place(op)}
+        operations.append(dataflow.Operation(reads, writes, scratch_bytes(op, unit), shares))
+    last = block.last_op
+    outputs = [] if last is None or last.results else [*map(number, tensors_of(last))]
+    return dataflow.Dataflow(tuple(sizes), tuple(operations), tuple(inputs), tuple(outputs))
+
+
+def tensors_of(op: Operation) -> list[SSAValue]:
+    """The activations that `op` reads, each once."""
+    found = dict.fromkeys(map(tensor_of, op.operands))
+    return [value for value in found if not isinstance(value.owner, DenseConstantOp)]
+
+
+def in_place(op: Operation) -> list[SSAValue]:
+    """The tensors over which `op` may write all that it computes."""
+    if not isinstance(op, IN_PLACE):
+        return []
+    return [value for value in tensors_of(op) if _bytes(value) == _bytes(op.result)]
+
+
+def scratch_bytes(op: Operation, unit: VectorUnit) -> int:
+    """Scratch memory of the kernel that runs `op` as its weights are stored."""
+    if isinstance(op, qnn.AvgPool2dOp):
+        return scratch.avg_pool(unit, shape_of(op.input.type))
+    if not isinstance(op, qnn.WeightedOp):
+        return 0
+    encoding = format_of(op.weights.type)
+    if encoding is None:
+        return dense_kernel(op, unit)[1]
+    layer = sparse_layer(op)
+    kernel = None if layer is None else kernel_for(encoding, layer, unit)
+    return 0 if layer is None or kernel is None else kernel.scratch(layer)
+
+
+def _bytes(value: SSAValue) -> int:
+    return prod(shape_of(value.type))

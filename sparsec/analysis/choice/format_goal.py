@@ -1,0 +1,89 @@
+"""What formats are chosen for, and which ways to store weights may win at all.
+
+The rule: under `latency` nothing wins that is not surely faster than dense weights.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from sparsec.analysis.choice.candidates import least_cost
+from sparsec.analysis.choice.layer_groups import Group, Way
+from sparsec.analysis.choice.sparse_kernels import kernel_for
+from sparsec.analysis.choice.sparse_layer import SparseLayer
+from sparsec.formats import SparseFormat
+from sparsec.recipe.recipe import Recipe, Wish
+from sparsec.targets.cost import Cost
+from sparsec.targets.cpu import Cpu
+
+Objective: TypeAlias = Literal["latency", "flash", "ram", "balanced"]
+OBJECTIVES: tuple[Objective, ...] = ("latency", "flash", "ram", "balanced")
+
+MARGIN = 0.1
+"""The share of cycles and of instructions that sparse weights have to save under `latency`, because the costs of dense
+and sparse kernels are only predicted."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What to choose for, and what to keep to.
+
+    `flash`, of all constants, and `ram`, of the arena, are bytes. `weights` is a wish for every layer that has a kernel
+    for it; the wishes of `recipe` have to be met.
+    """
+
+    objective: Objective = "latency"
+    flash: int | None = None
+    ram: int | None = None
+    weights: Wish | None = None
+    recipe: Recipe = field(default_factory=Recipe)
+
+
+def objection(goal: Goal, group: Group, way: Way, cpu: str) -> str:
+    """Why `way` may not win on the core `cpu`, empty if it may."""
+    dense = group.dense
+    if way is dense or len(group.ways) == 1 or goal.objective == "flash":
+        return ""
+    if not way.measured:
+        return f"its cost on {cpu} is not known"
+    if dense is None or goal.objective == "balanced":
+        return ""
+    if not dense.measured:
+        return f"the cost of dense weights on {cpu} is not known"
+    return too_slow(way, dense)
+
+
+def too_slow(sparse: Way | Cost, dense: Way) -> str:
+    """Why a cost is not surely below that of dense weights, empty if it is."""
+    for what, taken, limit in (
+        ("cycles", sparse.cycles, dense.cycles),
+        ("instructions", sparse.instructions, dense.instructions),
+    ):
+        if taken > limit:
+            return f"{taken - limit:,} {what} more than dense"
+        if taken > (1 - MARGIN) * limit:
+            return f"saves less than {MARGIN:.0%} of the {what} of dense, which are predictions"
+    return ""
+
+
+def cannot_win(
+    goal: Goal, group: Group, layer: SparseLayer, encoding: SparseFormat, cpu: Cpu
+) -> bool:
+    """Whether the only `layer` of `group` stored as `encoding` is surely not the fastest, budgets apart.
+
+    It is told without laying the weights out, from the shape, the non-zeros and the ways that `group` has already.
+    """
+    dense, kernel = group.dense, kernel_for(encoding, layer, cpu.vector_unit)
+    if kernel is None or dense is None or not dense.measured:
+        return False
+    if kernel in group.hopeless:
+        return True
+    if kernel.one_layout and any(way.candidates[0].kernel == kernel.function for way in group.ways):
+        return True
+    least = least_cost(kernel, layer, cpu)
+    if least is None:
+        return False
+    best = min(way.cycles for way in group.ways if not objection(goal, group, way, cpu.name))
+    if least.cycles <= best and not too_slow(least, dense):
+        return False
+    group.hopeless.add(kernel)
+    return True

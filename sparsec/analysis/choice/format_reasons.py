@@ -1,0 +1,79 @@
+"""Why each way to store a layer's weights won or lost, in words. It only reports: `format_choice` decides."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sparsec.analysis.choice.candidates import Candidate
+from sparsec.analysis.choice.format_goal import Goal, objection
+from sparsec.analysis.choice.layer_groups import Group, Way
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one format for one layer; `candidate` is None where the layer cannot be stored so."""
+
+    label: str
+    candidate: Candidate | None
+    won: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What is needed to tell why. `own_bytes` is what a way adds to the network's flash."""
+
+    goal: Goal
+    cpu: str
+    own_bytes: Callable[[Way], int]
+
+    def verdicts(self, group: Group, winner: Way, index: int) -> tuple[Verdict, ...]:
+        """The verdicts on layer `index` of a group: what was left, then what was refused."""
+        verdicts = [
+            Verdict(
+                way.label,
+                way.candidates[index],
+                way is winner,
+                self.praise(group, way) if way is winner else self.blame(group, way, winner),
+            )
+            for way in group.ways
+        ]
+        refused = [Verdict(label, None, False, r.reason) for label, r in group.refused.items()]
+        return (*verdicts, *refused)
+
+    def praise(self, group: Group, winner: Way) -> str:
+        """Why `winner` won."""
+        if group.asked is not None:
+            return group.asked
+        if len(group.ways) == 1:
+            return "nothing else is left"
+        if self.goal.objective == "flash":
+            return "fewest bytes"
+        if self.goal.objective == "balanced":
+            return "least sum of flash and cycles, as shares of the dense network's"
+        allowed = [w for w in group.ways if not objection(self.goal, group, w, self.cpu)]
+        if winner.cycles <= min((way.cycles for way in allowed), default=0):
+            return "fewest cycles"
+        return "part of the fastest network that --flash allows"
+
+    def blame(self, group: Group, way: Way, winner: Way) -> str:
+        """Why `way` lost to `winner`."""
+        against = objection(self.goal, group, way, self.cpu)
+        if against:
+            return against
+        bytes = self.own_bytes(way) - self.own_bytes(winner)
+        cycles = way.cycles - winner.cycles
+        if bytes == cycles == 0:
+            return f"costs the same as {winner.label}"
+        match self.goal.objective:
+            case "latency" | "ram" if cycles > 0:
+                return f"{cycles:,} cycles more"
+            case "latency" | "ram" if cycles == 0:
+                return f"as fast, {bytes:,} bytes more"
+            case "latency" | "ram":
+                return f"{-cycles:,} cycles fewer, but {bytes:,} bytes more than --flash allows"
+            case "flash" if bytes > 0:
+                return f"{bytes:,} bytes more"
+            case "flash":
+                return f"as small, {cycles:,} cycles more"
+            case "balanced":
+                return f"{cycles:+,} cycles, {bytes:+,} bytes: a larger sum of shares"

@@ -1,0 +1,280 @@
+"""The layers of a network by the weights that they read, and what ways to store those are left.
+
+The rule: layers that share weights are one choice, and a way that is left out keeps the reason.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
+
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp
+from xdsl.ir import Block, SSAValue
+
+from sparsec.analysis.choice.candidates import (
+    Candidate,
+    Constants,
+    Refusal,
+    candidates,
+    constants_of,
+)
+from sparsec.analysis.choice.layer_memory import LayerMemory
+from sparsec.analysis.choice.sparse_kernels import SparseKernel
+from sparsec.analysis.choice.sparse_layer import SparseLayer
+from sparsec.analysis.memory.live_bytes import live_parts, sum_text
+from sparsec.formats import COMMON_FORMATS, SparseFormat
+from sparsec.ir import qnn
+from sparsec.ir.constant import DenseConstantOp
+from sparsec.ir.layer import layer_of
+from sparsec.ir.sparse import format_of
+from sparsec.recipe.recipe import DENSE, Recipe, Wish
+from sparsec.targets.cpu import Cpu
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to store weights: a candidate for each layer that reads them."""
+
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def label(self) -> str:
+        """The format as recipes write it."""
+        return self.candidates[0].label
+
+    @property
+    def constants(self) -> Constants:
+        """All arrays in flash."""
+        return {key: size for each in self.candidates for key, size in each.constants.items()}
+
+    @property
+    def measured(self) -> bool:
+        """Whether the cost is known."""
+        return all(candidate.cost is not None for candidate in self.candidates)
+
+    @property
+    def cycles(self) -> int:
+        """Estimated; what is not known counts nothing."""
+        return sum(c.cost.cycles for c in self.candidates if c.cost is not None)
+
+    @property
+    def instructions(self) -> int:
+        """Predicted; what is not known counts nothing."""
+        return sum(c.cost.instructions for c in self.candidates if c.cost is not None)
+
+
+SCRATCH_LIMIT = "sparsec.scratch_limit"
+"""Attribute of a layer: the most bytes of scratch memory that it may have, decoded weights included."""
+
+LeftOut: TypeAlias = Callable[["Group", SparseLayer, SparseFormat], bool]
+"""Whether a layer stored in a format need not be looked at."""
+
+
+class Group:
+    """Layers that read the same weights. `ways` are those left, dense first; `refused` says why others are not.
+
+    What is `left_out` for the only layer of a group, given the ways before it, is neither.
+    """
+
+    def __init__(
+        self,
+        ops: Sequence[qnn.WeightedOp],
+        cpu: Cpu,
+        formats: Iterable[SparseFormat],
+        left_out: LeftOut | None = None,
+    ):
+        self.ops = ops
+        self.refused: dict[str, Refusal] = {}
+        self.ways: list[Way] = []
+        self.asked: str | None = None
+        """Who asked for the one way that is left."""
+        self.hopeless: set[SparseKernel] = set()
+        """By which no format can win."""
+        formats = tuple(formats)
+        every = [candidates(op, cpu, formats) for op in ops]
+        if left_out is not None and len(ops) == 1:
+            every = [candidates(ops[0], cpu, formats, partial(left_out, self))]
+        for ways in zip(*every, strict=True):
+            refusals = [way for way in ways if isinstance(way, Refusal)]
+            if refusals:
+                self.refused[ways[0].label] = refusals[0]
+            else:
+                self.ways.append(Way(tuple(way for way in ways if isinstance(way, Candidate))))
+        if format_of(ops[0].weights.type) is not None:
+            self.asked = "stored so already"
+        elif any(use.operation not in ops for use in ops[0].weights.uses):
+            self.leave_out(lambda way: way.label != DENSE, "not only layers read these weights")
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the layers."""
+        return [layer_of(op) for op in self.ops]
+
+    @property
+    def dense(self) -> Way | None:
+        """Dense weights, if that way is left."""
+        return next((way for way in self.ways if way.label == DENSE), None)
+
+    def leave_out(self, condition: Callable[[Way], bool], reason: str) -> None:
+        """The ways for which `condition` holds are none."""
+        for way in [way for way in self.ways if condition(way)]:
+            self.ways.remove(way)
+            self.refused[way.label] = Refusal(way.candidates[0].format, reason)
+
+    def demand(self, wish: Wish, who: str) -> None:
+        """Only the way that `wish` names is left. Raises ValueError, naming the layer, when there is none."""
+        wanted = DENSE if wish.format is None else wish.format.label
+        if wanted not in (way.label for way in self.ways):
+            refusal = self.refused.get(wanted)
+            already = f"its weights are stored as {self.ways[0].label} already" if self.ways else ""
+            raise ValueError(
+                f"layer '{self.names[0]}' cannot be stored as {wanted}, which {who} asks for: "
+                f"{already if refusal is None else refusal.reason}"
+            )
+        self.leave_out(lambda way: way.label != wanted, f"{who} asks for {wanted}")
+        self.asked = f"{who} asks for it"
+
+    def need(self, way: Way, memory: LayerMemory) -> int:
+        """Bytes of RAM at the layer that needs most."""
+        return max(memory.bytes(op, c) for op, c in zip(self.ops, way.candidates, strict=True))
+
+    def keep_within(self, ram: int, memory: LayerMemory, reason: str) -> None:
+        """Leave out what needs more than `ram` bytes."""
+        self.leave_out(lambda way: self.need(way, memory) > ram, reason)
+
+
+def groups_of(
+    module: ModuleOp,
+    cpu: Cpu,
+    recipe: Recipe,
+    weights: Wish | None,
+    left_out: LeftOut | None = None,
+) -> list[Group]:
+    """The groups of a `qnn` module in the order of their first layers, less what the user did not ask for.
+
+    A wish of `recipe` has to be met; `weights` is for every layer that has a kernel for it and no other wish. With
+    `left_out` the groups have no more than the ways that may win, else what is refused has its reason.
+    Raises ValueError for a wish that cannot be met.
+    """
+    layers: dict[SSAValue, list[qnn.WeightedOp]] = {}
+    for op in module.walk():
+        if isinstance(op, qnn.WeightedOp):
+            layers.setdefault(op.weights, []).append(op)
+    names = [layer_of(op) for ops in layers.values() for op in ops]
+    for wish in recipe.unmatched(names):
+        raise ValueError(f"recipe: no layer is called '{wish.pattern}', known: {', '.join(names)}")
+    wishes = [*recipe.wishes, *([] if weights is None else [weights])]
+    formats = {wish.format for wish in wishes if wish.format is not None}
+    tried = (*COMMON_FORMATS, *sorted(formats - set(COMMON_FORMATS), key=lambda f: f.label))
+    groups: list[Group] = []
+    for ops in layers.values():
+        wanted = [wish for op in ops if (wish := recipe.wish_for(layer_of(op))) is not None]
+        asked = wanted or ([] if weights is None else [weights])
+        if left_out is not None and asked:
+            named = [wish.format for wish in asked if wish.format is not None]
+            group = Group(ops, cpu, dict.fromkeys(named))
+        else:
+            group = Group(ops, cpu, tried, left_out)
+        groups.append(group)
+        for wish in wanted:
+            group.demand(wish, f"'{wish.pattern}' of the recipe")
+        if not wanted and weights is not None and group.asked is None:
+            label = DENSE if weights.format is None else weights.format.label
+            refusal = group.refused.get(label)
+            if refusal is None or refusal.has_kernel:
+                group.demand(weights, "--weights")
+            else:
+                group.leave_out(lambda way: way.label != DENSE, f"--weights asks for {label}")
+    return groups
+
+
+def has_scratch_limit(module: ModuleOp) -> bool:
+    """Whether some layer has one."""
+    return any(SCRATCH_LIMIT in op.attributes for op in module.walk())
+
+
+def respect_scratch_limits(groups: Iterable[Group]) -> None:
+    """Leave out of `groups` what needs more scratch memory than layers may have. Raises ValueError, naming the layer,
+    when nothing is left."""
+    for group in groups:
+        for index, op in enumerate(group.ops):
+            limit = op.attributes.get(SCRATCH_LIMIT)
+            if not isinstance(limit, IntegerAttr) or not group.ways:
+                continue
+            bytes = limit.value.data
+            reason = f"its layer may have {bytes} bytes of scratch memory"
+            group.leave_out(lambda way, i=index, b=bytes: way.candidates[i].scratch > b, reason)
+            if not group.ways:
+                raise ValueError(
+                    f"layer '{layer_of(op)}' needs more than {bytes} bytes of scratch memory"
+                )
+
+
+class RamError(ValueError):
+    """A budget of RAM that cannot be met; `least` bytes are needed in any case."""
+
+    def __init__(self, message: str, least: int):
+        super().__init__(message)
+        self.least = least
+
+
+def least_ram(groups: Iterable[Group]) -> tuple[int, qnn.WeightedOp | None, int]:
+    """The bytes that the layer needs which needs most, if each is stored as needs least; that layer, and the bytes of its
+    scratch memory."""
+    memories = _Memories()
+    needs: list[tuple[int, qnn.WeightedOp, int]] = []
+    for group in groups:
+        if group.ways:
+            memory = memories[group]
+            least = min(group.ways, key=lambda way: group.need(way, memory))
+            for op, candidate in zip(group.ops, least.candidates, strict=True):
+                needs.append((memory.bytes(op, candidate), op, candidate.scratch))
+    return max(needs, key=lambda each: each[0], default=(0, None, 0))
+
+
+def respect_ram(groups: Sequence[Group], ram: int | None) -> None:
+    """Leave out of `groups` what needs more than `ram` bytes, or, if that is None, more than the network needs anyway.
+
+    Raises RamError, which names the layer that needs most, when a layer has nothing left.
+    """
+    need, op, scratch = least_ram(groups)
+    if op is not None and ram is not None and need > ram:
+        parts = live_parts(op) + ([("scratch", scratch)] if scratch else [])
+        shared = sum(bytes for _, bytes in parts) - need
+        raise RamError(
+            f"layer '{layer_of(op)}' needs {need} bytes of RAM at least ({sum_text(parts, shared)}), "
+            f"--ram allows {ram}",
+            need,
+        )
+    reason = f"needs more than {need:,} bytes of RAM, which are enough"
+    if ram is not None:
+        need, reason = ram, f"--ram allows {ram} bytes"
+    memories = _Memories()
+    for group in groups:
+        if group.ways:
+            group.keep_within(need, memories[group], reason)
+
+
+class _Memories(dict[Group, LayerMemory]):
+    """What is known of the block that a group stands in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._blocks: dict[Block, LayerMemory] = {}
+
+    def __missing__(self, group: Group) -> LayerMemory:
+        block = group.ops[0].parent_block()
+        assert block is not None
+        if block not in self._blocks:
+            self._blocks[block] = LayerMemory(block)
+        return self._blocks[block]
+
+
+def other_constants(module: ModuleOp) -> Constants:
+    """The arrays that operations other than layers with weights read."""
+    return constants_of(
+        op.array
+        for op in module.walk()
+        if isinstance(op, DenseConstantOp)
+        and any(not isinstance(use.operation, qnn.WeightedOp) for use in op.results[0].uses)
+    )

@@ -1,0 +1,1 @@
+"""Facts about values: which each element can take, which nobody reads, and where operations move them."""

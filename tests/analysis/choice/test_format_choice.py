@@ -1,0 +1,375 @@
+"""The choice against trying everything, and its promises against what is compiled."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import SSAValue
+
+from sparsec.analysis.choice.candidates import Candidate, bytes_of, candidates
+from sparsec.analysis.choice.choice_record import record_of
+from sparsec.analysis.choice.format_choice import Decision, Problem
+from sparsec.analysis.choice.format_goal import MARGIN, OBJECTIVES, Goal, Objective
+from sparsec.analysis.choice.layer_groups import RamError
+from sparsec.analysis.choice.layer_memory import LayerMemory
+from sparsec.analysis.memory.memory_plan import planned_function
+from sparsec.backends.cortex_m.report import constants_of
+from sparsec.interpreters.signature import main_function
+from sparsec.ir import qnn
+from sparsec.passes.select_sparse_formats import SelectSparseFormatsPass
+from sparsec.recipe import parse_recipe, wish_for_all
+from sparsec.targets.cpu import cpu_named
+from tests.analysis.choice.sparse_networks import Spec, compiled, network
+
+Combination = tuple[Candidate, ...]
+
+specs = st.builds(
+    Spec,
+    st.sampled_from(["conv2d", "linear", "depthwise"]),
+    inputs=st.sampled_from([3, 4, 12, 40]),
+    outputs=st.sampled_from([3, 4, 10]),
+    size=st.sampled_from([1, 3, 6]),
+    kernel=st.sampled_from([1, 3]),
+    keep=st.sampled_from([0.01, 0.1, 0.4, 0.9]),
+    seed=st.integers(0, 1000),
+)
+networks = st.lists(specs, min_size=1, max_size=3, unique_by=lambda spec: spec.seed)
+objectives = st.sampled_from([objective for objective in OBJECTIVES if objective != "ram"])
+"""Those for which bytes and cycles are weighed; `ram` leaves out what needs memory first."""
+cores = st.sampled_from(["cortex-m0plus", "cortex-m4", "cortex-m7", "cortex-m55"])
+
+
+def layers_of(module: ModuleOp, target: str) -> list[list[Candidate]]:
+    return [
+        [c for c in candidates(op, cpu_named(target)) if isinstance(c, Candidate)]
+        for op in module.walk()
+        if isinstance(op, qnn.WeightedOp)
+    ]
+
+
+def flash_of(combination: Sequence[Candidate]) -> int:
+    """What is counted; that layers share nothing if dense is what lets it be a sum."""
+    return sum(candidate.bytes for candidate in combination)
+
+
+def cycles_of(combination: Sequence[Candidate]) -> int:
+    return sum(c.cost.cycles for c in combination if c.cost is not None)
+
+
+def surely_faster(candidate: Candidate, dense: Candidate) -> bool:
+    if candidate is dense:
+        return True
+    if candidate.cost is None or dense.cost is None:
+        return False
+    return (
+        candidate.cost.cycles <= (1 - MARGIN) * dense.cost.cycles
+        and candidate.cost.instructions <= (1 - MARGIN) * dense.cost.instructions
+    )
+
+
+def combinations(layers: list[list[Candidate]], objective: Objective) -> Iterator[Combination]:
+    """What may win: under `latency` what is surely faster, under `flash` everything, else what has a cost."""
+    allowed = layers
+    if objective == "latency":
+        allowed = [[c for c in layer if surely_faster(c, layer[0])] for layer in layers]
+    if objective == "balanced":
+        allowed = [[c for c in layer if c is layer[0] or c.cost is not None] for layer in layers]
+    yield from product(*allowed)
+
+
+def winners(decision: Decision) -> list[Candidate]:
+    return [layer.winner for layer in decision.layers]
+
+
+def expect_fastest_in_least_memory(
+    module: ModuleOp, decision: Decision, layers: list[list[Candidate]]
+) -> None:
+    """No layer needs more than the one that needs most in any case, and of what needs no more the fastest has won."""
+    memory = LayerMemory(main_function(module).body.block)
+    pairs = list(zip(decision.layers, layers, strict=True))
+    enough = max(min(memory.bytes(choice.op, c) for c in layer) for choice, layer in pairs)
+    for choice, layer in pairs:
+        left = [c for c in layer if memory.bytes(choice.op, c) <= enough]
+        dense = layer[0] if layer[0] in left else None
+        may_win = [
+            c for c in left if c.cost and (dense is None or c is dense or surely_faster(c, dense))
+        ]
+        assert choice.winner.label in [c.label for c in left]
+        if may_win and choice.winner.cost is not None:
+            fastest = min(c.cost.cycles for c in may_win if c.cost is not None)
+            assert choice.winner.cost.cycles == fastest
+
+
+@settings(max_examples=25, deadline=None)
+@given(networks, cores, objectives)
+def test_it_is_the_best_of_all(specs: list[Spec], target: str, objective: Objective) -> None:
+    module = network(specs)
+    layers = layers_of(module, target)
+    every = list(combinations(layers, objective))
+    decision = Problem(module, cpu_named(target), Goal(objective)).decide()
+    found = winners(decision)
+    assert decision.flash <= flash_of(found)
+    dense = [layer[0] for layer in layers]
+    if objective == "latency":
+        best = min((cycles_of(c), flash_of(c)) for c in every)
+        assert (cycles_of(found), flash_of(found)) == best
+    elif objective == "flash":
+        assert flash_of(found) == min(map(flash_of, every))
+    elif objective == "ram":
+        expect_fastest_in_least_memory(module, decision, layers)
+    else:
+
+        def share(combination: Sequence[Candidate]) -> float:
+            flash = flash_of(combination) / flash_of(dense)
+            return flash + cycles_of(combination) / max(cycles_of(dense), 1)
+
+        assert share(found) == pytest.approx(min(map(share, every)))
+    for one, other in zip(found, dense, strict=True):
+        if objective == "latency" and one.cost is not None and other.cost is not None:
+            assert one.cost.cycles <= other.cost.cycles
+            assert one.cost.instructions <= other.cost.instructions
+        if objective == "flash":
+            assert one.bytes <= other.bytes
+
+
+@settings(max_examples=25, deadline=None)
+@given(networks, cores, objectives, st.floats(0, 1))
+def test_a_budget_of_flash_is_kept_or_refused(
+    specs: list[Spec], target: str, objective: Objective, share: float
+) -> None:
+    """The smallest and the largest are near each other, so that a budget between them matters."""
+    module = network(specs)
+    layers = layers_of(module, target)
+    sizes = [sorted(candidate.bytes for candidate in layer) for layer in layers]
+    least, most = sum(each[0] for each in sizes), sum(each[-1] for each in sizes)
+    budget = round(least - 1 + share * (most - least + 1))
+    problem = Problem(module, cpu_named(target), Goal(objective, flash=budget))
+    if budget < least:
+        with pytest.raises(ValueError, match=rf"--flash allows {budget} .*takes {least}: prune"):
+            problem.decide()
+        return
+    decision = problem.decide()
+    assert decision.flash <= budget
+    fitting = [c for c in combinations(layers, objective) if flash_of(c) <= budget]
+    if fitting and objective == "latency":
+        assert cycles_of(winners(decision)) == min(map(cycles_of, fitting))
+    assert all(point.flash <= budget for point in problem.front())
+
+
+@settings(max_examples=10, deadline=None)
+@given(networks, cores)
+def test_the_front_is_what_nothing_beats(specs: list[Spec], target: str) -> None:
+    module = network(specs)
+    known = [
+        [c for c in layer if c.cost is not None] or layer[:1] for layer in layers_of(module, target)
+    ]
+    points = {(flash_of(c), cycles_of(c)) for c in product(*known)}
+    best = [
+        (flash, cycles)
+        for flash, cycles in sorted(points)
+        if not any(f <= flash and c <= cycles and (f, c) != (flash, cycles) for f, c in points)
+    ]
+    front = Problem(module, cpu_named(target), Goal()).front()
+    assert [(point.flash, point.cycles) for point in front] == best
+    assert [name for name, _ in front[0].formats] == [f"layer{i}" for i in range(len(specs))]
+
+
+@settings(max_examples=10, deadline=None)
+@given(networks, objectives)
+def test_what_is_compiled_is_what_was_predicted(specs: list[Spec], objective: Objective) -> None:
+    module = network(specs)
+    decision = Problem(module, cpu_named("cortex-m4"), Goal(objective)).decide()
+    memory = LayerMemory(main_function(module).body.block)
+    needs = [memory.bytes(layer.op, layer.winner) for layer in decision.layers]
+    SelectSparseFormatsPass(objective=objective).apply(Context(), module)
+    chosen = record_of(module)
+    assert chosen is not None and chosen.objective == objective
+    assert [layer.format for layer in chosen.layers] == [c.label for c in winners(decision)]
+    lowered = compiled(module, "cortex-m4")
+    planned = planned_function(lowered)
+    assert planned is not None
+    assert sum(array.nbytes for array in constants_of(lowered).values()) == decision.flash
+    assert max(needs) <= planned.arena_bytes
+
+
+def two_layers(recipe: str = "") -> ModuleOp:
+    return network([Spec("conv2d", 16, 16, keep=0.1), Spec("conv2d", 16, 16, keep=0.1)], recipe)
+
+
+def share_weights(module: ModuleOp) -> list[qnn.WeightedOp]:
+    """The layers of `two_layers`, of which the second now reads all constants of the first."""
+    first, second = (op for op in module.walk() if isinstance(op, qnn.WeightedOp))
+    for index in range(1, 5):
+        old = second.operands[index].owner
+        second.operands[index] = first.operands[index]
+        assert isinstance(old, qnn.ConstantOp)
+        old.detach()
+    return [first, second]
+
+
+def equal_numbers(module: ModuleOp) -> None:
+    """Bias, multiplier and shift of all layers of one shape become those of the first."""
+    first: dict[Any, SSAValue] = {}
+    for op in [op for op in module.walk() if isinstance(op, qnn.WeightedOp)]:
+        for index in range(2, 5):
+            key = (index, op.operands[index].type)
+            op.operands[index] = first.setdefault(key, op.operands[index])
+
+
+@settings(max_examples=25, deadline=None)
+@given(networks, cores, objectives, st.floats(0, 1))
+def test_what_layers_share_counts_once(
+    specs: list[Spec], target: str, objective: Objective, share: float
+) -> None:
+    """A budget is refused only where no choice keeps to it, and what is counted is what is stored."""
+    module = network([replace(spec, outputs=4, inputs=4) for spec in specs])
+    equal_numbers(module)
+    layers = layers_of(module, target)
+
+    def stored(combination: Sequence[Candidate]) -> int:
+        return bytes_of(candidate.constants for candidate in combination)
+
+    sizes = [stored(combination) for combination in product(*layers)]
+    budget = round(min(sizes) - 1 + share * (max(sizes) - min(sizes) + 1))
+    problem = Problem(module, cpu_named(target), Goal(objective, flash=budget))
+    if budget < min(sizes):
+        with pytest.raises(ValueError, match=rf"takes {min(sizes)}: prune"):
+            problem.decide()
+        return
+    decision = problem.decide()
+    assert decision.flash == stored(winners(decision)) <= budget
+    fitting = [c for c in combinations(layers, objective) if stored(c) <= budget]
+    if fitting and objective == "latency":
+        assert cycles_of(winners(decision)) == min(map(cycles_of, fitting))
+    if objective == "flash":
+        assert decision.flash == min(sizes)
+        assert Problem(module, cpu_named(target), Goal("flash")).decide().flash == min(sizes)
+    if share == 1:
+        SelectSparseFormatsPass(target, objective, flash=budget).apply(Context(), module)
+        lowered = compiled(module, target)
+        assert sum(array.nbytes for array in constants_of(lowered).values()) == decision.flash
+
+
+@settings(max_examples=40, deadline=None)
+@given(networks, cores, st.sampled_from(["", "layer0: bitmap", "*: dense; layer0: delta8"]))
+def test_a_hurry_changes_no_choice(specs: list[Spec], target: str, recipe: str) -> None:
+    """What cannot win is not laid out where nobody asks why it lost."""
+    module = network(specs)
+    goal = Goal(recipe=parse_recipe(recipe))
+
+    def decided(explained: bool) -> list[str] | str:
+        try:
+            decision = Problem(module, cpu_named(target), goal, explained).decide()
+        except ValueError as error:
+            return str(error)
+        return [f"{c.label} {c.kernel} {c.cost}" for c in winners(decision)]
+
+    assert decided(explained=False) == decided(explained=True)
+
+
+def test_what_cannot_win_is_not_laid_out() -> None:
+    module = network([Spec("conv2d", 16, 16, keep=0.1)])
+    cpu = cpu_named("cortex-m4")
+    (group,) = Problem(module, cpu, Goal(), explained=False).groups
+    assert [way.label for way in group.ways] == ["dense", "delta8"]
+    for goal in (Goal("flash"), Goal(flash=10**6), Goal(ram=10**6)):
+        (group,) = Problem(module, cpu, goal, explained=False).groups
+        assert len(group.ways) > 10
+
+
+def test_layers_that_share_weights_are_one_choice() -> None:
+    module = two_layers()
+    share_weights(module)
+    goal = Goal("flash")
+    decision = Problem(module, cpu_named("cortex-m4"), goal).decide()
+    assert len({layer.winner.label for layer in decision.layers}) == 1
+    SelectSparseFormatsPass(objective="flash").apply(Context(), module)
+    flash = sum(array.nbytes for array in constants_of(compiled(module, "cortex-m4")).values())
+    assert decision.flash == flash < 2 * decision.layers[0].winner.bytes
+
+
+def test_weights_that_something_else_reads_stay_dense() -> None:
+    module = two_layers()
+    first, _ = (op for op in module.walk() if isinstance(op, qnn.WeightedOp))
+    block = first.parent_block()
+    assert block is not None
+    block.insert_op_before(qnn.ReshapeOp(first.weights, (256,)), first)
+    decision = Problem(module, cpu_named("cortex-m4"), Goal("latency")).decide()
+    assert [layer.winner.label for layer in decision.layers] == ["dense", "delta8"]
+    reasons = {verdict.label: verdict.reason for verdict in decision.layers[0].verdicts}
+    assert reasons["delta8"] == "not only layers read these weights"
+
+
+def test_what_ram_forbids_is_left_out() -> None:
+    """The scratch memory of dense weights fits, that of the sparse kernel does not."""
+    module = network([Spec("conv2d", 16, 16, size=6, kernel=3, keep=0.1)])
+    cpu = cpu_named("cortex-m4")
+    (free,) = Problem(module, cpu, Goal()).decide().layers
+    (dense,) = Problem(module, cpu, Goal(weights=wish_for_all("dense"))).decide().layers
+    assert free.winner.scratch > dense.winner.scratch
+    memory = LayerMemory(main_function(module).body.block)
+    least = memory.bytes(dense.op, dense.winner)
+    # In strips of a row, which also read the row above.
+    assert least == 576 + 2 * 6 * 16 + dense.winner.scratch
+    ram = memory.bytes(free.op, free.winner) - 1
+    assert least < ram
+    (kept,) = Problem(module, cpu, Goal(ram=ram)).decide().layers
+    assert kept.winner.label == "dense"
+    (small,) = Problem(module, cpu, Goal("ram")).decide().layers
+    assert small.winner.label == "dense"
+    reasons = {verdict.label: verdict.reason for verdict in small.verdicts}
+    assert reasons["delta8"] == f"needs more than {least:,} bytes of RAM, which are enough"
+    parts = rf"\(input 576 \+ output 576 \+ scratch {dense.winner.scratch:,} - 384 shared\)"
+    with pytest.raises(RamError, match=rf"'layer0' needs {least} bytes of RAM at least {parts}"):
+        Problem(module, cpu, Goal(ram=least - 1))
+    assert Problem(module, cpu, Goal(ram=least)).decide()
+
+
+def test_the_layer_that_needs_most_is_named() -> None:
+    """And what waits meanwhile, by its layer."""
+    module = network([Spec("conv2d", 4, 5), Spec("conv2d", 4, 32, kernel=3), Spec("conv2d", 4, 4)])
+    parts = r"\(output 512 \+ layer0 80 \+ input 64 \+ input2 64 \+ scratch \d+ - \d+ shared\)"
+    with pytest.raises(RamError, match=rf"layer 'layer1' needs .* {parts}") as error:
+        Problem(module, cpu_named("cortex-m4"), Goal(ram=1))
+    assert Problem(module, cpu_named("cortex-m4"), Goal(ram=error.value.least)).decide()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "error"),
+    [
+        ("stem: dense", "no layer is called 'stem', known: layer0, layer1"),
+        (
+            "layer0: block(4x1, int16)",
+            "'layer0' cannot be stored as block.4x1,int16., .* no kernel for qnn.conv2d of this shape",
+        ),
+        (
+            "layer1: nm(1:16)",
+            "layer 'layer1' cannot be stored as nm.1:16., which 'layer1' of the re",
+        ),
+    ],
+)
+def test_wishes_that_cannot_be_met(recipe: str, error: str) -> None:
+    with pytest.raises(ValueError, match=error):
+        Problem(two_layers(), cpu_named("cortex-m4"), Goal(recipe=parse_recipe(recipe)))
+
+
+def test_a_recipe_is_obeyed_at_any_cost() -> None:
+    recipe = parse_recipe("*: dense; layer1: block(16x1)")
+    decision = Problem(two_layers(), cpu_named("cortex-m4"), Goal(recipe=recipe)).decide()
+    assert [layer.winner.label for layer in decision.layers] == ["dense", "block(16x1)"]
+    won = [v.reason for layer in decision.layers for v in layer.verdicts if v.won]
+    assert won == [f"'{pattern}' of the recipe asks for it" for pattern in ("*", "layer1")]
+
+
+def test_every_verdict_has_a_reason_and_one_wins() -> None:
+    for objective in OBJECTIVES:
+        for layer in Problem(two_layers(), cpu_named("cortex-m4"), Goal(objective)).decide().layers:
+            assert [v.won for v in layer.verdicts].count(True) == 1
+            assert all(verdict.reason for verdict in layer.verdicts)
+            assert len({v.label for v in layer.verdicts}) == len(layer.verdicts)
