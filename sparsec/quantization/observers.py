@@ -59,6 +59,8 @@ class PercentileObserver:
         self._extremes.update(array)
         self._grow(float(np.abs(array).max()))
         bins = np.floor(array * (self._HALF / self._limit)).astype(np.int64)
+        # The product is exact, but for a number next to 0 that becomes 0.
+        bins[(array < 0) & (bins == 0)] = -1
         self._counts += np.bincount(bins + self._HALF, minlength=2 * self._HALF)
 
     def range(self) -> tuple[float, float]:
