@@ -17,6 +17,7 @@ from sparsec.run.machines import (
     Machine,
     machine_for,
 )
+from sparsec.run.object_cache import Folders, compile_object
 from sparsec.run.project import Buffer, Project
 from sparsec.run.toolchain import Compiler, compiler_for, is_host
 from sparsec.targets.cpu import cpu_named
@@ -106,7 +107,7 @@ def build_image(
     (directory / "model_under_test.h").write_text(model_under_test(project), encoding="utf-8")
     # The profiler takes for the end of a call what comes behind it, which a jump in its place has not.
     no_jumps = "-fno-optimize-sibling-calls"
-    harness_flags = (*flags, no_jumps, f"-I{directory}", f"-I{HARNESS}", *_timer_flags(machine))
+    harness_flags = (*flags, no_jumps, *_timer_flags(machine))
     platform = HARNESS / ("host.c" if machine is None else "cortex_m.c")
     model = _compile(compiler, project, project.sources, directory / "model", flags, cmsis_nn)
     harness = _compile(
@@ -116,6 +117,7 @@ def build_image(
         directory / "harness",
         harness_flags,
         cmsis_nn,
+        (directory, HARNESS),
     )
 
     path = directory / "image.elf"
@@ -216,18 +218,15 @@ def _compile(
     directory: Path,
     flags: Sequence[str],
     cmsis_nn: Path,
+    own: tuple[Path, ...] = (),
 ) -> list[Path]:
-    """Compiles `sources` one by one into `directory`."""
+    """Compiles `sources` one by one into `directory`; headers are looked for in `own`, the project and CMSIS-NN."""
     directory.mkdir(exist_ok=True)
-    # CMSIS-NN as a system header: its own warnings are not the project's.
-    includes = (f"-I{project.directory}", "-isystem", str(cmsis_nn / "Include"))
+    folders = Folders((*own, project.directory), (cmsis_nn / "Include",))
     objects: list[Path] = []
     for source in sources:
         output = directory / f"{source.stem}.o"
-        command = [compiler.path, *compiler.flags, *flags, *includes, "-c", source, "-o", output]
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
-        if result.returncode != 0:
-            raise BuildError(f"{source.name} does not compile:\n{first_errors(result.stderr)}")
+        compile_object(compiler, source, flags, folders, output)
         objects.append(output)
     return objects
 

@@ -1,7 +1,6 @@
 """Scratch sizes against CMSIS-NN's own functions, compiled for the host."""
 
 import ctypes
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,11 @@ from hypothesis import strategies as st
 from sparsec.formats.depthwise_rows import pack_depthwise, plane_for
 from sparsec.formats.packed_rows import pack_rows, slab_for
 from sparsec.quantization.window import Window
+from sparsec.run.object_cache import Folders
 from sparsec.targets import scratch
 from sparsec.targets.cpu import VectorUnit
 from sparsec.targets.runtime import runtime_dir
+from tests.shared_library import shared_library
 
 SUFFIXES: dict[VectorUnit, str] = {"scalar": "", "dsp": "_dsp", "mve": "_mve"}
 
@@ -41,10 +42,8 @@ def getters(cmsis_nn: Path, tmp_path_factory: pytest.TempPathFactory) -> ctypes.
         runtime_dir() / "src" / "sparsec_depthwise_convolve_delta8_s8_get_buffer_size.c",
     ]
     library = tmp_path_factory.mktemp("scratch") / "getters.so"
-    include = (f"-I{cmsis_nn / 'Include'}", f"-I{runtime_dir() / 'include'}")
-    flags = ("-std=c11", "-w", "-shared", "-fPIC", "-Wl,-z,lazy")
-    command = ["gcc", *flags, *include, *map(str, sources), "-o", str(library)]
-    subprocess.run(command, check=True)
+    folders = Folders((cmsis_nn / "Include", runtime_dir() / "include"))
+    shared_library(sources, ("-std=c11", "-w"), folders, library, ["-Wl,-z,lazy"])
     return ctypes.CDLL(str(library), mode=ctypes.RTLD_LOCAL)
 
 
@@ -78,7 +77,7 @@ def params(record: type[ctypes.Structure], window: Window) -> Any:
     return result
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(data=st.data(), unit=units, window=windows, input=images, kernel=kernels)
 def test_convolve(
     getters: ctypes.CDLL,
@@ -95,7 +94,7 @@ def test_convolve(
     assert scratch.convolve(unit, window, input, weights) == expected
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(
     unit=units,
     window=windows,

@@ -3,7 +3,6 @@ arguments. On this machine CMSIS-NN has those of every vector unit.
 """
 
 import ctypes
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,8 +23,10 @@ from sparsec.ir.kernel import CArgument, CPointer, CStruct, KernelOp, byte_count
 from sparsec.ir.rt.strips import STRIPS
 from sparsec.ir.views import memory_of
 from sparsec.run import cmsis_nn
+from sparsec.run.object_cache import Folders
 from sparsec.targets.cpu import VectorUnit, cpu_named
 from sparsec.targets.runtime import runtime_dir
+from tests.shared_library import shared_library
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -144,11 +145,10 @@ def _getters() -> ctypes.CDLL:
         *(_cmsis_nn() / "Source").rglob("*get_buffer_sizes_s8.c"),
         *(runtime_dir() / "src").glob("*get_buffer_size.c"),
     ]
-    include = (f"-I{_cmsis_nn() / 'Include'}", f"-I{runtime_dir() / 'include'}")
-    flags = ("-std=c11", "-w", "-shared", "-fPIC", "-Wl,-z,lazy")
+    folders = Folders((_cmsis_nn() / "Include", runtime_dir() / "include"))
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder, "getters.so")
-        subprocess.run(["gcc", *flags, *include, *map(str, sources), "-o", library], check=True)
+        shared_library(sources, ("-std=c11", "-w"), folders, library, ["-Wl,-z,lazy"])
         return ctypes.CDLL(str(library), mode=ctypes.RTLD_LOCAL)
 
 

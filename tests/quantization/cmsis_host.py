@@ -4,7 +4,6 @@ The rule: a method here has the name, the arguments and the result of the operat
 """
 
 import ctypes
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,18 @@ import numpy.typing as npt
 
 from sparsec.quantization.arrays import Int8Array, Int32Array
 from sparsec.quantization.int8 import output_size
+from sparsec.run.object_cache import Folders
+from tests.shared_library import shared_library
 
 _GUARD = 64
 
 
 def build_library(cmsis_nn: Path, destination: Path) -> Path:
     """Compile all of CMSIS-NN, its scalar paths, into a shared object at `destination`."""
-    sources = [str(source) for source in sorted((cmsis_nn / "Source").rglob("*.c"))]
+    sources = sorted((cmsis_nn / "Source").rglob("*.c"))
     # -fwrapv: requantize multiplies by a power of two and may leave int32.
-    flags = ["-std=c11", "-O1", "-w", "-fwrapv", "-shared", "-fPIC"]
-    command = ["gcc", *flags, f"-I{cmsis_nn / 'Include'}", *sources, "-o", str(destination)]
-    subprocess.run(command, check=True)
-    return destination
+    flags = ("-std=c11", "-O1", "-w", "-fwrapv")
+    return shared_library(sources, flags, Folders((cmsis_nn / "Include",)), destination)
 
 
 def _struct(name: str, *fields: Any) -> type[ctypes.Structure]:

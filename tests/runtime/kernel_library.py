@@ -6,7 +6,6 @@ scratch buffer take its place here (whole networks run under both in the end-to-
 """
 
 import ctypes
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,9 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sparsec.run.object_cache import Folders
+from tests.shared_library import shared_library
 
 Int8 = NDArray[np.int8]
 Int32 = NDArray[np.int32]
@@ -143,21 +145,30 @@ class KernelLibrary:
 
 
 def build(
-    sources: Sequence[Path | str], cmsis_nn: Path, output: Path, flags: Sequence[str]
+    sources: Sequence[Path],
+    cmsis_nn: Path,
+    output: Path,
+    flags: Sequence[str],
+    link: Sequence[Path | str] = (),
 ) -> KernelLibrary:
-    command = ["gcc", "-std=c11", "-shared", "-fPIC", *flags, "-I", str(RUNTIME / "include")]
-    command += ["-isystem", str(cmsis_nn / "Include"), *map(str, sources), "-o", str(output)]
-    subprocess.run(command, check=True)
+    """`link` are options and libraries for the linker."""
+    folders = Folders((RUNTIME / "include",), (cmsis_nn / "Include",))
+    shared_library(sources, ("-std=c11", *flags), folders, output, link)
     return KernelLibrary(output)
 
 
 def build_runtime(
-    cmsis_nn: Path, output: Path, library: Path, others: Sequence[Path | str] = ()
+    cmsis_nn: Path,
+    output: Path,
+    library: Path,
+    others: Sequence[Path] = (),
+    link: Sequence[Path | str] = (),
 ) -> KernelLibrary:
-    """`library` is what `build_cmsis_nn` made; `others` are more sources, or options."""
-    flags = ("-O1", "-g", *WARNINGS, "-fsanitize=undefined", "-fno-sanitize-recover=all")
-    sources = sorted((RUNTIME / "src").glob("*.c"))
-    return build([*sources, *others, library], cmsis_nn, output, flags)
+    """`library` is what `build_cmsis_nn` made; `others` are more sources, `link` options for the linker."""
+    sanitizer = ("-fsanitize=undefined", "-fno-sanitize-recover=all")
+    sources = [*sorted((RUNTIME / "src").glob("*.c")), *others]
+    flags = ("-O1", "-g", *WARNINGS, *sanitizer)
+    return build(sources, cmsis_nn, output, flags, (*sanitizer, *link, library))
 
 
 def build_cmsis_nn(cmsis_nn: Path, output: Path) -> KernelLibrary:

@@ -2,7 +2,6 @@
 
 import ctypes
 import io
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,8 +21,10 @@ from sparsec.ir.kernel import KernelOp, byte_count
 from sparsec.ir.shapes import shape_of
 from sparsec.planning.overlap import Overlap
 from sparsec.run.execute import run_project
+from sparsec.run.object_cache import Folders
 from tests.runtime.kernel_library import GUARD, RUNTIME
 from tests.runtime.kernel_project import C_TYPES, KernelProject
+from tests.shared_library import link, objects_of
 
 Array = NDArray[Any]
 
@@ -160,8 +161,8 @@ def case_library(
     renamed: list[str] = []
     if worst is not None:
         renamed, helping = [f"-D{worst[0]}={worst[1]}"], {*helping, worst[2]}
-    include = ["-I", str(RUNTIME / "include"), "-I", str(cmsis_nn / "Include")]
-    compile = ["gcc", "-std=c11", "-O2", "-fPIC", "-c", "-w", *include]
+    folders = Folders((RUNTIME / "include", cmsis_nn / "Include"))
+    objects: list[Path] = []
     replaced, undefined = "-Dmemcpy=strict_memcpy", "-fsanitize=undefined"
     ours_flags = [replaced, undefined, "-fno-sanitize-recover=all"]
     for flags, sources in (
@@ -170,12 +171,10 @@ def case_library(
         ([replaced, "-fwrapv"], [directory / "cases.c", *sorted(helping)]),
         ([], [directory / "memcpy.c"]),
     ):
-        if sources:
-            subprocess.run([*compile, *flags, *sources], cwd=directory, check=True)
-    library = directory / "cases.so"
-    objects = directory.glob("*.o")
-    subprocess.run(["gcc", "-shared", undefined, *objects, "-o", library], check=True)
-    return ctypes.CDLL(str(library))
+        folder = directory / str(len(objects))
+        folder.mkdir(exist_ok=True)
+        objects += objects_of(sources, ("-std=c11", "-O2", "-w", *flags), folders, folder)
+    return ctypes.CDLL(str(link(objects, [undefined], directory / "cases.so")))
 
 
 def run(library: ctypes.CDLL, case: Case, distance: int, seed: int = 0) -> NDArray[np.int8]:

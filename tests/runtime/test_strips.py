@@ -89,10 +89,12 @@ def worst(
 ) -> KernelLibrary:
     """The functions under test, over kernels that write before they read."""
     renamed = [f"-D{kernel}=worst_{kernel}" for kernel in KERNELS]
-    sources = [*(RUNTIME / "src").glob("*_strips_s8.c"), WORST, runtime.path, cmsis_nn.path]
+    sources = [*sorted((RUNTIME / "src").glob("*_strips_s8.c")), WORST]
     output = tmp_path_factory.mktemp("worst") / "worst.so"
-    flags = ("-O1", *WARNINGS, "-fsanitize=undefined", "-fno-sanitize-recover=all")
-    return build(sources, cmsis_nn_dir, output, (*flags, *renamed))
+    sanitizer = ("-fsanitize=undefined", "-fno-sanitize-recover=all")
+    flags = ("-O1", *WARNINGS, *sanitizer, *renamed)
+    link = (*sanitizer, runtime.path, cmsis_nn.path)
+    return build(sources, cmsis_nn_dir, output, flags, link)
 
 
 def output_at(library: KernelLibrary, layer: StripLayer, distance: int) -> Int8:
