@@ -8,7 +8,8 @@ BENCHMARKS = $(patsubst benchmarks/%.py,%,$(shell find benchmarks -maxdepth 1 -n
 
 export VENV PIP_INSTALL_FLAGS
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format calibrate bench clean
+FUZZ_SECONDS ?= 300
+.PHONY: help setup demo test fuzz lint format calibrate bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 16
@@ -21,11 +22,11 @@ setup: ## build .venv, install the cross compiler, QEMU and CMSIS-NN; skips what
 demo: setup ## train-to-device tour: compile LeNet, run it on QEMU, print the table
 	@$(PYTHON) -m examples.demo
 
-test: setup ## every test: filecheck (lit) and pytest
-	@status=0; \
-	if [ -f tests/filecheck/lit.cfg ]; then $(VENV)/bin/lit -q -j$(JOBS) tests/filecheck || status=1; fi; \
-	$(PYTHON) -m pytest -q -n $(JOBS) --dist worksteal || status=1; \
-	exit $$status
+test: setup ## every test: filecheck (lit) and pytest; prints the CPU seconds
+	@$(PYTHON) -m tests --jobs $(JOBS)
+
+fuzz: setup ## property tests on new random examples for FUZZ_SECONDS (300); FUZZ_SEED=N repeats a run
+	@$(PYTHON) -m tests.fuzz --jobs $(JOBS) --seconds $(FUZZ_SECONDS) $(if $(FUZZ_SEED),--seed $(FUZZ_SEED))
 
 lint: setup ## ruff, pyright (strict) and clang-format, without changing a file
 	@status=0; \

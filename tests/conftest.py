@@ -1,13 +1,39 @@
-"""What a test may need besides Python; where it is missing the test is skipped and says so."""
+"""What holds for every test: what it may need besides Python, which random examples it draws, what it costs.
 
+The rule: the suite gives the same result every time, on every machine. Random search is `make fuzz`.
+"""
+
+import random
 import shutil
+import sys
 
+import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from sparsec.run import cmsis_nn
+from tests.cpu_time import CpuTime
+from tests.fuzz import Search
 
 NEEDS = {"builds": ("gcc",), "qemu": ("gcc", "arm-none-eabi-gcc", "qemu-system-arm")}
 """Programs by marker; each of these tests needs CMSIS-NN too."""
+
+# Whole networks are large and slow to draw, and how slow depends on the machine: no test fails for it.
+UNHURRIED = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+settings.register_profile("suite", UNHURRIED, derandomize=True, database=None)
+settings.register_profile("fuzz", UNHURRIED, print_blob=True)
+settings.load_profile("suite")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--cpu", type=int, default=0, help="list the N tests that cost most CPU time")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(CpuTime(config), "cpu-time")
+    config.pluginmanager.register(Search(), "random-search")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -19,3 +45,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(f"{' and '.join(missing)} not installed")
         if cmsis_nn.locate() is None:
             pytest.skip("no CMSIS-NN: set CMSIS_NN_DIR or run python -m sparsec.run.cmsis_nn")
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Generators that nobody seeds begin the same in every test, whichever ran before in this process."""
+    random.seed(0)
+    np.random.seed(0)
+    if "torch" in sys.modules:  # else the test does not use it
+        sys.modules["torch"].manual_seed(0)

@@ -22,7 +22,7 @@ FORMATS: tuple[Choice, ...] = ("auto", "dense", "delta8")
 choices = st.sampled_from(FORMATS)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(random=st.randoms(use_true_random=False), target=st.sampled_from(TARGETS), format=choices)
 def test_every_pass_keeps_every_byte(random: Random, target: str, format: Choice) -> None:
     module = random_network(random)

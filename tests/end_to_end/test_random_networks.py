@@ -1,15 +1,19 @@
 """Networks as nobody would draw them: interpreter, calls and C give the same bytes."""
 
 import pytest
-from hypothesis import HealthCheck, given, note, seed, settings
+from hypothesis import given, note, settings
 from xdsl.dialects.builtin import ModuleOp
 
 from sparsec.tools.printing import module_text
 from tests.end_to_end.networks import modules
 from tests.end_to_end.road import compile_module, expect_exact, extreme_and_random
+from tests.fuzz import shard
 
 # A network that fails is printed whole, and the warning about its length would hide why.
-pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Generating overly large repr"),
+    pytest.mark.fuzz,
+]
 
 SHARDS = 4
 """The examples of the host in parts, so that they run in parallel."""
@@ -23,14 +27,11 @@ def expect_exact_module(module: ModuleOp, cpu: str, *options: str) -> None:
 
 
 def check_random_networks(cpu: str, number: int, examples: int, *options: str) -> None:
-    """`examples` modules, the same every time for each `number`, compiled with `options`."""
+    """`examples` modules, other ones for each `number`, compiled with `options`."""
 
-    @seed(number)
+    @shard(number)
     @settings(
         max_examples=examples,
-        database=None,
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
     @given(modules())
     def check(module: ModuleOp) -> None:

@@ -71,7 +71,7 @@ def test_gap_that_wraps_in_the_published_encoder() -> None:
         max_size=6,
     )
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_clusters(runs: list[tuple[int, int, int]]) -> None:
     """Runs (gap before it, length, step) of elements in one row."""
     columns: list[int] = []

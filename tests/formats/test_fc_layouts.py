@@ -45,7 +45,7 @@ def matrix(rows: int, columns: int, density: float, seed: int = 0) -> NDArray[np
 
 
 @EACH_LAYOUT
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     rows=st.integers(1, 9),
     columns=st.one_of(st.integers(4, 40), st.integers(250, 262), st.integers(1020, 1030)),

@@ -33,13 +33,13 @@ def assert_all_round_trip(dense: Matrix) -> None:
 
 
 @given(dense=sparse_matrices())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_random_clustered_and_empty_rows(dense: Matrix) -> None:
     assert_all_round_trip(dense)
 
 
 @given(dense=hnp.arrays(np.int8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12)))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_small_matrices_of_any_content(dense: Matrix) -> None:
     assert_all_round_trip(dense)
 
@@ -53,7 +53,7 @@ GAPS = [
 @given(gaps=st.lists(st.sampled_from(GAPS), min_size=1, max_size=30))
 @example(gaps=[1] * 40 + [257] + [1] * 40)
 @example(gaps=[1] * 15 + [256])  # the last lane of a group of dcsr lies far from the others
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_gaps_about_the_longest_step(gaps: list[int]) -> None:
     row = row_with_gaps(gaps, 4_000)
     assert_all_round_trip(row)
@@ -66,7 +66,7 @@ def test_gaps_of_16_bits(gap: int) -> None:
 
 
 @given(dense=sparse_matrices(max_rows=40, max_columns=60))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_kernel_that_follows_the_docstring_reads_the_matrix(dense: Matrix) -> None:
     for sparse_format in ALL_FORMATS:
         held = fitting(sparse_format, dense)
@@ -75,7 +75,7 @@ def test_a_kernel_that_follows_the_docstring_reads_the_matrix(dense: Matrix) -> 
 
 
 @given(gaps=st.lists(st.sampled_from(GAPS), min_size=1, max_size=30))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_a_kernel_that_follows_the_docstring_reads_long_gaps(gaps: list[int]) -> None:
     for sparse_format in ALL_FORMATS:
         held = fitting(sparse_format, row_with_gaps(gaps, 3_000))
@@ -146,7 +146,7 @@ def assert_refused_or_of_another(
 
 
 @given(dense=sparse_matrices(max_rows=6, max_columns=80), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_changed_bytes(dense: Matrix, seed: int) -> None:
     rng = np.random.default_rng(seed)
     for sparse_format in ALL_FORMATS:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -50,7 +50,6 @@ def layers(draw: st.DrawFn) -> tuple[NDArray[np.int8], Window, tuple[int, int]]:
     return weights, Window(strides, padding, dilations), pair(30)
 
 
-@settings(deadline=None)
 @given(
     layer=layers(),
     bias=st.sampled_from([0, 5, -70_000, 2**21, 2**31 - 1, -(2**31)]),

@@ -65,7 +65,7 @@ def border(window: Window) -> tuple[int, int, int, int]:
     return left, right, top, bottom
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(windows, pairs, st.integers(1, 3), st.integers(1, 3))
 def test_conv2d(window: Window, kernel: tuple[int, int], depth: int, channels: int) -> None:
     net = Net((1, 6, 7, depth))
@@ -80,7 +80,7 @@ def test_conv2d(window: Window, kernel: tuple[int, int], depth: int, channels: i
     expect(net, x, expected)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(windows, st.integers(1, 3), st.integers(1, 3))
 def test_depthwise_conv2d(window: Window, depth: int, multiplier: int) -> None:
     net = Net((1, 6, 7, depth))

@@ -4,7 +4,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, note, seed, settings
+from hypothesis import given, note, settings
 from xdsl.context import Context
 from xdsl.dialects.builtin import DenseArrayBase, DictionaryAttr, ModuleOp, TensorType, i8
 from xdsl.ir import SSAValue
@@ -21,6 +21,7 @@ from sparsec.quantization.int8 import add_params
 from sparsec.quantization.params import AddParams, Clamp, Requant, Rescale
 from sparsec.quantization.window import Pool, Window
 from tests.end_to_end.building import Builder
+from tests.fuzz import shard
 from tests.passes.dead_networks import planted_modules, size_of, unread_channels
 from tests.passes.exact import apply_exactly
 
@@ -39,14 +40,12 @@ def eliminate(module: ModuleOp) -> ModuleOp:
     return module
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("number", range(SHARDS))
 def test_random_networks(number: int):
-    @seed(number)
+    @shard(number)
     @settings(
         max_examples=130,
-        database=None,
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
     @given(planted_modules())
     def check(module: ModuleOp) -> None:

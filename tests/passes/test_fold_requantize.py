@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
@@ -33,7 +33,7 @@ def chains(draw: st.DrawFn) -> ModuleOp:
     return drawing.net.module([x])
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80)
 @given(chains())
 def test_a_chain_is_one_operation(module: ModuleOp):
     note(str(module))
@@ -42,8 +42,6 @@ def test_a_chain_is_one_operation(module: ModuleOp):
 
 @settings(
     max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(modules(most=1))
 def test_random_networks(module: ModuleOp):

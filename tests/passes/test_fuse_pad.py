@@ -1,7 +1,7 @@
 """`fuse-pad`: the border is the same, whoever adds it."""
 
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from xdsl.dialects.builtin import ModuleOp, TensorType, i8
 
@@ -39,7 +39,7 @@ def other_borders(draw: st.DrawFn) -> ModuleOp:
     return planter.net.module([planter.convolution(x, depthwise=False)])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(convolutions(depthwise=False) | convolutions(depthwise=True))
 def test_a_border_of_the_zero_point(module: ModuleOp):
     note(str(module))
@@ -47,7 +47,7 @@ def test_a_border_of_the_zero_point(module: ModuleOp):
     assert not reads_pad(module)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30)
 @given(other_borders())
 def test_another_border_stays(module: ModuleOp):
     note(str(module))

@@ -1,7 +1,7 @@
 """`merge-duplicates`: what is there twice under two names is there once, byte for byte the same."""
 
 import numpy as np
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import given, note, settings
 from xdsl.dialects.builtin import ModuleOp
 
 from sparsec.ir import qnn
@@ -14,9 +14,6 @@ from tests.passes.exact import apply_exactly, names
 
 @settings(
     max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    derandomize=True,
 )
 @given(planted_modules())
 def test_random_networks(module: ModuleOp):

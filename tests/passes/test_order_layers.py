@@ -3,7 +3,7 @@
 from dataclasses import replace
 from math import prod
 
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import given, note, settings
 from xdsl.dialects.builtin import ModuleOp, TensorType, i8
 from xdsl.ir import SSAValue
 
@@ -23,9 +23,6 @@ from tests.passes.exact import apply_exactly, names
 
 FEW = settings(
     max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    derandomize=True,
 )
 
 

@@ -32,7 +32,7 @@ def all_choices(layers: list[list[Option]]) -> list[Choice]:
     ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(LAYERS, st.integers(0, 150))
 def test_front_holds_the_best_of_all_choices(layers: list[list[Option]], budget: int) -> None:
     found, every = front(layers), all_choices(layers)
@@ -85,7 +85,7 @@ def best_of(pairs: set[tuple[int, int]]) -> list[tuple[int, int]]:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.lists(SHARING, min_size=1, max_size=4), max_size=5))
 def test_what_options_share_counts_once_and_only_if_one_is_taken(
     layers: list[list[Option]],

@@ -22,7 +22,7 @@ def every(parts: list[list[Option]]) -> list[tuple[int, int]]:
     return [totals(parts, picks) for picks in product(*(range(len(each)) for each in parts))]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(PARTS, st.integers(0, 60))
 def test_the_least_peak_in_time(parts: list[list[Option]], most: int) -> None:
     peak, time = totals(parts, least_peak(parts, most))
@@ -33,13 +33,13 @@ def test_the_least_peak_in_time(parts: list[list[Option]], most: int) -> None:
         assert time == min(t for _, t in every(parts))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(PARTS)
 def test_at_any_price(parts: list[list[Option]]) -> None:
     assert totals(parts, least_peak(parts, None)) == min(every(parts))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(PARTS, st.integers(0, 60), st.integers(0, 20))
 def test_a_budget_is_harder_than_time(parts: list[list[Option]], most: int, enough: int) -> None:
     peak, time = totals(parts, least_peak(parts, most, enough))

@@ -43,7 +43,7 @@ def certify_plan(network: Network, plan: MemoryPlan) -> None:
     certify(sizes, regions, [], steps, [len(buffers) - 1])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(networks(most=8), st.data())
 def test_every_promise_is_kept(network: Network, data: st.DataObject) -> None:
     buffers, overlaps = network
@@ -68,7 +68,7 @@ def test_every_promise_is_kept(network: Network, data: st.DataObject) -> None:
         assert all(within)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(networks(most=8))
 def test_one_memory_is_an_arena(network: Network) -> None:
     buffers, overlaps = network
@@ -121,7 +121,7 @@ def test_constants() -> None:
     assert place_constants(sizes, uses, []) == [None] * 4
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(st.tuples(st.integers(1, 50), st.integers(0, 99)), max_size=8),
     st.lists(st.integers(0, 100), max_size=3),

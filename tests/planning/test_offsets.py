@@ -73,7 +73,7 @@ def least_by_offset(buffers: list[Buffer], pins: dict[int, int], most: int) -> i
     return min(sizes, default=None)
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=800)
 @given(buffers(most=9))
 def test_a_plan_keeps_every_promise(given: list[Buffer]) -> None:
     plan = assign_offsets(given)
@@ -86,14 +86,14 @@ def test_a_plan_keeps_every_promise(given: list[Buffer]) -> None:
     assert assign_offsets(list(given)).offsets == plan.offsets
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(buffers(most=6, largest=30))
 def test_an_optimal_plan_is_the_least_there_is(given: list[Buffer]) -> None:
     plan = assign_offsets(given)
     assert (plan.status, plan.arena_bytes) == ("optimal", least_by_order(given))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(buffers(most=7, largest=20), st.integers(-9, 3))
 def test_the_search_alone_knows_what_fits(given: list[Buffer], more: int) -> None:
     least = least_by_order(given) if len(given) < 7 else assign_offsets(given).arena_bytes
@@ -104,7 +104,7 @@ def test_the_search_alone_knows_what_fits(given: list[Buffer], more: int) -> Non
         assert all(o % b.alignment == 0 for o, b in zip(offsets, given, strict=True))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(buffers(most=4, largest=5), st.lists(st.integers(0, 6), max_size=2))
 def test_pins_hold_and_cost_no_more_than_they_must(given: list[Buffer], wanted: list[int]) -> None:
     pins = {j: o * given[j].alignment for j, o in enumerate(wanted[: len(given)])}

@@ -17,7 +17,7 @@ from sparsec.planning.one_way import (
 from sparsec.planning.overlap import Overlap
 from sparsec.quantization.window import Pool
 
-MANY = settings(max_examples=500, deadline=None)
+MANY = settings(max_examples=500)
 
 
 @st.composite

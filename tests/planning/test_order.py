@@ -42,7 +42,7 @@ def peak_of(flow: Dataflow, order: tuple[int, ...]) -> int:
     return peak
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=2000)
 @given(small_flows())
 def test_the_order_is_the_least_of_all(flow: Dataflow) -> None:
     """And each way to search finds one as good, from either end."""
@@ -63,7 +63,7 @@ def test_the_order_is_the_least_of_all(flow: Dataflow) -> None:
         assert by_beam is not None and by_beam.peak == found.peak
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(small_flows(most=20))
 def test_more_effort_is_never_worse(flow: Dataflow) -> None:
     orders = [least_order(flow, effort) for effort in (0, 30, 300, 10**6)]
@@ -75,7 +75,7 @@ def test_more_effort_is_never_worse(flow: Dataflow) -> None:
     assert orders[-1].is_proven
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(small_flows(most=12))
 def test_no_operation_of_another_section_comes_between(flow: Dataflow) -> None:
     sections = sections_of(flow)

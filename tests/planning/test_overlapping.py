@@ -70,7 +70,7 @@ def is_safe(network: Network, offsets: tuple[int, ...]) -> bool:
     return True
 
 
-@settings(max_examples=700, deadline=None)
+@settings(max_examples=700)
 @given(networks())
 def test_a_plan_keeps_every_promise(network: Network) -> None:
     buffers, overlaps = network
@@ -84,7 +84,7 @@ def test_a_plan_keeps_every_promise(network: Network) -> None:
     assert assign_overlapping(list(buffers), dict(overlaps)).offsets == plan.offsets
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(networks(most=4, largest=7))
 def test_an_optimal_plan_is_the_least_there_is(network: Network) -> None:
     buffers, overlaps = network

@@ -20,7 +20,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 exact = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=300,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 
 seeds = st.integers(0, 2**32 - 1)

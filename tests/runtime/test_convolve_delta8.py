@@ -220,7 +220,7 @@ def layers(draw: st.DrawFn) -> Convolution:
     )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(layer=layers())
 def test_any_layer(runtime: KernelLibrary, cmsis_nn: KernelLibrary, layer: Convolution) -> None:
     assert_equal(runtime, cmsis_nn, layer)

@@ -112,7 +112,7 @@ def test_strips_and_their_tails(
     assert_equal(runtime, cmsis_nn, layer)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(layer=layers())
 def test_any_layer(runtime: KernelLibrary, cmsis_nn: KernelLibrary, layer: Convolution) -> None:
     assert_equal(runtime, cmsis_nn, layer)

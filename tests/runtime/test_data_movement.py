@@ -18,7 +18,7 @@ from tests.runtime.kernel_library import (
 )
 
 ALL_VALUES = np.arange(-128, 128).astype(np.int8)
-MANY = settings(deadline=None, max_examples=200)
+MANY = settings(max_examples=200)
 SHAPES = hnp.array_shapes(min_dims=4, max_dims=4, max_side=6)
 
 

@@ -121,7 +121,7 @@ def test_longest_row(runtime: KernelLibrary, encoding: SparseFormat) -> None:
 
 
 @EACH_FORMAT
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(dense=sparse_matrices())
 def test_any_matrix(runtime: KernelLibrary, encoding: SparseFormat, dense: Matrix) -> None:
     assert_decodes(runtime, encoding, fitting(encoding, dense))

@@ -255,7 +255,7 @@ def layers(draw: st.DrawFn) -> Depthwise:
     )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(layer=layers())
 def test_any_layer(runtime: KernelLibrary, cmsis_nn: KernelLibrary, layer: Depthwise) -> None:
     assert_equal(runtime, cmsis_nn, layer)

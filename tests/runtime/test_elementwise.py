@@ -17,7 +17,7 @@ from tests.runtime.kernel_library import (
     PerTensorQuantParams,
 )
 
-MANY = settings(deadline=None, max_examples=200)
+MANY = settings(max_examples=200)
 SIZES = st.tuples(st.sampled_from([1, 2, 3, 5, 20, 60]), st.sampled_from([1, 4, 60, 120]))
 OFFSETS = st.integers(-127, 128)
 ZERO_POINTS = st.integers(-128, 127)

@@ -156,7 +156,7 @@ def test_shapes(
 
 
 @BOTH_KERNELS
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     seed=st.integers(0, 2**32 - 1),
     outputs=st.integers(1, 9),

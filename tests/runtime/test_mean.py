@@ -43,7 +43,7 @@ def expected(data: Int8, size: Size) -> Int8:
     ).reshape(-1)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.tuples(st.integers(1, 20), st.integers(1, 20), st.integers(1, 40)))
 @example((16, 16, 3))
 @example((257, 3, 5))

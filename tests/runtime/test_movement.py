@@ -11,7 +11,7 @@ from sparsec.quantization.window import Slice
 from tests.runtime.kernel_library import Dims, Guarded, Int8, KernelLibrary
 from tests.runtime.kernel_project import KernelProject, dims
 
-MANY = settings(deadline=None, max_examples=200)
+MANY = settings(max_examples=200)
 Axis = tuple[int, int, int, int]
 """Elements, first index, stride and how many of them."""
 

@@ -123,7 +123,7 @@ def test_shapes(runtime: KernelLibrary, cmsis_nn: KernelLibrary, inputs: int, ke
 
 
 @EACH_KERNEL
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(
     seed=st.integers(0, 2**32 - 1),
     outputs=st.integers(1, 9),

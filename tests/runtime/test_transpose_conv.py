@@ -58,7 +58,7 @@ def our_output(runtime: KernelLibrary, layer: TransposeConvolution) -> Int8:
     return output.bytes.reshape(layer.shape)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     seed=st.integers(0, 2**32),
     size=PAIRS,

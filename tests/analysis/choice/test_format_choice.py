@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -54,7 +54,12 @@ def layers_of(module: ModuleOp, target: str) -> list[list[Candidate]]:
 
 
 def flash_of(combination: Sequence[Candidate]) -> int:
-    """What is counted; that layers share nothing if dense is what lets it be a sum."""
+    """What is stored: equal arrays once. Sparse layers of few weights happen to have some in common."""
+    return bytes_of(candidate.constants for candidate in combination)
+
+
+def bytes_alone(combination: Sequence[Candidate]) -> int:
+    """What is stored if each layer is alone: of ways that are as fast the smallest wins, whatever other layers take."""
     return sum(candidate.bytes for candidate in combination)
 
 
@@ -106,7 +111,7 @@ def expect_fastest_in_least_memory(
             assert choice.winner.cost.cycles == fastest
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(networks, cores, objectives)
 def test_it_is_the_best_of_all(specs: list[Spec], target: str, objective: Objective) -> None:
     module = network(specs)
@@ -114,11 +119,11 @@ def test_it_is_the_best_of_all(specs: list[Spec], target: str, objective: Object
     every = list(combinations(layers, objective))
     decision = Problem(module, cpu_named(target), Goal(objective)).decide()
     found = winners(decision)
-    assert decision.flash <= flash_of(found)
+    assert decision.flash == flash_of(found)
     dense = [layer[0] for layer in layers]
     if objective == "latency":
-        best = min((cycles_of(c), flash_of(c)) for c in every)
-        assert (cycles_of(found), flash_of(found)) == best
+        best = min((cycles_of(c), bytes_alone(c)) for c in every)
+        assert (cycles_of(found), bytes_alone(found)) == best
     elif objective == "flash":
         assert flash_of(found) == min(map(flash_of, every))
     elif objective == "ram":
@@ -138,7 +143,7 @@ def test_it_is_the_best_of_all(specs: list[Spec], target: str, objective: Object
             assert one.bytes <= other.bytes
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(networks, cores, objectives, st.floats(0, 1))
 def test_a_budget_of_flash_is_kept_or_refused(
     specs: list[Spec], target: str, objective: Objective, share: float
@@ -146,8 +151,8 @@ def test_a_budget_of_flash_is_kept_or_refused(
     """The smallest and the largest are near each other, so that a budget between them matters."""
     module = network(specs)
     layers = layers_of(module, target)
-    sizes = [sorted(candidate.bytes for candidate in layer) for layer in layers]
-    least, most = sum(each[0] for each in sizes), sum(each[-1] for each in sizes)
+    sizes = [flash_of(combination) for combination in product(*layers)]
+    least, most = min(sizes), max(sizes)
     budget = round(least - 1 + share * (most - least + 1))
     problem = Problem(module, cpu_named(target), Goal(objective, flash=budget))
     if budget < least:
@@ -162,7 +167,16 @@ def test_a_budget_of_flash_is_kept_or_refused(
     assert all(point.flash <= budget for point in problem.front())
 
 
-@settings(max_examples=10, deadline=None)
+# Layers of next to nothing, some of whose arrays are equal by chance.
+@example(
+    [
+        Spec("linear", 4, 4, size=6, keep=0.01, seed=992),
+        Spec("linear", 4, 3, size=6, keep=0.01, seed=432),
+        Spec("conv2d", 4, 4, size=1, kernel=3, keep=0.01, seed=743),
+    ],
+    "cortex-m0plus",
+)
+@settings(max_examples=10)
 @given(networks, cores)
 def test_the_front_is_what_nothing_beats(specs: list[Spec], target: str) -> None:
     module = network(specs)
@@ -180,7 +194,7 @@ def test_the_front_is_what_nothing_beats(specs: list[Spec], target: str) -> None
     assert [name for name, _ in front[0].formats] == [f"layer{i}" for i in range(len(specs))]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(networks, objectives)
 def test_what_is_compiled_is_what_was_predicted(specs: list[Spec], objective: Objective) -> None:
     module = network(specs)
@@ -222,7 +236,7 @@ def equal_numbers(module: ModuleOp) -> None:
             op.operands[index] = first.setdefault(key, op.operands[index])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(networks, cores, objectives, st.floats(0, 1))
 def test_what_layers_share_counts_once(
     specs: list[Spec], target: str, objective: Objective, share: float
@@ -232,10 +246,7 @@ def test_what_layers_share_counts_once(
     equal_numbers(module)
     layers = layers_of(module, target)
 
-    def stored(combination: Sequence[Candidate]) -> int:
-        return bytes_of(candidate.constants for candidate in combination)
-
-    sizes = [stored(combination) for combination in product(*layers)]
+    sizes = [flash_of(combination) for combination in product(*layers)]
     budget = round(min(sizes) - 1 + share * (max(sizes) - min(sizes) + 1))
     problem = Problem(module, cpu_named(target), Goal(objective, flash=budget))
     if budget < min(sizes):
@@ -243,8 +254,8 @@ def test_what_layers_share_counts_once(
             problem.decide()
         return
     decision = problem.decide()
-    assert decision.flash == stored(winners(decision)) <= budget
-    fitting = [c for c in combinations(layers, objective) if stored(c) <= budget]
+    assert decision.flash == flash_of(winners(decision)) <= budget
+    fitting = [c for c in combinations(layers, objective) if flash_of(c) <= budget]
     if fitting and objective == "latency":
         assert cycles_of(winners(decision)) == min(map(cycles_of, fitting))
     if objective == "flash":
@@ -256,7 +267,7 @@ def test_what_layers_share_counts_once(
         assert sum(array.nbytes for array in constants_of(lowered).values()) == decision.flash
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(networks, cores, st.sampled_from(["", "layer0: bitmap", "*: dense; layer0: delta8"]))
 def test_a_hurry_changes_no_choice(specs: list[Spec], target: str, recipe: str) -> None:
     """What cannot win is not laid out where nobody asks why it lost."""

@@ -232,7 +232,7 @@ def test_a_project_has_the_kernel_that_does_the_strips() -> None:
 sizes = st.integers(1, 9)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     unit=st.sampled_from(["scalar", "dsp", "mve"]),
     image=st.tuples(st.integers(2, 9), sizes, st.sampled_from([1, 3, 4, 130])),

@@ -3,7 +3,7 @@
 from typing import Any, TypeAlias
 
 import numpy as np
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import given, note, settings
 from xdsl.dialects.builtin import ModuleOp, TensorType, i8
 from xdsl.ir import Operation, SSAValue
 
@@ -41,9 +41,6 @@ def samples_of(module: ModuleOp, random: int) -> list[list[Array]]:
 
 @settings(
     max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    derandomize=True,
 )
 @given(planted_modules())
 def test_every_value_lies_in_its_interval(module: ModuleOp):
@@ -57,9 +54,6 @@ def test_every_value_lies_in_its_interval(module: ModuleOp):
 
 @settings(
     max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    derandomize=True,
 )
 @given(planted_modules())
 def test_unread_inputs_change_nothing(module: ModuleOp):

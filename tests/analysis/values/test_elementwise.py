@@ -77,7 +77,7 @@ def pairs(draw: st.DrawFn) -> PairOp:
     return op
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pairs(), st.integers(0, 2**32 - 1))
 def test_bounds_are_the_extremes_of_all_values_in_between(op: PairOp, number: int):
     assert is_monotone(op)
@@ -91,7 +91,7 @@ def test_bounds_are_the_extremes_of_all_values_in_between(op: PairOp, number: in
         assert (found[0][index], found[1][index]) == (within.min(), within.max())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(pairs(), st.integers(-128, 127))
 def test_the_table_is_what_the_interpreter_gives(op: PairOp, number: int):
     for position in (0, 1):

@@ -159,7 +159,7 @@ def graph(rng: np.random.Generator, count: int) -> bytes:
     return write(tensors, operators, outputs=unread[len(unread) // 2 :])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 30))
 def test_tflite_micro_runs_in_our_plan(seed: int, count: int) -> None:
     pytest.importorskip("tflite_micro")
