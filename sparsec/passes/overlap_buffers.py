@@ -26,7 +26,7 @@ from xdsl.utils.exceptions import PassFailedException
 from sparsec.analysis.choice.choice_record import revise
 from sparsec.analysis.memory.fused_versions import FusedVersion, fused_versions
 from sparsec.analysis.memory.live_memory import Change, LiveMemory, Overlaps
-from sparsec.analysis.memory.strip_versions import StripVersion, strip_versions
+from sparsec.analysis.memory.strip_versions import StripVersion, constants_around, strip_versions
 from sparsec.ir import cmsis
 from sparsec.ir.kernel import KernelOp
 from sparsec.ir.layer import layer_of
@@ -123,13 +123,15 @@ def parts_of(function: func.FuncOp, memory: LiveMemory, cpu: Cpu) -> list[list[V
     """For each call, or two that can be fused, its versions; the first is the one that stands there."""
     fusable = {version.depthwise: version for version in fused_versions(function, cpu)}
     points = {version.point for version in fusable.values()}
+    constants = constants_around(function)
     parts: list[list[Version]] = []
     for op in memory.times:
         if op in points:
             continue
-        versions = versions_of(op, memory, cpu)
+        versions = versions_of(op, memory, strip_versions(op, cpu, constants))
         if isinstance(op, cmsis.DepthwiseConvOp) and (fused := fusable.get(op)):
-            pairs = product(versions_of(fused.point, memory, cpu), versions)
+            strips = strip_versions(fused.point, cpu, constants)
+            pairs = product(versions_of(fused.point, memory, strips), versions)
             versions = [both(first, second) for first, second in pairs]
             versions.append(fused_version(fused, memory))
         parts.append(versions)
@@ -146,9 +148,9 @@ def both(first: Version, second: Version) -> Version:
     )
 
 
-def versions_of(op: KernelOp, memory: LiveMemory, cpu: Cpu) -> list[Version]:
+def versions_of(op: KernelOp, memory: LiveMemory, strips: Sequence[StripVersion]) -> list[Version]:
     """`op` as it stands, and strip by strip."""
-    live, strips = memory.live_at(op), strip_versions(op, cpu)
+    live = memory.live_at(op)
     cycles = strips[0].plain.cycles if strips else 0
     versions = [Version(memory.least(live, op), cycles)]
     for strip in strips:

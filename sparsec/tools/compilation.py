@@ -110,9 +110,9 @@ def run_passes(
     passes: Sequence[str],
     callbacks: Iterable[Callback],
     *,
-    verify: bool = True,
+    verify_each: bool = True,
 ) -> None:
-    """Run `passes` on `module`, which is verified after each unless nobody will see it.
+    """Run `passes` on `module`, which is verified after each of them or only after the last.
 
     Raises UserError when a pass finds that the network cannot be compiled, InternalError with the
     IR before the passes when one breaks.
@@ -123,7 +123,7 @@ def run_passes(
 
     def callback(previous: ModulePass | None, module: ModuleOp, next: ModulePass | None) -> None:
         nonlocal running
-        if verify:
+        if verify_each or next is None:
             module.verify()
         for each in callbacks:
             each(previous, module, next)
@@ -138,6 +138,8 @@ def run_passes(
     except SemanticsError as error:
         raise InternalError(str(error), module_text(original), text) from error
     except Exception as error:
+        if not verify_each:  # an earlier pass may have left what this one could not read
+            run_passes(ctx, original.clone(), passes, (), verify_each=True)
         message = f"{running} broke: {type(error).__name__}: {first_line(error)}"
         raise InternalError(message, module_text(original), text) from error
 
@@ -174,38 +176,56 @@ def compile_model(
     ]
     if args.verify_semantics:
         callbacks.append(SemanticsCheck(random_inputs(module)).callback)
+    passes: list[str] = []
     if level is not Level.KERNELS:
-        run_passes(ctx, module, pipelines.nn(options), callbacks)
-        if emit == "nn":
-            return compilation
-        run_passes(ctx, module, pipelines.qnn(options), callbacks)
-        compilation.quantized = module.clone()
-        compilation.inputs, compilation.outputs = entry_quantizations(module)
-        run_passes(ctx, module, pipelines.lossless(), callbacks)
-    if emit not in ("nn", "qnn"):
-        lower_to_kernels(ctx, compilation, options, callbacks)
-        check_arena(compilation, args.ram)
+        passes += pipelines.nn(options)
+        if emit != "nn":
+            passes += pipelines.qnn(options)
+            callbacks.append(keep_quantized(compilation, len(passes)))
+            passes += pipelines.lossless()
+    lowers = emit not in ("nn", "qnn")
+    if lowers and options.ram is None:
+        passes += pipelines.kernels(options)
+    if passes:
+        run_passes(ctx, module, passes, callbacks, verify_each=args.verify_each)
+    if lowers and options.ram is not None:
+        lower_within_ram(ctx, compilation, options, callbacks, verify_each=args.verify_each)
+        check_arena(compilation, options.ram)
     return compilation
 
 
-def lower_to_kernels(
+def keep_quantized(compilation: Compilation, passes: int) -> Callback:
+    """A callback that keeps the network as it is behind so many passes."""
+    ran = 0
+
+    def callback(previous: ModulePass | None, module: ModuleOp, next: ModulePass | None) -> None:
+        nonlocal ran
+        ran += previous is not None
+        if ran == passes and compilation.quantized is None:
+            compilation.quantized = module.clone()
+            compilation.inputs, compilation.outputs = entry_quantizations(module)
+
+    return callback
+
+
+def lower_within_ram(
     ctx: Context,
     compilation: Compilation,
     options: pipelines.PipelineOptions,
-    callbacks: Iterable[Callback],
+    callbacks: Sequence[Callback],
+    *,
+    verify_each: bool,
 ) -> None:
-    """From an int8 network to planned calls, within the budget of RAM if a choice of formats is."""
-    module, callbacks = compilation.module, list(callbacks)
+    """From an int8 network to planned calls within the budget of RAM."""
+    assert options.ram is not None
+    module = compilation.module
     before = module.clone()
 
     def lower(module: ModuleOp) -> None:
-        run_passes(ctx, module, pipelines.kernels(options), callbacks)
+        run_passes(ctx, module, pipelines.kernels(options), callbacks, verify_each=verify_each)
 
     try:
-        if options.ram is None:
-            lower(module)
-        else:
-            compilation.module = within_ram(module, options.ram, lower, plan_of)
+        compilation.module = within_ram(module, options.ram, lower, plan_of)
     except UserError as error:
         raise with_smallest_arena(ctx, before, options, error) from error
 
@@ -220,10 +240,10 @@ def plan_of(module: ModuleOp) -> PlanView | None:
     return plan_view(planned, bound.value.data)
 
 
-def check_arena(compilation: Compilation, ram: int | None) -> None:
+def check_arena(compilation: Compilation, ram: int) -> None:
     """UserError, naming the layer at the peak and its buffers, when the planned memory is larger than `ram`."""
-    plan = None if ram is None else plan_of(compilation.module)
-    if ram is None or plan is None or planned_bytes(plan) <= ram:
+    plan = plan_of(compilation.module)
+    if plan is None or planned_bytes(plan) <= ram:
         return
     needs = [
         f"layer '{peak.layer}' needs {peak.bytes} bytes of RAM "

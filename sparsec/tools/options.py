@@ -280,6 +280,11 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="interpret the network before and after each pass and compare",
     )
     group.add_argument(
+        "--verify-each",
+        action="store_true",
+        help="verify the IR after each pass, as sparsec-opt does; default: once, after the last one",
+    )
+    group.add_argument(
         "--print-pipeline",
         action="store_true",
         help='print the passes as text for sparsec-opt -p "..", and stop',

@@ -176,10 +176,11 @@ def test_a_pass_that_leaves_invalid_ir(tools: Tools, model: Path, break_pass: Br
                 return
 
     break_pass("fuse-layers", drop_return)
-    ended = tools.sparsec(model, "--emit=qnn", "-q")
-    assert ended.code == 70
-    assert ended.err.startswith("internal error: pass fuse-layers broke: VerifyException")
-    assert ended.err.count("\n") == 1
+    for options in ((), ("--verify-each",)):
+        ended = tools.sparsec(model, "--emit=qnn", "-q", *options)
+        assert ended.code == 70
+        assert ended.err.startswith("internal error: pass fuse-layers broke: VerifyException")
+        assert ended.err.count("\n") == 1
 
 
 def test_sparsec_opt_writes_a_reproducer(

@@ -3,13 +3,14 @@
 The rule: a strip is done by the code that would do the whole layer, which was found exact when the network was lowered.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
+from typing import TypeAlias
 
-from xdsl.dialects.builtin import DenseIntOrFPElementsAttr
+from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, ModuleOp
 from xdsl.dialects.memref import GetGlobalOp, GlobalOp
-from xdsl.ir import SSAValue
-from xdsl.traits import SymbolTable
+from xdsl.ir import Operation, SSAValue
 
 from sparsec.ir import cmsis
 from sparsec.ir.constant import array_of
@@ -24,6 +25,8 @@ from sparsec.targets.cost import Cost, kernel_cost
 from sparsec.targets.cpu import Cpu, VectorUnit
 from sparsec.targets.stored import Stored, stored_packed
 from sparsec.targets.workload import Workload
+
+Constants: TypeAlias = Mapping[str, GlobalOp]
 
 
 @dataclass(frozen=True)
@@ -45,14 +48,18 @@ class StripVersion:
         return in_strips(op, self.strip)
 
 
-def strip_versions(op: KernelOp, cpu: Cpu) -> list[StripVersion]:
+def strip_versions(
+    op: KernelOp, cpu: Cpu, constants: Constants | None = None
+) -> list[StripVersion]:
     """The versions of `op`, an operation on buffers of a module that is not planned, smallest strips first.
 
     Their strips are powers of two. There is none that allows no overlap, nor of an operation whose cost is not known.
+    `constants` are those of the module, for who asks about many operations.
     """
     if type(op) not in STRIPS or not is_done_alike(op, cpu.vector_unit):
         return []
-    geometry, stored = geometry_of(op), _stored(op)
+    geometry = geometry_of(op)
+    stored = _stored(op, constants_around(op) if constants is None else constants)
     work = _workload(op, geometry)
     plain = _cost(cpu, op.C_FUNCTION, work, stored)
     if plain is None:
@@ -71,6 +78,13 @@ def strip_versions(op: KernelOp, cpu: Cpu) -> list[StripVersion]:
     # Strips do the work of the whole layer, and more: what is predicted below it is an error that they share.
     missing = plain - reduce(_least, (version.cost for version in versions), plain)
     return [replace(version, cost=version.cost + missing) for version in versions]
+
+
+def constants_around(op: Operation) -> Constants:
+    """The constants of the module in which `op` stands, by their names."""
+    module = op.get_toplevel_object()
+    assert isinstance(module, ModuleOp)
+    return {each.sym_name.data: each for each in module.ops if isinstance(each, GlobalOp)}
 
 
 def _least(one: Cost, other: Cost) -> Cost:
@@ -97,16 +111,15 @@ def _workload(op: KernelOp, geometry: Geometry) -> Workload:
     return Workload(kind, image, geometry.kernel, geometry.window.strides, outputs)
 
 
-def _stored(op: KernelOp) -> Stored:
+def _stored(op: KernelOp, constants: Constants) -> Stored:
     """What is stored of sparse weights."""
     match op:
         case FullPackedConvolutionOp():
             get = memory_of(op.rows).owner
             assert isinstance(get, GetGlobalOp)
-            symbol = SymbolTable.lookup_symbol(get, get.name_)
-            assert isinstance(symbol, GlobalOp)
-            assert isinstance(symbol.initial_value, DenseIntOrFPElementsAttr)
-            return stored_packed(array_of(symbol.initial_value))
+            value = constants[get.name_.root_reference.data].initial_value
+            assert isinstance(value, DenseIntOrFPElementsAttr)
+            return stored_packed(array_of(value))
         case Delta8ConvolutionOp():
             return Stored(element_count(op.entries.type) // 2)
         case _:
