@@ -41,8 +41,8 @@ format: setup ## apply ruff's fixes and both formatters
 	@$(VENV)/bin/ruff format
 	@$(if $(C_FILES),$(VENV)/bin/clang-format -i $(C_FILES),:)
 
-calibrate: setup ## measure every kernel on QEMU and refit the cost model (sparsec/targets/costs.json)
-	@$(PYTHON) -m benchmarks._calibrate
+calibrate: setup ## measure every kernel on QEMU, or KERNELS="NAME .." only, and refit the cost model
+	@$(PYTHON) -m sparsec.calibration $(KERNELS)
 
 bench: setup ## every benchmark; each prints a table and writes benchmarks/results/NAME.json
 	@status=0; for name in $(BENCHMARKS); do $(PYTHON) -m benchmarks.$$name || status=1; done; exit $$status

@@ -11,11 +11,15 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks._kernel_cases import KernelCases, Measured, dims, same
+from sparsec.calibration.image import KernelImage
 from sparsec.formats.packed_rows import pack_rows, slab_for
+from sparsec.ir import cmsis, rt
+from sparsec.quantization.params import Requant
 from sparsec.quantization.window import Window
+from sparsec.run.profile.profile import Cost
+from sparsec.targets import scratch
 
-INPUT_OFFSET, OUTPUT_OFFSET = 3, -2
+REQUANT = Requant(input_zp=-3, output_zp=-2)
 DENSE_BYTES_PER_ROW = 12
 SEED = 3
 
@@ -70,8 +74,8 @@ class ConvolutionRow:
     pattern: Pattern
     sparsity: int
     core: str
-    dense: Measured
-    packed: Measured
+    dense: Cost
+    packed: Cost
     nonzeros: int
     bytes: int
     bytes_allowed: float
@@ -89,8 +93,7 @@ class ConvolutionRow:
 
     @property
     def cycle_ratio(self) -> float:
-        """The same in estimated cycles, of a measurement that asked for them."""
-        assert self.dense.cycles is not None and self.packed.cycles is not None
+        """The same in estimated cycles."""
         return self.dense.cycles / self.packed.cycles
 
 
@@ -107,7 +110,7 @@ def random_layer(work: Workload, pattern: Pattern, sparsity: float) -> Layer:
     per_row = max(1.0, np.count_nonzero(weights) / n)
     fractions, exponents = np.frexp(0.4 / (74 * np.sqrt(per_row)) * rng.uniform(0.6, 1.6, n))
     multipliers = (fractions * 2.0**31).astype(np.int32)
-    folded = bias + INPUT_OFFSET * weights.reshape(n, -1).sum(axis=1, dtype=np.int32)
+    folded = bias + -REQUANT.input_zp * weights.reshape(n, -1).sum(axis=1, dtype=np.int32)
     slab = slab_for(work.window, (work.height, work.width), (k, k), n)
     shifts = exponents.astype(np.int32)
     stream = pack_rows(weights, folded, multipliers, shifts, work.window, slab)
@@ -115,47 +118,49 @@ def random_layer(work: Workload, pattern: Pattern, sparsity: float) -> Layer:
     return Layer(work, weights, bias, multipliers, shifts, image, stream, slab.bytes)
 
 
-def add_calls(cases: KernelCases, layer: Layer) -> tuple[int, int]:
-    """The numbers of the dense and the packed call."""
+def add_calls(image: KernelImage, layer: Layer, name: str) -> None:
+    """The dense and the packed call, `name dense` and `name packed`."""
     work = layer.workload
-    n, k, pad = work.channels, work.kernel, work.kernel // 2
-    image, filter_ = dims(1, work.height, work.width, n), dims(n, k, k, n)
-    params = (
-        f"&(const cmsis_nn_conv_params){{{INPUT_OFFSET}, {OUTPUT_OFFSET}, {{1, 1}}, "
-        f"{{{pad}, {pad}}}, {{1, 1}}, {{-128, 127}}}}"
+    kernel = (work.kernel, work.kernel)
+    input = image.constant(layer.input[np.newaxis])
+    dense, packed = (image.buffer((1, *layer.input.shape)) for _ in range(2))
+    size = scratch.convolve("dsp", work.window, (1, *layer.input.shape), layer.weights.shape)
+    image.call(
+        cmsis.ConvolveOp(
+            input,
+            image.constant(layer.weights),
+            image.constant(layer.bias),
+            image.constant(layer.multipliers),
+            image.constant(layer.shifts),
+            dense,
+            image.scratch(size),
+            REQUANT,
+            work.window,
+        ),
+        f"{name} dense",
     )
-    quant = (
-        f"&(const cmsis_nn_per_channel_quant_params){{(int32_t *){cases.array(layer.multipliers)}, "
-        f"(int32_t *){cases.array(layer.shifts)}}}"
+    memory = image.scratch(layer.scratch_bytes)
+    assert memory is not None
+    rows = image.constant(layer.stream)
+    image.call(
+        rt.ConvolvePackedOp(input, rows, packed, memory, REQUANT, work.window, kernel),
+        f"{name} packed",
     )
-    input_ = cases.array(layer.input)
-    size = work.height * work.width * n
-    dense = cases.call(
-        f"arm_convolve_wrapper_s8(scratch, {params}, {quant}, {image}, {input_}, {filter_}, "
-        f"{cases.array(layer.weights)}, {dims(1, 1, 1, n)}, {cases.array(layer.bias)}, "
-        f"{image}, output);",
-        size,
-        4 * k * k * n,
-    )
-    packed = cases.call(
-        f"sparsec_convolve_packed_s8(scratch, {params}, {image}, {input_}, {filter_}, "
-        f"{cases.array(layer.stream)}, {image}, output);",
-        size,
-        layer.scratch_bytes,
-    )
-    return dense, packed
+    image.result(dense)
+    image.result(packed)
 
 
-def measure(core: str, wanted: Sequence[Case], cycles: bool = False) -> list[ConvolutionRow]:
+def measure(core: str, wanted: Sequence[Case]) -> list[ConvolutionRow]:
     """A row for each case. AssertionError when a byte differs."""
-    cases = KernelCases()
+    image = KernelImage()
     layers = [random_layer(WORKLOADS[name], how, percent / 100) for name, how, percent in wanted]
-    calls = [add_calls(cases, layer) for layer in layers]
-    results: list[Measured] = cases.measure(core, cycles)
+    for number, layer in enumerate(layers):
+        add_calls(image, layer, str(number))
+    found, outputs = image.measure(core)
     rows: list[ConvolutionRow] = []
-    for (name, how, percent), layer, numbers in zip(wanted, layers, calls, strict=True):
-        dense, packed = (results[number] for number in numbers)
-        same([dense, packed])
+    for number, ((name, how, percent), layer) in enumerate(zip(wanted, layers, strict=True)):
+        assert np.array_equal(outputs[2 * number], outputs[2 * number + 1]), f"{name} differs"
+        dense, packed = (found[f"{number} {by}"].cost for by in ("dense", "packed"))
         nonzeros = int(np.count_nonzero(layer.weights))
         stored: Any = layer.stream.nbytes
         allowed = 2.1 * nonzeros + (12 + DENSE_BYTES_PER_ROW) * layer.workload.channels

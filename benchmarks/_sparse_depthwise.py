@@ -9,13 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks._kernel_cases import KernelCases, Measured, dims, same
 from benchmarks._results import Figure, step
+from sparsec.calibration.image import KernelImage
 from sparsec.formats.depthwise_rows import pack_depthwise, plane_for
+from sparsec.ir import cmsis, rt
+from sparsec.quantization.params import Requant
 from sparsec.quantization.window import Window
+from sparsec.run.profile.profile import Cost
+from sparsec.targets import scratch
 from sparsec.tools.console import print_table
 
-INPUT_OFFSET, OUTPUT_OFFSET = 3, -2
+REQUANT = Requant(input_zp=-3, output_zp=-2)
 SEED = 9
 
 
@@ -79,8 +83,8 @@ class DepthwiseRow:
     workload: str
     sparsity: int
     core: str
-    dense: Measured
-    sparse: Measured
+    dense: Cost
+    sparse: Cost
     nonzeros: int
     bytes: int
     scratch_bytes: int
@@ -92,8 +96,7 @@ class DepthwiseRow:
 
     @property
     def cycle_ratio(self) -> float:
-        """The same in estimated cycles, of a measurement that asked for them."""
-        assert self.dense.cycles is not None and self.sparse.cycles is not None
+        """The same in estimated cycles."""
         return self.dense.cycles / self.sparse.cycles
 
     @property
@@ -115,57 +118,60 @@ def random_layer(work: Workload, sparsity: float) -> Layer:
     fractions, exponents = np.frexp(0.4 / (74 * np.sqrt(per_row)) * rng.uniform(0.6, 1.6, n))
     multipliers = (fractions * 2.0**31).astype(np.int32)
     shifts = exponents.astype(np.int32)
-    folded = bias + INPUT_OFFSET * weights.sum(axis=(0, 1), dtype=np.int32)
+    folded = bias + -REQUANT.input_zp * weights.sum(axis=(0, 1), dtype=np.int32)
     plane = plane_for(work.window, work.output, (k, k))
     stream = pack_depthwise(weights, folded, multipliers, shifts, work.window, plane)
     image = rng.integers(-128, 128, (work.height, work.width, n)).astype(np.int8)
     return Layer(work, weights, bias, multipliers, shifts, image, stream, plane.bytes)
 
 
-def add_calls(cases: KernelCases, layer: Layer) -> tuple[int, int]:
-    """The numbers of the dense and the sparse call."""
+def add_calls(image: KernelImage, layer: Layer, name: str) -> None:
+    """The dense and the sparse call, `name dense` and `name sparse`."""
     work = layer.workload
-    n, k = work.channels, work.kernel
-    top, left, _, _ = work.window.padding
-    input_dims, filter_dims = dims(1, work.height, work.width, n), dims(1, k, k, n)
-    output_dims = dims(1, *work.output, n)
-    params = (
-        f"&(const cmsis_nn_dw_conv_params){{{INPUT_OFFSET}, {OUTPUT_OFFSET}, 1, "
-        f"{{{work.stride}, {work.stride}}}, {{{left}, {top}}}, {{1, 1}}, {{-128, 127}}}}"
+    kernel = (work.kernel, work.kernel)
+    input = image.constant(layer.input[np.newaxis])
+    weights = layer.weights[np.newaxis]
+    dense, sparse = (image.buffer((1, *work.output, work.channels)) for _ in range(2))
+    size = scratch.depthwise_convolve(
+        "dsp", work.window, (1, *layer.input.shape), (1, *kernel, work.channels)
     )
-    quant = (
-        f"&(const cmsis_nn_per_channel_quant_params){{(int32_t *){cases.array(layer.multipliers)}, "
-        f"(int32_t *){cases.array(layer.shifts)}}}"
+    image.call(
+        cmsis.DepthwiseConvOp(
+            input,
+            image.constant(weights),
+            image.constant(layer.bias),
+            image.constant(layer.multipliers),
+            image.constant(layer.shifts),
+            dense,
+            image.scratch(size),
+            REQUANT,
+            work.window,
+        ),
+        f"{name} dense",
     )
-    input_ = cases.array(layer.input)
-    size = work.output[0] * work.output[1] * n
-    dense = cases.call(
-        f"arm_depthwise_conv_wrapper_s8(scratch, {params}, {quant}, {input_dims}, {input_}, "
-        f"{filter_dims}, {cases.array(layer.weights)}, {dims(1, 1, 1, n)}, "
-        f"{cases.array(layer.bias)}, {output_dims}, output);",
-        size,
-        4 * k * k * n,
+    memory = image.scratch(layer.scratch_bytes)
+    assert memory is not None
+    rows = image.constant(layer.stream)
+    image.call(
+        rt.DepthwiseConvolveDelta8Op(input, rows, sparse, memory, REQUANT, work.window, kernel),
+        f"{name} sparse",
     )
-    sparse = cases.call(
-        f"sparsec_depthwise_convolve_delta8_s8(scratch, {params}, {input_dims}, {input_}, "
-        f"{filter_dims}, {cases.array(layer.stream)}, {output_dims}, output);",
-        size,
-        layer.scratch_bytes,
-    )
-    return dense, sparse
+    image.result(dense)
+    image.result(sparse)
 
 
-def depthwise_rows(core: str = "cortex-m4", cycles: bool = False) -> list[DepthwiseRow]:
+def depthwise_rows(core: str) -> list[DepthwiseRow]:
     """Every workload at every sparsity. AssertionError when a byte differs."""
     wanted = [(name, percent) for name in WORKLOADS for percent in SPARSITIES]
-    cases = KernelCases()
+    image = KernelImage()
     layers = [random_layer(WORKLOADS[name], percent / 100) for name, percent in wanted]
-    calls = [add_calls(cases, layer) for layer in layers]
-    results = cases.measure(core, cycles)
+    for number, layer in enumerate(layers):
+        add_calls(image, layer, str(number))
+    found, outputs = image.measure(core)
     rows: list[DepthwiseRow] = []
-    for (name, percent), layer, numbers in zip(wanted, layers, calls, strict=True):
-        dense, sparse = (results[number] for number in numbers)
-        same([dense, sparse])
+    for number, ((name, percent), layer) in enumerate(zip(wanted, layers, strict=True)):
+        assert np.array_equal(outputs[2 * number], outputs[2 * number + 1]), f"{name} differs"
+        dense, sparse = (found[f"{number} {by}"].cost for by in ("dense", "sparse"))
         nonzeros = int(np.count_nonzero(layer.weights))
         stored = layer.stream.nbytes
         rows.append(
@@ -178,8 +184,8 @@ def depthwise_figures() -> list[Figure]:
     """Measure both cores, print all rows, and give the ratios of instructions on the Cortex-M4."""
     step("depthwise convolutions on cortex-m4")
     m4 = depthwise_rows("cortex-m4")
-    step("depthwise convolutions on cortex-m7, with estimated cycles")
-    m7 = depthwise_rows("cortex-m7", cycles=True)
+    step("depthwise convolutions on cortex-m7")
+    m7 = depthwise_rows("cortex-m7")
     print_table(
         "depthwise convolution",
         ("", "zeros %", "core", "CMSIS-NN", "sparse", "ratio", "cycles ratio", "bytes"),
@@ -187,7 +193,7 @@ def depthwise_figures() -> list[Figure]:
             (
                 *(row.workload, row.sparsity, row.core),
                 *(row.dense.instructions, row.sparse.instructions, f"{row.ratio:.2f}"),
-                *("-" if row.sparse.cycles is None else f"{row.cycle_ratio:.2f}", row.bytes),
+                *(f"{row.cycle_ratio:.2f}", row.bytes),
             )
             for row in (*m4, *m7)
         ],

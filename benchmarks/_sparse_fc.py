@@ -1,49 +1,34 @@
-"""Instructions of the sparse fully connected kernels next to dense CMSIS-NN on QEMU, and the bytes of their weights.
+"""Instructions of the sparse fully connected kernels next to dense CMSIS-NN on QEMU.
 
 The layers are kernels.md's: random weights of magnitude 12 to 127, per-tensor multiplier and shift (all that
 `arm_fully_connected_s8` knows), and every output is compared with the numpy oracle.
 """
 
-import json
-import shutil
-import tempfile
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks._results import Figure, step
-from sparsec.formats.fc_layouts import (
-    FULL_CLAMP,
-    ColumnBlockLayout,
-    DenseLayout,
-    FcLayout,
-    RowBlockLayout,
-    RowNumbers,
-    TableLayout,
-    is_saturating,
-    pack_proven,
-)
+from sparsec.calibration.image import KernelImage
+from sparsec.formats.fc_layouts import RowNumbers, is_saturating, pack_proven
+from sparsec.ir import cmsis, rt
+from sparsec.ir.rt.sparse_fc import SparseFullyConnectedOp
 from sparsec.quantization import int8
-from sparsec.run import cmsis_nn
-from sparsec.run.errors import ToolchainError
-from sparsec.run.execute import run_project
-from sparsec.targets.runtime import runtime_dir
+from sparsec.quantization.params import Requant
 
 Pattern: TypeAlias = Literal["un", "4x1", "1x4"]
 
 WORKLOADS: dict[str, tuple[int, int]] = {"W5": (256, 256), "W6": (128, 640)}
 """(outputs, inputs) of a layer."""
 
-LAYOUTS: dict[str, FcLayout] = {
-    "table": TableLayout(),
-    "4x1": ColumnBlockLayout(),
-    "4x1_w16": ColumnBlockLayout(weight_bytes=2),
-    "1x4": RowBlockLayout(),
-    "dense": DenseLayout(),
+KERNELS: dict[str, type[SparseFullyConnectedOp]] = {
+    "table": rt.FullyConnectedTableOp,
+    "4x1": rt.FullyConnected4x1Op,
+    "4x1_w16": rt.FullyConnected4x1W16Op,
+    "1x4": rt.FullyConnected1x4Op,
+    "dense": rt.FullyConnectedDenseOp,
 }
 BLOCKS: dict[Pattern, tuple[int, int]] = {"un": (1, 1), "4x1": (4, 1), "1x4": (1, 4)}
 
@@ -63,35 +48,28 @@ CASES: tuple[tuple[Pattern, str, float, float | None], ...] = (
 )
 """Pattern, kernel, share of zeros, and how many times fewer instructions than CMSIS-NN are wanted on a Cortex-M4."""
 
-INPUT_ZP, OUTPUT_ZP, SHIFT = -3, -2, -9
+REQUANT = Requant(input_zp=-3, output_zp=-2)
+SHIFT = -9
 SEED = 5
 
 
 @dataclass(frozen=True)
 class FullyConnectedRow:
-    """One layer by one kernel; instructions of one inference. `weight_bytes` are those of weights and their places:
-    bias, multiplier and shift take the 12 bytes an output that they take in a dense layer."""
+    """One layer by one kernel; instructions of one inference."""
 
     workload: str
     core: str
     pattern: Pattern
     kernel: str
     sparsity: float
-    nonzero: int
     dense: int
     ours: int
-    weight_bytes: int
     target: float | None
 
     @property
     def ratio(self) -> float:
         """Dense CMSIS-NN in terms of ours."""
         return self.dense / self.ours
-
-    @property
-    def bytes_per_nonzero(self) -> float:
-        """Flash of the weights by their number."""
-        return self.weight_bytes / self.nonzero
 
     @property
     def figure(self) -> Figure:
@@ -115,7 +93,7 @@ class Layer:
         sums = self.weights.astype(np.int64).sum(axis=1)
         rows = len(self.weights)
         return RowNumbers(
-            (self.bias - INPUT_ZP * sums).astype(np.int32),
+            (self.bias - REQUANT.input_zp * sums).astype(np.int32),
             np.full(rows, self.multiplier, np.int32),
             np.full(rows, SHIFT, np.int32),
         )
@@ -126,8 +104,8 @@ class Layer:
             self.input[np.newaxis],
             self.weights,
             self.bias,
-            input_zp=INPUT_ZP,
-            output_zp=OUTPUT_ZP,
+            input_zp=REQUANT.input_zp,
+            output_zp=REQUANT.output_zp,
             multiplier=self.multiplier,
             shift=SHIFT,
         )[0]
@@ -135,21 +113,31 @@ class Layer:
 
 def fully_connected_rows(core: str = "cortex-m4") -> list[FullyConnectedRow]:
     """Every case of both workloads. AssertionError when a byte differs."""
-    rows: list[FullyConnectedRow] = []
+    step(f"fully connected layers on {core}")
+    image, expected = KernelImage(), list[NDArray[np.int8]]()
     for workload, shape in WORKLOADS.items():
-        dense = dense_instructions(shape, core)
-        for pattern, kernel, sparsity, target in CASES:
-            step(f"{workload} {pattern} {sparsity:.0%} by {kernel} on {core}")
+        # What CMSIS-NN takes does not depend on the weights.
+        layer = random_layer(shape, (1, 1), 0.0)
+        add_dense(image, layer, workload)
+        expected.append(layer.output())
+        for pattern, kernel, sparsity, _ in CASES:
             layer = random_layer(shape, BLOCKS[pattern], sparsity)
-            arrays = pack_proven(LAYOUTS[kernel], layer.weights, layer.numbers)
-            nonzero = int(np.count_nonzero(layer.weights))
-            stored = sum(array.nbytes for name, array in arrays.items() if name != "rows")
-            ours = instructions(layer, sparse_call(layer, kernel, list(arrays.values())), core)
+            name = f"{workload} {pattern} {sparsity} {kernel}"
+            add_sparse(image, layer, KERNELS[kernel], name)
+            expected.append(layer.output())
+    found, outputs = image.measure(core)
+    for output, wanted in zip(outputs, expected, strict=True):
+        np.testing.assert_array_equal(output, wanted)
+    rows: list[FullyConnectedRow] = []
+    for workload in WORKLOADS:
+        for pattern, kernel, sparsity, target in CASES:
+            name = f"{workload} {pattern} {sparsity} {kernel}"
+            dense, ours = (found[each].cost.instructions for each in (workload, name))
             wanted = target if core == "cortex-m4" else None
             rows.append(
                 FullyConnectedRow(
                     *(workload, core, pattern, kernel, sparsity),
-                    *(nonzero, dense, ours, stored, wanted),
+                    *(dense, ours, wanted),
                 )
             )
     return rows
@@ -171,82 +159,34 @@ def random_layer(shape: tuple[int, int], block: tuple[int, int], sparsity: float
     )
 
 
-@cache
-def dense_instructions(shape: tuple[int, int], core: str) -> int:
-    """Of `arm_fully_connected_s8`; they do not depend on the weights."""
-    step(f"CMSIS-NN {shape[1]}->{shape[0]} on {core}")
-    layer = random_layer(shape, (1, 1), 0.0)
-    outputs, inputs = shape
-    sums = layer.weights.sum(axis=1, dtype=np.int32)
-    # Helium code reads the sums of the weights; other code ignores the buffer.
-    statement = (
-        "(void)arm_fully_connected_s8(&(cmsis_nn_context){(void *)sums, sizeof sums}, "
-        f"{PARAMS}, &(cmsis_nn_per_tensor_quant_params){{{layer.multiplier}, {SHIFT}}}, "
-        f"{dims(inputs)}, input, {dims(outputs, inputs)}, weights, {dims(outputs)}, bias, {dims(outputs)}, arena);"
+def add_dense(image: KernelImage, layer: Layer, name: str) -> None:
+    """The call of `arm_fully_connected_s8`."""
+    output = image.buffer((1, len(layer.bias)))
+    call = cmsis.FullyConnectedOp(
+        image.constant(layer.input[np.newaxis]),
+        image.constant(layer.weights),
+        image.constant(layer.bias),
+        output,
+        REQUANT,
+        layer.multiplier,
+        SHIFT,
     )
-    arrays = {"sums": sums, "weights": layer.weights, "bias": layer.bias}
-    return instructions(layer, (statement, arrays), core)
+    image.call(call, name)
+    image.result(output)
 
 
-Call: TypeAlias = tuple[str, dict[str, NDArray[Any]]]
-"""A C statement and the arrays it names."""
-
-PARAMS = f"&(cmsis_nn_fc_params){{{-INPUT_ZP}, 0, {OUTPUT_ZP}, {{-128, 127}}}}"
-
-
-def dims(channels: int, n: int = 1) -> str:
-    """CMSIS-NN's shape of a vector, or of a matrix with `n` columns."""
-    return f"&(cmsis_nn_dims){{{n}, 1, 1, {channels}}}"
-
-
-def sparse_call(layer: Layer, kernel: str, arrays: list[NDArray[Any]]) -> Call:
+def add_sparse(
+    image: KernelImage, layer: Layer, kernel: type[SparseFullyConnectedOp], name: str
+) -> None:
     """The call of one of our kernels."""
-    outputs, inputs = layer.weights.shape
-    saturating = int(is_saturating(layer.weights, layer.numbers, FULL_CLAMP))
-    named = {f"array{number}": array for number, array in enumerate(arrays)}
-    statement = (
-        f"sparsec_fully_connected_{kernel}_s8({PARAMS}, {saturating}, input, {dims(outputs, inputs)}, "
-        f"{', '.join(named)}, {dims(outputs)}, arena);"
+    arrays = pack_proven(kernel.LAYOUT, layer.weights, layer.numbers)
+    output = image.buffer((1, len(layer.bias)))
+    call = kernel(
+        image.constant(layer.input[np.newaxis]),
+        {array: image.constant(values) for array, values in arrays.items()},
+        output,
+        REQUANT,
+        is_saturating(layer.weights, layer.numbers, REQUANT.clamp),
     )
-    return statement, named
-
-
-def instructions(layer: Layer, call: Call, core: str) -> int:
-    """Run the call on QEMU. AssertionError when it gives other bytes than the oracle."""
-    cmsis = cmsis_nn.locate()
-    if cmsis is None:
-        raise ToolchainError("CMSIS-NN is not there: python -m sparsec.run.cmsis_nn fetches it")
-    with tempfile.TemporaryDirectory(prefix="sparsec-") as folder:
-        write_project(Path(folder), layer, call)
-        result = run_project(Path(folder), core, [np.zeros((1, 1), np.int8)], cmsis_nn=cmsis)
-    np.testing.assert_array_equal(result.outputs[0][0], layer.output())
-    assert result.instructions is not None
-    return int(result.instructions[0])
-
-
-def write_project(directory: Path, layer: Layer, call: Call) -> None:
-    """A project of the one call: its outputs are the arena, which ends with an unused input byte."""
-    runtime = runtime_dir()
-    kernels = ("src/*.h", "src/sparsec_fully_connected*.c", "include/*.h")
-    for path in (path for pattern in kernels for path in runtime.glob(pattern)):
-        shutil.copy(path, directory)
-    statement, arrays = call
-    constants = "".join(
-        f"static const {array.dtype}_t {name}[] = {{{','.join(map(str, array.ravel().tolist()))}}};\n"
-        for name, array in {"input": layer.input, **arrays}.items()
-    )
-    outputs = len(layer.bias)
-    (directory / "layer.h").write_text("#include <stdint.h>\nint layer_invoke(int8_t *arena);\n")
-    (directory / "layer.c").write_text(
-        '#include "layer.h"\n#include "arm_nnfunctions.h"\n#include "sparsec.h"\n'
-        f"{constants}int layer_invoke(int8_t *arena) {{ {statement} return 0; }}\n"
-    )
-    report = {
-        "name": "layer",
-        "entry": "layer_invoke",
-        "header": "layer.h",
-        "arena_bytes": outputs + 16,
-        "inputs": [{"name": "unused", "offset": outputs, "bytes": 1}],
-        "outputs": [{"name": "output", "offset": 0, "bytes": outputs}],
-    }
-    (directory / "report.json").write_text(json.dumps(report))
+    image.call(call, name)
+    image.result(output)

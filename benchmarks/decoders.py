@@ -2,7 +2,7 @@
 
     make bench-decoders            or        python -m benchmarks.decoders
 
-The weights are those of four layers, W1 to W4, at random places. Every decoded byte is compared.
+The weights are those of four layers, W1 to W4, at random places. What a layer gives with them is compared.
 """
 
 import sys
@@ -11,11 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks._kernel_cases import KernelCases
-from benchmarks._layer_calls import decoder_numbers
 from benchmarks._results import Figure, publish, step
+from sparsec.calibration.image import KernelImage
 from sparsec.formats import Bitmap, Block, BlockRle, Csr, Dcsr, Delta4, Delta8, SparseFormat
+from sparsec.ir import rt
+from sparsec.ir.constant import ui8, ui16
 from sparsec.ir.rt.decode import decoder_of
+from sparsec.quantization import int8
+from sparsec.quantization.params import Requant
 from sparsec.run.errors import RunError
 from sparsec.tools.console import print_table
 from sparsec.tools.errors import UserError
@@ -64,41 +67,61 @@ def random_matrix(
 
 
 def measure(encoding: SparseFormat) -> list[Row]:
-    """A format at every sparsity. AssertionError when a byte differs."""
+    """A format at every sparsity. AssertionError when a layer that multiplies by what was decoded gives another byte."""
     step(f"{encoding.label} on {CORE}")
-    decoder = decoder_of(encoding)
-    assert decoder is not None
-    cases = KernelCases()
-    expected: list[NDArray[np.uint8]] = []
-    weights: list[int] = []
-    for sparsity in SPARSITIES:
-        for shape in LAYERS.values():
-            dense = random_matrix(encoding, shape, sparsity)
-            arrays, delta8 = encoding.pack(dense), Delta8().pack(dense)
-            arguments = [
-                *map(str, decoder_numbers(encoding, shape, arrays)),
-                *(cases.array(array) for array in arrays.values()),
-                f"(uint8_t *)output + {delta8['counts'].nbytes}",
-                "(uint16_t *)(void *)output",
-            ]
-            result = np.concatenate([delta8["counts"].view(np.uint8), delta8["entries"]])
-            cases.call(f"{decoder.C_FUNCTION}({', '.join(arguments)});", len(result))
-            expected.append(result)
-            weights.append(int(np.count_nonzero(dense)))
-    measured = cases.measure(CORE)
-    for wanted, call in zip(expected, measured, strict=True):
-        assert np.array_equal(call.output.view(np.uint8), wanted), "decoded bytes differ"
-    instructions = [call.instructions for call in measured]
-    count = len(LAYERS)
+    image = KernelImage()
+    matrices = {
+        f"{name} {sparsity}": random_matrix(encoding, shape, sparsity)
+        for sparsity in SPARSITIES
+        for name, shape in LAYERS.items()
+    }
+    expected = [add_layer(image, encoding, name, dense) for name, dense in matrices.items()]
+    found, outputs = image.measure(CORE)
+    for wanted, output in zip(expected, outputs, strict=True):
+        assert np.array_equal(output, wanted), "a layer with decoded weights differs"
     return [
         Row(
             encoding,
             sparsity,
-            tuple(weights[i * count : (i + 1) * count]),
-            tuple(instructions[i * count : (i + 1) * count]),
+            tuple(int(np.count_nonzero(matrices[f"{name} {sparsity}"])) for name in LAYERS),
+            tuple(found[f"decode {name} {sparsity}"].cost.instructions for name in LAYERS),
         )
-        for i, sparsity in enumerate(SPARSITIES)
+        for sparsity in SPARSITIES
     ]
+
+
+def add_layer(
+    image: KernelImage, encoding: SparseFormat, name: str, dense: NDArray[np.int8]
+) -> NDArray[np.int8]:
+    """The call of the decoder and that of a linear layer behind it; what the layer must give, int8 [rows]."""
+    decoder = decoder_of(encoding)
+    assert decoder is not None
+    rows, columns = dense.shape
+    rng = np.random.default_rng(SEED)
+    input = rng.integers(-128, 128, (1, columns)).astype(np.int8)
+    bias = np.zeros(rows, np.int32)
+    multiplier, shift = np.full(rows, 2**30, np.int32), np.full(rows, -10, np.int32)
+    arrays = {array: image.constant(values) for array, values in encoding.pack(dense).items()}
+    entries = image.buffer((len(Delta8().pack(dense)["entries"]),), ui8)
+    counts, output = image.buffer((rows,), ui16), image.buffer((1, rows))
+    image.call(decoder(encoding, columns, arrays, entries, counts), f"decode {name}")
+    image.call(
+        rt.FullyConnectedDelta8Op(
+            image.constant(input),
+            entries,
+            counts,
+            image.constant(bias),
+            image.constant(multiplier),
+            image.constant(shift),
+            output,
+            Requant(0, 0),
+        ),
+        f"multiply {name}",
+    )
+    image.result(output)
+    return int8.fully_connected(
+        input, dense, bias, input_zp=0, output_zp=0, multiplier=multiplier, shift=shift
+    )[0]
 
 
 def figures_of(rows: list[Row]) -> list[Figure]:

@@ -19,6 +19,7 @@ FLOORS = (
     {"passes", "backends"},
     {"report", "run", "compress", "universe", "pipelines"},
     {"tools"},
+    {"calibration"},
 )
 # The rooms of one folder, again from the ground up; the folder itself may hold nothing else.
 ROOMS = {"analysis": ("values", "memory", "choice")}

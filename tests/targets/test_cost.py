@@ -6,15 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks._calibrate import relative_fit
-from benchmarks._calibration_grid import (
-    DENSE_LINEAR,
-    grid,
-    sparse_convolutions,
-    sparse_linear,
-)
-from benchmarks._layer_calls import Case
-from benchmarks._layers import Measured, measure
+from sparsec.calibration.calls import MeasuredCase, measure
+from sparsec.calibration.cases import Case
+from sparsec.calibration.fit import relative_fit
+from sparsec.calibration.grid import dense_linear, grid, sparse_convolutions, sparse_linear
 from sparsec.run import cmsis_nn
 from sparsec.targets.cost import CALIBRATED, KERNELS, Cost, costs, kernel_cost, loops_of
 from sparsec.targets.cpu import CPUS, cpu_named
@@ -113,12 +108,12 @@ def held_out(core: str) -> list[Case]:
     cases += [Case("arm_depthwise_conv_wrapper_s8", work) for work in DEPTHWISE]
     cases += [Case("sparsec_convolve_strips_s8", work) for work in STRIPS]
     cases += [Case("sparsec_depthwise_conv_strips_s8", work) for work in DEPTHWISE_STRIPS]
-    cases += [Case(kernel, work) for work in LINEAR for kernel in DENSE_LINEAR]
-    packed = cpu_named(core).vector_unit == "dsp"
+    unit = cpu_named(core).vector_unit
+    cases += [Case(kernel, work) for work in LINEAR for kernel in dense_linear(unit)]
     for i, work in enumerate(CONVOLUTIONS):
-        cases += sparse_convolutions(work, SPARSITIES[i % len(SPARSITIES)], packed)
+        cases += sparse_convolutions(work, SPARSITIES[i % len(SPARSITIES)], unit)
     cases += [Case("sparsec_convolve_delta8_strips_s8", work, 0.75) for work in STRIPS]
-    if packed:
+    if unit == "dsp":
         cases += [Case("sparsec_convolve_packed_strips_s8", work, 0.75) for work in STRIPS]
     for i, work in enumerate(DEPTHWISE):
         sparsity = (0.0, *SPARSITIES)[i % 5]
@@ -130,7 +125,7 @@ def held_out(core: str) -> list[Case]:
     return [case for case in cases if decoders or not case.kernel.startswith("sparsec_decode")]
 
 
-def error(core: str, measured: Measured) -> tuple[float, float]:
+def error(core: str, measured: MeasuredCase) -> tuple[float, float]:
     """Of instructions and cycles, in terms of what was measured."""
     case, stored = measured.case, measured.stored
     found = kernel_cost(core, case.kernel, case.work, stored.entries, stored.blocks, stored.zeros)
@@ -156,19 +151,19 @@ def test_the_costs_of_other_layers(core: str) -> None:
 
 
 def test_no_held_out_layer_is_in_the_grid() -> None:
-    fitted = {case.work for case in grid(packed=True)}
+    fitted = {case.work for case in grid("dsp")}
     assert not [case for core in CORES for case in held_out(core) if case.work in fitted]
 
 
 def test_every_kernel_is_measured_and_held_out() -> None:
-    assert {case.kernel for case in grid(packed=True)} == set(KERNELS)
+    assert {case.kernel for case in grid("dsp")} == set(KERNELS)
     assert {case.kernel for case in held_out("cortex-m4")} == set(KERNELS)
 
 
 def test_every_core_has_costs_of_every_kernel_it_runs() -> None:
     assert set(costs()) == set(CALIBRATED)
     for cpu in CPUS.values():
-        for case in grid(packed=cpu.vector_unit == "dsp"):
+        for case in grid(cpu.vector_unit):
             cost = kernel_cost(cpu.name, case.kernel, case.work, entries=1000)
             assert cost.instructions > 0 and cost.cycles > 0, case
 

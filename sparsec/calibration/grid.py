@@ -5,8 +5,9 @@ No layer of the held-out test (tests/targets/test_cost.py) is one of them.
 
 from collections.abc import Iterator
 
-from benchmarks._layer_calls import Case
+from sparsec.calibration.cases import Case
 from sparsec.formats import Bitmap, Block, BlockRle, Csr, Dcsr, Delta4, Nm, SparseFormat
+from sparsec.targets.cpu import VectorUnit
 from sparsec.targets.workload import LayerKind, Workload
 
 POINTS = (
@@ -149,11 +150,9 @@ SPARSITIES = (0.3, 0.8, 0.93, 0.6)
 SPARSITIES_DEPTHWISE = (0.0, 0.5, 0.9, 0.2, 0.75)
 """The same of depthwise convolutions, whose sparse kernel is the faster one without zeros too."""
 
-DENSE_LINEAR = (
-    "arm_fully_connected_s8",
-    "sparsec_fully_connected_per_channel_s8",
-    "sparsec_fully_connected_dense_s8",
-)
+DENSE_LINEAR = ("sparsec_fully_connected_per_channel_s8", "sparsec_fully_connected_dense_s8")
+PER_TENSOR = "arm_fully_connected_s8"
+"""Not for Helium: see its operation."""
 
 LISTS: dict[str, SparseFormat | None] = {
     "table": None,
@@ -229,14 +228,14 @@ def strips(layer: LayerKind) -> Iterator[Workload]:
         yield Workload(layer, image, window, strides, (rows, columns, channels), strip)
 
 
-def grid(packed: bool) -> list[Case]:
-    """Every case; the packed convolution's only where the core has it."""
+def grid(unit: VectorUnit) -> list[Case]:
+    """Every case of the kernels that cores with `unit` have."""
     cases = [Case("arm_convolve_wrapper_s8", work) for work in convolutions()]
     cases += [Case("arm_convolve_s8", work) for work in convolutions() if not work.is_point]
     cases += [Case("arm_depthwise_conv_wrapper_s8", work) for work in depthwise()]
-    cases += [Case(kernel, work) for work in fully_connected() for kernel in DENSE_LINEAR]
+    cases += [Case(kernel, work) for work in fully_connected() for kernel in dense_linear(unit)]
     for i, work in enumerate(convolutions()):
-        cases += sparse_convolutions(work, SPARSITIES[i % len(SPARSITIES)], packed)
+        cases += sparse_convolutions(work, SPARSITIES[i % len(SPARSITIES)], unit)
     for i, work in enumerate(depthwise()):
         sparsity = SPARSITIES_DEPTHWISE[i % len(SPARSITIES_DEPTHWISE)]
         cases.append(Case("sparsec_depthwise_convolve_delta8_s8", work, sparsity))
@@ -246,15 +245,20 @@ def grid(packed: bool) -> list[Case]:
     for work in strips("convolution"):
         cases.append(Case("sparsec_convolve_strips_s8", work))
         cases.append(Case("sparsec_convolve_delta8_strips_s8", work, SPARSITIES[0]))
-        if packed:
+        if unit == "dsp":
             cases.append(Case("sparsec_convolve_packed_strips_s8", work, SPARSITIES[0]))
     return cases
 
 
-def sparse_convolutions(work: Workload, sparsity: float, packed: bool) -> Iterator[Case]:
+def dense_linear(unit: VectorUnit) -> tuple[str, ...]:
+    """The kernels of dense fully connected layers."""
+    return DENSE_LINEAR if unit == "mve" else (PER_TENSOR, *DENSE_LINEAR)
+
+
+def sparse_convolutions(work: Workload, sparsity: float, unit: VectorUnit) -> Iterator[Case]:
     """A convolution by every sparse kernel."""
     yield Case("sparsec_convolve_delta8_s8", work, sparsity)
-    if packed:
+    if unit == "dsp":
         yield Case("sparsec_convolve_packed_s8", work, sparsity)
         if work.taps == 1:
             yield Case("sparsec_convolve_packed_s8", work, sparsity, Block(1, 4))

@@ -1,0 +1,323 @@
+"""Layers as calls of one kernel each, measured in few images: what the cost model is fitted to and held to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from xdsl.ir import SSAValue
+from xdsl.irdl import irdl_op_definition
+
+from sparsec.calibration.cases import SEED, Case, random_weights, row_numbers
+from sparsec.calibration.image import KernelImage, in_parts
+from sparsec.formats import Delta8
+from sparsec.formats.depthwise_rows import pack_depthwise, plane_for
+from sparsec.formats.fc_rows import is_saturating
+from sparsec.formats.packed_rows import pack_rows, slab_for
+from sparsec.ir import cmsis, rt
+from sparsec.ir.cmsis.convolution import FullConvolutionOp
+from sparsec.ir.constant import ui8, ui16
+from sparsec.ir.kernel import KernelOp
+from sparsec.ir.rt.decode import decoder_of
+from sparsec.ir.rt.sparse_fc import SparseFullyConnectedOp
+from sparsec.ir.rt.strips import STRIPS, in_strips
+from sparsec.quantization.params import Requant
+from sparsec.quantization.window import Window
+from sparsec.run.profile.profile import Cost
+from sparsec.targets import scratch
+from sparsec.targets.cpu import VectorUnit, cpu_named
+from sparsec.targets.stored import Stored, stored_as, stored_for_decoder, stored_packed
+from sparsec.targets.workload import Workload
+
+Array = NDArray[Any]
+
+MOST_WEIGHTS = 1_000_000
+"""Of the layers of one image, stored or not: flash has room for them."""
+
+REQUANT = Requant(input_zp=-3, output_zp=-2)
+
+
+@irdl_op_definition
+class AnyConvolveOp(FullConvolutionOp):
+    """`arm_convolve_s8`, which strips call whatever their shape. No network calls it itself."""
+
+    name = "cmsis.convolve_s8"
+    C_FUNCTION: ClassVar[str] = "arm_convolve_s8"
+
+
+CONVOLUTIONS = {
+    kernel.C_FUNCTION: kernel for kernel in (cmsis.ConvolveOp, cmsis.DepthwiseConvOp, AnyConvolveOp)
+}
+LISTS: dict[str, type[SparseFullyConnectedOp]] = {
+    kernel.C_FUNCTION: kernel
+    for kernel in (
+        rt.FullyConnectedTableOp,
+        rt.FullyConnected1x4Op,
+        rt.FullyConnected4x1Op,
+        rt.FullyConnected4x1W16Op,
+        rt.FullyConnectedDenseOp,
+    )
+}
+WHOLE = {strips.C_FUNCTION: whole.C_FUNCTION for whole, strips in STRIPS.items()}
+"""What does at once what a kernel does in strips."""
+
+
+class CaseImage(KernelImage):
+    """An image of cases for a core with `unit`. Layers of one shape read one input."""
+
+    def __init__(self, unit: VectorUnit):
+        super().__init__()
+        self.unit: VectorUnit = unit
+        self.images: dict[tuple[int, ...], SSAValue] = {}
+
+    def add(self, case: Case, layer: str) -> Stored:
+        """Add the call of a case; what is stored of its weights."""
+        op, stored = call_of(self, case)
+        self.call(op, layer)
+        return stored
+
+    def image(self, *shape: int) -> SSAValue:
+        """An input of this shape."""
+        if shape not in self.images:
+            rng = np.random.default_rng(SEED)
+            self.images[shape] = self.input(rng.integers(-128, 128, shape).astype(np.int8))
+        return self.images[shape]
+
+    def numbers(self, outputs: int) -> tuple[SSAValue, SSAValue, SSAValue]:
+        """Bias, multiplier and shift."""
+        given = row_numbers(outputs)
+        bias, multiplier = self.constant(given.bias), self.constant(given.multiplier)
+        return bias, multiplier, self.constant(given.shift)
+
+    def delta8(self, weights: NDArray[np.int8]) -> tuple[SSAValue, SSAValue]:
+        """Entries and counts."""
+        arrays = Delta8().pack(weights)
+        return self.constant(arrays["entries"]), self.constant(arrays["counts"])
+
+
+def call_of(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
+    """The call of a case on buffers of `image`, and what is stored of its weights."""
+    match case.kernel:
+        case kernel if kernel in CONVOLUTIONS:
+            return convolution(image, case)
+        case kernel if kernel in LISTS:
+            return listed(image, case, LISTS[kernel])
+        case kernel if kernel in WHOLE:
+            op, stored = call_of(image, replace(case, kernel=WHOLE[kernel]))
+            return in_strips(op, case.work.strip), stored
+        case cmsis.FullyConnectedOp.C_FUNCTION:
+            return per_tensor(image, case)
+        case rt.FullyConnectedPerChannelOp.C_FUNCTION:
+            return per_channel(image, case)
+        case rt.FullyConnectedDelta8Op.C_FUNCTION:
+            return linear_delta8(image, case)
+        case rt.ConvolveDelta8Op.C_FUNCTION:
+            return convolve_delta8(image, case)
+        case rt.ConvolvePackedOp.C_FUNCTION:
+            return packed(image, case)
+        case rt.DepthwiseConvolveDelta8Op.C_FUNCTION:
+            return depthwise(image, case)
+        case _:
+            return decoder(image, case)
+
+
+def convolution(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
+    """By CMSIS-NN, depthwise or not."""
+    work, outputs = case.work, case.work.outputs[2]
+    window, input = window_of(work), (1, *work.image)
+    matrix = random_weights(case)
+    if work.layer == "depthwise":
+        weights = np.ascontiguousarray(matrix.T).reshape(1, *work.kernel, outputs)
+        size = scratch.depthwise_convolve(image.unit, window, input, weights.shape)
+    else:
+        weights = matrix.reshape(outputs, *work.kernel, work.image[2])
+        # Of a row of pixels the wrapper would ask for none, because it calls another function.
+        rows = (1, 2, *work.image[1:]) if case.kernel == AnyConvolveOp.C_FUNCTION else input
+        size = scratch.convolve(image.unit, window, rows, weights.shape)
+    op = CONVOLUTIONS[case.kernel](
+        image.image(*input),
+        image.constant(weights),
+        *image.numbers(outputs),
+        image.buffer((1, *work.outputs)),
+        image.scratch(size),
+        REQUANT,
+        window,
+    )
+    return op, Stored()
+
+
+def per_tensor(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
+    """`arm_fully_connected_s8`."""
+    outputs = case.work.outputs[2]
+    numbers = row_numbers(outputs)
+    op = cmsis.FullyConnectedOp(
+        image.image(1, case.work.columns),
+        image.constant(random_weights(case)),
+        image.constant(numbers.bias),
+        image.buffer((1, outputs)),
+        REQUANT,
+        int(numbers.multiplier[0]),
+        int(numbers.shift[0]),
+    )
+    return op, Stored()
+
+
+def per_channel(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
+    """`sparsec_fully_connected_per_channel_s8`."""
+    outputs = case.work.outputs[2]
+    op = rt.FullyConnectedPerChannelOp(
+        image.image(1, case.work.columns),
+        image.constant(random_weights(case)),
+        *image.numbers(outputs),
+        image.buffer((1, outputs)),
+        REQUANT,
+    )
+    return op, Stored()
+
+
+def listed(
+    image: CaseImage, case: Case, kernel: type[SparseFullyConnectedOp]
+) -> tuple[KernelOp, Stored]:
+    """A fully connected kernel with a layout of its own."""
+    weights, numbers = random_weights(case), row_numbers(case.work.outputs[2])
+    arrays = kernel.LAYOUT.pack(weights, numbers)
+    op = kernel(
+        image.image(1, case.work.columns),
+        {name: image.constant(array) for name, array in arrays.items()},
+        image.buffer((1, len(weights))),
+        REQUANT,
+        is_saturating(weights, numbers, REQUANT.clamp),
+    )
+    if case.format is not None:
+        return op, stored_as(case.format, case.format.pack(weights), weights)
+    return op, Stored(int(np.count_nonzero(weights))) if case.sparsity else Stored()
+
+
+def linear_delta8(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
+    """`sparsec_fully_connected_delta8_s8`."""
+    outputs = case.work.outputs[2]
+    weights = random_weights(case)
+    op = rt.FullyConnectedDelta8Op(
+        image.image(1, case.work.columns),
+        *image.delta8(weights),
+        *image.numbers(outputs),
+        image.buffer((1, outputs)),
+        REQUANT,
+    )
+    return op, stored_as(Delta8(), Delta8().pack(weights), weights)
+
+
+def convolve_delta8(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
+    """`sparsec_convolve_delta8_s8`."""
+    work, input = case.work, (1, *case.work.image)
+    weights = random_weights(case)
+    memory = image.scratch(scratch.convolve_delta8(input, work.kernel))
+    assert memory is not None
+    op = rt.ConvolveDelta8Op(
+        image.image(*input),
+        *image.delta8(weights),
+        *image.numbers(work.outputs[2]),
+        image.buffer((1, *work.outputs)),
+        memory,
+        REQUANT,
+        window_of(work),
+        work.kernel,
+    )
+    return op, stored_as(Delta8(), Delta8().pack(weights), weights)
+
+
+def packed(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
+    """`sparsec_convolve_packed_s8`."""
+    work, outputs, channels = case.work, case.work.outputs[2], case.work.image[2]
+    window = window_of(work)
+    slab = slab_for(window, work.outputs[:2], work.kernel, channels)
+    weights = random_weights(case).reshape(outputs, *work.kernel, channels)
+    given = row_numbers(outputs)
+    rows = pack_rows(weights, given.bias, given.multiplier, given.shift, window, slab)
+    memory = image.scratch(slab.bytes)
+    assert memory is not None
+    op = rt.ConvolvePackedOp(
+        image.image(1, *work.image),
+        image.constant(rows),
+        image.buffer((1, *work.outputs)),
+        memory,
+        REQUANT,
+        window,
+        work.kernel,
+    )
+    return op, stored_packed(rows)
+
+
+def depthwise(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
+    """`sparsec_depthwise_convolve_delta8_s8`."""
+    work, outputs = case.work, case.work.outputs[2]
+    window = window_of(work)
+    plane = plane_for(window, work.outputs[:2], work.kernel)
+    weights = random_weights(case)
+    taps = np.ascontiguousarray(weights.T).reshape(*work.kernel, outputs)
+    given = row_numbers(outputs)
+    rows = pack_depthwise(taps, given.bias, given.multiplier, given.shift, window, plane)
+    memory = image.scratch(plane.bytes)
+    assert memory is not None
+    op = rt.DepthwiseConvolveDelta8Op(
+        image.image(1, *work.image),
+        image.constant(rows),
+        image.buffer((1, *work.outputs)),
+        memory,
+        REQUANT,
+        window,
+        work.kernel,
+    )
+    used = int(np.count_nonzero(weights.any(axis=1)))
+    return op, Stored(int(np.count_nonzero(weights)), used)
+
+
+def decoder(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
+    """A decoder, which writes what the delta8 kernels read."""
+    encoding = case.format
+    assert encoding is not None
+    kernel = decoder_of(encoding)
+    assert kernel is not None and kernel.C_FUNCTION == case.kernel
+    weights = random_weights(case)
+    components = encoding.pack(weights)
+    op = kernel(
+        encoding,
+        weights.shape[1],
+        {name: image.constant(array) for name, array in components.items()},
+        image.buffer((len(Delta8().pack(weights)["entries"]),), ui8),
+        image.buffer((len(weights),), ui16),
+    )
+    return op, stored_for_decoder(encoding, components, weights)
+
+
+def window_of(work: Workload) -> Window:
+    """How the weights of a layer slide."""
+    return Window(work.strides, work.padding)
+
+
+@dataclass(frozen=True)
+class MeasuredCase:
+    """A case, what is stored of its weights, and what it takes."""
+
+    case: Case
+    stored: Stored
+    cost: Cost
+
+
+def measure(core: str, cases: Sequence[Case]) -> list[MeasuredCase]:
+    """Build images of all cases for `core` and profile them: exact instructions, estimated cycles.
+
+    Raises RunError as `KernelImage.measure` does.
+    """
+    found: list[MeasuredCase] = []
+    sizes = [case.work.outputs[2] * case.work.columns for case in cases]
+    for part in in_parts(sizes, MOST_WEIGHTS):
+        image = CaseImage(cpu_named(core).vector_unit)
+        stored = {case: image.add(case, str(i)) for i, case in enumerate(cases[part])}
+        costs, _ = image.measure(core)
+        found += [
+            MeasuredCase(case, stored[case], costs[str(i)].cost)
+            for i, case in enumerate(cases[part])
+        ]
+    return found
