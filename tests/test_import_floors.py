@@ -16,13 +16,14 @@ FLOORS = (
     {"targets"},
     {"ir", "recipe"},
     {"analysis", "interpreters", "frontends"},
+    {"rewriting"},
     {"passes", "backends"},
     {"report", "run", "compress", "universe", "pipelines"},
     {"tools"},
     {"calibration"},
 )
 # The rooms of one folder, again from the ground up; the folder itself may hold nothing else.
-ROOMS = {"analysis": ("values", "memory", "choice")}
+ROOMS = {"analysis": ("memory", "values", "choice")}
 LEVEL = {name: level for level, floor in enumerate(FLOORS) for name in floor}
 THIRD_PARTY_ON_THE_GROUND = {
     "formats": {"numpy"},

@@ -59,6 +59,12 @@ def test_every_pass_is_registered() -> None:
     assert classes == set(PASSES.values())
 
 
+def test_passes_are_passes() -> None:
+    """What passes share stands below them."""
+    files = [*(ROOT / "sparsec/passes").rglob("*.py")]
+    assert [path for path in files if len(pass_classes(path)) != (path.stem != "__init__")] == []
+
+
 @pytest.mark.parametrize("name", DIALECTS)
 def test_dialect(name: str) -> None:
     """The key is the dialect's name, and its syntax and its verifiers have filecheck tests."""

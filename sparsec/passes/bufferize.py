@@ -31,7 +31,7 @@ from sparsec.analysis.memory.memory_plan import RESULT
 from sparsec.ir import qnn, rt
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.views import buffer_type, memory_of, reshaped
-from sparsec.passes.constants_to_globals import Globals
+from sparsec.rewriting.constants_to_globals import Globals
 
 
 @dataclass(frozen=True)

@@ -18,17 +18,17 @@ from xdsl.rewriter import InsertPoint, Rewriter
 
 from sparsec.analysis.values.dead_channels import dead_channels, read_elements, removable_channels
 from sparsec.analysis.values.intervals import Interval, Intervals, intervals
+from sparsec.analysis.values.removed_channels import RemovedChannels
 from sparsec.analysis.values.weighted_layer import weighted_layer
 from sparsec.ir import qnn
 from sparsec.ir.layer import layer_of
 from sparsec.ir.sparse import format_of
-from sparsec.passes.channel_cut import (
+from sparsec.rewriting.channel_cut import (
     cut_channels,
     erase_dead_code,
     set_weights,
     unshare_constants,
 )
-from sparsec.passes.removed_channels import RemovedChannels
 
 
 def silence_unread(block: Block, removed: RemovedChannels) -> bool:

@@ -24,8 +24,8 @@ from sparsec.ir import nn
 from sparsec.ir.constant import constant_array
 from sparsec.ir.layer import layer_of
 from sparsec.ir.shapes import shape_of
-from sparsec.passes.constants import erase_unused, replace_constant
 from sparsec.quantization.window import Window
+from sparsec.rewriting.constants import erase_unused, replace_constant
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 

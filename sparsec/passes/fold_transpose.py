@@ -26,8 +26,8 @@ from xdsl.pattern_rewriter import (
 from sparsec.ir import nn
 from sparsec.ir.constant import constant_array
 from sparsec.ir.shapes import shape_of
-from sparsec.passes.constants import replace_constant
 from sparsec.quantization.window import Border
+from sparsec.rewriting.constants import replace_constant
 
 Permutation = tuple[int, ...]
 

@@ -20,7 +20,7 @@ from xdsl.pattern_rewriter import (
 )
 
 from sparsec.ir import nn
-from sparsec.passes import fusion_rules as rule
+from sparsec.rewriting import fusion_rules as rule
 
 
 @dataclass(frozen=True)

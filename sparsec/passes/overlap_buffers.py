@@ -33,10 +33,10 @@ from sparsec.ir.layer import layer_of
 from sparsec.ir.rt.strips import geometry_of
 from sparsec.ir.views import memory_of
 from sparsec.passes.fuse_rows import fuse
-from sparsec.passes.planned_views import inputs_and_results
 from sparsec.planning.arena import Buffer
 from sparsec.planning.choice import Option
 from sparsec.planning.least_peak import least_peak, time_of, within
+from sparsec.rewriting.planned_views import inputs_and_results
 from sparsec.targets import scratch
 from sparsec.targets.cpu import Cpu, cpu_named
 

@@ -28,6 +28,7 @@ from xdsl.utils.exceptions import PassFailedException
 from sparsec.analysis.choice.module_recipe import recipe_of
 from sparsec.analysis.memory.buffer_lives import live_buffers, overlaps_of
 from sparsec.analysis.memory.live_bytes import sum_text
+from sparsec.analysis.memory.memory_pins import Pinned, outputs_by_name, pinned
 from sparsec.analysis.memory.memory_plan import (
     ARENA,
     MEMORY,
@@ -38,11 +39,10 @@ from sparsec.analysis.memory.memory_plan import (
 from sparsec.analysis.memory.memory_uses import memory_uses
 from sparsec.analysis.memory.plan_view import plan_view
 from sparsec.ir.kernel import byte_count
-from sparsec.passes.memory_pins import Pinned, outputs_by_name, pinned
-from sparsec.passes.planned_views import callers_memories, inputs_and_results, write_plan
 from sparsec.planning.arena import lower_bound
 from sparsec.planning.memories import place_constants, place_in_memories, stored_bytes
 from sparsec.recipe import Pin, parse_recipe
+from sparsec.rewriting.planned_views import callers_memories, inputs_and_results, write_plan
 from sparsec.targets.memory import parse_memories
 
 LOWER_BOUND = "sparsec.arena_lower_bound"

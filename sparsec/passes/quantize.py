@@ -26,10 +26,10 @@ from sparsec.analysis.values.ranges import Range, range_of
 from sparsec.ir import nn
 from sparsec.ir.layer import copy_layer, layer_of
 from sparsec.ir.level import is_float
-from sparsec.passes.constants import quantize_constant, weight_quantization
-from sparsec.passes.qdq_conversions import FIXED_OUTPUT
 from sparsec.quantization.ranges import activation_qparams
 from sparsec.quantization.scheme import Quantization
+from sparsec.rewriting.constants import quantize_constant, weight_quantization
+from sparsec.rewriting.qdq.conversions import FIXED_OUTPUT
 
 MOVES_DATA = (nn.MaxPool2dOp, nn.ReshapeOp, nn.TransposeOp, nn.PadOp)
 """Layers that select or order values: they commute with quantization."""

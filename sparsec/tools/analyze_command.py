@@ -17,6 +17,14 @@ from xdsl.ir import Operation, SSAValue
 
 from sparsec.analysis.choice.sparse_kernels import has_kernel
 from sparsec.analysis.memory.memory_plan import planned_function
+from sparsec.analysis.values.removed_channels import (
+    REASONS,
+    REMOVED,
+    Record,
+    RemovedChannels,
+    live_bytes_of,
+    records_of,
+)
 from sparsec.backends.cortex_m.report import constants_of
 from sparsec.formats import COMMON_FORMATS
 from sparsec.frontends.errors import UnsupportedModelError
@@ -27,14 +35,6 @@ from sparsec.ir.layer import layer_of
 from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.ir.sparse import matrix_shape
 from sparsec.passes.plan_memory import LOWER_BOUND
-from sparsec.passes.removed_channels import (
-    REASONS,
-    REMOVED,
-    Record,
-    RemovedChannels,
-    live_bytes_of,
-    records_of,
-)
 from sparsec.tools.compilation import Compilation, compile_model
 from sparsec.tools.console import print_table, progress
 from sparsec.tools.emission import check_budgets

@@ -9,6 +9,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import DenseArrayBase, DictionaryAttr, ModuleOp, TensorType, i8
 from xdsl.ir import SSAValue
 
+from sparsec.analysis.values.removed_channels import REMOVED
 from sparsec.formats import Delta8
 from sparsec.interpreters.signature import main_function
 from sparsec.ir import qnn
@@ -16,7 +17,6 @@ from sparsec.ir.constant import constant_array, dense_attribute
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.sparse import EncodingAttr
 from sparsec.passes.eliminate_dead_channels import EliminateDeadChannelsPass
-from sparsec.passes.removed_channels import REMOVED
 from sparsec.quantization.int8 import add_params
 from sparsec.quantization.params import AddParams, Clamp, Requant, Rescale
 from sparsec.quantization.window import Pool, Window

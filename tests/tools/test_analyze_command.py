@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from sparsec.analysis.values.removed_channels import REASONS
 from sparsec.formats import COMMON_FORMATS
-from sparsec.passes.removed_channels import REASONS
 from sparsec.tools import analyze_command
 from sparsec.tools.analyze_command import entropy_bound
 from tests.frontends.support import export_bytes

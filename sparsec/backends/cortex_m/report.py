@@ -18,6 +18,7 @@ from xdsl.ir import SSAValue
 from sparsec.analysis.choice.choice_record import Record, record_of
 from sparsec.analysis.memory.memory_plan import PlannedFunction
 from sparsec.analysis.memory.plan_view import peak_facts, plan_view
+from sparsec.analysis.values.removed_channels import REASONS, live_bytes_of, records_of
 from sparsec.backends.cortex_m.convert_qnn_to_kernels import TARGET
 from sparsec.backends.cortex_m.lowering import OP, layer_name
 from sparsec.backends.cortex_m.memory_report import (
@@ -39,7 +40,6 @@ from sparsec.ir.rt.sparse_fc import SparseFullyConnectedOp
 from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.ir.views import memory_of
 from sparsec.passes.plan_memory import LIVE_BOUND, LOWER_BOUND
-from sparsec.passes.removed_channels import REASONS, live_bytes_of, records_of
 
 SCHEMA_VERSION = 2
 

@@ -16,7 +16,6 @@ from xdsl.rewriter import Rewriter
 from sparsec.ir import nn, qnn
 from sparsec.ir.layer import layer_of
 from sparsec.ir.shapes import shape_of
-from sparsec.passes.qdq_folding import Array, Folding, Stored, fail, integer_clamp, rescaling
 from sparsec.quantization.functions import FUNCTIONS
 from sparsec.quantization.int8 import add_params, lookup_table, softmax_params
 from sparsec.quantization.params import FULL_RANGE, AddParams, Requant, SoftmaxParams
@@ -24,6 +23,7 @@ from sparsec.quantization.ranges import quantize, quantize_bias
 from sparsec.quantization.requantize import quantize_multiplier
 from sparsec.quantization.scheme import Quantization
 from sparsec.quantization.softmax import MAX_ROW
+from sparsec.rewriting.qdq.folding import Array, Folding, Stored, fail, integer_clamp, rescaling
 
 UNIT_INTERVAL = Quantization((1 / 256,), -128)
 SIGNED_UNIT_INTERVAL = Quantization((1 / 128,), 0)

@@ -1,0 +1,1 @@
+"""Rewriting of IR that passes are made of: each changes what it is given and decides nothing."""

@@ -1,0 +1,101 @@
+"""A whole function from `nn` to `qnn`, with its signature."""
+
+from collections.abc import Sequence
+
+from xdsl.dialects import func
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FunctionType
+from xdsl.ir import Attribute, Block, Operation
+from xdsl.rewriter import InsertPoint, Rewriter
+from xdsl.utils.exceptions import PassFailedException
+
+from sparsec.ir import nn, qnn
+from sparsec.ir.quantization import QuantizationAttr
+from sparsec.quantization.scheme import Quantization
+from sparsec.rewriting.qdq.conversions import CONVERSIONS
+from sparsec.rewriting.qdq.folding import Folding, fail
+
+MOVES_DATA = (nn.ReshapeOp, nn.TransposeOp, nn.MaxPool2dOp)
+"""Layers that select or order values: they commute with quantization."""
+
+
+def hoist_quantize(block: Block) -> None:
+    """Quantize before layers that only move data, unless their input is quantized already.
+
+    A Q/DQ graph that treats max pooling as part of the convolution before it, or a network that
+    transposes its input first, quantizes too late for an int8 form of the moving layer.
+    """
+    pending = [op for op in block.ops if isinstance(op, nn.QuantizeOp)]
+    while pending:
+        op = pending.pop()
+        mover = op.input.owner
+        if not isinstance(mover, MOVES_DATA) or op.quantization.data.axis is not None:
+            continue
+        if isinstance(mover.input.owner, nn.DequantizeOp | nn.ConstantOp):
+            continue
+        before = nn.QuantizeOp(mover.input, op.quantization.data)
+        between = nn.DequantizeOp(before.result, op.quantization.data)
+        moved = mover.clone({mover.input: between.result})
+        Rewriter.insert_op((before, between, moved), InsertPoint.before(mover))
+        op.operands[0] = moved.results[0]
+        if not mover.results[0].uses:
+            Rewriter.erase_op(mover)
+        pending.append(before)
+
+
+def convert(folding: Folding, op: Operation) -> None:
+    """Emit the int8 form of one operation."""
+    conversion = CONVERSIONS.get(type(op))
+    if conversion is not None:
+        conversion(folding, op)
+    elif not isinstance(op, nn.ConstantOp | func.ReturnOp):
+        raise fail(op, f"{op.name} has no int8 form")
+
+
+def convert_all(folding: Folding, block: Block) -> list[Quantization]:
+    """Convert every operation; returns the quantization of each result of the function."""
+    old = list(block.ops)
+    for op in old:
+        convert(folding, op)
+    terminator = old[-1]
+    results: list[Quantization] = []
+    for index, operand in enumerate(terminator.operands):
+        result = folding.result(terminator, operand)
+        terminator.operands[index] = result.value
+        results.append(result.quantization)
+    for op in reversed(old[:-1]):
+        Rewriter.erase_op(op)
+    return results
+
+
+def attach(attributes: ArrayAttr[DictionaryAttr] | None, all: Sequence[Quantization]) -> Attribute:
+    """Argument or result attributes with the quantization added and the float range removed."""
+    old: list[dict[str, Attribute]] = (
+        [dict(entry.data) for entry in attributes] if attributes is not None else [{} for _ in all]
+    )
+    for entry, quantization in zip(old, all, strict=True):
+        entry.pop("nn.range", None)
+        entry[qnn.QUANTIZATION] = QuantizationAttr(quantization)
+    return ArrayAttr([DictionaryAttr(entry) for entry in old])
+
+
+def fold_function(function: func.FuncOp) -> None:
+    """Convert one function with its signature."""
+    block = function.body.block
+    hoist_quantize(block)
+    folding = Folding()
+    results = convert_all(folding, block)
+    inputs: list[Quantization] = []
+    for argument in block.args:
+        if argument not in folding.stored:
+            raise PassFailedException(
+                f"input {argument.index} of the network is not quantized: "
+                "give calibration data, or a Q/DQ pair"
+            )
+        inputs.append(folding.stored[argument].quantization)
+    terminator = block.last_op
+    assert terminator is not None
+    function.function_type = FunctionType.from_lists(
+        [argument.type for argument in block.args], [v.type for v in terminator.operands]
+    )
+    function.properties["arg_attrs"] = attach(function.arg_attrs, inputs)
+    function.properties["res_attrs"] = attach(function.res_attrs, results)
