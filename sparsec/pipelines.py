@@ -32,7 +32,7 @@ class PipelineOptions:
     calibrate: str | None = None
     observer: str = "min-max"
     percentile: float = 99.99
-    input_layout: str = "nchw"
+    input_layout: Literal["nchw", "nhwc"] = "nchw"
     linear_weights: str = "per-channel"
     weights: str = "auto"
     objective: str = "latency"

@@ -122,8 +122,13 @@ def _stacked(samples: Sequence[Sequence[Array]]) -> list[Array]:
 def _interpret_once(
     module: ModuleOp, inputs: Sequence[Array], listener: Listen | None
 ) -> list[Array]:
+    return call_main(interpreter_of(module, listener), module, inputs)
+
+
+def interpreter_of(module: ModuleOp, listener: Listen | None = None) -> Interpreter:
+    """What runs single operations of `module`, or calls its functions."""
     listeners = () if listener is None else (_Listener(listener),)
     interpreter = Interpreter(module, listeners=listeners)
     for functions in FUNCTIONS:
         interpreter.register_implementations(functions())
-    return call_main(interpreter, module, inputs)
+    return interpreter

@@ -34,7 +34,8 @@ from sparsec.tools.options import network_name
 from sparsec.tools.printing import module_text
 from sparsec.tools.ram_budget import planned_bytes, within_ram
 from sparsec.tools.registry import available_passes, context
-from sparsec.tools.semantics import SemanticsCheck, SemanticsError, random_inputs
+from sparsec.tools.rounding import SemanticsError
+from sparsec.tools.semantics import Array, SemanticsCheck, calibration_samples, random_inputs
 
 Progress: TypeAlias = Callable[[str], None]
 Callback: TypeAlias = Callable[[ModulePass | None, ModuleOp, ModulePass | None], None]
@@ -175,7 +176,7 @@ def compile_model(
         instrumentation.callback,
     ]
     if args.verify_semantics:
-        callbacks.append(SemanticsCheck(random_inputs(module)).callback)
+        callbacks.append(SemanticsCheck(samples_for(module, options)).callback)
     passes: list[str] = []
     if level is not Level.KERNELS:
         passes += pipelines.nn(options)
@@ -206,6 +207,16 @@ def keep_quantized(compilation: Compilation, passes: int) -> Callback:
             compilation.inputs, compilation.outputs = entry_quantizations(module)
 
     return callback
+
+
+def samples_for(module: ModuleOp, options: pipelines.PipelineOptions) -> list[list[Array]]:
+    """What `module` is interpreted on: what calibrates it, else something random."""
+    if options.calibrate is None or level_of(module) is not Level.NN:
+        return [random_inputs(module)]
+    try:
+        return calibration_samples(module, options.calibrate, options.input_layout)
+    except PassFailedException as error:
+        raise UserError(str(error)) from error
 
 
 def lower_within_ram(

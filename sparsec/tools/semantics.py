@@ -1,19 +1,22 @@
 """`--verify-semantics`: interpret the module before and after each pass and compare.
 
 From `qnn` on every output byte must stay the same. Between float levels rounding may differ by a
-small part of the largest output. Passes that change what is computed (`quantize`, `fold-qdq`) are
-reported with the difference they make.
+small part of the largest output. Passes whose purpose is to round (`quantize`, `fold-qdq`) keep
+every layer within the bound that follows from its scales (`rounding.py`), and are reported with the
+difference they make. The inputs are those that calibrate the network.
 """
 
 import sys
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from sparsec.analysis.memory.memory_plan import RESULT, planned_function
+from sparsec.analysis.values.ranges import range_of
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import (
     dequantized,
@@ -23,7 +26,9 @@ from sparsec.interpreters.signature import (
 )
 from sparsec.ir.level import Level, level_of
 from sparsec.ir.shapes import shape_of
+from sparsec.passes.calibrate import check_inputs, input_names, main_of, read_inputs
 from sparsec.quantization.scheme import Quantization
+from sparsec.tools.rounding import SemanticsError, check_fold, check_quantize
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -34,33 +39,54 @@ REQUANTIZING = ("quantize", "fold-qdq")
 """The passes whose purpose is to round."""
 
 
-class SemanticsError(Exception):
-    """A pass changed what the network computes."""
+SAMPLES = 3
+"""How many of the calibration inputs are interpreted at every step."""
 
 
 class SemanticsCheck:
-    """Compares the outputs of a module on `inputs`, one array [1, ..] each, from pass to pass.
+    """Compares the outputs of a module on `samples`, one array [1, ..] for each input, from pass to pass.
 
     The inputs are float32 for a module at `nn`, which may become int8 on the way, else int8.
     """
 
-    def __init__(self, inputs: Sequence[Array]):
-        self.inputs = inputs
-        self.reference: list[Array] | None = None
+    def __init__(self, samples: Sequence[Sequence[Array]]):
+        self.samples = samples
+        self.reference: list[list[Array]] | None = None
         self.output_quantizations: list[Quantization] = []
+        self.before: ModuleOp | None = None
 
     def callback(
         self, previous: ModulePass | None, module: ModuleOp, next: ModulePass | None
     ) -> None:
         """Called with the pass that ran; raises SemanticsError if it broke the network."""
-        if self.inputs[0].dtype != np.int8 and level_of(module) is not Level.NN:
+        floats = self.samples
+        if floats[0][0].dtype != np.int8 and level_of(module) is not Level.NN:
             of_inputs, self.output_quantizations = entry_quantizations(module)
-            self.inputs = quantized(self.inputs, of_inputs)
-        outputs = interpret(module, self.inputs)
+            self.samples = [quantized(sample, of_inputs) for sample in floats]
+        if previous is not None and self.before is not None:
+            self.check_rounding(previous.name, module, floats)
+        outputs = [interpret(module, sample) for sample in self.samples]
         if self.reference is not None and previous is not None:
-            for index, (before, after) in enumerate(zip(self.reference, outputs, strict=True)):
+            for index in range(len(outputs[0])):
+                before, after = (
+                    np.stack([sample[index].reshape(-1) for sample in each])
+                    for each in (self.reference, outputs)
+                )
                 self.compare(previous.name, index, before, after)
         self.reference = outputs
+        rounds = next is not None and next.name in REQUANTIZING and level_of(module) is Level.NN
+        self.before = module.clone() if rounds else None
+
+    def check_rounding(
+        self, name: str, module: ModuleOp, floats: Sequence[Sequence[Array]]
+    ) -> None:
+        """Raises SemanticsError unless the pass `name` moved every value by no more than its scale allows."""
+        assert self.before is not None
+        for sample, int8 in zip(floats, self.samples, strict=True):
+            if name == "quantize":
+                check_quantize(self.before, module, sample)
+            elif level_of(module) is not Level.NN:
+                check_fold(self.before, module, sample, int8)
 
     def compare(self, name: str, index: int, before: Array, after: Array) -> None:
         """Raises SemanticsError unless pass `name` kept output `index`."""
@@ -78,7 +104,7 @@ class SemanticsCheck:
         if name in REQUANTIZING:
             print(
                 f"verify-semantics: {name} changed output {index} by at most "
-                f"{difference:.3g} (largest value {scale:.3g})",
+                f"{difference:.3g} (largest value {scale:.3g}), each layer by what its scale allows",
                 file=sys.stderr,
             )
         elif not difference <= FLOAT_TOLERANCE * max(scale, 1e-6):
@@ -88,16 +114,31 @@ class SemanticsCheck:
             )
 
 
+def calibration_samples(
+    module: ModuleOp, file: str, layout: Literal["nchw", "nhwc"]
+) -> list[list[Array]]:
+    """The first inputs that the data in `file` calibrates `module` with. Raises PassFailedException as `calibrate` does."""
+    main = main_of(module)
+    arrays = check_inputs(main, read_inputs(Path(file), input_names(main), layout))
+    return [[array[n : n + 1] for array in arrays] for n in range(min(SAMPLES, len(arrays[0])))]
+
+
 def random_inputs(module: ModuleOp, seed: int = 0) -> list[Array]:
-    """Inputs for `main` of `module`, normally distributed float32 at `nn`, else any int8.
+    """Inputs for `main` of `module`: float32 at `nn`, from the measured range where there is one, else any int8.
 
     The same for the same seed.
     """
     random = np.random.default_rng(seed)
     shapes = input_shapes(module)
-    if level_of(module) is Level.NN:
-        return [random.standard_normal(shape).astype(np.float32) for shape in shapes]
-    return [random.integers(-128, 128, shape, np.int8) for shape in shapes]
+    if level_of(module) is not Level.NN:
+        return [random.integers(-128, 128, shape, np.int8) for shape in shapes]
+    ranges = [range_of(argument) for argument in main_function(module).args]
+    return [
+        (random.standard_normal(shape) if known is None else random.uniform(*known, shape)).astype(
+            np.float32
+        )
+        for shape, known in zip(shapes, ranges, strict=True)
+    ]
 
 
 def input_shapes(module: ModuleOp) -> list[tuple[int, ...]]:

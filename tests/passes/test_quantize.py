@@ -22,16 +22,21 @@ from sparsec.quantization.observers import MinMaxObserver
 from sparsec.quantization.ranges import dequantize, quantize
 from sparsec.quantization.scheme import Quantization
 from sparsec.quantization.window import Pool
+from sparsec.tools.rounding import SemanticsError, check_fold, check_quantize
 from tests.passes.nets import TO_NHWC, Net, op_names, ops, random_inputs, run
 
 UNIT = Quantization((1 / 256,), -128)
 
 
 def quantized(net: Net, *results: SSAValue, **options: str) -> ModuleOp:
-    """The network calibrated with random data and quantized."""
+    """The network calibrated with random data and quantized, every value within what its scale allows."""
     module = net.done(*results)
-    calibrate(module, random_inputs(module), MinMaxObserver)
-    return run(module, QuantizePass(**options))  # pyright: ignore[reportArgumentType]
+    inputs = random_inputs(module)
+    calibrate(module, inputs, MinMaxObserver)
+    before = module.clone()
+    run(module, QuantizePass(**options))  # pyright: ignore[reportArgumentType]
+    check_quantize(before, module, [array[:1] for array in inputs])
+    return module
 
 
 def scheme_of(value: SSAValue) -> Quantization:
@@ -97,6 +102,20 @@ def test_a_large_bias_enlarges_the_weight_scale(linear_weights: str) -> None:
     scale = scheme_of(linear.weights).scales[0] * scheme_of(net.inputs[0]).scale
     assert 2**29 < 1e3 / scale < 2**30
     run(module, FoldQdqPass())
+
+
+def test_a_layer_that_reads_another_value_is_seen() -> None:
+    net = Net((1, 6))
+    first = net.linear(net.inputs[0], 6)
+    module = net.done(net.linear(first, 6))
+    inputs = random_inputs(module)
+    calibrate(module, inputs, MinMaxObserver)
+    before = module.clone()
+    run(module, QuantizePass())
+    one, two = ops(module, nn.LinearOp)
+    two.operands[0] = one.input
+    with pytest.raises(SemanticsError, match="pass quantize changed what linear2 reads"):
+        check_quantize(before, module, [inputs[0][:1]])
 
 
 KEEPING: list[Callable[[Net, SSAValue], SSAValue]] = [
@@ -285,7 +304,10 @@ def test_the_int8_network_is_close_to_the_float_one(
     (expected,) = interpret(module, inputs)
     run(module, FoldBatchNormPass(), FoldTransposePass(), FuseLayersPass())
     calibrate(module, inputs, MinMaxObserver)
+    measured = module.clone()
     run(module, QuantizePass(linear_weights))  # pyright: ignore[reportArgumentType]
+    check_quantize(measured, module, [inputs[0][:1]])
+    paired = module.clone()
     (fake,) = interpret(module, inputs)
     span = float(expected.max() - expected.min())
     assert float(np.abs(fake - expected).max()) < 0.05 * span
@@ -293,6 +315,7 @@ def test_the_int8_network_is_close_to_the_float_one(
     returned = ops(module, nn.DequantizeOp)[-1].quantization.data
     run(module, FoldQdqPass())
     stored = quantize(inputs[0], entry.scale, entry.zero_point)
+    check_fold(paired, module, [inputs[0][:1]], [stored[:1]])
     (real,) = interpret(module, [stored])
     assert real.dtype == np.int8
     result = dequantize(real, returned.scale, returned.zero_point)

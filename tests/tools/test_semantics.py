@@ -15,6 +15,8 @@ from xdsl.passes import ModulePass
 
 from sparsec.ir import nn, qnn
 from sparsec.ir.constant import array_of
+from sparsec.ir.quantization import QuantizationAttr
+from sparsec.quantization.scheme import Quantization
 from sparsec.tools.registry import context
 from sparsec.tools.semantics import input_shapes
 from sparsec.universe import SPARSEC_UNIVERSE
@@ -128,6 +130,103 @@ def test_a_broken_pass_is_named(
     assert last.startswith(f"internal error: {message}")
     assert all(note.startswith("verify-semantics: ") for note in notes)
     assert "func.func @main" in Path("sparsec-crash.mlir").read_text()
+
+
+def pairs(module: ModuleOp) -> list[nn.QuantizeOp]:
+    """What is quantized, but for weights."""
+    return [op for op in module.walk() if isinstance(op, nn.QuantizeOp)]
+
+
+def rescale(op: nn.QuantizeOp | nn.DequantizeOp, factor: float, zero_point: int = 0) -> None:
+    """Multiply the scales of `op`, move its zero point."""
+    q = op.quantization.data
+    scales = tuple(scale * factor for scale in q.scales)
+    op.quantization = QuantizationAttr(Quantization(scales, q.zero_point + zero_point, q.axis))
+
+
+def rescale_pair(module: ModuleOp, factor: float, zero_point: int = 0) -> None:
+    """The first layer's result is stored otherwise."""
+    quantize = pairs(module)[1]
+    for op in (quantize, *(use.operation for use in quantize.result.uses)):
+        assert isinstance(op, nn.QuantizeOp | nn.DequantizeOp)
+        rescale(op, factor, zero_point)
+
+
+def larger_step(module: ModuleOp) -> None:
+    """A result in ever fewer steps, which nothing is lost of but precision."""
+    rescale_pair(module, 8)
+
+
+def smaller_step(module: ModuleOp) -> None:
+    """A result that is cut off."""
+    rescale_pair(module, 0.25)
+
+
+def move_zero_point(module: ModuleOp) -> None:
+    """A result whose larger numbers are cut off."""
+    rescale_pair(module, 1.0, 60)
+
+
+def read_in_another_scale(module: ModuleOp) -> None:
+    """A result that is read as twice itself."""
+    [use] = pairs(module)[1].result.uses
+    assert isinstance(use.operation, nn.DequantizeOp)
+    rescale(use.operation, 2)
+
+
+def rescale_weights(module: ModuleOp) -> None:
+    """Weights that are read as 1.1 times themselves."""
+    op = next(op for op in module.walk() if isinstance(op, nn.LinearOp))
+    assert isinstance(op.weights.owner, nn.DequantizeOp)
+    rescale(op.weights.owner, 1.1)
+
+
+def coarser_weights(module: ModuleOp) -> None:
+    """Weights in steps three times as large."""
+    op = next(op for op in module.walk() if isinstance(op, nn.LinearOp))
+    dequantize = op.weights.owner
+    assert isinstance(dequantize, nn.DequantizeOp)
+    constant = dequantize.input.owner
+    assert isinstance(constant, nn.ConstantOp)
+    constant.value = nn.ConstantOp(np.rint(constant.array / 3).astype(np.int8)).value
+    rescale(dequantize, 3)
+
+
+def drop_a_clamp(module: ModuleOp) -> None:
+    """A layer without its relu."""
+    next(op for op in module.walk() if isinstance(op, nn.Conv2dOp)).bounds = None
+
+
+def change_a_multiplier(module: ModuleOp) -> None:
+    """An int8 layer that gives 1.1 times what it should."""
+    op = next(op for op in module.walk() if isinstance(op, qnn.LinearOp))
+    constant = op.multiplier.owner
+    assert isinstance(constant, qnn.ConstantOp)
+    constant.value = qnn.ConstantOp((constant.array * 0.9).astype(np.int32)).value
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("quantize", larger_step, "chose a step of "),
+        ("quantize", smaller_step, "changed conv by "),
+        ("quantize", move_zero_point, "changed conv by "),
+        ("quantize", read_in_another_scale, "reads conv in another scale"),
+        ("quantize", rescale_weights, "changed a constant of fc by "),
+        ("quantize", coarser_weights, "gave the weights of fc larger steps"),
+        ("quantize", change_a_bias, "changed a constant of conv"),
+        ("quantize", drop_a_clamp, "changed what conv computes"),
+        ("fold-qdq", change_a_bias, "changed conv by "),
+        ("fold-qdq", change_a_multiplier, "changed fc by "),
+    ],
+)
+def test_a_pass_that_rounds_too_much(
+    tools: Tools, model: Path, break_pass: BreakPass, name: str, change: Change, message: str
+) -> None:
+    break_pass(name, change)
+    ended = tools.sparsec(model, "--emit=qnn", "-q", "--verify-semantics")
+    assert (ended.code, ended.out) == (70, "")
+    assert ended.err.splitlines()[-1].startswith(f"internal error: pass {name} {message}")
 
 
 def test_an_unbroken_pass_is_not(tools: Tools, model: Path, break_pass: BreakPass) -> None:
