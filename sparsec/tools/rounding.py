@@ -21,10 +21,10 @@ from sparsec.interpreters.signature import main_function
 from sparsec.ir import nn
 from sparsec.ir.layer import LAYER, layer_of
 from sparsec.ir.shapes import shape_of
-from sparsec.passes.qdq_conversions import FIXED_OUTPUT
 from sparsec.passes.quantize import MOVES_DATA, NO_LAYER
 from sparsec.quantization.ranges import dequantize
 from sparsec.quantization.scheme import Quantization
+from sparsec.rewriting.qdq.conversions import FIXED_OUTPUT
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Values: TypeAlias = Mapping[SSAValue, Array]
