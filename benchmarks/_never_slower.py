@@ -16,6 +16,7 @@ from xdsl.ir import Block, Region, SSAValue
 from benchmarks._results import Figure, step
 from benchmarks._timing import compile_project
 from sparsec.ir import qnn
+from sparsec.ir.attributes import NAME, QUANTIZATION
 from sparsec.ir.layer import set_layer
 from sparsec.ir.quantization import QuantizationAttr
 from sparsec.ir.shapes import shape_of
@@ -112,7 +113,7 @@ class Network:
     def module(self) -> ModuleOp:
         """The finished network."""
         self.block.add_op(ReturnOp(*self.results))
-        attribute = DictionaryAttr({qnn.QUANTIZATION: QuantizationAttr(Quantization((0.05,), 3))})
+        attribute = DictionaryAttr({QUANTIZATION: QuantizationAttr(Quantization((0.05,), 3))})
         inputs = [argument.type for argument in self.block.args]
         main = FuncOp(
             "main",
@@ -122,7 +123,7 @@ class Network:
             res_attrs=ArrayAttr([attribute] * len(self.results)),
         )
         module = ModuleOp([main])
-        module.attributes["sparsec.name"] = StringAttr("layers")
+        module.attributes[NAME] = StringAttr("layers")
         return module
 
 

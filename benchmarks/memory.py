@@ -31,8 +31,8 @@ from sparsec.analysis.memory.plan_view import PlanView, plan_view
 from sparsec.backends.cortex_m.project import emit_project
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import main_function
+from sparsec.ir.attributes import ARENA_LOWER_BOUND
 from sparsec.ir.shapes import shape_of
-from sparsec.passes.plan_memory import LOWER_BOUND
 from sparsec.planning.arena import Buffer
 from sparsec.planning.offsets import assign_offsets
 from sparsec.planning.overlap import Overlap
@@ -108,7 +108,7 @@ def planned(model: Path, way: str, core: str) -> Planned:
     begin = time.monotonic()
     run(module, [plan])
     seconds = time.monotonic() - begin
-    function, bound = planned_function(module), module.attributes[LOWER_BOUND]
+    function, bound = planned_function(module), module.attributes[ARENA_LOWER_BOUND]
     assert function is not None and isinstance(bound, IntegerAttr)
     view = plan_view(function, bound.value.data)
     return Planned(

@@ -11,6 +11,7 @@ from xdsl.parser import Parser
 from xdsl.passes import ModulePass
 
 from sparsec.backends.cortex_m.c_headers import check_call, read_headers
+from sparsec.ir import attributes
 from sparsec.ir.kernel import KernelOp
 from sparsec.run import cmsis_nn
 from sparsec.targets.runtime import runtime_dir
@@ -84,6 +85,20 @@ def test_every_dialect_is_registered() -> None:
         if isinstance(value, Dialect) and value.name == module.name
     }
     assert found == set(DIALECTS.values())
+
+
+def test_attributes_are_named_once() -> None:
+    """In one file; `layer` and `op` are words too, so they are not looked for."""
+    own = ROOT / "sparsec/ir/attributes.py"
+    names = [value for name, value in vars(attributes).items() if name.isupper()]
+    assert len(names) == len(set(names))
+    elsewhere = {
+        (str(path.relative_to(ROOT)), node.value)
+        for path in (ROOT / "sparsec").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if path != own and isinstance(node, ast.Constant) and node.value in names
+    }
+    assert {(path, name) for path, name in elsewhere if "." in str(name)} == set()
 
 
 @pytest.mark.parametrize("name", DIALECTS)

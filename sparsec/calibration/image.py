@@ -24,9 +24,9 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute, Block, Region, SSAValue
 
-from sparsec.backends.cortex_m.convert_qnn_to_kernels import TARGET
 from sparsec.backends.cortex_m.project import emit_project, write_project
 from sparsec.ir import qnn
+from sparsec.ir.attributes import QUANTIZATION, TARGET
 from sparsec.ir.kernel import KernelOp
 from sparsec.ir.layer import set_layer
 from sparsec.ir.quantization import QuantizationAttr
@@ -44,7 +44,7 @@ Array = NDArray[Any]
 
 NAME = "kernels"
 PLAN_SECONDS = 1.0
-QUANTIZATION = Quantization((1.0,), 0)
+AS_STORED = Quantization((1.0,), 0)
 """Of all inputs and results: nobody converts them."""
 
 
@@ -103,7 +103,7 @@ class KernelImage:
         inputs = [argument.type for argument in self.block.args]
         outputs = [value.type for value in self.results]
         self.block.add_op(func.ReturnOp(*self.results))
-        attribute = DictionaryAttr({qnn.QUANTIZATION: QuantizationAttr(QUANTIZATION)})
+        attribute = DictionaryAttr({QUANTIZATION: QuantizationAttr(AS_STORED)})
         main = func.FuncOp(
             "main",
             (inputs, outputs),

@@ -17,6 +17,7 @@ from xdsl.dialects.builtin import ModuleOp, StringAttr
 from sparsec.frontends.archive import Kind, kind_of, read_file
 from sparsec.frontends.builder import Layout
 from sparsec.frontends.errors import FrontendError
+from sparsec.ir.attributes import NAME
 
 __all__ = ["FrontendError", "Loaded", "example_inputs", "load"]
 
@@ -60,7 +61,7 @@ def load(
         loaded = _load(path, input_layout, trust_pickle, input_shape)
     except FrontendError as error:
         raise FrontendError(f"{path}: {error}") from error
-    loaded.module.attributes["sparsec.name"] = StringAttr(identifier(path.stem))
+    loaded.module.attributes[NAME] = StringAttr(identifier(path.stem))
     _last_examples.clear()
     _last_examples[_stamp(path, input_layout)] = loaded.examples
     return loaded

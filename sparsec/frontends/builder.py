@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
-from xdsl.dialects.builtin import Float32Type, FunctionType, ModuleOp, StringAttr, TensorType
+from xdsl.dialects.builtin import Float32Type, FunctionType, ModuleOp, TensorType
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 
@@ -23,6 +23,7 @@ from sparsec.frontends.tensors import (
     as_in_torch,
 )
 from sparsec.ir import nn
+from sparsec.ir.layer import set_layer
 
 Layout: TypeAlias = Literal["nchw", "nhwc"]
 
@@ -65,7 +66,7 @@ class Builder:
 
     def add(self, op: Operation, order: Order) -> Activation:
         """Append `op`, whose one result is held in `order`."""
-        op.attributes["layer"] = StringAttr(self.place.layer)
+        set_layer(op, self.place.layer)
         self.block.add_op(op)
         type = op.results[0].type
         assert isinstance(type, TensorType)

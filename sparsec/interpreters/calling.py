@@ -8,8 +8,9 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.interpreter import Interpreter
 
-from sparsec.analysis.memory.memory_plan import RESULT, PlannedFunction, planned_function
+from sparsec.analysis.memory.memory_plan import PlannedFunction, planned_function
 from sparsec.interpreters.kernels import GARBAGE
+from sparsec.ir.attributes import RESULT
 from sparsec.ir.shapes import shape_of
 
 Array: TypeAlias = np.ndarray[Any, Any]

@@ -7,7 +7,7 @@ import numpy as np
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
 
-from sparsec.ir.qnn import QUANTIZATION
+from sparsec.ir.attributes import QUANTIZATION
 from sparsec.ir.quantization import QuantizationAttr
 from sparsec.quantization.affine import affine_quantize
 from sparsec.quantization.ranges import dequantize, quantize

@@ -6,8 +6,7 @@ away from zero; any other as PyTorch does, halves to even.
 
 from xdsl.dialects.builtin import ModuleOp, UnitAttr
 
-TFLITE = "sparsec.tflite"
-"""Attribute of a module that came from TensorFlow Lite."""
+from sparsec.ir.attributes import TFLITE
 
 
 def mark_as_tflite(module: ModuleOp) -> None:

@@ -3,13 +3,19 @@
 from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Operation
 
-LAYER = "layer"
+from sparsec.ir.attributes import LAYER
+
+
+def named_layer(op: Operation) -> str | None:
+    """The layer of `op`, None if it has none."""
+    layer = op.attributes.get(LAYER)
+    return layer.data if isinstance(layer, StringAttr) else None
 
 
 def layer_of(op: Operation) -> str:
     """The layer of `op`, else the name of the operation without its dialect."""
-    layer = op.attributes.get(LAYER)
-    return layer.data if isinstance(layer, StringAttr) else op.name.split(".")[-1]
+    layer = named_layer(op)
+    return op.name.split(".")[-1] if layer is None else layer
 
 
 def set_layer(op: Operation, layer: str) -> None:

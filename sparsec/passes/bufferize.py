@@ -27,8 +27,8 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
-from sparsec.analysis.memory.memory_plan import RESULT
 from sparsec.ir import qnn, rt
+from sparsec.ir.attributes import RESULT
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.views import buffer_type, memory_of, reshaped
 from sparsec.rewriting.constants_to_globals import Globals

@@ -23,6 +23,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from sparsec.analysis.choice.choice_record import revise
 from sparsec.analysis.memory.fused_versions import FusedVersion, fused_versions
+from sparsec.ir.attributes import LAYER, OP
 from sparsec.ir.layer import layer_of
 from sparsec.targets.cpu import Cpu, cpu_named
 
@@ -69,7 +70,7 @@ def fuse(version: FusedVersion) -> None:
     """Replace both operations of `version` by one."""
     point, depthwise = version.point, version.depthwise
     allocation, op = version.build()
-    for name in ("layer", "op"):
+    for name in (LAYER, OP):
         both = [o.attributes.get(name) for o in (point, depthwise)]
         texts = [attribute.data for attribute in both if isinstance(attribute, StringAttr)]
         if texts:

@@ -19,7 +19,7 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 
 from sparsec.ir import qnn
-from sparsec.ir.layer import LAYER
+from sparsec.ir.attributes import LAYER
 
 
 def meaning(op: Operation) -> Hashable:

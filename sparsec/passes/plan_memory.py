@@ -29,27 +29,16 @@ from sparsec.analysis.choice.module_recipe import recipe_of
 from sparsec.analysis.memory.buffer_lives import live_buffers, overlaps_of
 from sparsec.analysis.memory.live_bytes import sum_text
 from sparsec.analysis.memory.memory_pins import Pinned, outputs_by_name, pinned
-from sparsec.analysis.memory.memory_plan import (
-    ARENA,
-    MEMORY,
-    Memory,
-    certify_plan,
-    planned_function,
-)
+from sparsec.analysis.memory.memory_plan import ARENA, Memory, certify_plan, planned_function
 from sparsec.analysis.memory.memory_uses import memory_uses
 from sparsec.analysis.memory.plan_view import plan_view
+from sparsec.ir.attributes import ARENA_LIVE_BYTES, ARENA_LOWER_BOUND, MEMORY
 from sparsec.ir.kernel import byte_count
 from sparsec.planning.arena import lower_bound
 from sparsec.planning.memories import place_constants, place_in_memories, stored_bytes
 from sparsec.recipe import Pin, parse_recipe
 from sparsec.rewriting.planned_views import callers_memories, inputs_and_results, write_plan
 from sparsec.targets.memory import parse_memories
-
-LOWER_BOUND = "sparsec.arena_lower_bound"
-"""Attribute of a module: bytes that no plan can go below, of all memories for what lies in each."""
-
-LIVE_BOUND = "sparsec.arena_live_bytes"
-"""Attribute of a module: the largest live set, below which no plan goes whose buffers all lie apart."""
 
 
 @dataclass(frozen=True)
@@ -147,8 +136,8 @@ class PlanMemoryPass(ModulePass):
                 places[argument] = number, 0
         write_plan(function, inputs, results, [*memories, *given], places)
         bound = sum(assigned.lower_bound for assigned in plan.assignments)
-        module.attributes[LOWER_BOUND] = IntegerAttr(bound, 64)
-        module.attributes[LIVE_BOUND] = IntegerAttr(lower_bound(buffers), 64)
+        module.attributes[ARENA_LOWER_BOUND] = IntegerAttr(bound, 64)
+        module.attributes[ARENA_LIVE_BYTES] = IntegerAttr(lower_bound(buffers), 64)
         check_capacities(module, found, reserved)
         mark_constants(constants, uses.constants, memories, found)
 

@@ -15,12 +15,13 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
-from sparsec.analysis.choice.choice_record import CHOICE, record
+from sparsec.analysis.choice.choice_record import record
 from sparsec.analysis.choice.format_choice import Problem
 from sparsec.analysis.choice.format_goal import Goal, Objective
 from sparsec.analysis.choice.module_recipe import recipe_of
 from sparsec.formats import SparseFormat
 from sparsec.ir import qnn
+from sparsec.ir.attributes import CHOICE
 from sparsec.ir.constant import dense_attribute
 from sparsec.ir.sparse import EncodingAttr, format_of
 from sparsec.recipe import Recipe, parse_recipe, wish_for_all

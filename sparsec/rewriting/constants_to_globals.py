@@ -18,6 +18,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from sparsec.ir import qnn
 from sparsec.ir.constant import dense_attribute
 from sparsec.ir.kernel import KernelOp
+from sparsec.ir.layer import named_layer
 from sparsec.ir.views import buffer_type
 
 RESERVED = re.compile(r"arena|invoke|(de)?quantize_(in|out)put\d*")
@@ -75,8 +76,8 @@ def role(constant: qnn.ConstantOp) -> str:
         for use in value.uses:
             user = use.operation
             if isinstance(user, KernelOp):
-                layer = user.attributes.get("layer")
-                prefix = layer.data if isinstance(layer, StringAttr) else user.name
+                layer = named_layer(user)
+                prefix = user.name if layer is None else layer
                 return f"{prefix}.{operand_name(user, value)}"
     return "constant"
 

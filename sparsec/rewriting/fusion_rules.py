@@ -12,8 +12,9 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 from xdsl.ir import Operation, SSAValue
 
-from sparsec.analysis.values.ranges import RANGE, range_attribute, range_of
+from sparsec.analysis.values.ranges import range_attribute, range_of
 from sparsec.ir import nn
+from sparsec.ir.attributes import RANGE
 from sparsec.ir.constant import constant_array
 from sparsec.ir.quantization import BoundsAttr
 from sparsec.ir.shapes import shape_of

@@ -15,19 +15,9 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import BlockArgument, Operation, SSAValue
 from xdsl.rewriter import Rewriter
 
-from sparsec.analysis.memory.memory_plan import (
-    INPUT,
-    INPUTS,
-    OUTPUT,
-    OUTPUTS,
-    RESULT,
-    Direction,
-    Memory,
-    Place,
-    io_names,
-)
+from sparsec.analysis.memory.memory_plan import Direction, Memory, Place, io_names
+from sparsec.ir.attributes import INPUT, INPUTS, OUTPUT, OUTPUTS, QUANTIZATION, RESULT
 from sparsec.ir.kernel import byte_count
-from sparsec.ir.qnn import QUANTIZATION
 from sparsec.ir.quantization import QuantizationAttr
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.views import buffer_type

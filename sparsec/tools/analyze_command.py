@@ -19,7 +19,6 @@ from sparsec.analysis.choice.sparse_kernels import has_kernel
 from sparsec.analysis.memory.memory_plan import planned_function
 from sparsec.analysis.values.removed_channels import (
     REASONS,
-    REMOVED,
     Record,
     RemovedChannels,
     live_bytes_of,
@@ -30,11 +29,11 @@ from sparsec.formats import COMMON_FORMATS
 from sparsec.frontends.errors import UnsupportedModelError
 from sparsec.interpreters.signature import main_function
 from sparsec.ir import qnn
+from sparsec.ir.attributes import ARENA_LOWER_BOUND, REMOVED
 from sparsec.ir.constant import constant_array
 from sparsec.ir.layer import layer_of
 from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.ir.sparse import matrix_shape
-from sparsec.passes.plan_memory import LOWER_BOUND
 from sparsec.tools.compilation import Compilation, compile_model
 from sparsec.tools.console import print_table, progress
 from sparsec.tools.emission import check_budgets
@@ -215,7 +214,7 @@ def analyze(compilation: Compilation) -> dict[str, Any]:
     network, compiled = compilation.quantized, compilation.module
     if network is None:
         raise UserError("sparsec analyze reads the int8 network: give a model, nn or qnn IR")
-    planned, bound = planned_function(compiled), compiled.attributes.get(LOWER_BOUND)
+    planned, bound = planned_function(compiled), compiled.attributes.get(ARENA_LOWER_BOUND)
     assert planned is not None and isinstance(bound, IntegerAttr)
     block = main_function(network).body.block
     removed = removed_channels(network, compiled)

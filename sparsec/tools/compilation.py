@@ -20,8 +20,8 @@ from sparsec.analysis.memory.live_bytes import sum_text
 from sparsec.analysis.memory.memory_plan import planned_function
 from sparsec.analysis.memory.plan_view import PlanView, plan_view
 from sparsec.interpreters.signature import entry_quantizations, main_function
+from sparsec.ir.attributes import ARENA_LOWER_BOUND, NAME, TARGET
 from sparsec.ir.level import Level, level_of
-from sparsec.passes.plan_memory import LOWER_BOUND
 from sparsec.passes.select_sparse_formats import SelectSparseFormatsPass
 from sparsec.quantization.scheme import Quantization
 from sparsec.recipe import Recipe, parse_recipe
@@ -39,10 +39,6 @@ from sparsec.tools.semantics import Array, SemanticsCheck, calibration_samples, 
 
 Progress: TypeAlias = Callable[[str], None]
 Callback: TypeAlias = Callable[[ModulePass | None, ModuleOp, ModulePass | None], None]
-
-NAME = "sparsec.name"
-TARGET = "sparsec.target"
-"""Attributes of a module: the network's name, and at `kernels` the processor."""
 
 
 @dataclass
@@ -243,11 +239,11 @@ def lower_within_ram(
 
 def plan_of(module: ModuleOp) -> PlanView | None:
     """The memory plan of a module, None when it has none. UserError when it does not say how good it is."""
-    planned, bound = planned_function(module), module.attributes.get(LOWER_BOUND)
+    planned, bound = planned_function(module), module.attributes.get(ARENA_LOWER_BOUND)
     if planned is None:
         return None
     if not isinstance(bound, IntegerAttr):
-        raise UserError(f"the module lacks {LOWER_BOUND}: compile it from an int8 network")
+        raise UserError(f"the module lacks {ARENA_LOWER_BOUND}: compile it from an int8 network")
     return plan_view(planned, bound.value.data)
 
 

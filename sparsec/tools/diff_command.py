@@ -20,9 +20,10 @@ from sparsec.analysis.memory.memory_plan import planned_function
 from sparsec.analysis.values.removed_channels import REASONS
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import dequantized, entry_quantizations, quantized
+from sparsec.ir.attributes import LAYER
 from sparsec.ir.borders import converts_as_tflite
 from sparsec.ir.kernel import KernelOp
-from sparsec.ir.layer import LAYER, layer_of
+from sparsec.ir.layer import layer_of
 from sparsec.ir.level import Level, level_of
 from sparsec.quantization.scheme import Quantization
 from sparsec.tools.analyze_command import removed_channels

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp
 
-from sparsec.analysis.choice.layer_groups import SCRATCH_LIMIT
 from sparsec.analysis.memory.plan_view import PlanView
 from sparsec.ir import qnn
+from sparsec.ir.attributes import SCRATCH_LIMIT
 from sparsec.ir.layer import layer_of
 from sparsec.tools.errors import UserError
 

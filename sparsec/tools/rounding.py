@@ -19,7 +19,8 @@ from sparsec.analysis.values.ranges import range_of
 from sparsec.interpreters.run import interpret, interpreter_of
 from sparsec.interpreters.signature import main_function
 from sparsec.ir import nn
-from sparsec.ir.layer import LAYER, layer_of
+from sparsec.ir.attributes import LAYER
+from sparsec.ir.layer import layer_of
 from sparsec.ir.shapes import shape_of
 from sparsec.passes.quantize import MOVES_DATA, NO_LAYER
 from sparsec.quantization.ranges import dequantize

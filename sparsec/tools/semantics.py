@@ -15,7 +15,7 @@ import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
-from sparsec.analysis.memory.memory_plan import RESULT, planned_function
+from sparsec.analysis.memory.memory_plan import planned_function
 from sparsec.analysis.values.ranges import range_of
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import (
@@ -24,6 +24,7 @@ from sparsec.interpreters.signature import (
     main_function,
     quantized,
 )
+from sparsec.ir.attributes import RESULT
 from sparsec.ir.level import Level, level_of
 from sparsec.ir.shapes import shape_of
 from sparsec.passes.calibrate import check_inputs, input_names, main_of, read_inputs

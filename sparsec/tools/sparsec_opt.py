@@ -18,6 +18,7 @@ from xdsl.utils.exceptions import (
 )
 from xdsl.xdsl_opt_main import xDSLOptMain
 
+from sparsec.ir.attributes import NAME
 from sparsec.tools.errors import InternalError, UserError, first_line, guarded
 from sparsec.tools.instrumentation import Instrumentation, add_arguments
 from sparsec.tools.options import network_name
@@ -71,7 +72,7 @@ class SparsecOptMain(xDSLOptMain):
                 module = frontends.load(path, input_layout=self.args.input_layout).module
         except frontends.FrontendError as error:
             raise UserError(str(error)) from error
-        module.attributes["sparsec.name"] = StringAttr(network_name(str(path), None))
+        module.attributes[NAME] = StringAttr(network_name(str(path), None))
         return module
 
     def setup_pipeline(self) -> None:

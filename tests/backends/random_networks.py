@@ -17,6 +17,8 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Block, Operation, Region, SSAValue
 
 from sparsec.ir import qnn
+from sparsec.ir.attributes import NAME, QUANTIZATION
+from sparsec.ir.layer import set_layer
 from sparsec.ir.quantization import QuantizationAttr
 from sparsec.ir.shapes import shape_of
 from sparsec.quantization.functions import FUNCTIONS
@@ -42,7 +44,7 @@ class Network:
     def add(self, op: Operation) -> SSAValue:
         """Append a layer and give it a name."""
         self.layers += 1
-        op.attributes["layer"] = StringAttr(f"{op.name.removeprefix('qnn.')}{self.layers}")
+        set_layer(op, f"{op.name.removeprefix('qnn.')}{self.layers}")
         self.block.add_op(op)
         return op.results[0]
 
@@ -273,7 +275,7 @@ def random_network(random: Random, max_layers: int = 6) -> ModuleOp:
     net.block.add_op(func.ReturnOp(*chosen))
     types = [v.type for v in chosen]
     quantization = DictionaryAttr(
-        {qnn.QUANTIZATION: QuantizationAttr(Quantization((random.uniform(0.01, 0.1),), 3))}
+        {QUANTIZATION: QuantizationAttr(Quantization((random.uniform(0.01, 0.1),), 3))}
     )
     main = func.FuncOp(
         "main",
@@ -283,7 +285,7 @@ def random_network(random: Random, max_layers: int = 6) -> ModuleOp:
         res_attrs=ArrayAttr([quantization for _ in types]),
     )
     module = ModuleOp([main])
-    module.attributes["sparsec.name"] = StringAttr("net")
+    module.attributes[NAME] = StringAttr("net")
     return module
 
 

@@ -9,6 +9,7 @@ from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAtt
 from xdsl.ir import Block, Operation, Region, SSAValue
 
 from sparsec.ir import qnn
+from sparsec.ir.attributes import NAME, QUANTIZATION
 from sparsec.ir.layer import set_layer
 from sparsec.ir.quantization import QuantizationAttr
 from sparsec.quantization.scheme import Quantization
@@ -44,7 +45,7 @@ class Builder:
         """The finished module, which returns `results`."""
         self.block.add_op(func.ReturnOp(*results))
         attribute = DictionaryAttr(
-            {qnn.QUANTIZATION: QuantizationAttr(Quantization((0.05,), zero_point=3))}
+            {QUANTIZATION: QuantizationAttr(Quantization((0.05,), zero_point=3))}
         )
         inputs = [argument.type for argument in self.block.args]
         main = func.FuncOp(
@@ -55,6 +56,6 @@ class Builder:
             res_attrs=ArrayAttr([attribute] * len(results)),
         )
         module = ModuleOp([main])
-        module.attributes["sparsec.name"] = StringAttr("net")
+        module.attributes[NAME] = StringAttr("net")
         module.verify()
         return module

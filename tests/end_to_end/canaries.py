@@ -15,7 +15,8 @@ import numpy as np
 from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import SSAValue
 
-from sparsec.analysis.memory.memory_plan import INPUT, OUTPUT, PlannedFunction, arena_offset
+from sparsec.analysis.memory.memory_plan import PlannedFunction, arena_offset
+from sparsec.ir.attributes import INPUT, OUTPUT
 from sparsec.ir.kernel import KernelOp, byte_count
 from sparsec.ir.views import memory_of, place_in_memory
 

@@ -8,6 +8,7 @@ from xdsl.parser import Parser
 
 from examples.zoo import ZOO
 from sparsec import pipelines
+from sparsec.ir.attributes import NAME
 from sparsec.tools.compilation import compile_model, pipeline_options, read_model, run_passes
 from sparsec.tools.emission import project_files
 from sparsec.tools.printing import module_text
@@ -58,7 +59,7 @@ def test_every_pass(name: str, find_model: FindModel) -> None:
     compiled = compile_to(model, "cortex-m4")
     args = parser().parse_args([str(model), "-q"])
     module, examples = read_model(args)
-    module.attributes["sparsec.name"] = compiled.compilation.module.attributes["sparsec.name"]
+    module.attributes[NAME] = compiled.compilation.module.attributes[NAME]
     options = pipeline_options(args, compiled.compilation.cpu, module, examples)
     for each in (
         *pipelines.nn(options),

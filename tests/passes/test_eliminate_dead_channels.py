@@ -9,10 +9,10 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import DenseArrayBase, DictionaryAttr, ModuleOp, TensorType, i8
 from xdsl.ir import SSAValue
 
-from sparsec.analysis.values.removed_channels import REMOVED
 from sparsec.formats import Delta8
 from sparsec.interpreters.signature import main_function
 from sparsec.ir import qnn
+from sparsec.ir.attributes import REMOVED
 from sparsec.ir.constant import constant_array, dense_attribute
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.sparse import EncodingAttr

@@ -9,8 +9,8 @@ from xdsl.dialects.builtin import IntegerAttr, ModuleOp
 from sparsec.analysis.choice.choice_record import record_of
 from sparsec.analysis.choice.format_choice import Problem
 from sparsec.analysis.choice.format_goal import Goal
-from sparsec.analysis.choice.layer_groups import SCRATCH_LIMIT
 from sparsec.ir import qnn
+from sparsec.ir.attributes import SCRATCH_LIMIT
 from sparsec.targets.cpu import cpu_named
 from sparsec.tools.compilation import compile_model
 from sparsec.tools.printing import module_text

@@ -15,9 +15,8 @@ from xdsl.utils.hints import isa
 
 from sparsec.analysis.choice.format_choice import Decision
 from sparsec.analysis.choice.format_goal import Goal
+from sparsec.ir.attributes import CHOICE
 from sparsec.targets.cost import Cost
-
-CHOICE = "sparsec.choice"
 
 
 @dataclass(frozen=True)

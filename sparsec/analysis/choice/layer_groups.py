@@ -24,6 +24,7 @@ from sparsec.analysis.choice.sparse_layer import SparseLayer
 from sparsec.analysis.memory.live_bytes import live_parts, sum_text
 from sparsec.formats import COMMON_FORMATS, SparseFormat
 from sparsec.ir import qnn
+from sparsec.ir.attributes import SCRATCH_LIMIT
 from sparsec.ir.constant import DenseConstantOp
 from sparsec.ir.layer import layer_of
 from sparsec.ir.sparse import format_of
@@ -62,9 +63,6 @@ class Way:
         """Predicted; what is not known counts nothing."""
         return sum(c.cost.instructions for c in self.candidates if c.cost is not None)
 
-
-SCRATCH_LIMIT = "sparsec.scratch_limit"
-"""Attribute of a layer: the most bytes of scratch memory that it may have, decoded weights included."""
 
 LeftOut: TypeAlias = Callable[["Group", SparseLayer, SparseFormat], bool]
 """Whether a layer stored in a format need not be looked at."""

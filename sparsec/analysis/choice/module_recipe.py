@@ -2,10 +2,8 @@
 
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 
+from sparsec.ir.attributes import RECIPE
 from sparsec.recipe import Recipe, parse_recipe
-
-RECIPE = "sparsec.recipe"
-"""Attribute of a module: a recipe."""
 
 
 def recipe_of(module: ModuleOp) -> Recipe:

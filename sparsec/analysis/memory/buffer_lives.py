@@ -12,7 +12,7 @@ from xdsl.dialects import func, memref
 from xdsl.dialects.builtin import UnitAttr
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
-from sparsec.analysis.memory.memory_plan import RESULT
+from sparsec.ir.attributes import RESULT
 from sparsec.ir.kernel import KernelOp, byte_count
 from sparsec.ir.views import memory_of, place_in_memory
 from sparsec.planning.arena import Buffer

@@ -24,34 +24,27 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute, BlockArgument, SSAValue
 
+from sparsec.ir.attributes import (
+    CALLER,
+    CAPACITY,
+    INPUT,
+    INPUTS,
+    MEMORY,
+    MEMORY_LOWER_BOUND,
+    OUTPUT,
+    OUTPUTS,
+    QUANTIZATION,
+)
 from sparsec.ir.kernel import KernelOp, byte_count, element_dtype
-from sparsec.ir.qnn import QUANTIZATION
 from sparsec.ir.quantization import QuantizationAttr
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.views import memory_of, place_in_memory
 from sparsec.planning.certificate import Claim, Part, Region, Step, certify
 from sparsec.quantization.scheme import Quantization
 
-RESULT = "sparsec.result"
-"""Marks the arguments of a function, before its memory is planned, that hold its results."""
-
-INPUTS = "sparsec.inputs"
-OUTPUTS = "sparsec.outputs"
-"""Attributes of the first argument: the places of inputs and results, in order."""
-
-INPUT = "sparsec.input"
-OUTPUT = "sparsec.output"
-"""Attributes of a view: the number of the input or result that it shows."""
-
 ARENA = "arena"
 """The name of a memory that has none of its own."""
 
-MEMORY = "sparsec.memory"
-CAPACITY = "sparsec.capacity"
-BOUND = "sparsec.lower_bound"
-CALLER = "sparsec.caller"
-"""Attributes of an argument: the fields of `Memory`, as far as they say something. A constant has the first one if it is
-copied to a memory."""
 
 SCRATCH_ALIGNMENT = 8
 """Bytes to which the kernels want their scratch memory aligned."""
@@ -79,7 +72,7 @@ class Memory:
         if self.capacity is not None:
             found[CAPACITY] = IntegerAttr(self.capacity, 64)
         if self.bound is not None:
-            found[BOUND] = IntegerAttr(self.bound, 64)
+            found[MEMORY_LOWER_BOUND] = IntegerAttr(self.bound, 64)
         if self.caller is not None:
             found[CALLER] = StringAttr(self.caller)
         return found
@@ -92,7 +85,7 @@ def memory_shown(argument: BlockArgument, attributes: Mapping[str, Attribute]) -
         name.data if isinstance(name, StringAttr) else ARENA,
         shape_of(argument.type)[0],
         _number(attributes.get(CAPACITY)),
-        _number(attributes.get(BOUND)),
+        _number(attributes.get(MEMORY_LOWER_BOUND)),
         cast("Direction", caller.data) if isinstance(caller, StringAttr) else None,
     )
 

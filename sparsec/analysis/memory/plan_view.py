@@ -13,13 +13,8 @@ from xdsl.dialects.builtin import IntegerAttr
 from xdsl.ir import Attribute, SSAValue
 
 from sparsec.analysis.memory.live_bytes import sum_text
-from sparsec.analysis.memory.memory_plan import (
-    INPUT,
-    OUTPUT,
-    PlannedFunction,
-    arena_offset,
-    io_names,
-)
+from sparsec.analysis.memory.memory_plan import PlannedFunction, arena_offset, io_names
+from sparsec.ir.attributes import INPUT, OUTPUT
 from sparsec.ir.kernel import KernelOp, byte_count
 from sparsec.ir.layer import layer_of
 from sparsec.ir.rt.decode import DecodeOp

@@ -9,7 +9,7 @@ from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, DictionaryAttr, Flo
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 
-RANGE = "nn.range"
+from sparsec.ir.attributes import RANGE
 
 Range = tuple[float, float]
 

@@ -28,12 +28,8 @@ from sparsec.analysis.memory.live_bytes import most_live_bytes
 from sparsec.analysis.values.dead_channels import Masks
 from sparsec.analysis.values.weighted_layer import Mask, weighted_layer
 from sparsec.ir import qnn
+from sparsec.ir.attributes import LIVE_BYTES, REMOVED
 from sparsec.ir.layer import layer_of
-
-REMOVED = "sparsec.removed"
-
-LIVE_BYTES = "sparsec.live_bytes"
-"""Attribute of a module: the most bytes of activations live at once, with its dead channels and without."""
 
 Record: TypeAlias = Mapping[str, tuple[int, ...]]
 """What is noted of a layer: its channels by reason; weights and MACs (before, after)."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, StringAttr
+from xdsl.dialects.builtin import DenseIntOrFPElementsAttr
 from xdsl.dialects.memref import GetGlobalOp, GlobalOp, ViewOp
 from xdsl.ir import BlockArgument, SSAValue
 from xdsl.utils.base_printer import BasePrinter
@@ -32,6 +32,7 @@ from sparsec.ir.kernel import (
     c_element_type,
     element_dtype,
 )
+from sparsec.ir.layer import named_layer
 from sparsec.ir.views import memory_of, place_in_memory
 
 STATUS = "arm_cmsis_nn_status"
@@ -183,8 +184,6 @@ def _in_memory(argument: CArgument) -> bool:
 
 
 def _comment(op: KernelOp) -> str:
-    layer = op.attributes.get("layer")
-    name = layer.data if isinstance(layer, StringAttr) else ""
     # A layer's name must not end the comment.
-    name = re.sub(r"[^\w.:\[\]-]", "_", name, flags=re.ASCII)
+    name = re.sub(r"[^\w.:\[\]-]", "_", named_layer(op) or "", flags=re.ASCII)
     return f"{name}: {op.name}" if name else op.name

@@ -27,10 +27,8 @@ from sparsec.backends.cortex_m.lower_weighted import (
     LowerLinear,
     LowerTransposeConv2d,
 )
+from sparsec.ir.attributes import TARGET
 from sparsec.targets.cpu import cpu_named
-
-TARGET = "sparsec.target"
-"""Attribute of a module: the processor its kernels were chosen for."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Operation
 from xdsl.pattern_rewriter import (
     GreedyRewritePatternApplier,
     PatternRewriter,
@@ -23,8 +22,9 @@ from xdsl.pattern_rewriter import (
     op_type_rewrite_pattern,
 )
 
-from sparsec.backends.cortex_m.lowering import LAYER, required_constant
+from sparsec.backends.cortex_m.lowering import required_constant
 from sparsec.ir import qnn
+from sparsec.ir.layer import copy_layer
 from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.ir.sparse import format_of
 from sparsec.quantization.window import Border, Window
@@ -116,7 +116,7 @@ class TurnRow(RewritePattern):
             turned,
             result,
         )
-        keep_layer(op, convolution)
+        copy_layer(op, convolution)
         back = qnn.ReshapeOp(convolution.result, shape_of(op.result.type))
         rewriter.replace(op, [column, constant, convolution, back])
 
@@ -178,13 +178,6 @@ def pad_before(op: qnn.Conv2dOp | qnn.DepthwiseConv2dOp, rewriter: PatternRewrit
         Window(window.strides, dilations=window.dilations),
         op.result.type,
     )
-    keep_layer(op, pad)
-    keep_layer(op, convolution)
+    copy_layer(op, pad)
+    copy_layer(op, convolution)
     rewriter.replace(op, [pad, convolution])
-
-
-def keep_layer(old: Operation, new: Operation) -> None:
-    """`new` belongs to the layer of `old`."""
-    layer = old.attributes.get(LAYER)
-    if layer is not None:
-        new.attributes[LAYER] = layer

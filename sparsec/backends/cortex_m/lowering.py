@@ -10,28 +10,24 @@ from xdsl.dialects.builtin import (
     UnrealizedConversionCastOp,
     i8,
 )
-from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.ir import Operation, SSAValue
 from xdsl.pattern_rewriter import PatternRewriter
 from xdsl.utils.exceptions import PassFailedException
 
 from sparsec.ir import qnn
+from sparsec.ir.attributes import OP
 from sparsec.ir.constant import DenseConstantOp
 from sparsec.ir.kernel import KernelOp
+from sparsec.ir.layer import copy_layer, named_layer
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.views import buffer_type, reshaped
 from sparsec.targets import scratch
 
-LAYER = "layer"
-"""Attribute of an operation: the module path of the layer it came from."""
-
-OP = "op"
-"""Attribute of a kernel op: the operation of `qnn` it computes, without the prefix."""
-
 
 def layer_name(op: Operation) -> str:
     """How errors and reports call `op`."""
-    layer = op.attributes.get(LAYER)
-    return layer.data if isinstance(layer, StringAttr) else op.name
+    layer = named_layer(op)
+    return op.name if layer is None else layer
 
 
 def failure(op: Operation, message: str) -> PassFailedException:
@@ -92,14 +88,9 @@ class Lowering:
 
     def call(self, kernel: KernelOp) -> None:
         """Insert the call, under the name of the layer."""
-        for name, attribute in self._names().items():
-            kernel.attributes[name] = attribute
+        copy_layer(self.op, kernel)
+        kernel.attributes[OP] = StringAttr(self.op.name.removeprefix("qnn."))
         self.rewriter.insert(kernel)
-
-    def _names(self) -> dict[str, Attribute]:
-        layer = self.op.attributes.get(LAYER)
-        op = {OP: StringAttr(self.op.name.removeprefix("qnn."))}
-        return {**op} if layer is None else {LAYER: layer, **op}
 
     def finish(self, output: SSAValue) -> None:
         """Replace the operation by the contents of `output`."""

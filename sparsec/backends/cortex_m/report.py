@@ -19,8 +19,7 @@ from sparsec.analysis.choice.choice_record import Record, record_of
 from sparsec.analysis.memory.memory_plan import PlannedFunction
 from sparsec.analysis.memory.plan_view import peak_facts, plan_view
 from sparsec.analysis.values.removed_channels import REASONS, live_bytes_of, records_of
-from sparsec.backends.cortex_m.convert_qnn_to_kernels import TARGET
-from sparsec.backends.cortex_m.lowering import OP, layer_name
+from sparsec.backends.cortex_m.lowering import layer_name
 from sparsec.backends.cortex_m.memory_report import (
     describe_constants,
     describe_memories,
@@ -30,6 +29,7 @@ from sparsec.formats import Delta8
 from sparsec.formats.depthwise_rows import unpack_depthwise
 from sparsec.formats.packed_rows import unpack_layer
 from sparsec.ir import cmsis, rt
+from sparsec.ir.attributes import ARENA_LIVE_BYTES, ARENA_LOWER_BOUND, OP, TARGET
 from sparsec.ir.cmsis.convolution import ConvolutionOp
 from sparsec.ir.constant import array_of
 from sparsec.ir.kernel import KernelOp, byte_count, element_count
@@ -39,7 +39,6 @@ from sparsec.ir.rt.packed import FullPackedConvolutionOp, PackedConvolutionOp
 from sparsec.ir.rt.sparse_fc import SparseFullyConnectedOp
 from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.ir.views import memory_of
-from sparsec.passes.plan_memory import LIVE_BOUND, LOWER_BOUND
 
 SCHEMA_VERSION = 2
 
@@ -84,12 +83,12 @@ def report(
     `activation_bytes_before` and `_after` are the most bytes of activations live at once with dead channels and
     without, scratch memory and overlaps aside; None if no channel was removed.
     """
-    target, bound = module.attributes.get(TARGET), module.attributes.get(LOWER_BOUND)
+    target, bound = module.attributes.get(TARGET), module.attributes.get(ARENA_LOWER_BOUND)
     if not isinstance(target, StringAttr) or not isinstance(bound, IntegerAttr):
         raise ValueError(
-            f"the module lacks {TARGET} or {LOWER_BOUND}: compile it from an int8 network"
+            f"the module lacks {TARGET} or {ARENA_LOWER_BOUND}: compile it from an int8 network"
         )
-    chosen, live = record_of(module), module.attributes.get(LIVE_BOUND)
+    chosen, live = record_of(module), module.attributes.get(ARENA_LIVE_BYTES)
     layers = predicted([describe(op, constants) for op in planned.kernels], chosen)
     stored = sum(array.nbytes for array in constants.values())
     removed = live_bytes_of(module)

@@ -22,6 +22,7 @@ from xdsl.utils.exceptions import VerifyException
 from sparsec.frontends.errors import FrontendError, UnsupportedError
 from sparsec.frontends.tflite.model import ABSENT, Array, Model, Operator, Tensor, short_name
 from sparsec.ir import qnn
+from sparsec.ir.attributes import QUANTIZATION
 from sparsec.ir.layer import set_layer
 from sparsec.ir.quantization import QuantizationAttr
 from sparsec.quantization.scheme import Quantization
@@ -182,5 +183,5 @@ def activation_type(tensor: Tensor) -> TensorType[IntegerType]:
 
 
 def _attributes(quantization: Quantization) -> DictionaryAttr:
-    attributes: Mapping[str, QuantizationAttr] = {qnn.QUANTIZATION: QuantizationAttr(quantization)}
+    attributes: Mapping[str, QuantizationAttr] = {QUANTIZATION: QuantizationAttr(quantization)}
     return DictionaryAttr(attributes)

@@ -16,7 +16,6 @@ from sparsec.ir.params import (
     SoftmaxParamsAttr,
 )
 from sparsec.ir.qnn.activation import LookupOp, RescaleOp, SoftmaxOp
-from sparsec.ir.qnn.constant import QUANTIZATION as QUANTIZATION
 from sparsec.ir.qnn.constant import ConstantOp
 from sparsec.ir.qnn.elementwise import (
     AddOp,

@@ -5,9 +5,6 @@ from xdsl.irdl import irdl_op_definition
 from sparsec.ir.constant import DenseConstantOp
 from sparsec.ir.sparse import verify_encoding
 
-QUANTIZATION = "qnn.quantization"
-"""Name of the attribute of function arguments and results that holds their quantization."""
-
 
 @irdl_op_definition
 class ConstantOp(DenseConstantOp):

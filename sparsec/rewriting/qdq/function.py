@@ -8,7 +8,8 @@ from xdsl.ir import Attribute, Block, Operation
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
-from sparsec.ir import nn, qnn
+from sparsec.ir import nn
+from sparsec.ir.attributes import QUANTIZATION, RANGE
 from sparsec.ir.quantization import QuantizationAttr
 from sparsec.quantization.scheme import Quantization
 from sparsec.rewriting.qdq.conversions import CONVERSIONS
@@ -73,8 +74,8 @@ def attach(attributes: ArrayAttr[DictionaryAttr] | None, all: Sequence[Quantizat
         [dict(entry.data) for entry in attributes] if attributes is not None else [{} for _ in all]
     )
     for entry, quantization in zip(old, all, strict=True):
-        entry.pop("nn.range", None)
-        entry[qnn.QUANTIZATION] = QuantizationAttr(quantization)
+        entry.pop(RANGE, None)
+        entry[QUANTIZATION] = QuantizationAttr(quantization)
     return ArrayAttr([DictionaryAttr(entry) for entry in old])
 
 

@@ -14,8 +14,8 @@ from sparsec.frontends.tflite import import_tflite
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import main_function
 from sparsec.ir import nn, qnn
-from sparsec.ir.borders import TFLITE
-from sparsec.ir.layer import LAYER, layer_of
+from sparsec.ir.attributes import LAYER, NAME, TFLITE
+from sparsec.ir.layer import layer_of
 from sparsec.ir.shapes import shape_of
 from sparsec.quantization.scheme import Bounds, Quantization
 from sparsec.run import cmsis_nn
@@ -153,7 +153,7 @@ def nameless(module: ModuleOp) -> ModuleOp:
     """A copy without what only names things or says where they came from."""
     copy = module.clone()
     copy.attributes.pop(TFLITE, None)
-    copy.attributes.pop("sparsec.name", None)
+    copy.attributes.pop(NAME, None)
     for op in copy.walk():
         op.attributes.pop(LAYER, None)
         op.properties.pop("label", None)
