@@ -12,7 +12,8 @@ Clamp = tuple[int, int]
 FULL_RANGE: Clamp = (-128, 127)
 
 
-def _check_clamp(clamp: Clamp) -> None:
+def check_clamp(clamp: Clamp) -> None:
+    """ValueError unless it is two ascending int8 values."""
     if len(clamp) != 2 or not -128 <= clamp[0] <= clamp[1] <= 127:
         raise ValueError(f"clamp must be two ascending int8 values, got {clamp}")
 
@@ -39,7 +40,7 @@ class Requant:
 
     def __post_init__(self) -> None:
         _check_zero_points(self.input_zp, self.output_zp)
-        _check_clamp(self.clamp)
+        check_clamp(self.clamp)
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Rescale:
     def __post_init__(self) -> None:
         _check_zero_points(self.input_zp, self.output_zp)
         _check_shifts(self.shift)
-        _check_clamp(self.clamp)
+        check_clamp(self.clamp)
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class AddParams:
     def __post_init__(self) -> None:
         _check_zero_points(self.input1_zp, self.input2_zp, self.output_zp)
         _check_shifts(self.input1_shift, self.input2_shift, self.output_shift)
-        _check_clamp(self.clamp)
+        check_clamp(self.clamp)
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class MulParams:
     def __post_init__(self) -> None:
         _check_zero_points(self.input1_zp, self.input2_zp, self.output_zp)
         _check_product_shift(self.shift)
-        _check_clamp(self.clamp)
+        check_clamp(self.clamp)
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class PreluParams:
         _check_zero_points(self.input_zp, self.alpha_zp, self.output_zp)
         _check_product_shift(self.shift)
         _check_product_shift(self.alpha_shift)
-        _check_clamp(self.clamp)
+        check_clamp(self.clamp)
 
 
 def _check_product_shift(shift: int) -> None:
