@@ -683,6 +683,33 @@ void sparsec_add_s8(int32_t left_shift,
                     int8_t *output);
 
 /**
+ * @brief Element-wise sum of two tensors of one size, in the short form that sparsec/quantization/short_add.py proves to
+ *        give the bytes of arm_elementwise_add_s8.
+ *
+ * An output is (addend + (multiplier_1 * input_1 >> 8) + (multiplier_2 * input_2 >> 8)) >> shift, clamped. The addend, the
+ * addend with the first term and the whole sum have to be within -2^31 + 2^21 and 2^31 - 1, for every two bytes.
+ *
+ * @param[in]  multiplier_1  Multiplier of the first input
+ * @param[in]  multiplier_2  Multiplier of the second input
+ * @param[in]  addend        Zero points and rounding, in units of 2^-shift of the output
+ * @param[in]  shift         Shift to the right, 17 to 22; 22 without a clamp is fastest
+ * @param[in]  activation    Lowest and highest result
+ * @param[in]  input_1       First input
+ * @param[in]  input_2       Second input
+ * @param[in]  size          Number of elements of each
+ * @param[out] output        Output data; may be an input (in place), or begin in front of one and overlap it
+ */
+void sparsec_residual_add_s8(int32_t multiplier_1,
+                             int32_t multiplier_2,
+                             int32_t addend,
+                             int32_t shift,
+                             const cmsis_nn_activation *activation,
+                             const int8_t *input_1,
+                             const int8_t *input_2,
+                             int32_t size,
+                             int8_t *output);
+
+/**
  * @brief The larger of two stored values of one scale and zero point; each input is repeated end to end until it fills
  *        the output.
  *

@@ -59,6 +59,13 @@ class ElementwiseFunctions(InterpreterFunctions):
         lhs, rhs, output = args
         return store(output, elementwise.add(lhs, rhs, op.params.data, op.sign.value.data))
 
+    @impl(rt.ResidualAddOp)
+    def residual_add_s8(
+        self, _: Interpreter, op: rt.ResidualAddOp, args: PythonValues
+    ) -> PythonValues:
+        lhs, rhs, output = args
+        return store(output, op.numbers.data(lhs, rhs))
+
     @impl(rt.MaximumOp)
     def maximum_s8(self, _: Interpreter, op: rt.MaximumOp, args: PythonValues) -> PythonValues:
         lhs, rhs, output = args

@@ -174,6 +174,7 @@ def build_runtime(
 def build_cmsis_nn(cmsis_nn: Path, output: Path) -> KernelLibrary:
     source = cmsis_nn / "Source"
     sources = [
+        source / "BasicMathFunctions" / "arm_elementwise_add_s8.c",
         *(source / "ConvolutionFunctions").glob("arm_convolve*_s8*.c"),
         *(source / "ConvolutionFunctions").glob("arm_depthwise_conv*_s8*.c"),
         *(source / "ConvolutionFunctions").glob("arm_nn_mat_mult_*s8*.c"),

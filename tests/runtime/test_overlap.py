@@ -5,6 +5,7 @@ On the host a `memcpy` stands in that destroys what it copies when its ranges me
 
 import ctypes
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from sparsec.quantization.params import (
     Rescale,
     SoftmaxParams,
 )
+from sparsec.quantization.short_add import ShortAdd
 from sparsec.quantization.window import Border, Pool, Slice, Window
 from tests.runtime.overlap_cases import (
     Buffers,
@@ -38,6 +40,7 @@ from tests.runtime.overlap_cases import (
 from tests.runtime.test_depthwise_sparse import random_layer
 
 ADD = AddParams(1, 2**30, 1, -3, 2**30, 0, 20, 5, 2**30, -18)
+SHORT = ShortAdd(2**29, 2**29 + 2**27, 2**20, 22)
 MUL = MulParams(1, -3, 2**30, -5, 2)
 PRELU = PreluParams(1, -2, 2**30, 1, 2**30, -6, 3)
 RNG = np.random.default_rng(0)
@@ -62,6 +65,8 @@ def elementwise() -> Iterator[Case]:
     for name, kernel, params in (
         ("cmsis_add", cmsis.ElementwiseAddOp, ADD),
         ("cmsis_mul", cmsis.ElementwiseMulOp, MUL),
+        ("residual_add", rt.ResidualAddOp, SHORT),
+        ("residual_add_21", rt.ResidualAddOp, replace(SHORT, shift=21, clamp=(-100, 90))),
     ):
         for side in range(2):
             b = Buffers()

@@ -11,6 +11,7 @@ from sparsec.ir.rt.lookup import LookupOp, RequantizeOp
 from sparsec.ir.rt.mean import MeanOp
 from sparsec.ir.rt.movement import ConcatenateOp, PadOp, ResizeNearestOp, SliceOp, TransposeOp
 from sparsec.ir.rt.packed import ConvolvePackedOp, DepthwiseConvolveDelta8Op
+from sparsec.ir.rt.residual_add import ResidualAddOp, ShortAddAttr
 from sparsec.ir.rt.sparse_fc import (
     FullyConnected1x4Op,
     FullyConnected4x1Op,
@@ -46,6 +47,7 @@ Rt = Dialect(
         ConcatenateOp,
         MulOp,
         AddOp,
+        ResidualAddOp,
         MaximumOp,
         MinimumOp,
         PreluOp,
@@ -60,4 +62,5 @@ Rt = Dialect(
         ConvolveDelta8StripsOp,
         *DECODERS,
     ],
+    [ShortAddAttr],
 )

@@ -72,6 +72,38 @@ func.func @f(%x : memref<1x2x3xi8>) {
 
 // -----
 
+func.func @f(%x : memref<1x2x3xi8>, %v : memref<3xi8>) {
+  rt.residual_add_s8 %x, %v <multiplier1 = 1, multiplier2 = 1, addend = 7, shift = 22> into %x : memref<1x2x3xi8>, memref<3xi8>, memref<1x2x3xi8>
+  func.return
+}
+// CHECK: right-hand side must have shape 1x2x3
+
+// -----
+
+func.func @f(%x : memref<1x2x3xi8>, %v : memref<6xi8>) {
+  rt.residual_add_s8 %x, %x <multiplier1 = 1, multiplier2 = 1, addend = 7, shift = 22> into %v : memref<1x2x3xi8>, memref<1x2x3xi8>, memref<6xi8>
+  func.return
+}
+// CHECK: output must have shape 1x2x3
+
+// -----
+
+func.func @f(%x : memref<1x2x3xi8>) {
+  rt.residual_add_s8 %x, %x <multiplier1 = 1, multiplier2 = 1, addend = 7, shift = 23> into %x : memref<1x2x3xi8>, memref<1x2x3xi8>, memref<1x2x3xi8>
+  func.return
+}
+// CHECK: shift 23 is outside 17 to 22
+
+// -----
+
+func.func @f(%x : memref<1x2x3xi8>) {
+  rt.residual_add_s8 %x, %x <multiplier1 = 2147483647, multiplier2 = 2147483647, addend = -9, shift = 22> into %x : memref<1x2x3xi8>, memref<1x2x3xi8>, memref<1x2x3xi8>
+  func.return
+}
+// CHECK: a multiplier or a sum is outside int32
+
+// -----
+
 func.func @f(%x : memref<1x2x3xi8>, %v : memref<2xi8>) {
   rt.prelu_s8 %x, %v <input_zp = 1, alpha_zp = 2, multiplier = 3, shift = -4, alpha_multiplier = 5, alpha_shift = -6, output_zp = 7> into %x : memref<1x2x3xi8>, memref<2xi8>, memref<1x2x3xi8>
   func.return

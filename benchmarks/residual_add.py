@@ -1,0 +1,149 @@
+"""sparsec_residual_add_s8 next to arm_elementwise_add_s8: exact instructions and estimated cycles for each element.
+
+    make bench-residual_add         or        python -m benchmarks.residual_add
+
+The sums of ResNet8 (MLPerf Tiny) have random scales here; the others are what the kernel likes less. Both kernels must
+give the same bytes.
+"""
+
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks._results import Figure, publish, step
+from sparsec.calibration.image import KernelImage
+from sparsec.ir import cmsis, rt
+from sparsec.quantization.int8 import add_params
+from sparsec.quantization.params import AddParams
+from sparsec.quantization.short_add import ShortAdd, shorten
+from sparsec.run.errors import RunError
+from sparsec.run.profile.profile import Cost
+from sparsec.tools.console import print_table
+
+TARGETS = {"cortex-m4": 3.0, "cortex-m7": 3.0, "cortex-m33": 3.0, "cortex-m55": 2.0}
+"""How many times fewer instructions, and estimated cycles, than CMSIS-NN are wanted."""
+SEED = 5
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A sum of `size` elements; `scales` are those of both inputs and of the output, `zero_point` is the output's."""
+
+    size: int
+    scales: tuple[float, float, float]
+    zero_point: int = -128
+    clamp: tuple[int, int] = (-128, 127)
+
+
+WORKLOADS = {
+    "32x32x16": Workload(32 * 32 * 16, (0.04312739, 0.06724611, 0.06250377)),
+    "16x16x32": Workload(16 * 16 * 32, (0.05870413, 0.03914922, 0.04121853)),
+    "8x8x64": Workload(8 * 8 * 64, (0.07120571, 0.04331864, 0.06690283)),
+    "no clamp, odd": Workload(4099, (0.07120571, 0.04331864, 0.08431277), 7),
+    "clamped": Workload(4096, (0.07120571, 0.04331864, 0.06690283), -40, (-40, 90)),
+    "large input scale": Workload(4096, (0.31004719, 0.04331864, 0.08210559), 7),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A sum by both kernels on a core."""
+
+    workload: str
+    core: str
+    size: int
+    shift: int
+    cmsis: Cost
+    short: Cost
+
+    @property
+    def ratio(self) -> float:
+        """How many times fewer instructions the short form takes."""
+        return self.cmsis.instructions / self.short.instructions
+
+    @property
+    def cycle_ratio(self) -> float:
+        """The same in estimated cycles."""
+        return self.cmsis.cycles / self.short.cycles
+
+    @property
+    def figures(self) -> list[Figure]:
+        """Both ratios and their target."""
+        what, target = f"sum {self.workload} {self.core}: CMSIS-NN/ours", TARGETS[self.core]
+        return [
+            Figure(f"instructions {what}", self.ratio, target, "x", "higher"),
+            Figure(f"cycles {what}", self.cycle_ratio, target, "x", "higher"),
+        ]
+
+
+def params_of(work: Workload) -> AddParams:
+    """What TensorFlow Lite would prepare."""
+    numbers = add_params(*work.scales)
+    return AddParams(
+        input1_zp=-128, input2_zp=11, output_zp=work.zero_point, clamp=work.clamp, **numbers
+    )
+
+
+def add_calls(image: KernelImage, name: str, params: AddParams, short: ShortAdd, size: int) -> None:
+    """The layers `name CMSIS-NN` and `name ours` and their outputs."""
+    rng = np.random.default_rng(SEED)
+    a, b = (image.constant(rng.integers(-128, 128, size).astype(np.int8)) for _ in range(2))
+    theirs, ours = (image.buffer((size,)) for _ in range(2))
+    image.call(cmsis.ElementwiseAddOp(a, b, theirs, params), f"{name} CMSIS-NN")
+    image.call(rt.ResidualAddOp(a, b, ours, short), f"{name} ours")
+    image.result(theirs)
+    image.result(ours)
+
+
+def rows_of(core: str) -> list[Row]:
+    """Every workload. AssertionError when a byte differs."""
+    image = KernelImage()
+    shifts: list[int] = []
+    for name, work in WORKLOADS.items():
+        params = params_of(work)
+        short = shorten(params)
+        assert short is not None
+        add_calls(image, name, params, short, work.size)
+        shifts.append(short.shift)
+    found, outputs = image.measure(core)
+    rows: list[Row] = []
+    for number, (name, work) in enumerate(WORKLOADS.items()):
+        assert np.array_equal(outputs[2 * number], outputs[2 * number + 1]), f"{name} differs"
+        costs = (found[f"{name} {whose}"].cost for whose in ("CMSIS-NN", "ours"))
+        rows.append(Row(name, core, work.size, shifts[number], *costs))
+    return rows
+
+
+def per_element(row: Row, cost: Cost) -> tuple[str, str]:
+    """Instructions and cycles of an element."""
+    return f"{cost.instructions / row.size:.2f}", f"{cost.cycles / row.size:.2f}"
+
+
+def main() -> int:
+    """Measure all cores; 1 if a target was missed."""
+    rows: list[Row] = []
+    for core in TARGETS:
+        step(f"sums on {core}")
+        rows += rows_of(core)
+    print_table(
+        "of an element: exact instructions, estimated cycles; outputs byte-identical",
+        ("sum", "core", "shift", "CMSIS-NN", "cycles", "ours", "cycles", "ratio", "cycles"),
+        [
+            (
+                *(row.workload, row.core, row.shift),
+                *(*per_element(row, row.cmsis), *per_element(row, row.short)),
+                *(f"{row.ratio:.2f}", f"{row.cycle_ratio:.2f}"),
+            )
+            for row in rows
+        ],
+    )
+    return publish("residual_add", [figure for row in rows for figure in row.figures])
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except RunError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,77 @@
+"""The operation of `rt` that adds two buffers of one shape in the short form."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from xdsl.dialects.builtin import I8, MemRefType
+from xdsl.ir import SSAValue
+from xdsl.irdl import irdl_attr_definition, irdl_op_definition, operand_def, prop_def
+
+from sparsec.ir.kernel import CArgument, RuntimeOp, activation, byte_count, element_count
+from sparsec.ir.record import RecordAttr
+from sparsec.ir.shapes import expect_shape, shape_of
+from sparsec.planning.one_way import repeated
+from sparsec.planning.overlap import Overlap
+from sparsec.quantization.short_add import ShortAdd
+
+
+@irdl_attr_definition
+class ShortAddAttr(RecordAttr[ShortAdd]):
+    """`#rt.short_add<multiplier1 = .., multiplier2 = .., addend = .., shift = 22>`."""
+
+    name = "rt.short_add"
+    RECORD: ClassVar = ShortAdd
+
+
+@irdl_op_definition
+class ResidualAddOp(RuntimeOp):
+    """`sparsec_residual_add_s8`.
+
+    ```mlir
+    rt.residual_add_s8 %a, %b <multiplier1 = 5, multiplier2 = 6, addend = 7, shift = 22> into %y
+        : memref<8xi8>, memref<8xi8>, memref<8xi8>
+    ```
+    """
+
+    name = "rt.residual_add_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_residual_add_s8"
+
+    lhs = operand_def(MemRefType[I8])
+    rhs = operand_def(MemRefType[I8])
+    output = operand_def(MemRefType[I8])
+    numbers = prop_def(ShortAddAttr)
+
+    assembly_format = (
+        "$lhs `,` $rhs $numbers `into` $output attr-dict `:` "
+        "type($lhs) `,` type($rhs) `,` type($output)"
+    )
+
+    def __init__(self, lhs: SSAValue, rhs: SSAValue, output: SSAValue, numbers: ShortAdd):
+        super().__init__(operands=[lhs, rhs, output], properties={"numbers": ShortAddAttr(numbers)})
+
+    def verify_(self) -> None:
+        expect_shape(self.rhs.type, shape_of(self.lhs.type), "right-hand side")
+        expect_shape(self.output.type, shape_of(self.lhs.type), "output")
+
+    def c_arguments(self) -> Sequence[CArgument]:
+        numbers = self.numbers.data
+        return (
+            numbers.multiplier1,
+            numbers.multiplier2,
+            numbers.addend,
+            numbers.shift,
+            activation(numbers.clamp),
+            self.lhs,
+            self.rhs,
+            element_count(self.output.type),
+            self.output,
+        )
+
+    def written(self) -> Sequence[SSAValue]:
+        return (self.output,)
+
+    def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
+        # Up to sixteen bytes at once: all are read before the first is written.
+        if output is self.output and input in (self.lhs, self.rhs):
+            return repeated(byte_count(output.type), byte_count(input.type))
+        return super().safe_overlap(output, input)
