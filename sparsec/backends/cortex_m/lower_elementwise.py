@@ -5,6 +5,7 @@ from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewri
 from sparsec.backends.cortex_m.lowering import Lowering
 from sparsec.ir import cmsis, qnn, rt
 from sparsec.ir.shapes import shape_of
+from sparsec.quantization.short_add import shorten
 
 
 class LowerMul(RewritePattern):
@@ -21,15 +22,20 @@ class LowerMul(RewritePattern):
 
 
 class LowerSum(RewritePattern):
-    """`sparsec_add_s8`."""
+    """`sparsec_residual_add_s8` for whole operands whose sum has a short form, else `sparsec_add_s8`."""
 
     @op_type_rewrite_pattern
     def match_and_rewrite(
         self, op: qnn.SubOp | qnn.BroadcastAddOp, rewriter: PatternRewriter
     ) -> None:
         low = Lowering(op, rewriter)
-        output = low.output()
-        low.call(rt.AddOp(low.buffer(op.lhs), low.buffer(op.rhs), output, op.params.data, op.SIGN))
+        output, lhs, rhs = low.output(), low.buffer(op.lhs), low.buffer(op.rhs)
+        whole = shape_of(op.lhs.type) == shape_of(op.rhs.type)
+        short = shorten(op.params.data, op.SIGN) if whole else None
+        if short is None:
+            low.call(rt.AddOp(lhs, rhs, output, op.params.data, op.SIGN))
+        else:
+            low.call(rt.ResidualAddOp(lhs, rhs, output, short))
         low.finish(output)
 
 

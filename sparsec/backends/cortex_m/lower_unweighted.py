@@ -8,6 +8,7 @@ from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewri
 from sparsec.backends.cortex_m.lowering import Lowering, failure
 from sparsec.ir import cmsis, qnn, rt
 from sparsec.ir.shapes import shape_of
+from sparsec.quantization.short_add import shorten
 from sparsec.quantization.softmax import MAX_ROW
 from sparsec.targets import scratch
 from sparsec.targets.cpu import VectorUnit
@@ -36,15 +37,17 @@ class LowerPool2d(RewritePattern):
 
 
 class LowerAdd(RewritePattern):
-    """`arm_elementwise_add_s8`."""
+    """`sparsec_residual_add_s8` for a sum that has a short form, else `arm_elementwise_add_s8`."""
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: qnn.AddOp, rewriter: PatternRewriter) -> None:
         low = Lowering(op, rewriter)
-        output = low.output()
-        low.call(
-            cmsis.ElementwiseAddOp(low.buffer(op.lhs), low.buffer(op.rhs), output, op.params.data)
-        )
+        output, lhs, rhs = low.output(), low.buffer(op.lhs), low.buffer(op.rhs)
+        short = shorten(op.params.data)
+        if short is None:
+            low.call(cmsis.ElementwiseAddOp(lhs, rhs, output, op.params.data))
+        else:
+            low.call(rt.ResidualAddOp(lhs, rhs, output, short))
         low.finish(output)
 
 
