@@ -42,7 +42,7 @@ EXAMPLES = """\
 examples:
   sparsec diff vww.tflite vww.mlir --layerwise         a model and IR text made from it
   sparsec diff before.mlir after.mlir --samples=100    before and after a pass
-  sparsec diff lenet.pt2 lenet-int8.mlir --input=x.npy
+  sparsec diff lenet.pt2 lenet-int8.mlir --input=x.npy  what quantization changes: exit code 1
 """
 
 

@@ -22,7 +22,7 @@ columns:
 examples:
   sparsec explain lenet.pt
   sparsec explain lenet.pt --objective=flash --target=cortex-m55
-  sparsec explain lenet.pt --flash=20K --recipe='fc1: block(4x1)' --json
+  sparsec explain lenet.pt --flash=64K --recipe='fc1: block(4x1)' --json
 """
 
 

@@ -22,10 +22,11 @@ examples:
   sparsec lenet.pt --objective=flash --ram=64K         the smallest, in an arena of at most 64 KiB
   sparsec lenet.pt --plan-seconds=60                   a longer search for a smaller arena
   sparsec lenet.pt --memory=dtcm=4K --memory=sram=64K  what is used most in the fastest memory
-  sparsec lenet.pt --memory=dtcm=4K --memory=sram=64K --recipe="conv1: in dtcm; fc1.weight: in dtcm"
-                                                       what conv1 writes, and a constant, where one says
+  sparsec lenet.pt --memory=dtcm=4K --memory=sram=64K --recipe="conv2: in dtcm; fc3.weight: in dtcm"
+                                                       what conv2 writes, and a constant, where one says
   sparsec lenet.pt --io=caller                         inputs and outputs where the caller has them
-  sparsec lenet.pt --recipe="conv*: delta8; fc: dense" formats by the names of layers
+  sparsec lenet.pt --recipe="conv*: delta8; fc3: dense"
+                                                       formats by the names of layers
   sparsec kws.tflite --int8-io -o kws                  no float32 conversions in kws.h
   sparsec lenet.pt --emit=qnn --elide-constants-larger-than=16
   sparsec lenet.pt --emit=qnn | sparsec - --emit=c     go on from IR text
@@ -95,12 +96,7 @@ def summarize(report: dict[str, Any], directory: Path) -> None:
     print_table(f"{report['name']} for {report['target']}", columns, rows)
     stored, dense = report["flash_weight_bytes_stored"], report["flash_weight_bytes_dense"]
     print(f"constants  {stored:,} B in flash ({dense:,} B if all were dense)")
-    live = report["arena_live_bytes"]
-    apart = "" if live is None else f"; {live:,} B if no output lay over its input"
-    print(
-        f"arena      {report['arena_bytes']:,} B in RAM, {report['arena_status']} "
-        f"(no plan needs less than {report['arena_lower_bound_bytes']:,} B{apart})"
-    )
+    print(f"arena      {arena_text(report)}")
     for memory in report["memories"]:
         if memory["capacity_bytes"] is not None:
             constants = memory["constant_bytes"]
@@ -110,6 +106,21 @@ def summarize(report: dict[str, Any], directory: Path) -> None:
     if report["arena_peak"] is not None:
         print(f"peak       {peak_text(report['arena_peak'])}")
     print(f"written to {directory}")
+
+
+def arena_text(report: dict[str, Any]) -> str:
+    """The arena and the bounds on it: of any plan of these calls, and of one in which no output lies over its input.
+
+    The latter is about one arena, so nothing is said of it where there are several memories, nor where the other says more.
+    """
+    bound, live = report["arena_lower_bound_bytes"], report["arena_live_bytes"]
+    apart = ""
+    if live is not None and live > bound and len(report["memories"]) == 1:
+        apart = f", none without overlaps less than {live:,} B"
+    return (
+        f"{report['arena_bytes']:,} B in RAM, {report['arena_status']} "
+        f"(no plan needs less than {bound:,} B{apart})"
+    )
 
 
 def peak_text(peak: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ import io
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 
 from sparsec import __version__
 from sparsec.tools.printing import module_text
+from sparsec.tools.sparsec import arena_text
 from sparsec.tools.sparsec_opt import SparsecOptMain
 from tests.tools.support import Tools, images, net
 
@@ -232,3 +234,28 @@ def test_unknown_option(tools: Tools, model: Path, option: str, meant: str | Non
     assert ("did you mean" in ended.err) == (meant is not None)
     if meant is not None:
         assert f"did you mean '{meant}'?" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("bound", "live", "memories", "text"),
+    [
+        (
+            32,
+            36,
+            1,
+            "40 B in RAM, feasible (no plan needs less than 32 B, none without overlaps less than 36 B)",
+        ),
+        (36, 36, 1, "40 B in RAM, feasible (no plan needs less than 36 B)"),
+        (36, None, 1, "40 B in RAM, feasible (no plan needs less than 36 B)"),
+        (32, 36, 2, "40 B in RAM, feasible (no plan needs less than 32 B)"),
+    ],
+)
+def test_what_is_said_of_the_arena(bound: int, live: int | None, memories: int, text: str) -> None:
+    report: dict[str, Any] = {
+        "arena_bytes": 40,
+        "arena_status": "feasible",
+        "arena_lower_bound_bytes": bound,
+        "arena_live_bytes": live,
+        "memories": ["arena", "sram"][:memories],
+    }
+    assert arena_text(report) == text
