@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "sparsec"
 
 # From the ground up. A folder (or file) of sparsec that stands on no floor fails the test.
 FLOORS = (
-    {"formats", "quantization", "planning"},
+    {"formats", "layouts", "quantization", "planning"},
     {"targets"},
     {"ir", "recipe"},
     {"analysis", "interpreters", "frontends"},
@@ -27,6 +27,7 @@ ROOMS = {"analysis": ("memory", "values", "choice")}
 LEVEL = {name: level for level, floor in enumerate(FLOORS) for name in floor}
 THIRD_PARTY_ON_THE_GROUND = {
     "formats": {"numpy"},
+    "layouts": {"numpy"},
     "quantization": {"numpy"},
     "planning": {"numpy", "networkx"},
 }

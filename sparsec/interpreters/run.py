@@ -11,6 +11,7 @@ from xdsl.ir import Attribute, Operation
 
 from sparsec.interpreters.calling import call_main
 from sparsec.interpreters.decode import DecodeFunctions
+from sparsec.interpreters.depthwise_3x3 import Depthwise3x3Functions
 from sparsec.interpreters.elementwise import ElementwiseFunctions
 from sparsec.interpreters.func import FuncFunctions
 from sparsec.interpreters.fused import FusedFunctions
@@ -41,6 +42,7 @@ FUNCTIONS: tuple[type[InterpreterFunctions], ...] = (
     MeanFunctions,
     TransposeConvFunctions,
     SparseDepthwiseFunctions,
+    Depthwise3x3Functions,
     SparseFcFunctions,
     StripsFunctions,
     FusedFunctions,

@@ -16,6 +16,7 @@ from xdsl.ir import SSAValue
 from sparsec.ir import cmsis, rt
 from sparsec.ir.kernel import KernelOp
 from sparsec.ir.rt.strips import STRIPS
+from sparsec.layouts.depthwise_3x3 import pack_depthwise_3x3, scratch_bytes
 from sparsec.planning.overlap import apart
 from sparsec.quantization.params import (
     AddParams,
@@ -189,6 +190,35 @@ def depthwise() -> Iterator[Case]:
         yield Case(f"depthwise_{number}", op, y, x, b.constants, scratch)
 
 
+def depthwise_3x3() -> Iterator[Case]:
+    """With rows of all kinds, so that channels of one group are not done in order."""
+    same = Window(padding=(1, 1, 1, 1))
+    for number, (image, window) in enumerate(
+        [
+            ((5, 6, 9), same),
+            ((7, 6, 8), Window((2, 2), (0, 0, 1, 1))),
+            ((6, 5, 6), Window((2, 2), (1, 1, 1, 1))),
+            ((4, 5, 3), same),
+            ((7, 4, 5), Window()),
+            ((3, 3, 5), Window(padding=(2, 2, 2, 2))),
+        ]
+    ):
+        rng = np.random.default_rng(number)
+        layer = random_layer(rng, image, (3, 3), 0.0, window, output_offset=-128)
+        shifts, multipliers = layer.shifts.copy(), layer.multipliers.copy()
+        shifts[::4], multipliers[::4], shifts[2::4] = 0, 2**22, -12
+        requant = Requant(-layer.input_offset, layer.output_offset, layer.clamp)
+        weights = rng.choice([-100, 100], layer.weights.shape).astype(np.int8)
+        rows = pack_depthwise_3x3(weights, 0 * layer.bias, multipliers, shifts, requant)
+        b = Buffers()
+        x, y = b.buffer(1, *image), b.buffer(1, *layer.output, layer.channels)
+        scratch = b.buffer(scratch_bytes(window, image[:2], layer.output))
+        op = rt.DepthwiseConvolve3x3Op(x, b.constant(rows), y, scratch, requant, window)
+        # In the only group the first channel, a plain row, is done when the inputs of the others are read.
+        exact = True, layer.channels > 4
+        yield Case(f"depthwise_3x3_{number}", op, y, x, b.constants, scratch, exact)
+
+
 def fully_connected() -> Iterator[Case]:
     """Row after row; how many outputs of a row are computed together is not claimed to be known."""
     for number, (rows, depth, features) in enumerate([(3, 8, 5), (3, 5, 8), (4, 6, 6)]):
@@ -207,6 +237,7 @@ CASES = [
     *movement(),
     *windows(),
     *depthwise(),
+    *depthwise_3x3(),
 ]
 ROWS = list(fully_connected())
 HELPERS = (

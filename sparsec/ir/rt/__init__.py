@@ -4,6 +4,7 @@ from xdsl.ir import Dialect
 
 from sparsec.ir.rt.decode import DECODERS
 from sparsec.ir.rt.delta8 import ConvolveDelta8Op, FullyConnectedDelta8Op
+from sparsec.ir.rt.depthwise_3x3 import DepthwiseConvolve3x3Op
 from sparsec.ir.rt.elementwise import AddOp, MaximumOp, MinimumOp, MulOp, PreluOp
 from sparsec.ir.rt.fully_connected import FullyConnectedPerChannelOp
 from sparsec.ir.rt.fused import PointDepthwiseOp
@@ -33,6 +34,7 @@ Rt = Dialect(
         ConvolveDelta8Op,
         ConvolvePackedOp,
         DepthwiseConvolveDelta8Op,
+        DepthwiseConvolve3x3Op,
         FullyConnectedDelta8Op,
         FullyConnectedPerChannelOp,
         FullyConnectedTableOp,

@@ -268,6 +268,62 @@ func.func @f(%x : memref<1x4x4x2xi8>, %r : memref<9xi32>, %y : memref<1x3x3x4xi8
 
 // -----
 
+func.func @f(%x : memref<1x5x5x2xi8>, %r : memref<9xi32>, %y : memref<1x2x3x2xi8>, %s : memref<96xi8>) {
+  rt.depthwise_convolve_3x3_s8 %x, %r <> window <strides = [2, 1]> into %y scratch %s : memref<1x5x5x2xi8>, memref<9xi32>, memref<1x2x3x2xi8>, memref<96xi8>
+  func.return
+}
+// CHECK: strides must both be 1 or both 2, got (2, 1)
+
+// -----
+
+func.func @f(%x : memref<1x5x5x2xi8>, %r : memref<9xi32>, %y : memref<1x1x1x2xi8>, %s : memref<96xi8>) {
+  rt.depthwise_convolve_3x3_s8 %x, %r <> window <dilations = [2, 2]> into %y scratch %s : memref<1x5x5x2xi8>, memref<9xi32>, memref<1x1x1x2xi8>, memref<96xi8>
+  func.return
+}
+// CHECK: a window cannot be dilated, got (2, 2)
+
+// -----
+
+func.func @f(%x : memref<1x5x5x2xi8>, %r : memref<9xi32>, %y : memref<1x3x6x2xi8>, %s : memref<96xi8>) {
+  rt.depthwise_convolve_3x3_s8 %x, %r <> window <padding = [0, 3, 0, 0]> into %y scratch %s : memref<1x5x5x2xi8>, memref<9xi32>, memref<1x3x6x2xi8>, memref<96xi8>
+  func.return
+}
+// CHECK: padding must be less than a window, got (0, 3, 0, 0)
+
+// -----
+
+func.func @f(%x : memref<1x5x5x2xi8>, %r : memref<9xi32>, %y : memref<1x3x3x4xi8>, %s : memref<160xi8>) {
+  rt.depthwise_convolve_3x3_s8 %x, %r <> window <> into %y scratch %s : memref<1x5x5x2xi8>, memref<9xi32>, memref<1x3x3x4xi8>, memref<160xi8>
+  func.return
+}
+// CHECK: input and output must have the same channels, got 2 and 4
+
+// -----
+
+func.func @f(%x : memref<1x5x5x2xi8>, %r : memref<9xi32>, %y : memref<1x2x3x2xi8>, %s : memref<160xi8>) {
+  rt.depthwise_convolve_3x3_s8 %x, %r <> window <> into %y scratch %s : memref<1x5x5x2xi8>, memref<9xi32>, memref<1x2x3x2xi8>, memref<160xi8>
+  func.return
+}
+// CHECK: result must have shape 1x3x3x2, got memref<1x2x3x2xi8>
+
+// -----
+
+func.func @f(%x : memref<1x5x5x2xi8>, %r : memref<3x3xi32>, %y : memref<1x3x3x2xi8>, %s : memref<160xi8>) {
+  rt.depthwise_convolve_3x3_s8 %x, %r <> window <> into %y scratch %s : memref<1x5x5x2xi8>, memref<3x3xi32>, memref<1x3x3x2xi8>, memref<160xi8>
+  func.return
+}
+// CHECK: rows must have one axis
+
+// -----
+
+func.func @f(%x : memref<1x5x5x2xi8>, %r : memref<9xi32>, %y : memref<1x3x3x2xi8>, %s : memref<161xi8>) {
+  rt.depthwise_convolve_3x3_s8 %x, %r <> window <> into %y scratch %s : memref<1x5x5x2xi8>, memref<9xi32>, memref<1x3x3x2xi8>, memref<161xi8>
+  func.return
+}
+// CHECK: scratch must have shape 160, got memref<161xi8>
+
+// -----
+
 func.func @f(%v : memref<6xi8>, %b : memref<3xui8>, %e : memref<8xui8>, %c : memref<3xui16>) {
   rt.decode_bitmap_s8 %v, %b as <csr> columns 4 into %e, %c : memref<6xi8>, memref<3xui8>, memref<8xui8>, memref<3xui16>
   func.return

@@ -1,0 +1,1 @@
+"""How kernels want the weights of a layer in flash. Numpy only, like the formats; each layout is unpacked and compared."""
