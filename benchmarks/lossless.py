@@ -2,11 +2,10 @@
 
     make bench-lossless         or        python -m benchmarks.lossless
 
-Each .tflite file is compiled as it is, for speed alone (--max-slowdown=0), and run next to plain CMSIS-NN calls of the same file, with the same inputs. The
-files are looked for in $SPARSEC_MODELS, else in ../shared/models/mlperf-tiny.
+Each .tflite file is compiled as it is, for speed alone (--max-slowdown=0), and run next to plain CMSIS-NN calls of the same file, with the same inputs. CONTRIBUTING.md
+says where the files come from.
 """
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from xdsl.dialects.builtin import ModuleOp
 from benchmarks._instructions import mean_instructions
 from benchmarks._plain_cmsis import write_plain_project
 from benchmarks._results import Figure, publish, step
+from examples import mlperf
 from sparsec.analysis.values.weighted_layer import weighted_layer
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import main_function
@@ -67,14 +67,12 @@ def work_of(module: ModuleOp) -> Work:
 
 
 def models() -> Path:
-    """The folder of the .tflite files. UserError when it is not there."""
-    root = Path(__file__).parent.parent
-    folder = Path(os.environ.get("SPARSEC_MODELS", root.parent / "shared/models/mlperf-tiny"))
-    if not (folder / FILES["vww"]).exists():
-        raise UserError(
-            f"{folder} has no {FILES['vww']}: set SPARSEC_MODELS to MLPerf Tiny's files"
-        )
-    return folder
+    """The folder of the .tflite files. UserError when one is not there."""
+    try:
+        paths = [mlperf.require(name) for name in mlperf.SOURCES]
+    except FileNotFoundError as error:
+        raise UserError(str(error)) from error
+    return paths[0].parent
 
 
 def inputs_of(compilation: Compilation) -> Array:

@@ -5,7 +5,8 @@
 MLPerf Tiny's networks as shipped (dead channels stay) are planned in four ways and run on QEMU: apart (no output over an
 input), by default (at most 2 % more cycles), and for the smallest arena at any price; beside that stands what TensorFlow
 Lite Micro allocates. Then the eleven instances that MiniMalloc was published with, networks of up to 1,000 operations, and
-orders of execution. The files are looked for in $SPARSEC_MODELS and $MINIMALLOC_DIR, else in ../shared.
+orders of execution. CONTRIBUTING.md says where the files come from;
+the instances are looked for in $MINIMALLOC_DIR, else in ../shared.
 """
 
 import os

@@ -1,9 +1,7 @@
 """Small TensorFlow Lite files, written with the schema's own builders, and TensorFlow Lite Micro to run them."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, cast
 
 import flatbuffers
@@ -12,6 +10,7 @@ import pytest
 import tflite
 from xdsl.dialects.builtin import ModuleOp
 
+from examples import mlperf
 from sparsec.frontends.tflite import import_tflite
 from sparsec.frontends.tflite.model import Array
 from sparsec.interpreters.run import interpret
@@ -19,7 +18,7 @@ from sparsec.interpreters.signature import entry_quantizations, main_function
 from sparsec.ir.shapes import shape_of
 
 SCHEMA = cast(Any, tflite)
-NETWORKS = ("ad01_int8", "ic_resnet8_int8", "kws_ref_model_int8", "vww_96_int8")
+NETWORKS = tuple(mlperf.SOURCES)
 
 
 @dataclass
@@ -178,11 +177,9 @@ def packed(model: Any) -> bytes:
 
 def network(name: str) -> bytes:
     """A network of MLPerf Tiny; skips the test where it is not there."""
-    root = os.environ.get("SPARSEC_MODELS")
-    default = Path(__file__).parents[4] / "shared" / "models"
-    path = (Path(root) if root else default) / "mlperf-tiny" / f"{name}.tflite"
-    if not path.exists():
-        pytest.skip(f"{name}.tflite is not there: set SPARSEC_MODELS to the folder of mlperf-tiny")
+    path = mlperf.find(name)
+    if path is None:
+        pytest.skip(f"{name}.tflite is not there: CONTRIBUTING.md says where to get it")
     return path.read_bytes()
 
 
