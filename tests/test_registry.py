@@ -10,7 +10,7 @@ from xdsl.ir import Dialect
 from xdsl.parser import Parser
 from xdsl.passes import ModulePass
 
-from sparsec.backends.cortex_m.c_headers import check_call, read_headers
+from sparsec.backends.c.headers import check_call, read_headers
 from sparsec.ir import attributes
 from sparsec.ir.kernel import KernelOp
 from sparsec.run import cmsis_nn

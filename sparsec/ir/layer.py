@@ -18,6 +18,12 @@ def layer_of(op: Operation) -> str:
     return op.name.split(".")[-1] if layer is None else layer
 
 
+def layer_name(op: Operation) -> str:
+    """How errors and reports call `op`: its layer, else its whole name."""
+    layer = named_layer(op)
+    return op.name if layer is None else layer
+
+
 def set_layer(op: Operation, layer: str) -> None:
     """Say that `op` belongs to `layer`."""
     op.attributes[LAYER] = StringAttr(layer)

@@ -24,7 +24,7 @@ from sparsec.analysis.values.removed_channels import (
     live_bytes_of,
     records_of,
 )
-from sparsec.backends.cortex_m.report import constants_of
+from sparsec.backends.c.report import constants_of
 from sparsec.formats import COMMON_FORMATS
 from sparsec.frontends.errors import UnsupportedModelError
 from sparsec.interpreters.signature import main_function

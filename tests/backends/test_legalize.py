@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sparsec.backends.c.project import write_project
 from sparsec.backends.cortex_m.legalize import row_is_exact
-from sparsec.backends.cortex_m.project import emit_project, write_project
+from sparsec.backends.cortex_m.project import emit_project
 from sparsec.interpreters.run import interpret
 from sparsec.ir import rt
 from sparsec.run.execute import run_project

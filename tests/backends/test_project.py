@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparsec.backends.cortex_m.project import emit_project, write_project
+from sparsec.backends.c.project import write_project
+from sparsec.backends.cortex_m.project import emit_project
 from sparsec.interpreters.run import interpret
 from sparsec.quantization.ranges import dequantize, quantize
 from sparsec.run.build import compile_strictly

@@ -16,8 +16,8 @@ from xdsl.dialects.memref import GetGlobalOp
 from xdsl.ir import SSAValue
 
 from sparsec.analysis.memory.memory_plan import planned_function
-from sparsec.backends.cortex_m.c_headers import Header, read_headers
-from sparsec.backends.cortex_m.report import constants_of
+from sparsec.backends.c.headers import Header, read_headers
+from sparsec.backends.c.report import constants_of
 from sparsec.ir import cmsis, rt
 from sparsec.ir.kernel import CArgument, CPointer, CStruct, KernelOp, byte_count, dims
 from sparsec.ir.rt.strips import STRIPS

@@ -10,7 +10,8 @@ from xdsl.dialects.builtin import IndexType, IntegerAttr, TensorType, i8
 from xdsl.ir import SSAValue
 
 from sparsec.analysis.memory.memory_plan import PlannedFunction, planned_function
-from sparsec.backends.cortex_m import project
+from sparsec.backends.c import project
+from sparsec.backends.cortex_m.project import emit_project
 from sparsec.ir import qnn
 from sparsec.quantization.int8 import add_params
 from sparsec.quantization.params import AddParams, Requant
@@ -183,7 +184,7 @@ def move(compiled: Compiled, buffer: int, offset: int, monkeypatch: pytest.Monke
         pass
 
     monkeypatch.setattr(project, "certify_plan", accept)
-    files = project.emit_project(
+    files = emit_project(
         compiled.compilation.module, directory / "Include", compiled.compilation.name
     )
     return replace(compiled, files=files)

@@ -13,8 +13,9 @@ from xdsl.dialects import arith, memref
 from xdsl.dialects.builtin import IndexType, IntegerAttr, MemRefType, i8
 from xdsl.ir import Attribute, SSAValue
 
-from sparsec.backends.cortex_m.c_headers import check_call, read_headers
-from sparsec.backends.cortex_m.c_printer import CPrinter
+from sparsec.backends.c.headers import check_call, read_headers
+from sparsec.backends.c.printer import CPrinter
+from sparsec.backends.cortex_m.project import CMSIS_NN_STATUS
 from sparsec.ir import rt
 from sparsec.ir.constant import element_type_of
 from sparsec.ir.kernel import KernelOp, byte_count
@@ -109,7 +110,9 @@ def c_source(cases: Sequence[Case], cmsis_nn: Path) -> str:
         text.write(f"int {case.name}(int8_t *input, int8_t *output, int8_t *scratch);\n")
         text.write(f"int {case.name}(int8_t *input, int8_t *output, int8_t *scratch)\n{{\n")
         text.write("    (void)scratch;")
-        CasePrinter(text, names=names).print_call(case.op, check_call(case.op, header))
+        CasePrinter(text, status=CMSIS_NN_STATUS, names=names).print_call(
+            case.op, check_call(case.op, header)
+        )
         text.write("\n    return 0;\n}\n")
     return text.getvalue()
 

@@ -18,16 +18,10 @@ from sparsec.ir import qnn
 from sparsec.ir.attributes import OP
 from sparsec.ir.constant import DenseConstantOp
 from sparsec.ir.kernel import KernelOp
-from sparsec.ir.layer import copy_layer, named_layer
+from sparsec.ir.layer import copy_layer, layer_name
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.views import buffer_type, reshaped
 from sparsec.targets import scratch
-
-
-def layer_name(op: Operation) -> str:
-    """How errors and reports call `op`."""
-    layer = named_layer(op)
-    return op.name if layer is None else layer
 
 
 def failure(op: Operation, message: str) -> PassFailedException:

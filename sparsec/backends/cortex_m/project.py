@@ -1,127 +1,40 @@
-"""The files of a C project: everything is checked before anything is written.
+"""C projects for Cortex-M: calls of CMSIS-NN and of our runtime, built with CMake."""
 
-The same module gives the same bytes: no file says when or where it was made.
-"""
-
-import json
-import os
-import re
-import tempfile
-from collections.abc import Mapping
-from io import StringIO
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.dialects.memref import GlobalOp
 
-from sparsec.analysis.memory.memory_plan import PlannedFunction, certify_plan, planned_function
-from sparsec.backends.cortex_m import text
-from sparsec.backends.cortex_m.c_headers import check_call, read_headers
-from sparsec.backends.cortex_m.c_printer import CPrinter, parameters
-from sparsec.backends.cortex_m.conversions import conversions
-from sparsec.backends.cortex_m.report import constants_of, report
-from sparsec.ir.borders import converts_as_tflite
-from sparsec.ir.kernel import RuntimeOp
+from sparsec.backends.c import project
+from sparsec.backends.c.platform import Platform, Status
+from sparsec.backends.cortex_m.cmake import cmake_lists
 from sparsec.targets.runtime import runtime_dir
 
-Arena = Literal["static", "caller"]
+CMSIS_NN_STATUS = Status("arm_cmsis_nn_status", "ARM_CMSIS_NN_SUCCESS", owner="CMSIS-NN")
+
+
+def cmsis_nn_platform(header_dir: Path) -> Platform:
+    """CMSIS-NN with its Include folder `header_dir`, and our runtime."""
+    headers = (
+        header_dir / "arm_nn_types.h",
+        header_dir / "arm_nnfunctions.h",
+        runtime_dir() / "include" / "sparsec.h",
+    )
+    return Platform(headers, build_files, CMSIS_NN_STATUS)
+
+
+def build_files(name: str, target: str, sources: Sequence[str]) -> Mapping[str, str]:
+    """The one file that CMake reads."""
+    return {"CMakeLists.txt": cmake_lists(name, target, sources)}
 
 
 def emit_project(
     module: ModuleOp,
     header_dir: Path,
     name: str,
-    arena: Arena = "static",
+    arena: project.Arena = "static",
     int8_io: bool = False,
 ) -> dict[str, str]:
-    """The files of the project `name`, by file name.
-
-    `module` went through `plan-memory`; `header_dir` is CMSIS-NN's Include folder. With
-    `arena="caller"` the project has no memory of its own, with `int8_io` its header converts no real
-    numbers. Raises ValueError when the module is not
-    planned, its plan does not hold, or a call does not fit the prototype in the header.
-    """
-    if re.fullmatch(r"[A-Za-z_]\w*", name, flags=re.ASCII) is None:
-        raise ValueError(f"'{name}' cannot name C functions, choose a name of letters and digits")
-    planned = planned_function(module)
-    if planned is None:
-        raise ValueError("the module's memory is not planned: run plan-memory first")
-    certify_plan(planned)
-    runtime = runtime_dir()
-    header = read_headers(
-        header_dir / "arm_nn_types.h",
-        header_dir / "arm_nnfunctions.h",
-        runtime / "include" / "sparsec.h",
-    )
-    prototypes = {op.C_FUNCTION: check_call(op, header) for op in planned.kernels}
-    constants = constants_of(module)
-    facts = report(module, planned, name, constants)
-    converting = "" if int8_io else conversions(name, facts, converts_as_tflite(module))
-    globals = [op for op in module.ops if isinstance(op, GlobalOp)]
-
-    source = StringIO()
-    printer = CPrinter(source, name=name)
-    headers = sorted({op.HEADER for op in planned.kernels})
-    source.write(text.source_head(name, headers, facts, arena))
-    printer.print_function(planned, prototypes)
-
-    weights = StringIO()
-    weights.write(text.weights_head(name))
-    printer = CPrinter(weights, name=name)
-    for op in globals:
-        printer.print_global(op)
-
-    files = {
-        f"{name}.h": text.public_header(name, facts, arena, parameters(planned), converting),
-        f"{name}.c": source.getvalue(),
-        f"{name}_weights.h": text.weights_header(
-            name, [printer.declaration(op) for op in globals], facts
-        ),
-        f"{name}_weights.c": weights.getvalue(),
-        **runtime_files(planned, runtime),
-    }
-    sources = [file for file in files if file.endswith(".c")]
-    files["CMakeLists.txt"] = text.cmake_lists(name, facts["target"], sources)
-    files["report.json"] = json.dumps(facts, indent=2) + "\n"
-    return files
-
-
-def runtime_files(planned: PlannedFunction, runtime: Path) -> dict[str, str]:
-    """The sources of the runtime's functions that are called, of those that they call, and the headers they include."""
-    wanted = sorted({f"{op.C_FUNCTION}.c" for op in planned.kernels if isinstance(op, RuntimeOp)})
-    files: dict[str, str] = {}
-    while wanted:
-        file = wanted.pop(0)
-        folder = runtime / ("src" if (runtime / "src" / file).is_file() else "include")
-        if file in files or not (folder / file).is_file():
-            continue
-        files[file] = (folder / file).read_text(encoding="utf-8")
-        wanted += re.findall(r'^#include "(\w+\.h)"', files[file], flags=re.MULTILINE)
-        if file.endswith(".c"):
-            wanted += [f"{name}.c" for name in re.findall(r"\b(sparsec_\w+)\(", files[file])]
-    return files
-
-
-def write_project(files: Mapping[str, str], directory: Path) -> None:
-    """Write `files` to `directory`, all of them or none.
-
-    They are written beside it and then moved; of an existing directory only files of the same names
-    are replaced. Raises OSError when that is not possible.
-    """
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    if directory.exists():
-        if not directory.is_dir():
-            raise NotADirectoryError(f"{directory} is a file")
-        if not os.access(directory, os.W_OK | os.X_OK):
-            raise PermissionError(f"{directory} cannot be written")
-    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}-") as outer:
-        staging = Path(outer, directory.name)
-        staging.mkdir()
-        for name, content in files.items():
-            (staging / name).write_text(content, encoding="utf-8", newline="\n")
-        if not directory.exists():
-            staging.replace(directory)
-            return
-        for name in files:
-            (staging / name).replace(directory / name)
+    """The files of the project `name` by file name, as `backends/c/project.py` says; `header_dir` is CMSIS-NN's Include
+    folder."""
+    return project.emit_project(module, cmsis_nn_platform(header_dir), name, arena, int8_io)

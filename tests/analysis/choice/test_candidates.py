@@ -12,7 +12,7 @@ from sparsec.analysis.choice.candidates import Candidate, candidates, label_of
 from sparsec.analysis.choice.format_choice import Decision, Problem
 from sparsec.analysis.choice.format_goal import Goal
 from sparsec.analysis.memory.memory_plan import planned_function
-from sparsec.backends.cortex_m.report import constants_of
+from sparsec.backends.c.report import constants_of
 from sparsec.formats import COMMON_FORMATS, FORMATS
 from sparsec.ir import qnn
 from sparsec.ir.kernel import KernelOp, element_count, element_dtype

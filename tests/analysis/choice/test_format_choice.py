@@ -19,7 +19,7 @@ from sparsec.analysis.choice.format_goal import MARGIN, OBJECTIVES, Goal, Object
 from sparsec.analysis.choice.layer_groups import RamError
 from sparsec.analysis.choice.layer_memory import LayerMemory
 from sparsec.analysis.memory.memory_plan import planned_function
-from sparsec.backends.cortex_m.report import constants_of
+from sparsec.backends.c.report import constants_of
 from sparsec.interpreters.signature import main_function
 from sparsec.ir import qnn
 from sparsec.passes.select_sparse_formats import SelectSparseFormatsPass

@@ -18,8 +18,8 @@ from xdsl.traits import SymbolTable
 
 from sparsec.analysis.memory.memory_plan import planned_function
 from sparsec.analysis.memory.strip_versions import strip_versions
+from sparsec.backends.c.project import runtime_files
 from sparsec.backends.cortex_m.convert_qnn_to_kernels import ConvertQnnToKernelsPass
-from sparsec.backends.cortex_m.project import runtime_files
 from sparsec.interpreters.run import FUNCTIONS
 from sparsec.ir.constant import array_of
 from sparsec.ir.kernel import KernelOp, byte_count

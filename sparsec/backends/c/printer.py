@@ -21,8 +21,9 @@ from sparsec.analysis.memory.memory_plan import (
     arena_offset,
     memory_of_constant,
 )
-from sparsec.backends.cortex_m.c_headers import Prototype
-from sparsec.backends.cortex_m.text import in_memory
+from sparsec.backends.c.headers import Prototype
+from sparsec.backends.c.platform import Status
+from sparsec.backends.c.text import in_memory
 from sparsec.ir.constant import array_of
 from sparsec.ir.kernel import (
     CArgument,
@@ -35,8 +36,6 @@ from sparsec.ir.kernel import (
 from sparsec.ir.layer import named_layer
 from sparsec.ir.views import memory_of, place_in_memory
 
-STATUS = "arm_cmsis_nn_status"
-
 _COLUMNS = 120
 _NUMBERS_PER_LINE = 20
 
@@ -46,6 +45,7 @@ class CPrinter(BasePrinter):
     """Prints the parts of a network called `name`."""
 
     name: str = ""
+    status: Status | None = None
     memories: Sequence[Memory] = ()
 
     def __post_init__(self) -> None:
@@ -103,11 +103,12 @@ class CPrinter(BasePrinter):
                     arguments.append(f"&{name}")
                 else:
                     arguments.append(self.expression(argument))
-            if prototype.returns.name != STATUS:
+            status = self.status
+            if status is None or prototype.returns.name != status.type:
                 self.wrapped(f"{op.C_FUNCTION}(", arguments, ");")
             else:
-                self.wrapped(f"const {STATUS} status = {op.C_FUNCTION}(", arguments, ");")
-                self.line("if (status != ARM_CMSIS_NN_SUCCESS)")
+                self.wrapped(f"const {status.type} status = {op.C_FUNCTION}(", arguments, ");")
+                self.line(f"if (status != {status.success})")
                 self.line("{")
                 with self.indented():
                     self.line("return (int)status;")

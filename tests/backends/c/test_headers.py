@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sparsec.backends.cortex_m.c_headers import CType, Header, check_call, read_headers
+from sparsec.backends.c.headers import CType, Header, check_call, read_headers
 from sparsec.ir.kernel import KernelOp
 from sparsec.targets.runtime import runtime_dir
 from tests.backends.lowering import lower, parse

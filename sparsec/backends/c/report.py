@@ -19,8 +19,7 @@ from sparsec.analysis.choice.choice_record import Record, record_of
 from sparsec.analysis.memory.memory_plan import PlannedFunction
 from sparsec.analysis.memory.plan_view import peak_facts, plan_view
 from sparsec.analysis.values.removed_channels import REASONS, live_bytes_of, records_of
-from sparsec.backends.cortex_m.lowering import layer_name
-from sparsec.backends.cortex_m.memory_report import (
+from sparsec.backends.c.memory_report import (
     describe_constants,
     describe_memories,
     describe_places,
@@ -33,6 +32,7 @@ from sparsec.ir.attributes import ARENA_LIVE_BYTES, ARENA_LOWER_BOUND, OP, TARGE
 from sparsec.ir.cmsis.convolution import ConvolutionOp
 from sparsec.ir.constant import array_of
 from sparsec.ir.kernel import KernelOp, byte_count, element_count
+from sparsec.ir.layer import layer_name
 from sparsec.ir.rt.decode import DecodeOp
 from sparsec.ir.rt.delta8 import Delta8ConvolutionOp
 from sparsec.ir.rt.packed import FullPackedConvolutionOp, PackedConvolutionOp

@@ -1,0 +1,28 @@
+"""What generated C stands on: all that the files of one backend differ in from those of another."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+BuildFiles: TypeAlias = Callable[[str, str, Sequence[str]], Mapping[str, str]]
+"""From the network's name, its target and its C files to files that build them, by name."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """What functions return that can fail: a C type, its value of success, and whose it is in words."""
+
+    type: str
+    success: str
+    owner: str
+
+
+@dataclass(frozen=True)
+class Platform:
+    """The headers with every function that is called, how one says that it failed, and how a project is built."""
+
+    headers: tuple[Path, ...]
+    build_files: BuildFiles
+    status: Status | None = None
+    """None where no function can fail."""

@@ -1,0 +1,124 @@
+"""The files of a C project: everything is checked before anything is written.
+
+The same module gives the same bytes: no file says when or where it was made.
+"""
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Literal
+
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.memref import GlobalOp
+
+from sparsec.analysis.memory.memory_plan import PlannedFunction, certify_plan, planned_function
+from sparsec.backends.c import text
+from sparsec.backends.c.conversions import conversions
+from sparsec.backends.c.headers import check_call, read_headers
+from sparsec.backends.c.platform import Platform
+from sparsec.backends.c.printer import CPrinter, parameters
+from sparsec.backends.c.report import constants_of, report
+from sparsec.ir.borders import converts_as_tflite
+from sparsec.ir.kernel import RuntimeOp
+from sparsec.targets.runtime import runtime_dir
+
+Arena = Literal["static", "caller"]
+
+
+def emit_project(
+    module: ModuleOp,
+    platform: Platform,
+    name: str,
+    arena: Arena = "static",
+    int8_io: bool = False,
+) -> dict[str, str]:
+    """The files of the project `name`, by file name.
+
+    `module` went through `plan-memory`. With `arena="caller"` the project has no memory of its own, with `int8_io` its
+    header converts no real numbers. Raises ValueError when the module is not planned, its plan does not hold, or a call
+    does not fit the prototype in the headers of `platform`.
+    """
+    if re.fullmatch(r"[A-Za-z_]\w*", name, flags=re.ASCII) is None:
+        raise ValueError(f"'{name}' cannot name C functions, choose a name of letters and digits")
+    planned = planned_function(module)
+    if planned is None:
+        raise ValueError("the module's memory is not planned: run plan-memory first")
+    certify_plan(planned)
+    header = read_headers(*platform.headers)
+    prototypes = {op.C_FUNCTION: check_call(op, header) for op in planned.kernels}
+    constants = constants_of(module)
+    facts = report(module, planned, name, constants)
+    converting = "" if int8_io else conversions(name, facts, converts_as_tflite(module))
+    globals = [op for op in module.ops if isinstance(op, GlobalOp)]
+
+    source = StringIO()
+    printer = CPrinter(source, name=name, status=platform.status)
+    headers = sorted({op.HEADER for op in planned.kernels})
+    source.write(text.source_head(name, headers, facts, arena))
+    printer.print_function(planned, prototypes)
+
+    weights = StringIO()
+    weights.write(text.weights_head(name))
+    printer = CPrinter(weights, name=name)
+    for op in globals:
+        printer.print_global(op)
+
+    files = {
+        f"{name}.h": text.public_header(
+            name, facts, arena, parameters(planned), converting, platform.status
+        ),
+        f"{name}.c": source.getvalue(),
+        f"{name}_weights.h": text.weights_header(
+            name, [printer.declaration(op) for op in globals], facts
+        ),
+        f"{name}_weights.c": weights.getvalue(),
+        **runtime_files(planned, runtime_dir()),
+    }
+    sources = [file for file in files if file.endswith(".c")]
+    files |= platform.build_files(name, facts["target"], sources)
+    files["report.json"] = json.dumps(facts, indent=2) + "\n"
+    return files
+
+
+def runtime_files(planned: PlannedFunction, runtime: Path) -> dict[str, str]:
+    """The sources of the runtime's functions that are called, of those that they call, and the headers they include."""
+    wanted = sorted({f"{op.C_FUNCTION}.c" for op in planned.kernels if isinstance(op, RuntimeOp)})
+    files: dict[str, str] = {}
+    while wanted:
+        file = wanted.pop(0)
+        folder = runtime / ("src" if (runtime / "src" / file).is_file() else "include")
+        if file in files or not (folder / file).is_file():
+            continue
+        files[file] = (folder / file).read_text(encoding="utf-8")
+        wanted += re.findall(r'^#include "(\w+\.h)"', files[file], flags=re.MULTILINE)
+        if file.endswith(".c"):
+            wanted += [f"{name}.c" for name in re.findall(r"\b(sparsec_\w+)\(", files[file])]
+    return files
+
+
+def write_project(files: Mapping[str, str], directory: Path) -> None:
+    """Write `files` to `directory`, all of them or none.
+
+    They are written beside it and then moved; of an existing directory only files of the same names
+    are replaced. Raises OSError when that is not possible.
+    """
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    if directory.exists():
+        if not directory.is_dir():
+            raise NotADirectoryError(f"{directory} is a file")
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise PermissionError(f"{directory} cannot be written")
+    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}-") as outer:
+        staging = Path(outer, directory.name)
+        staging.mkdir()
+        for name, content in files.items():
+            (staging / name).write_text(content, encoding="utf-8", newline="\n")
+        if not directory.exists():
+            staging.replace(directory)
+            return
+        for name in files:
+            (staging / name).replace(directory / name)
