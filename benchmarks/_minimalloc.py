@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sparsec.planning.arena import Buffer
+from sparsec.planning.budget import Budget
 from sparsec.planning.offsets import assign_offsets
 
 FOLDER_VARIABLE = "MINIMALLOC_DIR"
@@ -55,7 +56,7 @@ def measure(folder: Path, seconds: float = 60.0) -> Iterator[Row]:
     """A row for each instance, given `seconds` each. Raises ValueError if two buffers clash."""
     for path in instances(folder):
         capacity, buffers = load(path)
-        plan = assign_offsets(buffers, capacity=capacity, seconds=seconds)
+        plan = assign_offsets(buffers, capacity=capacity, budget=Budget(seconds))
         expect_apart(buffers, plan.offsets)
         yield Row(
             path.name.split(".")[0],

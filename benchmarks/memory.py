@@ -35,6 +35,7 @@ from sparsec.interpreters.signature import main_function
 from sparsec.ir.attributes import ARENA_LOWER_BOUND
 from sparsec.ir.shapes import shape_of
 from sparsec.planning.arena import Buffer
+from sparsec.planning.budget import Budget
 from sparsec.planning.offsets import assign_offsets
 from sparsec.planning.overlap import Overlap
 from sparsec.planning.overlapping import assign_overlapping
@@ -271,8 +272,8 @@ def growth_figures() -> Iterator[Figure]:
     for operations in SIZES:
         buffers, overlaps = random_network(operations)
         for name, plan in (
-            ("apart", assign_offsets(buffers, seconds=LARGE_SECONDS)),
-            ("with overlaps", assign_overlapping(buffers, overlaps, seconds=LARGE_SECONDS)),
+            ("apart", assign_offsets(buffers, budget=Budget(LARGE_SECONDS))),
+            ("with overlaps", assign_overlapping(buffers, overlaps, budget=Budget(LARGE_SECONDS))),
         ):
             what = f"{operations} operations {name}"
             step(what)

@@ -17,9 +17,6 @@ STAGES: tuple[Emit, ...] = get_args(Emit)
 MAX_SLOWDOWN = 2
 """Percent of the cycles that a smaller arena may cost if nobody says otherwise."""
 
-PLAN_SECONDS = 10.0
-"""How long a memory plan may take, unless the user says otherwise."""
-
 
 @dataclass(frozen=True)
 class PipelineOptions:
@@ -39,7 +36,7 @@ class PipelineOptions:
     flash: int | None = None
     ram: int | None = None
     recipe: str = ""
-    plan_seconds: float = PLAN_SECONDS
+    plan_seconds: float | None = None
     max_slowdown: int = MAX_SLOWDOWN
     io: str = "arena"
     memories: str = ""
@@ -130,7 +127,7 @@ def kernels(options: PipelineOptions) -> list[str]:
 def plan_memory(options: PipelineOptions) -> str:
     """The pass that places the buffers."""
     plan: list[str] = []
-    if options.plan_seconds != PLAN_SECONDS:
+    if options.plan_seconds is not None:
         plan.append(f"seconds={number(options.plan_seconds)}")
     if options.memories:
         plan.append(f"memories={quoted(options.memories)}")

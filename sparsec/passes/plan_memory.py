@@ -35,6 +35,7 @@ from sparsec.analysis.memory.plan_view import plan_view
 from sparsec.ir.attributes import ARENA_LIVE_BYTES, ARENA_LOWER_BOUND, MEMORY
 from sparsec.ir.kernel import byte_count
 from sparsec.planning.arena import lower_bound
+from sparsec.planning.budget import Budget
 from sparsec.planning.memories import place_constants, place_in_memories, stored_bytes
 from sparsec.recipe import Pin, parse_recipe
 from sparsec.rewriting.planned_views import callers_memories, inputs_and_results, write_plan
@@ -43,7 +44,9 @@ from sparsec.targets.memory import parse_memories
 
 @dataclass(frozen=True)
 class PlanMemoryPass(ModulePass):
-    """Place all buffers of a bufferized module within `seconds`; if `overlap` is false, apart.
+    """Place all buffers of a bufferized module; if `overlap` is false, apart.
+
+    The search counts its steps, so that the plan is the same on every machine, unless `seconds` are given.
 
     With `io=caller` inputs and results stay memory of the caller's. `memories` are names and bytes, the fastest first, as
     in `dtcm=65536,sram=262144`; without them there is one arena, as large as need be. `pins` are those of a recipe, as in
@@ -51,7 +54,7 @@ class PlanMemoryPass(ModulePass):
     """
 
     name = "plan-memory"
-    seconds: float = 10.0
+    seconds: float | None = None
     overlap: bool = True
     io: Literal["arena", "caller"] = "arena"
     memories: str = ""
@@ -116,7 +119,7 @@ class PlanMemoryPass(ModulePass):
             [uses.buffers[value] for value in lifetimes],
             {(numbers[o], numbers[i]): each for (o, i), each in overlaps.items()},
             {numbers[value]: memory for value, memory in found.buffers.items()},
-            seconds=self.seconds,
+            budget=Budget(self.seconds),
         )
         memories = [
             replace(

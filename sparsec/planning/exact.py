@@ -3,14 +3,13 @@
 One order of the buffers suits one network, another the next, so several are tried with small
 budgets that grow. Half of each budget goes to orders that learn: a buffer that led to dead ends
 moves up (Joslin and Clements, Squeaky Wheel Optimization, 1999). The rule of this file: what is
-found first does not depend on the machine; the clock only says when to stop.
+found first does not depend on the machine; the budget only says when to stop.
 
 Compiled by numba if it is installed, which is some thirty times faster than Python.
 """
 
 import importlib
 import importlib.util
-import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -21,6 +20,7 @@ from typing import Any, cast
 import numpy as np
 
 from sparsec.planning.arena import Buffer
+from sparsec.planning.budget import Budget
 from sparsec.planning.canonical import (
     BEGINNING,
     DEAD,
@@ -47,6 +47,10 @@ _LEARNERS = ((0, 0.2, 0.9), (1, 0.2, 0.9), (0, 0.15, 0.8), (1, 0.3, 0.8))
 
 _LESSON_NODES = 400
 
+_CHUNK = 20
+"""Nodes between two looks at the budget, and the steps that a node counts for each buffer: it is that much slower."""
+_STEPS = 3
+
 
 def has_compiler() -> bool:
     """Whether numba is there to make the search fast."""
@@ -61,26 +65,6 @@ def compiled_search() -> Search:
     for helper in HELPERS:
         extending.register_jitable(helper)
     return cast(Search, numba.njit(cache=True)(search))
-
-
-class Clock:
-    """The time for a search, and whether it is worth the time to load a compiler."""
-
-    def __init__(self, seconds: float) -> None:
-        self._begin = time.monotonic()
-        self._seconds = seconds
-
-    def elapsed(self) -> float:
-        """Seconds since the clock was made."""
-        return time.monotonic() - self._begin
-
-    def is_over(self) -> bool:
-        """Whether the time is up."""
-        return self.elapsed() >= self._seconds
-
-    def compiles(self) -> bool:
-        """Whether to go on in machine code, which searches the same way, only faster."""
-        return self.elapsed() > _PATIENCE and has_compiler()
 
 
 class Portfolio:
@@ -118,20 +102,20 @@ class Portfolio:
         self._starts = [int(start) for start in starts]
         self._by_first = sorted(range(count), key=lambda j: (self._first[j], j))
 
-    def run(self, capacity: int, effort: int, clock: Clock) -> tuple[int, list[int]]:
-        """FOUND with the offsets, DEAD if there are none, UNKNOWN if effort or time is too small.
+    def run(self, capacity: int, effort: int, budget: Budget) -> tuple[int, list[int]]:
+        """FOUND with the offsets, DEAD if there are none, UNKNOWN if effort or budget is too small.
 
         Tries each order for `effort` nodes, and those that learn for rounds of `_LESSON_NODES`.
         """
         for position in self._orders:
-            result, offsets, _ = self._search(position, capacity, effort, clock)
-            if result != UNKNOWN or clock.is_over():
+            result, offsets, _ = self._search(position, capacity, effort, budget)
+            if result != UNKNOWN or budget.is_over():
                 return result, offsets
         for _ in range(2 * effort // _LESSON_NODES):
             for learner, (order, gain, kept) in enumerate(_LEARNERS):
                 position = self._orders[order] - self._lessons[learner]
-                result, offsets, blame = self._search(position, capacity, _LESSON_NODES, clock)
-                if result != UNKNOWN or clock.is_over():
+                result, offsets, blame = self._search(position, capacity, _LESSON_NODES, budget)
+                if result != UNKNOWN or budget.is_over():
                     return result, offsets
                 self._lessons[learner] *= kept
                 self._lessons[learner] += gain * self._lesson(blame)
@@ -147,22 +131,25 @@ class Portfolio:
         return len(buffers) * (share * of_buffers + 0.3 * (1 - share) * of_sections)
 
     def _search(
-        self, position: np.ndarray, capacity: int, budget: int, clock: Clock
+        self, position: np.ndarray, capacity: int, nodes: int, budget: Budget
     ) -> tuple[int, list[int], np.ndarray]:
         order = [int(j) for j in np.argsort(position, kind="stable")]
         problem = self._problem(order)
-        if clock.compiles():  # wants arrays, while Python is faster on lists
-            run, chunk = compiled_search(), 200
+        if (
+            budget.elapsed() > _PATIENCE and has_compiler()
+        ):  # wants arrays, while Python is faster on lists
+            run = compiled_search()
             problem = Problem(*(cast(Ints, np.array(field, np.int64)) for field in problem))
             state = self._state(lambda count: cast(Ints, np.zeros(count, np.int64)), _MEMORY)
         else:
-            run, chunk = search, 20
+            run = search
             state = self._state(lambda count: [0] * count, _MEMORY)
         limit = -(-capacity // self.grain) * self.grain
         result, done = UNKNOWN, 0
-        while result == UNKNOWN and done < budget and not clock.is_over():
-            result = run(problem, state, capacity, limit, min(chunk, budget - done))
-            done += chunk
+        while result == UNKNOWN and done < nodes and not budget.is_over():
+            result = run(problem, state, capacity, limit, min(_CHUNK, nodes - done))
+            budget.spend(_CHUNK * _STEPS * len(order))
+            done += _CHUNK
         offsets = [int(offset) for offset in state.offset] if result == FOUND else []
         return result, offsets, np.array(state.blame, float)
 
@@ -244,7 +231,6 @@ __all__ = [
     "DEAD",
     "FOUND",
     "UNKNOWN",
-    "Clock",
     "Portfolio",
     "has_compiler",
     "neighbours",

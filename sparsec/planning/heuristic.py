@@ -10,6 +10,11 @@ from typing import TypeAlias
 
 from sparsec.planning.arena import Buffer
 
+_MOST_ATTEMPTS = 400
+
+_WORK = 500_000
+"""Neighbours that local search may look at."""
+
 Place: TypeAlias = Callable[[Sequence[int], bool], list[int]]
 """Offsets for buffers that are placed in an order, each in its lowest gap or, if told so, in the one that fits best."""
 
@@ -88,6 +93,11 @@ def plan_greedily(
     return best[1], best[2]
 
 
+def attempts_for(wanted: int, neighbours: Sequence[Sequence[int]]) -> int:
+    """How often local search may place all buffers: what is `wanted`, within `_WORK`."""
+    return min(_MOST_ATTEMPTS, wanted, _WORK // (1 + sum(map(len, neighbours))))
+
+
 def improve(
     buffers: Sequence[Buffer],
     neighbours: Sequence[Sequence[int]],
@@ -96,18 +106,17 @@ def improve(
     order: Sequence[int],
     goal: int,
     attempts: int,
-    is_over: Callable[[], bool],
     seed: int = 0,
 ) -> list[int]:
     """Local search over the order: a buffer at the peak, or one below it, is placed earlier.
 
-    Stops within `goal` bytes, after `attempts` or when `is_over`; never worse than `offsets`.
+    Stops within `goal` bytes or after `attempts`; never worse than `offsets`.
     """
     chance = random.Random(seed)
     best, order = offsets, list(order)
     total = now = arena_bytes(buffers, offsets)
     for _ in range(attempts):
-        if total <= goal or is_over():
+        if total <= goal:
             break
         at_peak = [j for j in order if offsets[j] + buffers[j].size == now]
         j = chance.choice(at_peak)

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from sparsec.planning.arena import Buffer
-from sparsec.planning.exact import Clock
+from sparsec.planning.budget import Budget
 from sparsec.planning.heuristic import arena_bytes
+from sparsec.planning.layout import Layout, Overlaps
 from sparsec.planning.offsets import Assignment
-from sparsec.planning.overlapping import Layout, Overlaps, assign_overlapping
+from sparsec.planning.overlapping import assign_overlapping
 
 CONSTANT_ALIGNMENT = 4
 """Bytes to which compilers align arrays at least."""
@@ -47,45 +48,46 @@ def place_in_memories(
     overlaps: Overlaps = MappingProxyType({}),
     pins: Mapping[int, int] = MappingProxyType({}),
     *,
-    seconds: float = 10.0,
+    budget: Budget | None = None,
 ) -> MemoryPlan:
-    """Places `buffers` in memories of `capacities` bytes, the fastest first, within about `seconds`.
+    """Places `buffers` in memories of `capacities` bytes, the fastest first, within about `budget`.
 
     `uses` are the bytes that are read from and written to each buffer, `pins` maps the number of a buffer to that of the
     memory where it must lie. If the greedy choice leaves too much to some memory, the largest buffers choose first. A
     plan that overflows even then is returned as it is.
     """
+    budget = Budget() if budget is None else budget
     if len(capacities) == 1:
-        found = assign_overlapping(buffers, overlaps, seconds=seconds)
+        found = assign_overlapping(buffers, overlaps, budget=budget)
         return MemoryPlan((0,) * len(buffers), found.offsets, (found,))
     numbers = range(len(buffers))
     by_use = sorted(numbers, key=lambda j: (-uses[j] / buffers[j].size, -buffers[j].size, j))
     by_size = sorted(numbers, key=lambda j: (-buffers[j].size, j))
     plans: list[MemoryPlan] = []
     for order in (by_use, by_size):
-        choice = _Choice(buffers, overlaps, capacities, seconds / 2)
+        choice = _Choice(buffers, overlaps, capacities, budget.part(0.5))
         choice.fill(order, pins)
-        plans.append(choice.plan(seconds / 2))
+        plans.append(choice.plan(budget.part(0.5)))
         if plans[-1].overflowing(capacities) is None:
             return plans[-1]
     return plans[0]
 
 
 class _Choice:
-    """The buffers of each memory, and offsets that are known to fit; searches take `seconds` together."""
+    """The buffers of each memory, and offsets that are known to fit; searches take `budget` together."""
 
     def __init__(
         self,
         buffers: Sequence[Buffer],
         overlaps: Overlaps,
         capacities: Sequence[int | None],
-        seconds: float,
+        budget: Budget,
     ) -> None:
         self._buffers = buffers
         self._overlaps = overlaps
         self._capacities = capacities
-        self._clock = Clock(seconds)
-        self._share = seconds / max(len(buffers), 1)
+        self._budget = budget
+        self._share = 1 / max(len(buffers), 1)
         self._members: list[list[int]] = [[] for _ in capacities]
         self._known: list[list[int] | None] = [None for _ in capacities]
 
@@ -107,21 +109,21 @@ class _Choice:
                     self._members[memory], self._known[memory] = members, known
         self._members[last] += rest
 
-    def plan(self, seconds: float) -> MemoryPlan:
+    def plan(self, budget: Budget) -> MemoryPlan:
         """The best offsets found for that choice."""
         memories = [0] * len(self._buffers)
         offsets = [0] * len(self._buffers)
         assignments: list[Assignment] = []
         for memory, members in enumerate(self._members):
-            found = self._assigned(memory, seconds / len(self._members))
+            found = self._assigned(memory, budget.part(1 / (len(self._members) - memory)))
             assignments.append(found)
             for j, offset in zip(members, found.offsets, strict=True):
                 memories[j], offsets[j] = memory, offset
         return MemoryPlan(tuple(memories), tuple(offsets), tuple(assignments))
 
-    def _assigned(self, memory: int, seconds: float) -> Assignment:
+    def _assigned(self, memory: int, budget: Budget) -> Assignment:
         buffers, overlaps = self._part(self._members[memory])
-        found = assign_overlapping(buffers, overlaps, seconds=seconds)
+        found = assign_overlapping(buffers, overlaps, budget=budget)
         known = self._known[memory]
         if known is None or arena_bytes(buffers, known) >= found.arena_bytes:
             return found
@@ -131,7 +133,7 @@ class _Choice:
         """Offsets for `members` within `capacity`, None if none are known."""
         buffers, overlaps = self._part(members)
         largest = max(buffer.size for buffer in buffers)
-        if not fits(largest, capacity) or self._clock.is_over():
+        if not fits(largest, capacity) or self._budget.is_over():
             return None
         layout = Layout(buffers, overlaps)
         if not fits(layout.bound, capacity):
@@ -141,7 +143,7 @@ class _Choice:
             offsets = layout.place_in_order(order, best_fit=False)
             if fits(arena_bytes(buffers, offsets), capacity):
                 return offsets
-        found = assign_overlapping(buffers, overlaps, seconds=self._share)
+        found = assign_overlapping(buffers, overlaps, budget=self._budget.part(self._share))
         return list(found.offsets) if fits(found.arena_bytes, capacity) else None
 
     def _part(self, members: Sequence[int]) -> tuple[list[Buffer], Overlaps]:

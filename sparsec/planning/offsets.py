@@ -8,14 +8,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import gcd
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, Protocol
 
 from sparsec.planning.arena import Buffer
-from sparsec.planning.exact import DEAD, FOUND, Clock, Portfolio, neighbours, sections
-from sparsec.planning.heuristic import arena_bytes, improve, place_in_order, plan_greedily
+from sparsec.planning.budget import Budget
+from sparsec.planning.exact import DEAD, FOUND, Portfolio, neighbours, sections
+from sparsec.planning.heuristic import (
+    arena_bytes,
+    attempts_for,
+    improve,
+    place_in_order,
+    plan_greedily,
+)
 
 _LARGEST_SEARCH = 1500
 """Buffers beyond which the search's memory, which grows with the square, is not worth it."""
+
+
+_BETWEEN = 8
+"""Of the effort for what is wanted most, the part for a capacity between that and the best plan."""
 
 
 @dataclass(frozen=True)
@@ -43,19 +54,19 @@ def assign_offsets(
     pins: Mapping[int, int] = MappingProxyType({}),
     *,
     capacity: int | None = None,
-    seconds: float = 10.0,
+    budget: Budget | None = None,
     seed: int = 0,
 ) -> Assignment:
-    """Places `buffers` in the smallest arena found within `seconds`.
+    """Places `buffers` in the smallest arena found within `budget`.
 
     `pins` maps the number of a buffer to the offset that it must have. Stops early when the plan is
     optimal or within `capacity` bytes. Greedy plans and local search come first, then the exact
     search. Raises ValueError for a pin that cannot be.
     """
-    clock = Clock(seconds)
+    budget = Budget() if budget is None else budget
     check(buffers, pins)
     if not buffers:
-        return Assignment((), 0, 0, clock.elapsed())
+        return Assignment((), 0, 0, budget.elapsed())
     first, end = sections(buffers)
     adjacent = neighbours(first, end)
     lives = live_bytes(buffers, first, end)
@@ -71,40 +82,48 @@ def assign_offsets(
         return place_in_order(buffers, pins, adjacent, order, best_fit)
 
     offsets, order = plan_greedily(buffers, peaks, place, goal)
-    local = Clock(min(1.0, seconds / 10))
-    attempts = min(400, 4 * len(buffers))  # few buffers are for the exact search
-    offsets = improve(buffers, adjacent, place, offsets, order, goal, attempts, local.is_over, seed)
+    attempts = attempts_for(4 * len(buffers), adjacent)  # few buffers are for the exact search
+    offsets = improve(buffers, adjacent, place, offsets, order, goal, attempts, seed)
     if arena_bytes(buffers, offsets) > goal and len(buffers) <= _LARGEST_SEARCH:
-        offsets, bound = search_below(buffers, pins, offsets, bound, capacity or 0, grain, clock)
-    return Assignment(tuple(offsets), arena_bytes(buffers, offsets), bound, clock.elapsed())
+        portfolio = Portfolio(buffers, pins)
+        offsets, bound = close_gap(buffers, portfolio, offsets, bound, capacity or 0, grain, budget)
+    return Assignment(tuple(offsets), arena_bytes(buffers, offsets), bound, budget.elapsed())
 
 
-def search_below(
+class Searcher(Protocol):
+    """What looks for a plan within a capacity."""
+
+    def run(self, capacity: int, effort: int, budget: Budget) -> tuple[int, list[int]]:
+        """FOUND with the offsets, DEAD if there are none, UNKNOWN if effort or budget is too small."""
+        ...
+
+
+def close_gap(
     buffers: Sequence[Buffer],
-    pins: Mapping[int, int],
+    searcher: Searcher,
     offsets: list[int],
     bound: int,
     capacity: int,
     grain: int,
-    clock: Clock,
+    budget: Budget,
 ) -> tuple[list[int], int]:
-    """Better offsets and a better bound, until they meet, the plan fits `capacity` or time is up.
+    """Better offsets and a better bound, until they meet, the plan fits `capacity` or the budget is spent.
 
     The capacity or the bound is tried first, then, unless a capacity is wanted, some between it and
     the best plan, with an effort that doubles from round to round.
     """
-    portfolio = Portfolio(buffers, pins)
     best, effort = arena_bytes(buffers, offsets), 400
     while best > max(bound, capacity):
         tried = max(bound, capacity)
         while best > max(bound, capacity) and tried < best:
-            result, found = portfolio.run(tried, effort, clock)
+            share = effort if tried == max(bound, capacity) else effort // _BETWEEN
+            result, found = searcher.run(tried, share, budget)
             if result == FOUND:
                 offsets, best = found, arena_bytes(buffers, found)
                 tried = max(bound, capacity) if best <= max(bound, capacity) else tried
             elif result == DEAD:
                 bound = tried // grain * grain + grain
-            if clock.is_over():
+            if budget.is_over():
                 return offsets, bound
             if capacity >= bound:  # what is wanted: to find something between is no use
                 break

@@ -13,14 +13,14 @@ from typing import Any
 
 from sparsec import pipelines
 from sparsec.tools.errors import guarded
-from sparsec.tools.options import Parser, add_model_options, hides_progress
+from sparsec.tools.options import Parser, add_model_options, hides_progress, search_hint
 
 EXAMPLES = """\
 examples:
   sparsec lenet.pt --emit=c -o lenet                   C for Cortex-M4, calibrated by its examples
   sparsec lenet.pt --calibrate=images.npz --target=cortex-m55
   sparsec lenet.pt --objective=flash --ram=64K         the smallest, in an arena of at most 64 KiB
-  sparsec lenet.pt --plan-seconds=60                   a longer search for a smaller arena
+  sparsec lenet.pt --plan-seconds=60                   a longer search where no plan is proven the smallest
   sparsec lenet.pt --memory=dtcm=4K --memory=sram=64K  what is used most in the fastest memory
   sparsec lenet.pt --memory=dtcm=4K --memory=sram=64K --recipe="conv2: in dtcm; fc3.weight: in dtcm"
                                                        what conv2 writes, and a constant, where one says
@@ -97,6 +97,8 @@ def summarize(report: dict[str, Any], directory: Path) -> None:
     stored, dense = report["flash_weight_bytes_stored"], report["flash_weight_bytes_dense"]
     print(f"constants  {stored:,} B in flash ({dense:,} B if all were dense)")
     print(f"arena      {arena_text(report)}")
+    if report["arena_status"] != "optimal":
+        print(f"not proven {search_hint()}")
     for memory in report["memories"]:
         if memory["capacity_bytes"] is not None:
             constants = memory["constant_bytes"]

@@ -12,10 +12,11 @@ from sparsec.frontends import FrontendError
 from sparsec.frontends.archive import read_file
 from sparsec.frontends.tflite.offline_plan import OfflinePlan, plan_offline, with_plan
 from sparsec.frontends.tflite.reader import IDENTIFIER
+from sparsec.planning.budget import Budget
 from sparsec.tools.console import progress
 from sparsec.tools.emission import write_bytes
 from sparsec.tools.errors import UserError
-from sparsec.tools.options import hides_progress
+from sparsec.tools.options import hides_progress, search_hint
 
 EMIT = "tflm-plan"
 
@@ -45,15 +46,15 @@ def write_planned(args: argparse.Namespace) -> int:
     return 0
 
 
-def planned(model: str, seconds: float) -> tuple[OfflinePlan, bytes]:
-    """A plan for the file `model`, found within `seconds`, and the file with it. Raises UserError."""
+def planned(model: str, seconds: float | None) -> tuple[OfflinePlan, bytes]:
+    """A plan for the file `model`, found within `seconds`, if given, and the file with it. Raises UserError."""
     try:
         content = read_file(Path(model))
         if content[4:8] != IDENTIFIER:
             raise FrontendError(
                 f"this is no model of TensorFlow Lite: --emit={EMIT} plans .tflite files"
             )
-        plan = plan_offline(content, seconds)
+        plan = plan_offline(content, Budget(seconds))
         return plan, with_plan(content, plan)
     except FrontendError as error:
         raise UserError(f"{model}: {error}") from error
@@ -67,6 +68,7 @@ def figures(plan: OfflinePlan) -> dict[str, Any]:
         "arena_bytes": plan.assignment.arena_bytes,
         "arena_lower_bound_bytes": plan.assignment.lower_bound,
         "status": plan.assignment.status,
+        "plan_added": plan.is_smaller,
         "tflm_arena_bytes": plan.greedy_bytes,
     }
 
@@ -80,5 +82,12 @@ def summarize(model: str, plan: OfflinePlan, output: Path) -> None:
         f"activations  {arena:,} B in RAM, {plan.assignment.status} "
         f"(no plan needs less than {plan.assignment.lower_bound:,} B)"
     )
-    print(f"without it   {own:,} B by TFLM's own planner: {own - arena:,} B{share} saved")
+    if plan.is_smaller:
+        print(f"without it   {own:,} B by TFLM's own planner: {own - arena:,} B{share} saved")
+    else:
+        print(
+            "without it   the same by TFLM's own planner, which stays in charge: no plan is added"
+        )
+    if plan.assignment.status != "optimal":
+        print(f"not proven   {search_hint()}")
     print(f"written to {output}")

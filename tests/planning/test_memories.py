@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from sparsec.planning import exact
 from sparsec.planning.arena import Buffer
+from sparsec.planning.budget import Budget
 from sparsec.planning.certificate import Claim, Part, Region, Step, certify
 from sparsec.planning.memories import (
     MemoryPlan,
@@ -54,7 +55,7 @@ def test_every_promise_is_kept(network: Network, data: st.DataObject) -> None:
     numbers = st.integers(0, len(buffers) - 1)
     pins = data.draw(st.dictionaries(numbers, st.integers(0, count - 1), max_size=2))
     uses = [data.draw(st.integers(0, 1000)) for _ in buffers]
-    plan = place_in_memories(buffers, capacities, uses, overlaps, pins, seconds=0.1)
+    plan = place_in_memories(buffers, capacities, uses, overlaps, pins, budget=Budget(0.1))
     assert len(plan.memories) == len(plan.offsets) == len(buffers)
     assert len(plan.assignments) == count and set(plan.memories) <= set(range(count))
     assert all(plan.memories[j] == memory for j, memory in pins.items())

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from sparsec.planning import exact
 from sparsec.planning.arena import Buffer
+from sparsec.planning.budget import Budget
 from sparsec.planning.certificate import Part, Region, Step, certify
-from sparsec.planning.exact import DEAD, FOUND, Clock, Portfolio, has_compiler
+from sparsec.planning.exact import DEAD, FOUND, Portfolio, has_compiler
 from sparsec.planning.offsets import assign_offsets
 
 
@@ -97,7 +98,7 @@ def test_an_optimal_plan_is_the_least_there_is(given: list[Buffer]) -> None:
 @given(buffers(most=7, largest=20), st.integers(-9, 3))
 def test_the_search_alone_knows_what_fits(given: list[Buffer], more: int) -> None:
     least = least_by_order(given) if len(given) < 7 else assign_offsets(given).arena_bytes
-    result, offsets = Portfolio(given, {}).run(least + more, 4000, Clock(60))
+    result, offsets = Portfolio(given, {}).run(least + more, 4000, Budget(60))
     assert result == (DEAD if more < 0 else FOUND)
     if result == FOUND:
         assert are_apart(given, tuple(offsets))
@@ -137,7 +138,7 @@ def test_the_bound_rises_when_the_largest_live_set_cannot_be_reached() -> None:
     largest_live_set = 8 + 8 + 5
     assert plan.status == "optimal"
     assert plan.lower_bound == plan.arena_bytes == least_by_order(given) == 29 > largest_live_set
-    unfinished = assign_offsets(given, seconds=0.0)
+    unfinished = assign_offsets(given, budget=Budget(0.0))
     assert (unfinished.status, unfinished.lower_bound) == ("feasible", largest_live_set)
     assert unfinished.gap > 0
 
@@ -171,7 +172,7 @@ def test_a_thousand_operations_are_planned_in_time_with_their_gap() -> None:
         for t in range(1000)
     ]
     begin = time.monotonic()
-    plan = assign_offsets(given, seconds=2.0)
+    plan = assign_offsets(given, budget=Budget(2.0))
     assert time.monotonic() - begin < 10
     assert are_apart(given, plan.offsets)
     assert plan.gap == 1 - plan.lower_bound / plan.arena_bytes < 0.1
@@ -202,11 +203,11 @@ def test_compiled_code_finds_the_same_plan(monkeypatch: pytest.MonkeyPatch) -> N
         Buffer(rng.randrange(1, 50), t := rng.randrange(40), t + rng.randrange(15), 4)
         for _ in range(60)
     ]
-    slow = assign_offsets(given, seconds=5)
+    slow = assign_offsets(given, budget=Budget(5))
     for more in (-8, 0):
         capacity = slow.arena_bytes + more
-        interpreted = Portfolio(given, {}).run(capacity, 400, Clock(60))
+        interpreted = Portfolio(given, {}).run(capacity, 400, Budget(60))
         monkeypatch.setattr(exact, "_PATIENCE", -1.0)
         monkeypatch.setattr(exact, "has_compiler", lambda: True)
-        assert Portfolio(given, {}).run(capacity, 400, Clock(60)) == interpreted
+        assert Portfolio(given, {}).run(capacity, 400, Budget(60)) == interpreted
         monkeypatch.setattr(exact, "has_compiler", lambda: False)

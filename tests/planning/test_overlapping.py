@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sparsec.planning import exact
 from sparsec.planning.arena import Buffer
+from sparsec.planning.budget import Budget
 from sparsec.planning.offsets import assign_offsets
 from sparsec.planning.overlap import IN_PLACE, Overlap
 from sparsec.planning.overlapping import assign_overlapping
@@ -131,7 +132,7 @@ def test_without_time_the_bound_is_not_claimed() -> None:
         for r in range(max(0, t - 12), t)
         if given[r].last == t
     }
-    plan = assign_overlapping(given, overlaps, seconds=0.0)
+    plan = assign_overlapping(given, overlaps, budget=Budget(0.0))
     assert plan.lower_bound <= plan.arena_bytes
     assert is_safe((given, overlaps), plan.offsets)
-    assert plan.arena_bytes <= assign_offsets(given, seconds=0.0).arena_bytes
+    assert plan.arena_bytes <= assign_offsets(given, budget=Budget(0.0)).arena_bytes

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from sparsec.planning import exact
 from sparsec.planning.arena import Buffer, lower_bound
+from sparsec.planning.budget import Budget
 from sparsec.planning.certificate import Claim, Part, Region, Step, certify
 from sparsec.planning.dataflow import Dataflow
 from sparsec.planning.order import least_order
@@ -92,7 +93,7 @@ def test_a_random_network_is_planned_and_proven(flow: Dataflow, random: Random) 
     network = Network(flow, ordering.order, random)
     for overlaps in ({}, network.overlaps):
         # Mixed alignments, overlaps and steps take seconds to prove, on a slow machine more than the default allows.
-        plan = assign_overlapping(network.buffers, overlaps, seconds=120)
+        plan = assign_overlapping(network.buffers, overlaps, budget=Budget(120))
         assert plan.lower_bound <= plan.arena_bytes
         assert overlaps or lower_bound(network.buffers) <= plan.lower_bound
         assert plan.status == "optimal"

@@ -30,6 +30,15 @@ def with_metadata(content: bytes, name: str, data: bytes) -> bytes:
         return _with_metadata(content, name, data)
 
 
+def has_metadata(content: bytes, name: str) -> bool:
+    """Whether the file `content` has something under `name`. Raises FrontendError if the file is damaged."""
+    with refusing_nonsense():
+        reader = Reader(content)
+        root = reader.root()
+        entries = reader.each(root.MetadataLength(), root.Metadata)
+        return any(reader.text(entry.Name()) == name for entry in entries)
+
+
 def _with_metadata(content: bytes, name: str, data: bytes) -> bytes:
     reader = Reader(content)
     root = reader.root()

@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sparsec.frontends.errors import FrontendError
-from sparsec.frontends.tflite.metadata import with_metadata
+from sparsec.frontends.tflite.metadata import has_metadata, with_metadata
 from sparsec.frontends.tflite.model import ABSENT, Model, Tensor
 from sparsec.frontends.tflite.reader import read_model
 from sparsec.planning.arena import Buffer
+from sparsec.planning.budget import Budget
 from sparsec.planning.exact import neighbours, sections
 from sparsec.planning.heuristic import arena_bytes, place_in_order
 from sparsec.planning.offsets import Assignment, assign_offsets
@@ -58,6 +59,11 @@ class OfflinePlan:
     greedy_bytes: int
 
     @property
+    def is_smaller(self) -> bool:
+        """Whether it takes less than TensorFlow Lite Micro's own."""
+        return self.assignment.arena_bytes < self.greedy_bytes
+
+    @property
     def metadata(self) -> bytes:
         """The plan as TensorFlow Lite Micro reads it."""
         offsets = np.full(self.tensor_count, _AT_RUN_TIME, "<i4")
@@ -66,8 +72,8 @@ class OfflinePlan:
         return header.tobytes() + offsets.tobytes()
 
 
-def plan_offline(content: bytes, seconds: float = 10.0) -> OfflinePlan:
-    """The smallest plan found within `seconds` for the file `content`, never larger than TensorFlow Lite Micro's own.
+def plan_offline(content: bytes, budget: Budget | None = None) -> OfflinePlan:
+    """The smallest plan found within `budget` for the file `content`, never larger than TensorFlow Lite Micro's own.
 
     Raises FrontendError.
     """
@@ -83,14 +89,20 @@ def plan_offline(content: bytes, seconds: float = 10.0) -> OfflinePlan:
         )
     own = greedy_offsets(buffers)
     greedy = arena_bytes(buffers, own)
-    assignment = assign_offsets(buffers, seconds=seconds)
+    assignment = assign_offsets(buffers, budget=budget)
     if greedy < assignment.arena_bytes:  # time was up too early
         assignment = replace(assignment, offsets=tuple(own), arena_bytes=greedy)
     return OfflinePlan(len(model.tensors), tuple(lives), buffers, assignment, greedy)
 
 
 def with_plan(content: bytes, plan: OfflinePlan) -> bytes:
-    """A copy of the file with `plan`, which takes the place of a plan that it had. Raises FrontendError."""
+    """A copy of the file with `plan`, which takes the place of a plan that it had. Raises FrontendError.
+
+    The file as it is where TensorFlow Lite Micro's own planner takes no more: that one knows the scratch memory of its
+    kernels, which would come on top of a plan of ours.
+    """
+    if not plan.is_smaller and not has_metadata(content, NAME):
+        return content
     return with_metadata(content, NAME, plan.metadata)
 
 

@@ -1,0 +1,230 @@
+"""Buffers of which some may overlap: how far apart two of them are depends on the pair.
+
+The rule: a bound is claimed only for what holds in every plan.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from math import gcd, inf
+from typing import TypeAlias
+
+from sparsec.planning.arena import Buffer
+from sparsec.planning.exact import neighbours, sections
+from sparsec.planning.overlap import Overlap
+
+Overlaps: TypeAlias = Mapping[tuple[int, int], Overlap]
+"""What may overlap, by the numbers of (output, input)."""
+
+_LARGEST_GROUP = 6
+"""Buffers whose orders are all tried for a bound."""
+
+_FEW = 16
+"""Buffers round another one whose corners are all tried."""
+
+
+class Layout:
+    """The distances between the buffers of a problem, and what follows from them."""
+
+    def __init__(self, buffers: Sequence[Buffer], overlaps: Overlaps) -> None:
+        self.buffers = buffers
+        self._overlaps = {
+            (output, input): overlap.within(buffers[output].size, buffers[input].size)
+            for (output, input), overlap in overlaps.items()
+            if overlap.bytes(buffers[output].size, buffers[input].size)
+        }
+        self._partners: list[set[int]] = [set() for _ in buffers]
+        """For each buffer those that it may overlap."""
+        for output, input in self._overlaps:
+            self._partners[output].add(input)
+            self._partners[input].add(output)
+        first, end = sections(buffers)
+        self.neighbours = neighbours(first, end)
+        spans = [range(f, e) for f, e in zip(first, end, strict=True)]
+        live: list[list[int]] = [[] for _ in range(max(end))]
+        for j, span in enumerate(spans):
+            for section in span:
+                live[section].append(j)
+        self.sections = [frozenset(each) for each in live]
+        self.sections_of = spans
+        self.least = cache(self._least)
+        bounds = [self.least(each) for each in self.sections]
+        self.peaks = [max(bounds[s] for s in span) for span in spans]
+        self.bound = max(bounds)
+
+    def allows(self, j: int, offset: int, k: int, other: int) -> bool:
+        """Whether j may begin at `offset` and k, live together with it, at `other`."""
+        if overlap := self._overlaps.get((j, k)):
+            return overlap.allows(offset - other)
+        if overlap := self._overlaps.get((k, j)):
+            return overlap.allows(other - offset)
+        return offset + self.buffers[j].size <= other or other + self.buffers[k].size <= offset
+
+    def step(self, j: int, k: int) -> int:
+        """The step of their overlap, 0 if they have none."""
+        overlap = self._overlaps.get((j, k)) or self._overlaps.get((k, j))
+        return overlap.step if overlap else 0
+
+    def distance(self, low: int, high: int) -> int:
+        """The least bytes from the begin of `low` to that of `high` behind it, steps aside."""
+        if overlap := self._overlaps.get((low, high)):
+            return overlap.below
+        if overlap := self._overlaps.get((high, low)):
+            return overlap.above
+        return self.buffers[low].size
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether some may lie at any multiple of a step."""
+        return any(overlap.step for overlap in self._overlaps.values())
+
+    def without_steps(self) -> "Layout":
+        """The same, but where there is a step any place will do."""
+        return Layout(
+            self.buffers,
+            {
+                pair: replace(overlap, step=1) if overlap.step else overlap
+                for pair, overlap in self._overlaps.items()
+            },
+        )
+
+    def on_top(self, j: int, placed: Mapping[int, int]) -> int:
+        """The least place of j among those that begin above, or where, its `placed` neighbours begin."""
+        alignment = self.buffers[j].alignment
+        offset = 0
+        stepping: list[int] = []
+        for k in self.neighbours[j]:
+            if k in placed:
+                step = self.step(j, k)
+                offset = max(offset, placed[k] + (0 if step else self.distance(k, j)))
+                stepping += [k] if step else []
+        offset = -(-offset // alignment) * alignment
+        while not all(self.allows(j, offset, k, placed[k]) for k in stepping):
+            offset += alignment
+        return offset
+
+    def place_in_order(self, order: Sequence[int], best_fit: bool) -> list[int]:
+        """Offsets: each buffer in turn in the lowest gap that holds it or, with `best_fit`, where it fits best: at the
+        highest corner below the top so far or, among many others, where it has least room."""
+        placed: dict[int, int] = {}
+        top = 0
+        for j in order:
+            others = [k for k in self.neighbours[j] if k in placed]
+            # j lies below k up to the first number, above it from the second one on.
+            taken = [
+                (placed[k] - self.distance(j, k), placed[k] + self.distance(k, j)) for k in others
+            ]
+            gaps = self._gaps(j, taken)
+            places = [gaps[0][0]]
+            if self._partners[j]:
+                places += self._on_a_step(j, others, placed)
+            if best_fit and len(others) > _FEW:
+                places = [min(gaps, key=lambda gap: gap[1])[0]]
+            elif best_fit:
+                places += self._corners(j, others, placed)
+            fitting = [place for place in places if place + self.buffers[j].size <= top]
+            placed[j] = max(fitting, default=min(places)) if best_fit else min(places)
+            top = max(top, placed[j] + self.buffers[j].size)
+        return [placed[j] for j in range(len(self.buffers))]
+
+    def _corners(self, j: int, others: Sequence[int], placed: Mapping[int, int]) -> list[int]:
+        """The places of j that touch the arena's begin or one of `others`."""
+        alignment = self.buffers[j].alignment
+        corners = {0}
+        for k in others:
+            above = placed[k] + self.distance(k, j)
+            below = placed[k] - self.distance(j, k)
+            corners |= {-(-above // alignment) * alignment, below // alignment * alignment}
+        return [
+            place
+            for place in corners
+            if place >= 0 and all(self.allows(j, place, k, placed[k]) for k in others)
+        ]
+
+    def _gaps(self, j: int, taken: Sequence[tuple[int, int]]) -> list[tuple[int, float]]:
+        """The lowest place of j in each gap between intervals, and by how much it could move up there."""
+        alignment = self.buffers[j].alignment
+        gaps: list[tuple[int, float]] = []
+        place = 0
+        for begin, end in sorted(taken):
+            if place <= begin:
+                gaps.append((place, begin - place))
+            if place < end:
+                place = -(-end // alignment) * alignment
+        return [*gaps, (place, inf)]
+
+    def _on_a_step(self, j: int, others: Sequence[int], placed: Mapping[int, int]) -> list[int]:
+        """The places of j where it begins or ends with a buffer at a step of which it may lie."""
+        found: list[int] = []
+        for k in others:
+            if self.step(j, k):
+                end = placed[k] + self.buffers[k].size - self.buffers[j].size
+                found += [
+                    place
+                    for place in (placed[k], end)
+                    if place >= 0
+                    and place % self.buffers[j].alignment == 0
+                    and all(self.allows(j, place, other, placed[other]) for other in others)
+                ]
+        return found
+
+    def _least(self, together: frozenset[int]) -> int:
+        """Bytes that buffers live together take at least.
+
+        One that overlaps no other parts what begins before it from what begins behind, so groups without overlaps between
+        them add up, each to a multiple of what all alignments have in common, but for the one on top.
+        """
+        grain = gcd(*(self.buffers[j].alignment for j in together))
+        sizes = [self._stack_of(group, grain) for group in self._groups(together)]
+        padding = [-size % grain for size in sizes]
+        return sum(sizes) + sum(padding) - max(padding, default=0)
+
+    def _groups(self, together: frozenset[int]) -> list[list[int]]:
+        """The members in groups that overlaps connect, the largest first in each."""
+        groups: list[list[int]] = []
+        rest = set(together)
+        while rest:
+            found = [rest.pop()]
+            for j in found:
+                more = self._partners[j] & rest
+                rest -= more
+                found += sorted(more)
+            groups.append(sorted(found, key=lambda j: (-self.buffers[j].size, j)))
+        return groups
+
+    def _stack_of(self, group: Sequence[int], grain: int) -> int:
+        """Bytes that a group takes at least whose offsets are multiples of `grain`."""
+        sizes = [self.buffers[j].size for j in group]
+        if len(group) <= _LARGEST_GROUP:
+            return _least_stack(
+                sizes,
+                grain,
+                [[0 if self.step(k, j) else self.distance(k, j) for k in group] for j in group],
+            )
+        shared = sum(
+            overlap.bytes(self.buffers[output].size, self.buffers[input].size)
+            for (output, input), overlap in self._overlaps.items()
+            if output in group and input in group
+        )
+        return max(sum(sizes) - shared, *sizes)
+
+
+def _least_stack(sizes: Sequence[int], grain: int, gaps: Sequence[Sequence[int]]) -> int:
+    """The least top of buffers that begin one after another at multiples of `grain`, in any order; `gaps[j][k]` are the
+    bytes from the begin of k to that of j behind it at least. A step is taken for any place."""
+    least = sum(sizes) + grain * len(sizes)
+
+    def visit(begins: dict[int, int], top: int) -> None:
+        nonlocal least
+        if len(begins) == len(sizes):
+            least = top
+        for j, size in enumerate(sizes):
+            if j in begins:
+                continue
+            begin = max((other + gaps[j][k] for k, other in begins.items()), default=0)
+            begin = -(-begin // grain) * grain
+            if max(top, begin + size) < least:
+                visit({**begins, j: begin}, max(top, begin + size))
+
+    visit({}, 0)
+    return least
