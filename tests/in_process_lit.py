@@ -23,12 +23,12 @@ import lit.TestRunner
 from lit.ShCommands import GlobItem
 from lit.ShUtil import ShParser
 
-from sparsec.tools import sparsec_opt, sparsec_run
+from sparsec.tools import sparsec_interpret, sparsec_opt
 
 TEST_RUNNER: Any = lit.TestRunner  # which has no types
 PROGRAMS: dict[str, Callable[[list[str]], None]] = {
     "sparsec-opt": sparsec_opt.main,
-    "sparsec-run": sparsec_run.main,
+    "sparsec-interpret": sparsec_interpret.main,
     "filecheck": lambda arguments: filecheck.main.main(["filecheck", *arguments]),
 }
 """What runs here; a program ends with SystemExit or returns."""

@@ -1,1 +1,1 @@
-"""The commands: `sparsec`, `sparsec-opt` and `sparsec-run`."""
+"""The commands: `sparsec`, `sparsec-opt` and `sparsec-interpret`."""

@@ -3,9 +3,9 @@
 //
 // DEFINE: %{x} = "dense<[[76, 33, -67, -34, -61, -61, 69, 86, -14]]> : tensor<1x9xi8>"
 //
-// RUN: sparsec-run %s --args %{x} | filecheck %s
-// RUN: sparsec-opt %s -p "convert-qnn-to-kernels" | sparsec-run --args %{x} | filecheck %s
-// RUN: sparsec-opt %s -p "convert-qnn-to-kernels,pack-sparse-constants,bufferize,plan-memory" | sparsec-run --args %{x} | filecheck %s
+// RUN: sparsec-interpret %s --args %{x} | filecheck %s
+// RUN: sparsec-opt %s -p "convert-qnn-to-kernels" | sparsec-interpret --args %{x} | filecheck %s
+// RUN: sparsec-opt %s -p "convert-qnn-to-kernels,pack-sparse-constants,bufferize,plan-memory" | sparsec-interpret --args %{x} | filecheck %s
 //
 // CHECK: result: {{\[\[}}21, -29, -62, -128, -39, -101]]
 

@@ -4,19 +4,19 @@
 // DEFINE: %{float} = "dense<[[[[0.25], [-0.125], [-0.75]], [[0.5], [0.5], [-0.5]], [[-1.0], [-0.375], [-0.75]]]]> : tensor<1x3x3x1xf32>"
 // DEFINE: %{int8} = "dense<[[[[31], [-17], [-97]], [[63], [63], [-65]], [[-128], [-49], [-97]]]]> : tensor<1x3x3x1xi8>"
 //
-// RUN: sparsec-run %s --args %{float} | filecheck %s
-// RUN: sparsec-opt %s -p "fold-batch-norm" | sparsec-run --args %{float} | filecheck %s
-// RUN: sparsec-opt %s -p "fold-batch-norm,fuse-layers" | sparsec-run --args %{float} | filecheck %s
-// RUN: sparsec-opt %s -p "fold-batch-norm,fuse-layers,canonicalize,cse,dce" | sparsec-run --args %{float} | filecheck %s
+// RUN: sparsec-interpret %s --args %{float} | filecheck %s
+// RUN: sparsec-opt %s -p "fold-batch-norm" | sparsec-interpret --args %{float} | filecheck %s
+// RUN: sparsec-opt %s -p "fold-batch-norm,fuse-layers" | sparsec-interpret --args %{float} | filecheck %s
+// RUN: sparsec-opt %s -p "fold-batch-norm,fuse-layers,canonicalize,cse,dce" | sparsec-interpret --args %{float} | filecheck %s
 //
 // CHECK: result: {{\[\[}}1.0, -18.0, -21.0]]
 //
-// RUN: sparsec-opt %s -p "fold-batch-norm,fuse-layers,quantize" | sparsec-run --args %{float} | filecheck %s --check-prefix ROUNDED
+// RUN: sparsec-opt %s -p "fold-batch-norm,fuse-layers,quantize" | sparsec-interpret --args %{float} | filecheck %s --check-prefix ROUNDED
 //
 // ROUNDED: result: {{\[\[}}0.941{{[0-9]*}}, -18.039{{[0-9]*}}, -21.019{{[0-9]*}}]]
 //
-// RUN: sparsec-opt %s -p "fold-batch-norm,fuse-layers,quantize,fold-qdq,cse,dce" | sparsec-run --args %{int8} | filecheck %s --check-prefix BYTES
-// RUN: sparsec-opt %s -p "fold-batch-norm,fuse-layers,quantize,fold-qdq,cse,dce,select-sparse-formats,convert-qnn-to-kernels,pack-sparse-constants,bufferize,plan-memory" | sparsec-run --args %{int8} | filecheck %s --check-prefix BYTES
+// RUN: sparsec-opt %s -p "fold-batch-norm,fuse-layers,quantize,fold-qdq,cse,dce" | sparsec-interpret --args %{int8} | filecheck %s --check-prefix BYTES
+// RUN: sparsec-opt %s -p "fold-batch-norm,fuse-layers,quantize,fold-qdq,cse,dce,select-sparse-formats,convert-qnn-to-kernels,pack-sparse-constants,bufferize,plan-memory" | sparsec-interpret --args %{int8} | filecheck %s --check-prefix BYTES
 //
 // BYTES: result: {{\[\[}}69, -52, -71]]
 

@@ -4,15 +4,15 @@
 // DEFINE: %{x} = "dense<[[[[32], [-16], [-96]], [[64], [64], [-64]], [[-128], [-48], [-96]]]]> : tensor<1x3x3x1xi8>"
 // DEFINE: %{select} = select-sparse-formats{format=delta8}
 //
-// RUN: sparsec-run %s --args %{x} | filecheck %s
-// RUN: sparsec-opt %s -p "convert-qnn-to-kernels" | sparsec-run --args %{x} | filecheck %s
-// RUN: sparsec-opt %s -p "convert-qnn-to-kernels,bufferize" | sparsec-run --args %{x} | filecheck %s
-// RUN: sparsec-opt %s -p "convert-qnn-to-kernels,bufferize,plan-memory" | sparsec-run --args %{x} | filecheck %s
-// RUN: sparsec-opt %s -p "%{select}" | sparsec-run --args %{x} | filecheck %s
-// RUN: sparsec-opt %s -p "%{select},convert-qnn-to-kernels" | sparsec-run --args %{x} | filecheck %s
-// RUN: sparsec-opt %s -p "%{select},convert-qnn-to-kernels,pack-sparse-constants" | sparsec-run --args %{x} | filecheck %s
-// RUN: sparsec-opt %s -p "%{select},convert-qnn-to-kernels,pack-sparse-constants,bufferize" | sparsec-run --args %{x} | filecheck %s
-// RUN: sparsec-opt %s -p "%{select},convert-qnn-to-kernels,pack-sparse-constants,bufferize,plan-memory" | sparsec-run --args %{x} | filecheck %s
+// RUN: sparsec-interpret %s --args %{x} | filecheck %s
+// RUN: sparsec-opt %s -p "convert-qnn-to-kernels" | sparsec-interpret --args %{x} | filecheck %s
+// RUN: sparsec-opt %s -p "convert-qnn-to-kernels,bufferize" | sparsec-interpret --args %{x} | filecheck %s
+// RUN: sparsec-opt %s -p "convert-qnn-to-kernels,bufferize,plan-memory" | sparsec-interpret --args %{x} | filecheck %s
+// RUN: sparsec-opt %s -p "%{select}" | sparsec-interpret --args %{x} | filecheck %s
+// RUN: sparsec-opt %s -p "%{select},convert-qnn-to-kernels" | sparsec-interpret --args %{x} | filecheck %s
+// RUN: sparsec-opt %s -p "%{select},convert-qnn-to-kernels,pack-sparse-constants" | sparsec-interpret --args %{x} | filecheck %s
+// RUN: sparsec-opt %s -p "%{select},convert-qnn-to-kernels,pack-sparse-constants,bufferize" | sparsec-interpret --args %{x} | filecheck %s
+// RUN: sparsec-opt %s -p "%{select},convert-qnn-to-kernels,pack-sparse-constants,bufferize,plan-memory" | sparsec-interpret --args %{x} | filecheck %s
 //
 // CHECK: result: {{\[\[}}69, -54, -72]]
 //

@@ -1,4 +1,4 @@
-"""`sparsec-run`: interpret `main` of IR text of any level, so that lit tests can compare meanings."""
+"""`sparsec-interpret`: interpret `main` of IR text of any level, so that lit tests can compare meanings."""
 
 import shlex
 import sys
@@ -20,7 +20,7 @@ from sparsec.tools.registry import UNIVERSES
 Array: TypeAlias = np.ndarray[Any, Any]
 
 
-class SparsecRunMain(xDSLRunMain):
+class SparsecInterpretMain(xDSLRunMain):
     """xDSL's tool with our dialects, whose `main` is given tensors whatever its level.
 
     Each result is printed as `result: [..]`.
@@ -56,16 +56,16 @@ class SparsecRunMain(xDSLRunMain):
 def interpret_file(arguments: Sequence[str]) -> int:
     """Run the tool. UserError for IR or arguments that are not valid."""
     try:
-        SparsecRunMain("sparsec's interpreter", arguments).run()
+        SparsecInterpretMain("sparsec's interpreter", arguments).run()
     except (DiagnosticException, ParseError, OSError) as error:
         raise UserError(str(error)) from error
     return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run `sparsec-run`; exits with the code of `sparsec.tools.errors`."""
+    """Run `sparsec-interpret`; exits with the code of `sparsec.tools.errors`."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    sys.exit(guarded(lambda: interpret_file(given), shlex.join(["sparsec-run", *given])))
+    sys.exit(guarded(lambda: interpret_file(given), shlex.join(["sparsec-interpret", *given])))
 
 
 if __name__ == "__main__":
