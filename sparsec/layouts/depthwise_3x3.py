@@ -27,6 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsec.planning.overlap import Overlap
 from sparsec.quantization.params import Requant
 from sparsec.quantization.window import Window
 
@@ -79,6 +80,18 @@ def in_place(window: Window, image: tuple[int, int], output: tuple[int, int]) ->
         if widened < min(written, image[0] * image[1]):
             return False
     return True
+
+
+def overlap(window: Window, image: tuple[int, int, int], output: tuple[int, int, int]) -> Overlap:
+    """How the output may lie over its dying input; sizes are (height, width, channels).
+
+    Four channels of the whole image are written before the next ones are read: the last pixel may lie over the first
+    one's channels of the fours before, not over its own, because a plain row reads after the others have written.
+    """
+    (*size, channels), (*written_size, _) = image, output
+    read, written = (height * width * channels for height, width in (size, written_size))
+    exactly = max(read, written) if in_place(window, image[:2], output[:2]) else 0
+    return Overlap(min(written, written - channels + LANES), read, step=exactly)
 
 
 def sum_bound(bias: int, weights: Int8) -> int:

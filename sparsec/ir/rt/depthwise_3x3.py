@@ -11,7 +11,6 @@ from xdsl.utils.exceptions import VerifyException
 from sparsec.ir.kernel import (
     CArgument,
     RuntimeOp,
-    byte_count,
     context,
     convolution_params,
     image_dims,
@@ -19,7 +18,7 @@ from sparsec.ir.kernel import (
 from sparsec.ir.params import RequantAttr
 from sparsec.ir.shapes import expect_shape, image_shape, shape_of, verify_window
 from sparsec.ir.window import WindowAttr
-from sparsec.layouts.depthwise_3x3 import KERNEL, LANES, in_place, scratch_bytes, why_not
+from sparsec.layouts.depthwise_3x3 import KERNEL, overlap, scratch_bytes, why_not
 from sparsec.planning.overlap import Overlap
 from sparsec.quantization.params import Requant
 from sparsec.quantization.window import Window
@@ -65,24 +64,24 @@ class DepthwiseConvolve3x3Op(RuntimeOp):
         )
 
     @property
-    def images(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """The (height, width) of the input and of the output."""
-        input, output = image_shape(self.input.type), image_shape(self.output.type, "output")
-        return input[:2], output[:2]
+    def images(self) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+        """The (height, width, channels) of the input and of the output."""
+        return image_shape(self.input.type), image_shape(self.output.type, "output")
 
     @property
     def channels(self) -> int:
         """Those of the input, and of the output."""
-        return image_shape(self.input.type)[2]
+        return self.images[0][2]
 
     def verify_(self) -> None:
-        window, channels = self.window.data, (self.channels, image_shape(self.output.type)[2])
-        if reason := why_not(window, KERNEL, channels):
+        window, (image, output) = self.window.data, self.images
+        if reason := why_not(window, KERNEL, (image[2], output[2])):
             raise VerifyException(reason)
-        verify_window(window, self.input.type, KERNEL, channels[1], self.output.type)
+        verify_window(window, self.input.type, KERNEL, output[2], self.output.type)
         if len(shape_of(self.rows.type)) != 1:
             raise VerifyException("rows must have one axis")
-        expect_shape(self.scratch.type, (scratch_bytes(window, *self.images),), "scratch")
+        size = scratch_bytes(window, image[:2], output[:2])
+        expect_shape(self.scratch.type, (size,), "scratch")
 
     def c_arguments(self) -> Sequence[CArgument]:
         return (
@@ -101,9 +100,4 @@ class DepthwiseConvolve3x3Op(RuntimeOp):
     def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
         if output is not self.output or input is not self.input:
             return super().safe_overlap(output, input)
-        written, read = byte_count(output.type), byte_count(input.type)
-        # Four channels of the whole image are written before the next ones are read: the last pixel may lie over the
-        # first one's channels of the fours before. A row of another kind reads its channel after the others are written.
-        below = min(written, written - self.channels + LANES)
-        exactly = max(written, read) if in_place(self.window.data, *self.images) else 0
-        return Overlap(below, read, step=exactly)
+        return overlap(self.window.data, *self.images)
