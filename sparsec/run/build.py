@@ -104,7 +104,8 @@ def build_image(
 
     sanitizer_flags = SANITIZER_FLAGS if sanitize else ()
     flags = (*COMPILE_FLAGS, *sanitizer_flags, "-Wall", "-Wextra")
-    (directory / "model_under_test.h").write_text(model_under_test(project), encoding="utf-8")
+    glue = directory / "model_under_test.c"
+    glue.write_text(model_under_test(project), encoding="utf-8")
     # The profiler takes for the end of a call what comes behind it, which a jump in its place has not.
     no_jumps = "-fno-optimize-sibling-calls"
     harness_flags = (*flags, no_jumps, *_timer_flags(machine))
@@ -113,11 +114,11 @@ def build_image(
     harness = _compile(
         compiler,
         project,
-        [HARNESS / "main.c", platform],
+        [HARNESS / "main.c", platform, glue],
         directory / "harness",
         harness_flags,
         cmsis_nn,
-        (directory, HARNESS),
+        (HARNESS,),
     )
 
     path = directory / "image.elf"
@@ -150,7 +151,7 @@ def compile_strictly(project: Project, cpu: str, *, cmsis_nn: Path) -> None:
 
 
 def model_under_test(project: Project) -> str:
-    """The header that tells the harness which model it runs: where its memories lie in one block, its own and those of
+    """The C file that tells the harness which model it runs: where its memories lie in one block, its own and those of
     the caller, with guards around each, and how to call it with them."""
     given = [b for b in (*project.inputs, *project.outputs) if b.memory is None]
     begins: dict[str, int] = {}
@@ -167,18 +168,22 @@ def model_under_test(project: Project) -> str:
 
     arguments = ", ".join(f"memory + {begin}" for begin, _ in blocks)
     return (
-        f'#include "{project.header}"\n'
+        f'#include "{project.header}"\n#include "model_under_test.h"\n'
         "/* Called as the model is, it returns: what the call itself costs. */\n"
         "int platform_return();\n"
         # By address, as an application calls what it was given: where the model lies in flash makes no difference.
         f"static __typeof__({project.entry}) *volatile the_model = {project.entry};\n"
         "static int (*volatile nothing)() = platform_return;\n"
-        f"static int model_entry(int8_t *memory) {{ return the_model({arguments}); }}\n"
-        f"static int model_empty(int8_t *memory) {{ return nothing({arguments}); }}\n"
-        f"#define MODEL_BLOCKS {_pairs(blocks)}\n"
-        f"#define MODEL_BYTES {end + GUARD_BYTES}\n"
-        f"#define MODEL_INPUTS {places(project.inputs)}\n"
-        f"#define MODEL_OUTPUTS {places(project.outputs)}\n"
+        f"int model_entry(int8_t *memory) {{ return the_model({arguments}); }}\n"
+        f"int model_empty(int8_t *memory) {{ return nothing({arguments}); }}\n"
+        f"_Alignas(16) uint8_t model_memory[{end + GUARD_BYTES}];\n"
+        f"const size_t model_memory_bytes = sizeof(model_memory);\n"
+        f"const buffer model_blocks[] = {_pairs(blocks)};\n"
+        f"const buffer model_inputs[] = {places(project.inputs)};\n"
+        f"const buffer model_outputs[] = {places(project.outputs)};\n"
+        f"const int model_block_count = {len(blocks)};\n"
+        f"const int model_input_count = {len(project.inputs)};\n"
+        f"const int model_output_count = {len(project.outputs)};\n"
     )
 
 

@@ -5,32 +5,12 @@
  * call had no right to change are compared with a copy.
  */
 
-#include "canaries.h"
+#include "canary_plan_types.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
-/* Bytes of one memory; a list ends with an empty one. */
-typedef struct
-{
-    int32_t memory;
-    int32_t begin;
-    int32_t end;
-} span;
-
-typedef struct
-{
-    const char *name;
-    const span *dead;
-    const span *kept;
-} watched_call;
-
-static const watched_call calls[] = CANARY_CALLS;
-static const int32_t bytes[] = CANARY_BYTES;
-
-#define MEMORIES (int32_t)(sizeof(bytes) / sizeof(bytes[0]))
-
-static int8_t copies[sizeof(bytes) / sizeof(bytes[0])][CANARY_GUARD + CANARY_LARGEST + CANARY_GUARD];
 static uint32_t paintings;
 
 /* Of the harness. */
@@ -55,10 +35,14 @@ static void print_number(int32_t number)
     platform_print(digit);
 }
 
+/* As canaries.h declares them, which is for one network. */
+void canaries_before(int index, int8_t *const *memories);
+bool canaries_intact(int index, int8_t *const *memories);
+
 void canaries_before(int index, int8_t *const *memories)
 {
     paintings++;
-    for (const span *dead = calls[index].dead; dead->begin < dead->end; dead++)
+    for (const canary_span *dead = canary_calls[index].dead; dead->begin < dead->end; dead++)
     {
         for (int32_t i = dead->begin; i < dead->end; i++)
         {
@@ -66,21 +50,22 @@ void canaries_before(int index, int8_t *const *memories)
             memories[dead->memory][i] = (int8_t)(uint8_t)((uint32_t)i * 37 + paintings * 89);
         }
     }
-    for (int32_t memory = 0; memory < MEMORIES; memory++)
+    for (int32_t i = 0; i < canary_memory_count; i++)
     {
-        memcpy(copies[memory], memories[memory] - CANARY_GUARD, (size_t)bytes[memory] + 2 * CANARY_GUARD);
+        const canary_memory *memory = &canary_memories[i];
+        memcpy(memory->copy, memories[i] - canary_guard, (size_t)(memory->bytes + 2 * canary_guard));
     }
 }
 
 bool canaries_intact(int index, int8_t *const *memories)
 {
-    for (const span *kept = calls[index].kept; kept->begin < kept->end; kept++)
+    for (const canary_span *kept = canary_calls[index].kept; kept->begin < kept->end; kept++)
     {
         for (int32_t i = kept->begin; i < kept->end; i++)
         {
-            if (memories[kept->memory][i] != copies[kept->memory][CANARY_GUARD + i])
+            if (memories[kept->memory][i] != canary_memories[kept->memory].copy[canary_guard + i])
             {
-                platform_print(calls[index].name);
+                platform_print(canary_calls[index].name);
                 platform_print(" changed a byte that is not its own: ");
                 print_number(i);
                 platform_print(" of memory ");

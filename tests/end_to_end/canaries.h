@@ -3,9 +3,7 @@
  *
  * Included by a generated network in front of all else, so that each of its calls is watched by canaries.c.
  *
- * canary_plan.h, written by canaries.py, defines CANARY_MEMORIES (the arenas, as the network calls them),
- * CANARY_BYTES (the bytes of each), CANARY_LARGEST (those of the largest), CANARY_GUARD (bytes on both sides of each that
- * are watched too) and CANARY_CALLS (the initializer of a `watched_call` for each call).
+ * canary_plan.h, written by canaries.py, defines CANARY_MEMORIES: the arenas, as the network calls them.
  */
 
 #ifndef CANARIES_H

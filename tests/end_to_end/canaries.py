@@ -24,6 +24,7 @@ HARNESS_GUARD = 64
 """Bytes that the harness keeps free on both sides of an arena."""
 
 _FOLDER = Path(__file__).parent
+_FILES = ("canaries.c", "canaries.h", "canary_plan_types.h")
 
 Mask: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -144,32 +145,46 @@ def with_canaries(
     return {
         **files,
         f"{name}.c": f'#include "canaries.h"\n{files[f"{name}.c"]}',
-        "canary_plan.h": plan_header(plan, guard),
-        **{file: (_FOLDER / file).read_text() for file in ("canaries.c", "canaries.h")},
+        "canary_plan.h": plan_header(plan),
+        "canary_plan.c": plan_source(plan, guard),
+        **{file: (_FOLDER / file).read_text() for file in _FILES},
     }
 
 
-def plan_header(plan: Plan, guard: int) -> str:
-    """The header that tells canaries.c of `plan`."""
+def plan_header(plan: Plan) -> str:
+    """The header that tells a watched network its memories."""
+    return f"#define CANARY_MEMORIES {', '.join(name for name, _ in plan.memories)}\n"
+
+
+def plan_source(plan: Plan, guard: int) -> str:
+    """The C file that tells canaries.c of `plan`; it is all that differs between networks."""
     calls = (
-        f"{{{json.dumps(call.name)}, {_c_spans(dead_bytes(plan, time))}, "
-        f"{_c_spans(kept_bytes(plan, time, guard))}}}"
+        f"    {{{json.dumps(call.name)}, {_c_spans(dead_bytes(plan, time))}, "
+        f"{_c_spans(kept_bytes(plan, time, guard))}}},\n"
         for time, call in enumerate(plan.calls)
     )
-    sizes = [bytes for _, bytes in plan.memories]
-    macros = {
-        "MEMORIES": ", ".join(name for name, _ in plan.memories),
-        "BYTES": f"{{{', '.join(map(str, sizes))}}}",
-        "LARGEST": str(max(sizes)),
-        "GUARD": str(guard),
-        "CALLS": "{ \\\n    " + ", \\\n    ".join(calls) + "}",
-    }
-    return "".join(f"#define CANARY_{macro} {value}\n" for macro, value in macros.items())
+    copies = (
+        f"static int8_t copy{number}[{bytes + 2 * guard}];\n"
+        for number, (_, bytes) in enumerate(plan.memories)
+    )
+    memories = (
+        f"    {{{bytes}, copy{number}}},\n" for number, (_, bytes) in enumerate(plan.memories)
+    )
+    return "".join(
+        [
+            '#include "canary_plan_types.h"\n',
+            *copies,
+            f"const int32_t canary_guard = {guard};\n",
+            f"const int32_t canary_memory_count = {len(plan.memories)};\n",
+            *("const canary_memory canary_memories[] = {\n", *memories, "};\n"),
+            *("const canary_call canary_calls[] = {\n", *calls, "};\n"),
+        ]
+    )
 
 
 def _c_spans(spans: Iterable[Span]) -> str:
     rows = [f"{{{span.memory}, {span.begin}, {span.end}}}" for span in spans]
-    return f"(const span[]){{{', '.join([*rows, '{0, 0, 0}'])}}}"
+    return f"(const canary_span[]){{{', '.join([*rows, '{0, 0, 0}'])}}}"
 
 
 def _inside(masks: Sequence[Mask], buffer: Buffer, begin: int, end: int) -> Mask:

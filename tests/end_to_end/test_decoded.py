@@ -25,7 +25,7 @@ from sparsec.ir.sparse import EncodingAttr
 from sparsec.quantization.params import Requant
 from sparsec.quantization.window import Window
 from tests.end_to_end.building import Builder
-from tests.end_to_end.road import Compiled, compile_module, expect_exact, extreme_and_random
+from tests.end_to_end.road import Compiled, compile_side_by_side, expect_exact, extreme_and_random
 from tests.formats.support import fitting
 
 FORMATS: tuple[SparseFormat, ...] = (
@@ -93,7 +93,7 @@ def network(formats: tuple[SparseFormat, ...], cpu: str) -> Compiled:
     net = Builder()
     inputs = [net.input(shape) for shape in ((1, 6, 6, 5), (1, 600), (1, 5, 40))]
     results = [result for encoding in formats for result in add_layers(net, encoding, inputs)]
-    return compile_module(net.module(results), cpu)
+    return compile_side_by_side(net.module(results), cpu)
 
 
 @pytest.mark.parametrize("cpu", EVERYWHERE)

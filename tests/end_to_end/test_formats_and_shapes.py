@@ -22,7 +22,7 @@ from tests.end_to_end.building import Builder
 from tests.end_to_end.road import (
     Array,
     Compiled,
-    compile_module,
+    compile_side_by_side,
     differing_bytes,
     expect_exact,
     extreme_and_random,
@@ -151,7 +151,7 @@ def network(layers: Iterable[tuple[SparseFormat, Shape]], *, sparse: bool) -> Mo
 
 def compiled(module: ModuleOp, target: str, *options: str) -> Compiled:
     """Hundreds of results are alive at the end: no plan is much smaller than the first."""
-    return compile_module(module, target, "--max-slowdown=0", "--plan-seconds=0.1", *options)
+    return compile_side_by_side(module, target, "--max-slowdown=0", "--plan-seconds=0.1", *options)
 
 
 @cache

@@ -15,7 +15,7 @@ from sparsec.run.errors import RunError
 from sparsec.run.execute import run_project
 from sparsec.tools.emission import write_files
 from tests.end_to_end.conftest import FindModel
-from tests.end_to_end.road import compile_to, extreme_and_random
+from tests.end_to_end.road import compile_once, compile_to, extreme_and_random
 
 EVERYWHERE = [
     pytest.param("host", False, id="host"),
@@ -34,7 +34,7 @@ def test_a_network_needs_its_whole_arena(
 ):
     """Told of `missing` bytes fewer, the harness puts its guards where the network writes. What lies last is scratch memory,
     which is rounded up to 4 bytes."""
-    compiled = compile_to(find_model("mnist"), cpu)
+    compiled = compile_once(find_model("mnist"), cpu)
     report = json.loads(compiled.files["report.json"])
     files = dict(compiled.files)
     report["memories"][0]["bytes"] -= missing

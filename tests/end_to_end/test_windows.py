@@ -17,7 +17,7 @@ from sparsec.ir import qnn
 from sparsec.quantization.params import Requant
 from sparsec.quantization.window import Window
 from tests.end_to_end.building import Builder
-from tests.end_to_end.road import compile_module, expect_exact, extreme_and_random
+from tests.end_to_end.road import compile_side_by_side, expect_exact, extreme_and_random
 
 Size: TypeAlias = tuple[int, int]
 Case: TypeAlias = tuple[Size, Size, Window]
@@ -105,5 +105,5 @@ def test_every_window(sweep: str, cpu: str):
     sizes = sorted({size for size, _, _ in all_cases})
     images = {size: net.input((1, *size, channels)) for size in sizes}
     results = [convolution(net, op, images[case[0]], channels, case, rng) for case in all_cases]
-    compiled = compile_module(net.module(results), cpu, "--weights=dense")
+    compiled = compile_side_by_side(net.module(results), cpu, "--weights=dense")
     expect_exact(compiled, cpu, extreme_and_random(compiled.input_shapes, random=1, seed=3))

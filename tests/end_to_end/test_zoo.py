@@ -19,7 +19,7 @@ from sparsec.run.build import compile_strictly
 from sparsec.run.project import read_project
 from sparsec.tools.emission import write_files
 from tests.end_to_end.conftest import SHIPPED, FindModel
-from tests.end_to_end.road import Array, Compiled, compile_to, expect_exact, extreme_and_random
+from tests.end_to_end.road import Array, Compiled, compile_once, expect_exact, extreme_and_random
 
 LIKE = {"mnist": "lenet", "kws_shipped": "kws"}
 """Networks of the zoo that take what the shipped ones take."""
@@ -44,7 +44,7 @@ def inputs_of(compiled: Compiled, name: str) -> list[Array]:
 @pytest.mark.parametrize("cpu", EVERYWHERE)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_bytes(name: str, cpu: str, find_model: FindModel):
-    compiled = compile_to(find_model(name), cpu)
+    compiled = compile_once(find_model(name), cpu)
     inputs = inputs_of(compiled, name)
     (outputs,) = expect_exact(compiled, cpu, inputs, canaries=cpu in WATCHED)
     # Networks that answer the same to everything would show nothing.
@@ -55,7 +55,7 @@ def test_bytes(name: str, cpu: str, find_model: FindModel):
 @pytest.mark.parametrize("weights", ["dense", "delta8"])
 @pytest.mark.parametrize("name", ["mnist", "ic", "ad"])
 def test_storage_of_weights(name: str, weights: str, cpu: str, find_model: FindModel):
-    compiled = compile_to(find_model(name), cpu, f"--weights={weights}")
+    compiled = compile_once(find_model(name), cpu, f"--weights={weights}")
     assert ("delta8" in compiled.files["report.json"]) == (weights == "delta8")
     expect_exact(compiled, cpu, inputs_of(compiled, name))
 
@@ -65,7 +65,7 @@ def test_storage_of_weights(name: str, weights: str, cpu: str, find_model: FindM
 def test_smallest_arena(name: str, cpu: str, find_model: FindModel):
     """Outputs lie over their dying inputs: by strips, and layer by layer fused, where the arena is smaller for it."""
     model = find_model(name)
-    compiled, default = (compile_to(model, cpu, *each) for each in (["--objective=ram"], []))
+    compiled, default = (compile_once(model, cpu, *each) for each in (["--objective=ram"], []))
     small, fast = (json.loads(each.files["report.json"]) for each in (compiled, default))
     assert small["arena_bytes"] <= fast["arena_bytes"] < fast["arena_live_bytes"]
     kernels = {layer["kernel"] for layer in small["layers"]}
@@ -79,7 +79,7 @@ def test_smallest_arena(name: str, cpu: str, find_model: FindModel):
 @pytest.mark.parametrize("scales", ["per-tensor", "per-channel"])
 @pytest.mark.parametrize("name", ["ad", "lenet"])
 def test_scales_of_linear_layers(name: str, scales: str, cpu: str, find_model: FindModel):
-    compiled = compile_to(find_model(name), cpu, f"--linear-weights={scales}", "--weights=dense")
+    compiled = compile_once(find_model(name), cpu, f"--linear-weights={scales}", "--weights=dense")
     linears = [op for op in compiled.quantized.walk() if isinstance(op, qnn.LinearOp)]
     per_tensor = [shape_of(op.multiplier.type) == (1,) for op in linears]
     assert per_tensor == [scales == "per-tensor"] * len(linears) and linears
@@ -100,8 +100,8 @@ def test_scales_of_linear_layers(name: str, scales: str, cpu: str, find_model: F
     ("name", "arena"), [*((name, "static") for name in NETWORKS), ("mnist", "caller")]
 )
 def test_files(name: str, arena: str, cpu: str, find_model: FindModel, tmp_path: Path):
-    weights = "delta8" if arena == "caller" else "auto"
-    compiled = compile_to(find_model(name), cpu, f"--arena={arena}", f"--weights={weights}")
+    options = ("--arena=caller", "--weights=delta8") if arena == "caller" else ()
+    compiled = compile_once(find_model(name), cpu, *options)
     stem = compiled.compilation.name
     own = {file for file in compiled.files if not file.startswith("sparsec")}
     assert own == {

@@ -52,7 +52,8 @@ def test_the_harness_is_free_of_warnings(cpu: str, tmp_path: Path) -> None:
         inputs=(Buffer("in", 0, 4, None),),
         outputs=(Buffer("out", 0, 4, "slow"),),
     )
-    (tmp_path / "model_under_test.h").write_text(model_under_test(project))
+    glue = tmp_path / "model_under_test.c"
+    glue.write_text(model_under_test(project))
     compiler = compiler_for(cpu_named(cpu))
     machine = MACHINES.get(cpu)
     timer = (
@@ -60,11 +61,14 @@ def test_the_harness_is_free_of_warnings(cpu: str, tmp_path: Path) -> None:
         if machine is None
         else [f"-D{a}" for a in (*machine.timer_addresses, f"TIMER_HZ={machine.timer_hz}u")]
     )
-    for name in ("main.c", "host.c" if machine is None else "cortex_m.c"):
-        flags = ["-std=c11", "-O2", *STRICT_FLAGS, *compiler.flags, *timer, f"-I{tmp_path}"]
-        subprocess.run(
-            [compiler.path, *flags, "-c", HARNESS / name, "-o", tmp_path / "out.o"], check=True
-        )
+    folders = [f"-I{tmp_path}", f"-I{HARNESS}"]
+    for source in (
+        HARNESS / "main.c",
+        HARNESS / ("host.c" if machine is None else "cortex_m.c"),
+        glue,
+    ):
+        flags = ["-std=c11", "-O2", *STRICT_FLAGS, *compiler.flags, *timer, *folders]
+        subprocess.run([compiler.path, *flags, "-c", source, "-o", tmp_path / "out.o"], check=True)
 
 
 def test_errors_of_compiler_and_linker(

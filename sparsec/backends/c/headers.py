@@ -62,22 +62,29 @@ def read_headers(*paths: Path) -> Header:
     header = Header()
     for path in paths:
         try:
-            tree = _grammar().parse(_declarations(path.read_text(encoding="utf-8")))
+            found = _header(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise ValueError(f"cannot read the header {path}: {error.strerror}") from error
         except (LarkError, UnicodeDecodeError) as error:
             line = str(error).splitlines()[0]
             raise ValueError(f"cannot read the prototypes of {path.name}: {line}") from error
-        for declaration in tree.children:
-            assert isinstance(declaration, Tree)
-            if declaration.data == "prototype":
-                prototype = _prototype(declaration)
-                header.prototypes[prototype.name] = prototype
-            elif declaration.data == "struct":
-                members = {
-                    _name(member): _type(member) for member in declaration.find_data("member")
-                }
-                header.structs[str(declaration.children[-1])] = members
+        header.prototypes.update(found.prototypes)
+        header.structs.update(found.structs)
+    return header
+
+
+@cache
+def _header(text: str) -> Header:
+    """What one header declares; it is read once for all networks."""
+    header = Header()
+    for declaration in _grammar().parse(_declarations(text)).children:
+        assert isinstance(declaration, Tree)
+        if declaration.data == "prototype":
+            prototype = _prototype(declaration)
+            header.prototypes[prototype.name] = prototype
+        elif declaration.data == "struct":
+            members = {_name(member): _type(member) for member in declaration.find_data("member")}
+            header.structs[str(declaration.children[-1])] = members
     return header
 
 

@@ -7,10 +7,7 @@
  * outputs.bin: per inference the bytes of every output in turn.
  * ticks.bin:   uint64 calibration, then one uint64 per inference.
  *
- * model_under_test.h is written next to the build; it includes the model's header and defines model_entry, which
- * calls the model with its memories in one block of MODEL_BYTES, model_empty, which calls a function that returns in
- * the same way, and lists of {offset in the block, bytes}: MODEL_BLOCKS (the memories; all between is guarded),
- * MODEL_INPUTS and MODEL_OUTPUTS.
+ * The model, its memory and where its inputs and outputs lie are those of model_under_test.h.
  */
 
 #include "model_under_test.h"
@@ -29,26 +26,11 @@
 
 #define GUARD_VALUE 0xC3
 
-#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
-
-typedef struct
-{
-    size_t offset;
-    size_t bytes;
-} buffer;
-
-static const buffer blocks[] = MODEL_BLOCKS;
-static const buffer inputs[] = MODEL_INPUTS;
-static const buffer outputs[] = MODEL_OUTPUTS;
-
-/* One array, so that the guards touch the memories: the first byte before and after each is already a canary. */
-static _Alignas(16) uint8_t guarded[MODEL_BYTES];
-
 /* The guard behind block `i`, or before the first one if it is -1. */
 static buffer guard_behind(int i)
 {
-    const size_t begin = i < 0 ? 0 : blocks[i].offset + blocks[i].bytes;
-    const size_t end = i + 1 < (int)LENGTH(blocks) ? blocks[i + 1].offset : MODEL_BYTES;
+    const size_t begin = i < 0 ? 0 : model_blocks[i].offset + model_blocks[i].bytes;
+    const size_t end = i + 1 < model_block_count ? model_blocks[i + 1].offset : model_memory_bytes;
     return (buffer){begin, end - begin};
 }
 
@@ -85,30 +67,30 @@ static void print_problem(uint32_t inference, const char *problem, long number)
 /* Fills guards and memories; two poisons in turn, so that a result that depends on stale bytes differs. */
 static void poison(uint32_t inference)
 {
-    memset(guarded, GUARD_VALUE, sizeof(guarded));
-    for (size_t i = 0; i < LENGTH(blocks); i++)
+    memset(model_memory, GUARD_VALUE, model_memory_bytes);
+    for (int i = 0; i < model_block_count; i++)
     {
-        memset(guarded + blocks[i].offset, inference % 2 == 0 ? 0xA5 : 0x5A, blocks[i].bytes);
+        memset(model_memory + model_blocks[i].offset, inference % 2 == 0 ? 0xA5 : 0x5A, model_blocks[i].bytes);
     }
 }
 
 static void forbid_guards(void)
 {
-    for (int i = -1; i < (int)LENGTH(blocks); i++)
+    for (int i = -1; i < model_block_count; i++)
     {
-        FORBID(guarded + guard_behind(i).offset, guard_behind(i).bytes);
+        FORBID(model_memory + guard_behind(i).offset, guard_behind(i).bytes);
     }
 }
 
 static bool guards_intact(uint32_t inference)
 {
-    for (int i = -1; i < (int)LENGTH(blocks); i++)
+    for (int i = -1; i < model_block_count; i++)
     {
         const buffer guard = guard_behind(i);
-        const size_t memory = blocks[i < 0 ? 0 : i].offset;
+        const size_t memory = model_blocks[i < 0 ? 0 : i].offset;
         for (size_t byte = guard.offset; byte < guard.offset + guard.bytes; byte++)
         {
-            if (guarded[byte] != GUARD_VALUE)
+            if (model_memory[byte] != GUARD_VALUE)
             {
                 print_problem(inference, "wrote outside the arena, at offset ", (long)byte - (long)memory);
                 return false;
@@ -123,17 +105,17 @@ static int run_once(uint32_t inference)
     int status = 0;
 
     poison(inference);
-    for (size_t i = 0; i < LENGTH(inputs); i++)
+    for (int i = 0; i < model_input_count; i++)
     {
-        if (!platform_read_inputs(guarded + inputs[i].offset, inputs[i].bytes))
+        if (!platform_read_inputs(model_memory + model_inputs[i].offset, model_inputs[i].bytes))
         {
             return EXIT_CODE_IO;
         }
     }
 
     forbid_guards();
-    const uint64_t ticks = platform_time(model_entry, (int8_t *)guarded, &status);
-    ALLOW(guarded, sizeof(guarded));
+    const uint64_t ticks = platform_time(model_entry, (int8_t *)model_memory, &status);
+    ALLOW(model_memory, model_memory_bytes);
 
     if (!guards_intact(inference))
     {
@@ -144,9 +126,9 @@ static int run_once(uint32_t inference)
         print_problem(inference, "the model returned status ", status);
         return EXIT_CODE_STATUS;
     }
-    for (size_t i = 0; i < LENGTH(outputs); i++)
+    for (int i = 0; i < model_output_count; i++)
     {
-        if (!platform_write_outputs(guarded + outputs[i].offset, outputs[i].bytes))
+        if (!platform_write_outputs(model_memory + model_outputs[i].offset, model_outputs[i].bytes))
         {
             return EXIT_CODE_IO;
         }
@@ -160,7 +142,7 @@ int main(void)
     int status = 0;
 
     if (!platform_open() || !platform_read_inputs(&count, sizeof(count)) ||
-        !platform_write_ticks(platform_time(model_empty, (int8_t *)guarded, &status)))
+        !platform_write_ticks(platform_time(model_empty, (int8_t *)model_memory, &status)))
     {
         return EXIT_CODE_IO;
     }
