@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +29,6 @@ from sparsec.targets import scratch
 from sparsec.targets.cpu import VectorUnit, cpu_named
 from sparsec.targets.stored import Stored, stored_as, stored_for_decoder, stored_packed
 from sparsec.targets.workload import Workload
-
-Array = NDArray[Any]
 
 MOST_WEIGHTS = 1_000_000
 """Of the layers of one image, stored or not: flash has room for them."""

@@ -42,10 +42,6 @@ class Call:
                 return value
         raise UnsupportedError(f"its argument '{names[0]}' is not a tensor")
 
-    def optional_tensor(self, name: str) -> Tensor | None:
-        """A tensor that may be absent."""
-        return self.tensor(name) if self.given(name) else None
-
     def activation(self, *names: str) -> Activation:
         """A tensor that the model computes."""
         value = self.tensor(*names)

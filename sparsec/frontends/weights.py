@@ -16,7 +16,6 @@ from sparsec.frontends.tensors import Array
 
 Json: TypeAlias = dict[str, Any]
 
-BFLOAT16 = 13
 _DTYPES: dict[int, str] = {
     **{1: "u1", 2: "i1", 3: "i2", 4: "i4", 5: "i8", 6: "f2", 7: "f4", 8: "f8"},
     **{9: "c4", 10: "c8", 11: "c16", 12: "?", 28: "u2", 34: "u4", 35: "u8"},

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
-from xdsl.dialects.builtin import I8, MemRefType, i8, i16, i32
+from xdsl.dialects.builtin import i8, i16, i32
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import IRDLOperation, traits_def
 from xdsl.traits import MemoryReadEffect, MemoryWriteEffect
@@ -20,8 +20,6 @@ from sparsec.ir.shapes import element_type, shape_of
 from sparsec.planning.overlap import Overlap, apart
 from sparsec.quantization.params import Clamp, Requant
 from sparsec.quantization.window import Window
-
-I8Buffer: TypeAlias = MemRefType[I8]
 
 
 @dataclass(frozen=True)

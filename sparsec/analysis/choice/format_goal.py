@@ -16,7 +16,6 @@ from sparsec.targets.cost import Cost
 from sparsec.targets.cpu import Cpu
 
 Objective: TypeAlias = Literal["latency", "flash", "ram", "balanced"]
-OBJECTIVES: tuple[Objective, ...] = ("latency", "flash", "ram", "balanced")
 
 MARGIN = 0.1
 """The share of cycles and of instructions that sparse weights have to save under `latency`, because the costs of dense

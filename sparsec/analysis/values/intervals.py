@@ -6,7 +6,7 @@ Interval arithmetic from the arguments on: every operation grows with its inputs
 
 from dataclasses import dataclass
 from math import prod
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,6 @@ from sparsec.ir.qnn.elementwise import ElementwiseOp
 from sparsec.ir.shapes import shape_of
 from sparsec.quantization import int8
 
-Array: TypeAlias = np.ndarray[Any, Any]
 Int8Array: TypeAlias = npt.NDArray[np.int8]
 
 

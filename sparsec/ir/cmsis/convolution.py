@@ -34,8 +34,6 @@ from sparsec.quantization.window import Window
 class ConvolutionOp(CmsisOp, ABC):
     """A convolution by CMSIS-NN, which picks the variant that suits the shapes."""
 
-    PARAMS: ClassVar[str]
-
     input = operand_def(MemRefType[I8])
     weights = operand_def(MemRefType[I8])
     bias = operand_def(MemRefType[I32])

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import product
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import example, given, settings
@@ -15,7 +15,7 @@ from xdsl.ir import SSAValue
 from sparsec.analysis.choice.candidates import Candidate, bytes_of, candidates
 from sparsec.analysis.choice.choice_record import record_of
 from sparsec.analysis.choice.format_choice import Decision, Problem
-from sparsec.analysis.choice.format_goal import MARGIN, OBJECTIVES, Goal, Objective
+from sparsec.analysis.choice.format_goal import MARGIN, Goal, Objective
 from sparsec.analysis.choice.layer_groups import RamError
 from sparsec.analysis.choice.layer_memory import LayerMemory
 from sparsec.analysis.memory.memory_plan import planned_function
@@ -40,6 +40,7 @@ specs = st.builds(
     seed=st.integers(0, 1000),
 )
 networks = st.lists(specs, min_size=1, max_size=3, unique_by=lambda spec: spec.seed)
+OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 objectives = st.sampled_from([objective for objective in OBJECTIVES if objective != "ram"])
 """Those for which bytes and cycles are weighed; `ram` leaves out what needs memory first."""
 cores = st.sampled_from(["cortex-m0plus", "cortex-m4", "cortex-m7", "cortex-m55"])
