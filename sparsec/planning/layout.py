@@ -45,6 +45,11 @@ class Layout:
         for j, span in enumerate(spans):
             for section in span:
                 live[section].append(j)
+        self._around = [
+            [(k, self.distance(j, k), self.distance(k, j)) for k in row]
+            for j, row in enumerate(self.neighbours)
+        ]
+        """For each buffer its neighbours, with the distances below and above them."""
         self.sections = [frozenset(each) for each in live]
         self.sections_of = spans
         self.least = cache(self._least)
@@ -112,7 +117,9 @@ class Layout:
             others = [k for k in self.neighbours[j] if k in placed]
             # j lies below k up to the first number, above it from the second one on.
             taken = [
-                (placed[k] - self.distance(j, k), placed[k] + self.distance(k, j)) for k in others
+                (placed[k] - below, placed[k] + above)
+                for k, below, above in self._around[j]
+                if k in placed
             ]
             gaps = self._gaps(j, taken)
             places = [gaps[0][0]]

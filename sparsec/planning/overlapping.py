@@ -11,12 +11,16 @@ from types import MappingProxyType
 
 from sparsec.planning.arena import Buffer
 from sparsec.planning.budget import Budget
+from sparsec.planning.exact import FOUND
 from sparsec.planning.heuristic import arena_bytes, attempts_for, improve, plan_greedily
 from sparsec.planning.layout import Layout, Overlaps
 from sparsec.planning.layout_search import LayoutPortfolio
 from sparsec.planning.offsets import Assignment, assign_offsets, close_gap
 
 _LARGEST_SEARCH = 200
+
+_SOON = 2000
+"""Steps of a search that comes before local search."""
 
 
 def assign_overlapping(
@@ -54,9 +58,13 @@ def quick_bytes(buffers: Sequence[Buffer], overlaps: Overlaps) -> int:
 
 
 def improved(layout: Layout, seed: int) -> list[int]:
-    """Offsets by the best greedy order and local search."""
+    """Offsets by the best greedy order, else what is soon found within the bound, else local search."""
     buffers, bound, place = layout.buffers, layout.bound, layout.place_in_order
     offsets, order = plan_greedily(buffers, layout.peaks, place, bound)
+    if arena_bytes(buffers, offsets) > bound and len(buffers) <= _LARGEST_SEARCH:
+        result, found = LayoutPortfolio(layout).run(bound, _SOON, Budget(work=_SOON))
+        if result == FOUND:
+            return found
     attempts = attempts_for(10 * len(buffers), layout.neighbours)
     return improve(buffers, layout.neighbours, place, offsets, order, bound, attempts, seed)
 
