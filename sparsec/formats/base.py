@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 Components = dict[str, NDArray[Any]]
 """The arrays a kernel reads, by name, in the order of its C arguments."""
 
+_LONG_ROW = 32767
+"""Columns up to which every format but `nm` holds every matrix: what counts a row has 16 bits."""
+
 
 @dataclass(frozen=True)
 class SparseFormat(ABC):
@@ -78,6 +81,14 @@ class SparseFormat(ABC):
         Raises ValueError when the format cannot hold this matrix.
         """
         return sum(array.nbytes for array in self.pack(dense).values())
+
+    def check_values(self, dense: NDArray[np.int8]) -> None:
+        """Raises ValueError when the format cannot hold this matrix, whose shape it takes.
+
+        Only in rows this long do the numbers of a format end; `nm` looks at every matrix.
+        """
+        if dense.shape[1] > _LONG_ROW:
+            self.stored_bytes(dense)
 
     @abstractmethod
     def _encode(self, dense: NDArray[np.int8]) -> Components:

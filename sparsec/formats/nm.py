@@ -60,6 +60,9 @@ class Nm(SparseFormat):
         entries = self.row_entries(dense.shape[1])
         return len(dense) * (entries + -(-entries * self.offset_bits // 8))
 
+    def check_values(self, dense: NDArray[np.int8]) -> None:
+        self._check_groups(self._grouped(dense), dense.shape[1])
+
     def _encode(self, dense: NDArray[np.int8]) -> Components:
         columns = dense.shape[1]
         groups = self._grouped(dense)

@@ -7,7 +7,16 @@ one row for each output channel.
 from math import prod
 from typing import cast
 
-from xdsl.dialects.builtin import I8, AnyTensorTypeConstr, NoneAttr, StringAttr, TensorType
+import numpy as np
+from xdsl.dialects.builtin import (
+    I8,
+    AnyTensorTypeConstr,
+    ModuleOp,
+    NoneAttr,
+    StringAttr,
+    TensorType,
+)
+from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute, Data, Dialect, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
@@ -24,6 +33,7 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from sparsec.formats import FORMATS, SparseFormat
+from sparsec.ir.constant import DenseConstantOp
 from sparsec.ir.record import parse_fields, print_fields
 from sparsec.ir.shapes import shape_of
 
@@ -72,7 +82,7 @@ def matrix_shape(type: Attribute, channel_axis: int = 0) -> tuple[int, int]:
 def verify_encoding(type: Attribute, channel_axis: int = 0) -> None:
     """VerifyException unless the encoding of `type`, if any, can store its shape.
 
-    xDSL does not look at encodings: every operation that takes encoded tensors calls this.
+    xDSL does not look at encodings: every operation that takes encoded tensors calls this, or what calls it.
     """
     assert isinstance(type, TensorType)
     encoding = type.encoding
@@ -84,6 +94,54 @@ def verify_encoding(type: Attribute, channel_axis: int = 0) -> None:
         encoding.data.check(matrix_shape(cast(Attribute, type), channel_axis))
     except ValueError as error:
         raise VerifyException(str(error)) from error
+
+
+def verify_constant(op: DenseConstantOp) -> None:
+    """VerifyException unless the encoding of a constant, if it has one, can store its value.
+
+    Which axis makes the rows is said by its users (`CHANNEL_AXIS`).
+    """
+    axes = {getattr(use.operation, "CHANNEL_AXIS", 0) for use in op.result.uses} or {0}
+    for axis in sorted(axes):
+        verify_encoding(op.result.type, axis)
+        if (encoding := format_of(op.result.type)) is None:
+            return
+        shape = matrix_shape(op.result.type, axis)
+        rows = np.moveaxis(op.array, axis, 0).reshape(shape)
+        try:
+            encoding.check_values(np.ascontiguousarray(rows))
+        except ValueError as error:
+            name = op.name_in_model or "a constant"
+            raise VerifyException(
+                f"{name} cannot be stored as {encoding.label}: {error}"
+            ) from error
+
+
+def verify_stored(value: SSAValue, channel_axis: int = 0) -> None:
+    """VerifyException unless `value` is dense or a constant whose encoding can store its shape."""
+    verify_encoding(value.type, channel_axis)
+    if format_of(value.type) is not None and not isinstance(value.owner, DenseConstantOp):
+        raise VerifyException(f"{value.type} is computed: only constants can be stored sparse")
+
+
+def verify_arguments(module: ModuleOp) -> None:
+    """VerifyException, with its place, if a function takes a sparse tensor: only constants can be stored so.
+
+    xDSL knows functions and not our encodings, so that whoever reads a module calls this.
+    """
+    for op in module.walk():
+        if not isinstance(op, FuncOp):
+            continue
+        for argument in op.function_type.inputs:
+            if not isinstance(argument, TensorType):
+                continue
+            type = cast(Attribute, argument)
+            try:
+                verify_encoding(type)
+                if format_of(type) is not None:
+                    raise VerifyException("only constants can be stored sparse")
+            except VerifyException as error:
+                op.emit_error(f"argument of type {type}: {error}", error)
 
 
 @irdl_op_definition
@@ -111,7 +169,7 @@ class ComponentOp(IRDLOperation):
         )
 
     def verify_(self) -> None:
-        verify_encoding(self.input.type)
+        verify_stored(self.input)
         if format_of(self.input.type) is None:
             raise VerifyException(f"{self.input.type} has no sparse encoding")
 

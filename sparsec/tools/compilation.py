@@ -22,6 +22,7 @@ from sparsec.analysis.memory.plan_view import PlanView, plan_view
 from sparsec.interpreters.signature import entry_quantizations, main_function
 from sparsec.ir.attributes import ARENA_LOWER_BOUND, NAME, TARGET
 from sparsec.ir.level import Level, level_of
+from sparsec.ir.sparse import verify_arguments
 from sparsec.passes.select_sparse_formats import SelectSparseFormatsPass
 from sparsec.quantization.scheme import Quantization
 from sparsec.recipe import Recipe, parse_recipe
@@ -74,6 +75,7 @@ def read_ir(ctx: Context, model: str) -> ModuleOp:
     try:
         module = Parser(ctx, text, source).parse_module()
         module.verify()
+        verify_arguments(module)
         main_function(module)
     except ParseError as error:
         where = first_line(error)

@@ -19,6 +19,7 @@ from xdsl.utils.exceptions import (
 from xdsl.xdsl_opt_main import xDSLOptMain
 
 from sparsec.ir.attributes import NAME
+from sparsec.ir.sparse import verify_arguments
 from sparsec.tools.errors import InternalError, UserError, first_line, guarded
 from sparsec.tools.instrumentation import Instrumentation, add_arguments
 from sparsec.tools.options import network_name
@@ -91,6 +92,7 @@ class SparsecOptMain(xDSLOptMain):
         self.pipeline = PassPipeline(self.pipeline.passes, callback)
 
     def apply_passes(self, prog: ModuleOp) -> None:
+        verify_arguments(prog)
         original = prog.clone()
         try:
             super().apply_passes(prog)

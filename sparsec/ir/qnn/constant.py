@@ -3,7 +3,7 @@
 from xdsl.irdl import irdl_op_definition
 
 from sparsec.ir.constant import DenseConstantOp
-from sparsec.ir.sparse import verify_encoding
+from sparsec.ir.sparse import verify_constant
 
 
 @irdl_op_definition
@@ -13,4 +13,4 @@ class ConstantOp(DenseConstantOp):
     name = "qnn.constant"
 
     def verify_(self) -> None:
-        verify_encoding(self.result.type)
+        verify_constant(self)

@@ -29,7 +29,7 @@ from sparsec.ir.shapes import (
     verify_linear,
     verify_transpose_convolution,
 )
-from sparsec.ir.sparse import verify_encoding
+from sparsec.ir.sparse import verify_stored
 from sparsec.ir.window import WindowAttr
 from sparsec.quantization.params import Requant
 from sparsec.quantization.window import Window
@@ -54,9 +54,12 @@ class WeightedOp(IRDLOperation, ABC):
 
     traits = traits_def(Pure())
 
-    def verify_channels(self, channels: int, per_tensor: bool, channel_axis: int = 0) -> None:
-        """Bias and multipliers fit the number of output channels, which are `channel_axis` of the weights."""
-        verify_encoding(self.weights.type, channel_axis)
+    CHANNEL_AXIS: ClassVar[int] = 0
+    """That of the output channels in the weights: each is a row of the matrix as which they are stored."""
+
+    def verify_channels(self, channels: int, per_tensor: bool) -> None:
+        """Bias and multipliers fit the number of output channels, and the weights what stores them."""
+        verify_stored(self.weights, self.CHANNEL_AXIS)
         expect_shape(self.bias.type, (channels,), "bias")
         if not (per_tensor and shape_of(self.multiplier.type) == (1,)):
             expect_shape(self.multiplier.type, (channels,), "multiplier")
@@ -116,12 +119,13 @@ class DepthwiseConv2dOp(ConvolutionOp):
     reads input channel c."""
 
     name = "qnn.depthwise_conv2d"
+    CHANNEL_AXIS: ClassVar[int] = -1
 
     def verify_(self) -> None:
         channels = verify_depthwise(
             self.window.data, self.input.type, self.weights.type, self.result.type
         )
-        self.verify_channels(channels, per_tensor=False, channel_axis=-1)
+        self.verify_channels(channels, per_tensor=False)
 
 
 @irdl_op_definition

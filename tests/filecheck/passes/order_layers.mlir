@@ -1,5 +1,4 @@
 // RUN: sparsec-opt %s -p order-layers --split-input-file | filecheck %s
-// RUN: sparsec-opt %s -p "order-layers{target=z80}" --split-input-file --verify-diagnostics | filecheck %s --check-prefix TARGET
 // RUN: not sparsec-opt %s -p "order-layers{aggressive=true}" --split-input-file 2>&1 | filecheck %s --check-prefix OPTION
 
 // Of two branches that grow before they shrink, one is over when the other begins.
@@ -73,5 +72,4 @@ func.func private @declared(tensor<1x8xi8>) -> tensor<1x8xi8>
 // CHECK-NEXT:    %a = nn.activation
 // CHECK-NEXT:    %b = nn.activation
 
-// TARGET: {{^}}unknown target 'z80', choose one of: cortex-m0plus
 // OPTION: error: Provided arguments ["aggressive"] not found in expected arguments ["target"]

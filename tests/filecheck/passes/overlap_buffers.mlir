@@ -1,7 +1,6 @@
 // RUN: sparsec-opt %s -p overlap-buffers --split-input-file | filecheck %s --check-prefixes CHECK,FAST
 // RUN: sparsec-opt %s -p "overlap-buffers{objective=ram}" --split-input-file | filecheck %s --check-prefixes CHECK,SMALL
 // RUN: sparsec-opt %s -p "overlap-buffers{ram=1400}" --split-input-file | filecheck %s --check-prefixes CHECK,BUDGET
-// RUN: sparsec-opt %s -p "overlap-buffers{target=z80}" --split-input-file --verify-diagnostics | filecheck %s --check-prefix ERROR
 
 // Two pixels at a time are slow, sixteen of 64 cost five percent: what is too much, unless the budget asks for it.
 
@@ -17,7 +16,6 @@ func.func @main(%x : memref<1x8x8x16xi8>, %y : memref<1x8x8x16xi8> {sparsec.resu
 // SMALL:      rt.convolve_strips_s8 strip 2 of %x, %w, %b requant(%b, %b) <> window <> into %y {layer = "pw"}
 // BUDGET:     rt.convolve_strips_s8 strip 16 of %x, %w
 // CHECK-NEXT: func.return
-// ERROR:      z80
 
 // -----
 

@@ -1,13 +1,5 @@
 // RUN: sparsec-opt %s -p pack-sparse-constants --verify-diagnostics --split-input-file | filecheck %s
 
-func.func @main(%w : tensor<2x4xi8, #sparse.encoding<delta8>>) {
-  %e = sparse.component "entries" %w : tensor<2x4xi8, #sparse.encoding<delta8>> -> tensor<6xui8>
-  func.return
-}
-// CHECK: is computed: only constants can be stored sparse
-
-// -----
-
 func.func @main() {
   %w = qnn.constant named "fc.weight" dense<0> : tensor<2x4xi8, #sparse.encoding<delta8>>
   %e = sparse.component "entries" %w : tensor<2x4xi8, #sparse.encoding<delta8>> -> tensor<6xui8>

@@ -1,7 +1,5 @@
 // RUN: sparsec-opt %s -p convert-qnn-to-kernels --verify-diagnostics --split-input-file | filecheck %s
-// RUN: sparsec-opt %s -p "convert-qnn-to-kernels{target=cortex-a72}" --verify-diagnostics --split-input-file | filecheck %s --check-prefix TARGET
 
-// TARGET: unknown target 'cortex-a72', choose one of: cortex-m0plus, cortex-m3, cortex-m4
 
 func.func @main(%x : tensor<1x3x3x1xi8>) -> tensor<1x1x1x1xi8> {
   %w = qnn.constant dense<1> : tensor<1x3x3x1xi8, #sparse.encoding<bitmap>>
