@@ -18,7 +18,7 @@ FLOORS = (
     {"analysis", "interpreters", "frontends"},
     {"rewriting"},
     {"passes", "backends"},
-    {"report", "run", "compress", "universe", "pipelines"},
+    {"report", "run", "universe", "pipelines"},
     {"tools"},
     {"calibration"},
 )
@@ -33,7 +33,7 @@ THIRD_PARTY_ON_THE_GROUND = {
 }
 SHARED_BACKEND = "c"
 """The folder of `backends` that every other one may import."""
-MAY_IMPORT_TORCH = {"frontends", "compress"}
+MAY_IMPORT_TORCH = {"frontends"}
 
 
 def module_name(path: Path, package: Path) -> str:
@@ -120,6 +120,14 @@ def check_no_circle(graph: dict[str, set[str]]) -> None:
             {house(other) for other in imported} - {house(name)}
         )
     tuple(TopologicalSorter(folders).static_order())
+
+
+def test_floors_name_what_is_there() -> None:
+    there = {path.stem for path in PACKAGE.iterdir()}
+    assert {*LEVEL, *MAY_IMPORT_TORCH} <= there
+    assert {f"{name}/{inner}" for name, rooms in ROOMS.items() for inner in rooms} <= {
+        str(path.relative_to(PACKAGE)) for path in PACKAGE.glob("*/*")
+    }
 
 
 def test_nothing_points_up() -> None:
