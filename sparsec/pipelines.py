@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, get_args
 
+from sparsec.targets.cmsis_nn import PACKAGED, Release
 from sparsec.targets.memory import parse_memories
 
 Emit = Literal["nn", "qnn", "kernels", "plan", "plan-svg", "plan-png", "c"]
@@ -26,6 +27,7 @@ class PipelineOptions:
     """
 
     target: str = "cortex-m4"
+    cmsis_nn: Release = PACKAGED
     calibrate: str | None = None
     observer: str = "min-max"
     percentile: float = 99.99
@@ -51,6 +53,12 @@ def quoted(text: str) -> str:
 def number(value: float) -> str:
     """`value` as a value of a pass option, which knows no exponents."""
     return format(Decimal(str(float(value))), "f")
+
+
+def target(options: PipelineOptions) -> str:
+    """The processor as an option of a pass, and the release of CMSIS-NN where it is not the packaged one."""
+    release = "" if options.cmsis_nn == PACKAGED else f" cmsis-nn={options.cmsis_nn}"
+    return f"target={options.target}{release}"
 
 
 def nn(options: PipelineOptions) -> list[str]:
@@ -86,7 +94,7 @@ def lossless() -> list[str]:
 
 def overlap_buffers(options: PipelineOptions) -> str:
     """How outputs come to lie over their inputs."""
-    overlap = f"target={options.target}"
+    overlap = target(options)
     if options.objective == "ram":
         overlap += " objective=ram"
     if options.max_slowdown != MAX_SLOWDOWN:
@@ -103,7 +111,7 @@ def overlap_buffers(options: PipelineOptions) -> str:
 
 def kernels(options: PipelineOptions) -> list[str]:
     """From an int8 network to calls of kernels in planned memory."""
-    select = f"target={options.target} objective={options.objective}"
+    select = f"{target(options)} objective={options.objective}"
     if options.weights != "auto":
         select += f" format={quoted(options.weights)}"
     if options.flash is not None:
@@ -113,9 +121,9 @@ def kernels(options: PipelineOptions) -> list[str]:
     if options.recipe:
         select += f" recipe={quoted(options.recipe)}"
     return [
-        f"order-layers{{target={options.target}}}",
+        f"order-layers{{{target(options)}}}",
         f"select-sparse-formats{{{select}}}",
-        f"convert-qnn-to-kernels{{target={options.target}}}",
+        f"convert-qnn-to-kernels{{{target(options)}}}",
         "pack-sparse-constants",
         "bufferize",
         "alias-buffers",

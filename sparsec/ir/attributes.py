@@ -22,6 +22,9 @@ NAME = "sparsec.name"
 TARGET = "sparsec.target"
 """The processor that the kernels were chosen for."""
 
+CMSIS_NN = "sparsec.cmsis_nn"
+"""The release of CMSIS-NN that the kernels were chosen for, where it is not the packaged one."""
+
 TFLITE = "sparsec.tflite"
 """The network came from TensorFlow Lite."""
 

@@ -25,6 +25,7 @@ from sparsec.analysis.choice.choice_record import revise
 from sparsec.analysis.memory.fused_versions import FusedVersion, fused_versions
 from sparsec.ir.attributes import LAYER, OP
 from sparsec.ir.layer import layer_of
+from sparsec.targets.cmsis_nn import PACKAGED, Release
 from sparsec.targets.cpu import Cpu, cpu_named
 
 
@@ -36,10 +37,11 @@ class FuseRowsPass(ModulePass):
 
     target: str = "cortex-m4"
     layers: tuple[str, ...] = ()
+    cmsis_nn: Release = PACKAGED
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         try:
-            cpu = cpu_named(self.target)
+            cpu = cpu_named(self.target, self.cmsis_nn)
         except ValueError as error:
             raise PassFailedException(str(error)) from error
         for function in [f for f in op.ops if isinstance(f, func.FuncOp)]:

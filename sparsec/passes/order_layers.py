@@ -26,6 +26,7 @@ from xdsl.utils.exceptions import PassFailedException
 from sparsec.analysis.choice.block_dataflow import dataflow_of, layers_of
 from sparsec.ir import qnn
 from sparsec.planning.order import least_order
+from sparsec.targets.cmsis_nn import PACKAGED, Release
 from sparsec.targets.cpu import cpu_named
 
 
@@ -35,17 +36,18 @@ class OrderLayersPass(ModulePass):
 
     name = "order-layers"
     target: str = "cortex-m4"
+    cmsis_nn: Release = PACKAGED
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         try:
-            unit = cpu_named(self.target).vector_unit
+            cpu = cpu_named(self.target, self.cmsis_nn)
         except ValueError as error:
             raise PassFailedException(str(error)) from error
         for function in op.ops:
             if not isinstance(function, func.FuncOp) or not is_quantized(function):
                 continue
             block = function.body.block
-            found = least_order(dataflow_of(block, unit)).order
+            found = least_order(dataflow_of(block, cpu)).order
             if found != tuple(range(len(found))):
                 layers = layers_of(block)
                 arrange(block, [layers[number] for number in found])

@@ -38,6 +38,7 @@ from sparsec.planning.choice import Option
 from sparsec.planning.least_peak import least_peak, time_of, within
 from sparsec.rewriting.planned_views import inputs_and_results
 from sparsec.targets import scratch
+from sparsec.targets.cmsis_nn import PACKAGED, Release
 from sparsec.targets.cpu import Cpu, cpu_named
 
 Io: TypeAlias = Literal["arena", "caller"]
@@ -57,10 +58,11 @@ class OverlapBuffersPass(ModulePass):
     slack: int = 2
     ram: int | None = None
     io: Io = "arena"
+    cmsis_nn: Release = PACKAGED
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         try:
-            cpu = cpu_named(self.target)
+            cpu = cpu_named(self.target, self.cmsis_nn)
         except ValueError as error:
             raise PassFailedException(str(error)) from error
         slack = None if self.objective == "ram" else self.slack

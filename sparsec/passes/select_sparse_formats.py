@@ -25,6 +25,7 @@ from sparsec.ir.attributes import CHOICE
 from sparsec.ir.constant import dense_attribute
 from sparsec.ir.sparse import EncodingAttr, format_of
 from sparsec.recipe import Recipe, parse_recipe, wish_for_all
+from sparsec.targets.cmsis_nn import PACKAGED, Release
 from sparsec.targets.cpu import cpu_named
 
 AUTO = "auto"
@@ -47,13 +48,16 @@ class SelectSparseFormatsPass(ModulePass):
     flash: int | None = None
     ram: int | None = None
     recipe: str = ""
+    cmsis_nn: Release = PACKAGED
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if not any(isinstance(each, qnn.WeightedOp) for each in op.walk()):
             return
         try:
             goal = self.goal(op)
-            decision = Problem(op, cpu_named(self.target), goal, explained=False).decide()
+            decision = Problem(
+                op, cpu_named(self.target, self.cmsis_nn), goal, explained=False
+            ).decide()
         except ValueError as error:
             raise PassFailedException(str(error)) from error
         for layer in decision.layers:

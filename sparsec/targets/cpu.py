@@ -1,7 +1,9 @@
 """The processors sparsec generates code for, as one frozen table."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from sparsec.targets.cmsis_nn import PACKAGED, Release
 
 VectorUnit = Literal["scalar", "dsp", "mve"]
 
@@ -12,13 +14,14 @@ class Cpu:
 
     `vector_unit` is the arithmetic CMSIS-NN picks at compile time: plain C, the DSP extension
     (SMLAD and friends) or Helium (MVE). It decides how much scratch memory a kernel asks for.
-    `compiler_flags` select the processor in gcc and clang.
+    `compiler_flags` select the processor in gcc and clang. `cmsis_nn` is the release of the library that it runs.
     """
 
     name: str
     vector_unit: VectorUnit
     compiler_flags: tuple[str, ...]
     summary: str
+    cmsis_nn: Release = PACKAGED
 
 
 def _arm(
@@ -44,12 +47,12 @@ CPUS: dict[str, Cpu] = {
 }
 
 
-def cpu_named(name: str) -> Cpu:
-    """The processor called `name`.
+def cpu_named(name: str, cmsis_nn: Release = PACKAGED) -> Cpu:
+    """The processor called `name`, with a release of CMSIS-NN.
 
     Raises ValueError, naming the known processors, when there is none.
     """
     cpu = CPUS.get(name)
     if cpu is None:
         raise ValueError(f"unknown target '{name}', choose one of: {', '.join(CPUS)}")
-    return cpu
+    return replace(cpu, cmsis_nn=cmsis_nn)

@@ -26,6 +26,8 @@ from sparsec.ir.sparse import verify_arguments
 from sparsec.passes.select_sparse_formats import SelectSparseFormatsPass
 from sparsec.quantization.scheme import Quantization
 from sparsec.recipe import Recipe, parse_recipe
+from sparsec.run import cmsis_nn
+from sparsec.targets.cmsis_nn import PACKAGED, read_release
 from sparsec.targets.cpu import Cpu, cpu_named
 from sparsec.targets.memory import parse_memories
 from sparsec.tools.console import only_our_messages
@@ -150,7 +152,7 @@ def compile_model(
 
     With `args.print_pipeline` the passes are decided on and not run.
     """
-    cpu = chosen_cpu(args)
+    cpu = chosen_cpu(args, emit)
     instrumentation = Instrumentation.from_arguments(args)
     instrumentation.check_passes(available_passes())
     ctx = context()
@@ -284,10 +286,12 @@ def with_smallest_arena(
     return error if plan is None else UserError(f"{error}; {smallest_arena(plan)}")
 
 
-def chosen_cpu(args: argparse.Namespace) -> Cpu:
-    """The processor to compile for."""
+def chosen_cpu(args: argparse.Namespace, emit: pipelines.Emit) -> Cpu:
+    """The processor to compile for, from kernels on with the release of CMSIS-NN in use."""
     try:
-        return cpu_named(args.target or "cortex-m4")
+        directory = None if emit in ("nn", "qnn") else cmsis_nn.locate(args.cmsis_nn)
+        release = PACKAGED if directory is None else read_release(directory / "Include")
+        return cpu_named(args.target or "cortex-m4", release)
     except ValueError as error:
         raise UserError(str(error)) from error
 
@@ -333,6 +337,7 @@ def pipeline_options(
             )
     return pipelines.PipelineOptions(
         target=cpu.name,
+        cmsis_nn=cpu.cmsis_nn,
         calibrate=calibrate,
         observer=args.observer,
         percentile=99.99 if args.percentile is None else args.percentile,
@@ -365,6 +370,7 @@ def goal_of(args: argparse.Namespace, compilation: Compilation) -> Goal:
     """What `select-sparse-formats` is to choose for, in the words of `args`. Raises ValueError as the pass would."""
     return SelectSparseFormatsPass(
         target=compilation.cpu.name,
+        cmsis_nn=compilation.cpu.cmsis_nn,
         objective=args.objective,
         format=args.weights,
         flash=args.flash,

@@ -21,6 +21,7 @@ from sparsec.passes.bufferize import BufferizePass
 from sparsec.passes.pack_sparse_constants import PackSparseConstantsPass
 from sparsec.passes.plan_memory import PlanMemoryPass
 from sparsec.passes.select_sparse_formats import SelectSparseFormatsPass
+from sparsec.targets.cmsis_nn import PACKAGED, Release
 
 Choice = Literal["auto", "dense", "delta8"]
 DIALECTS = (Builtin, Func, MemRef, Arith, Nn, Qnn, Sparse, Cmsis, Rt)
@@ -37,13 +38,16 @@ def parse(text: str) -> ModuleOp:
 
 
 def stages(
-    module: ModuleOp, target: str = "cortex-m4", format: Choice = "dense"
+    module: ModuleOp,
+    target: str = "cortex-m4",
+    format: Choice = "dense",
+    release: Release = PACKAGED,
 ) -> Iterator[tuple[ModulePass, ModuleOp]]:
     """A copy of `module` after each pass, verified; the last one is ready for printing."""
     lowered = module.clone()
     for module_pass in (
         SelectSparseFormatsPass(format=format),
-        ConvertQnnToKernelsPass(target),
+        ConvertQnnToKernelsPass(target, release),
         PackSparseConstantsPass(),
         BufferizePass(),
         PlanMemoryPass(),
@@ -53,7 +57,12 @@ def stages(
         yield module_pass, lowered
 
 
-def lower(module: ModuleOp, target: str = "cortex-m4", format: Choice = "dense") -> ModuleOp:
+def lower(
+    module: ModuleOp,
+    target: str = "cortex-m4",
+    format: Choice = "dense",
+    release: Release = PACKAGED,
+) -> ModuleOp:
     """`module` as planned kernels."""
-    *_, (_, lowered) = stages(module, target, format)
+    *_, (_, lowered) = stages(module, target, format, release)
     return lowered

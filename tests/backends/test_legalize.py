@@ -10,8 +10,12 @@ from sparsec.backends.c.project import write_project
 from sparsec.backends.cortex_m.legalize import row_is_exact
 from sparsec.backends.cortex_m.project import emit_project
 from sparsec.interpreters.run import interpret
-from sparsec.ir import rt
+from sparsec.interpreters.signature import main_function
+from sparsec.ir import cmsis, rt
+from sparsec.ir.shapes import shape_of
 from sparsec.run.execute import run_project
+from sparsec.targets.cmsis_nn import REVISIONS, Release, read_release
+from tests.backends.convolution_rows import rows
 from tests.backends.lowering import lower, parse
 
 CONVOLUTION = """
@@ -77,13 +81,43 @@ def test_every_byte(case: str, target: str, cmsis_nn: Path, tmp_path: Path) -> N
     height, width = CASES[case][1]
     x = np.random.default_rng(2).integers(-128, 128, (1, height, width, 4)).astype(np.int8)
     (expected,) = interpret(module, [x])
-    lowered = lower(module, target, "dense")
+    lowered = lower(module, target, "dense", read_release(cmsis_nn / "Include"))
     assert np.array_equal(interpret(lowered, [x])[0], expected)
     write_project(emit_project(lowered, cmsis_nn / "Include", "net"), tmp_path / "p")
     result = run_project(
         tmp_path / "p", target, [x.reshape(1, -1)], cmsis_nn=cmsis_nn, counting=False
     )
     assert np.array_equal(result.outputs[0].reshape(expected.shape), expected)
+
+
+@pytest.mark.slow
+@pytest.mark.qemu
+@pytest.mark.parametrize("seed", range(2))
+def test_every_byte_of_random_rows(seed: int, cmsis_nn: Path, tmp_path: Path) -> None:
+    """By the release in use; with `row_is_exact` of v5 some of these are wrong on all newer ones."""
+    rng = np.random.default_rng(seed)
+    module = rows(rng, 40)
+    shapes = [shape_of(argument.type) for argument in main_function(module).body.block.args]
+    inputs = [rng.integers(-128, 128, shape).astype(np.int8) for shape in shapes]
+    lowered = lower(module, "cortex-m55", "dense", read_release(cmsis_nn / "Include"))
+    write_project(emit_project(lowered, cmsis_nn / "Include", "net"), tmp_path / "p")
+    flat = [x.reshape(1, -1) for x in inputs]
+    result = run_project(tmp_path / "p", "cortex-m55", flat, cmsis_nn=cmsis_nn, counting=False)
+    for found, expected in zip(result.outputs, interpret(module, inputs), strict=True):
+        np.testing.assert_array_equal(found.reshape(expected.shape), expected)
+
+
+@pytest.mark.parametrize("release", REVISIONS)
+def test_a_row_of_one_channel_is_a_convolution_from_v7_on(release: Release) -> None:
+    """A depthwise convolution with more outputs than its one channel, padded unevenly."""
+    text = convolution("depthwise_conv2d", (1, 11), (1, 4), [1, 4], [0, 2, 0, 0])
+    one_channel = parse(text.replace("1x1x11x4x", "1x1x11x1x"))
+    lowered = lower(one_channel, "cortex-m55", release=release)
+    (op,) = (op for op in lowered.walk() if isinstance(op, cmsis.DepthwiseConvOp))
+    turned = shape_of(op.weights.type)[1:3] == (4, 1)
+    assert turned == (release == "v7")
+    x = np.arange(-5, 6, dtype=np.int8).reshape(1, 1, 11, 1)
+    assert np.array_equal(interpret(lowered, [x])[0], interpret(one_channel, [x])[0])
 
 
 @pytest.mark.parametrize(
@@ -103,18 +137,36 @@ def test_only_what_has_to_be_is_rewritten(case: str, target: str, pads: int) -> 
 
 
 @pytest.mark.parametrize(
-    ("columns", "width", "out_columns", "stride", "padding", "exact"),
+    ("columns", "width", "out_columns", "stride", "padding", "exact", "since_v6"),
     [
-        (9, 3, 9, 1, 1, True),
-        (9, 3, 7, 1, 0, True),
-        (10, 3, 4, 2, 0, True),  # one unused column
-        (11, 3, 3, 3, 0, False),  # two
-        (9, 3, 9, 1, 2, False),  # 2 left, 0 right
-        (9, 4, 9, 1, 1, True),  # 1 left, 2 right
-        (3, 5, 3, 1, 2, False),
+        (9, 3, 9, 1, 1, True, True),
+        (9, 3, 7, 1, 0, True, True),
+        (10, 3, 4, 2, 0, True, False),  # one unused column
+        (11, 3, 3, 3, 0, False, False),  # two
+        (9, 3, 9, 1, 2, False, False),  # 2 left, 0 right
+        (9, 4, 9, 1, 1, True, True),  # 1 left, 2 right
+        (3, 5, 3, 1, 2, False, False),
+        (
+            9,
+            5,
+            5,
+            2,
+            2,
+            True,
+            False,
+        ),  # the last window has two columns of padding, and so none with one
+        (7, 3, 4, 2, 1, True, True),
     ],
 )
 def test_row_is_exact(
-    columns: int, width: int, out_columns: int, stride: int, padding: int, exact: bool
+    columns: int,
+    width: int,
+    out_columns: int,
+    stride: int,
+    padding: int,
+    exact: bool,
+    since_v6: bool,
 ) -> None:
-    assert row_is_exact(columns, width, out_columns, stride, padding) == exact
+    row = (columns, width, out_columns, stride, padding)
+    assert row_is_exact(*row) == row_is_exact(*row, "v5") == exact
+    assert row_is_exact(*row, "v6") == row_is_exact(*row, "v7") == since_v6

@@ -17,6 +17,7 @@ from sparsec.interpreters.run import interpret
 from sparsec.quantization.ranges import dequantize, quantize
 from sparsec.run.build import compile_strictly
 from sparsec.run.project import read_project
+from sparsec.targets.cmsis_nn import PACKAGED, REVISIONS, Release, read_release
 from sparsec.targets.cpu import CPUS
 from tests.backends.lowering import Choice, lower, parse
 
@@ -52,7 +53,8 @@ ONE_SPARSE_LAYER = NETWORK.replace(
 
 def emit(cmsis_nn: Path, format: Choice = "auto", target: str = "cortex-m4") -> dict[str, str]:
     text = ONE_SPARSE_LAYER if format == "auto" else NETWORK
-    return emit_project(lower(parse(text), target, format), cmsis_nn / "Include", "tiny")
+    lowered = lower(parse(text), target, format, read_release(cmsis_nn / "Include"))
+    return emit_project(lowered, cmsis_nn / "Include", "tiny")
 
 
 def test_the_files(cmsis_nn: Path) -> None:
@@ -245,6 +247,73 @@ def test_cmake_passes_flags_that_the_compiler_knows(
     )
     subprocess.run(["cmake", "--build", "b"], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
     assert (tmp_path / "b" / "p" / "libtiny.a").is_file()
+
+
+def revised(cmsis_nn: Path, revision: str, folder: Path) -> Path:
+    """A CMSIS-NN whose header says that it is of another revision."""
+    shutil.copytree(cmsis_nn / "Include", folder / "Include")
+    header = folder / "Include" / "arm_nnfunctions.h"
+    said = r"(\$Revision:\s*V\.)[\d.]+"
+    text, found = re.subn(said, rf"\g<1>{revision}", header.read_text(encoding="utf-8"))
+    assert found == 1
+    header.write_text(text, encoding="utf-8")
+    return folder
+
+
+def first_of(release: Release) -> str:
+    return "{}.{}.0".format(*REVISIONS[release][0])
+
+
+@pytest.mark.parametrize("release", REVISIONS)
+def test_helium_is_compiled_for_the_release_in_use(
+    release: Release, cmsis_nn: Path, tmp_path: Path
+) -> None:
+    include = revised(cmsis_nn, first_of(release), tmp_path / "cmsis-nn") / "Include"
+    lowered = {each: lower(parse(NETWORK), "cortex-m55", release=each) for each in REVISIONS}
+    assert emit_project(lowered[release], include, "tiny")
+    for other in REVISIONS:
+        if other != release:
+            with pytest.raises(ValueError, match=f"CMSIS-NN {other}, .* is {release}, which takes"):
+                emit_project(lowered[other], include, "tiny")
+    # Elsewhere all of them take the same.
+    files = [
+        emit_project(lower(parse(NETWORK), "cortex-m4", release=each), include, "tiny")
+        for each in REVISIONS
+    ]
+    assert files[0] == files[1] == files[2]
+    assert "V.${CMSIS_NN_REVISION}" not in files[0]["CMakeLists.txt"]
+
+
+@pytest.mark.parametrize("target", ["cortex-m4", "cortex-m55"])
+def test_an_unknown_release_is_refused(target: str, cmsis_nn: Path, tmp_path: Path) -> None:
+    include = revised(cmsis_nn, "20.1.0", tmp_path / "cmsis-nn") / "Include"
+    with pytest.raises(ValueError, match="says revision V.20.1, which sparsec does not know"):
+        emit_project(lower(parse(NETWORK), target), include, "tiny")
+
+
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="cmake is not installed")
+@pytest.mark.parametrize(
+    ("revision", "fits"),
+    [("12.3.9", False), ("12.4.0", True), ("13.9.9", True), ("14.0.0", False), ("18.0.0", False)],
+)
+def test_cmake_stops_at_another_release(
+    revision: str, fits: bool, cmsis_nn: Path, tmp_path: Path
+) -> None:
+    include = revised(cmsis_nn, first_of(PACKAGED), tmp_path / "first") / "Include"
+    files = emit_project(lower(parse(NETWORK), "cortex-m55"), include, "tiny")
+    write_project(files, tmp_path / "p")
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.15)\nproject(demo LANGUAGES C)\n"
+        "add_library(cmsis-nn INTERFACE)\nadd_subdirectory(p)\n"
+    )
+    other = revised(cmsis_nn, revision, tmp_path / "other")
+    configure = ["cmake", "-S", ".", "-B", "build", f"-DCMSIS_NN_DIR={other}"]
+    ended = subprocess.run(configure, cwd=tmp_path, capture_output=True, text=True)
+    assert (ended.returncode == 0) == fits
+    if not fits:
+        said = " ".join(ended.stderr.split())
+        assert "is compiled for CMSIS-NN v5 (from V.12.4, before V.14.0)" in said
+        assert f"is V.{revision.rpartition('.')[0]}: compile the network with" in said
 
 
 def test_a_name_that_c_does_not_know_is_refused(cmsis_nn: Path) -> None:

@@ -1,4 +1,4 @@
-"""Scratch sizes against CMSIS-NN's own functions, compiled for the host."""
+"""Scratch sizes against CMSIS-NN's own functions, compiled for the host: those of the release in use."""
 
 import ctypes
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from sparsec.formats.depthwise_rows import pack_depthwise, plane_for
@@ -14,6 +14,7 @@ from sparsec.formats.packed_rows import pack_rows, slab_for
 from sparsec.quantization.window import Window
 from sparsec.run.object_cache import Folders
 from sparsec.targets import scratch
+from sparsec.targets.cmsis_nn import Release, read_release
 from sparsec.targets.cpu import VectorUnit
 from sparsec.targets.runtime import runtime_dir
 from tests.shared_library import shared_library
@@ -47,13 +48,18 @@ def getters(cmsis_nn: Path, tmp_path_factory: pytest.TempPathFactory) -> ctypes.
     return ctypes.CDLL(str(library), mode=ctypes.RTLD_LOCAL)
 
 
+@pytest.fixture(scope="module")
+def release(cmsis_nn: Path) -> Release:
+    return read_release(cmsis_nn / "Include")
+
+
 def call(getters: ctypes.CDLL, name: str, *arguments: Any) -> int:
     function = getattr(getters, name)
     return function(*(a if isinstance(a, int) else ctypes.byref(a) for a in arguments))
 
 
 sizes = st.integers(1, 12)
-images = st.tuples(st.just(1), st.just(1) | sizes, sizes, st.integers(1, 300))
+images = st.tuples(st.just(1), st.just(1) | sizes, sizes, st.just(1) | st.integers(1, 300))
 kernels = st.tuples(st.integers(1, 5), st.integers(1, 5)) | st.sampled_from(
     [(1, 1), (3, 3), (1, 3)]
 )
@@ -77,10 +83,20 @@ def params(record: type[ctypes.Structure], window: Window) -> Any:
     return result
 
 
+def outputs(window: Window, input: tuple[int, ...], kernel: tuple[int, int], channels: int) -> Any:
+    """The dimensions of the output of a layer whose window fits."""
+    try:
+        height, width = window.output_size((input[1], input[2]), kernel)
+    except ValueError:
+        reject()
+    return Dims(1, height, width, channels)
+
+
 @settings(max_examples=1000)
 @given(data=st.data(), unit=units, window=windows, input=images, kernel=kernels)
 def test_convolve(
     getters: ctypes.CDLL,
+    release: Release,
     data: st.DataObject,
     unit: VectorUnit,
     window: Window,
@@ -89,9 +105,9 @@ def test_convolve(
 ) -> None:
     weights = (data.draw(sizes), *kernel, input[3])
     name = "arm_convolve_wrapper_s8_get_buffer_size" + SUFFIXES[unit]
-    output = Dims(1, 1, 1, weights[0])
+    output = outputs(window, input, kernel, weights[0])
     expected = call(getters, name, params(Conv, window), Dims(*input), Dims(*weights), output)
-    assert scratch.convolve(unit, window, input, weights) == expected
+    assert scratch.convolve(unit, window, input, weights, release) == expected
 
 
 @settings(max_examples=1000)
@@ -100,10 +116,11 @@ def test_convolve(
     window=windows,
     input=images,
     kernel=kernels,
-    multiplier=st.sampled_from([1, 1, 2, 4]),
+    multiplier=st.sampled_from([1, 1, 2, 4, 16]),
 )
 def test_depthwise_convolve(
     getters: ctypes.CDLL,
+    release: Release,
     unit: VectorUnit,
     window: Window,
     input: tuple[int, ...],
@@ -112,9 +129,9 @@ def test_depthwise_convolve(
 ) -> None:
     weights = (1, *kernel, input[3] * multiplier)
     name = "arm_depthwise_conv_wrapper_s8_get_buffer_size" + SUFFIXES[unit]
-    output = Dims(1, 1, 1, weights[3])
+    output = outputs(window, input, kernel, weights[3])
     expected = call(getters, name, params(Depthwise, window), Dims(*input), Dims(*weights), output)
-    assert scratch.depthwise_convolve(unit, window, input, weights) == expected
+    assert scratch.depthwise_convolve(unit, window, input, weights, release) == expected
 
 
 @given(unit=units, input=images, width=sizes)

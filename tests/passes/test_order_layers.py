@@ -17,6 +17,7 @@ from sparsec.planning.dataflow import Dataflow, Operation
 from sparsec.planning.order import least_order
 from sparsec.quantization.params import Requant, Rescale
 from sparsec.quantization.window import Border, Pool
+from sparsec.targets.cpu import cpu_named
 from tests.end_to_end.building import Builder
 from tests.end_to_end.networks import modules
 from tests.passes.exact import apply_exactly, names
@@ -27,7 +28,7 @@ FEW = settings(
 
 
 def flow_of(module: ModuleOp) -> Dataflow:
-    return dataflow_of(main_function(module).body.block, "dsp")
+    return dataflow_of(main_function(module).body.block, cpu_named("cortex-m4"))
 
 
 def peak(module: ModuleOp) -> int:
@@ -58,7 +59,7 @@ def test_random_networks(module: ModuleOp) -> None:
 @given(modules())
 def test_the_same_tensors_are_live_as_everybody_counts_them(module: ModuleOp) -> None:
     block = main_function(module).body.block
-    flow = dataflow_of(block, "dsp")
+    flow = dataflow_of(block, cpu_named("cortex-m4"))
     bare = replace(
         flow, operations=tuple(replace(op, scratch=0, shares={}) for op in flow.operations)
     )

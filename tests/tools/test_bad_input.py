@@ -1,5 +1,6 @@
 """What users get wrong: one line that says what to do, exit code 2, and nothing is written."""
 
+import shutil
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -266,6 +267,18 @@ def test_level_above_the_text(tools: Tools, texts: dict[str, Path]) -> None:
 def test_other_target_than_the_text(tools: Tools, texts: dict[str, Path]) -> None:
     ended = tools.sparsec(texts["kernels"], "--target=cortex-m55")
     fails(ended, "is compiled for cortex-m4 already: give its qnn IR for cortex-m55")
+
+
+def test_an_unknown_cmsis_nn(
+    tools: Tools, texts: dict[str, Path], kept: Callable[[], None], tmp_path: Path
+) -> None:
+    folder = tmp_path / "cmsis-nn"
+    (folder / "Include").mkdir(parents=True)
+    (folder / "Include" / "arm_nnfunctions.h").write_text("/* $Revision:    V.99.0.0 */\n")
+    ended = tools.sparsec(texts["qnn"], "-o", "out", f"--cmsis-nn={folder}")
+    fails(ended, "arm_nnfunctions.h says revision V.99.0, which sparsec does not know; it knows V.")
+    shutil.rmtree(folder)
+    kept()
 
 
 def test_no_cmsis_nn(

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,26 @@ def test_uncalibrated_text_is_calibrated(tools: Tools, model: Path) -> None:
     direct = tools.sparsec(model, "--emit=qnn")
     assert (ended.code, ended.err) == (0, "")
     assert ended.out == direct.out
+
+
+def test_passes_know_the_cmsis_nn_in_use(tools: Tools, model: Path) -> None:
+    """Its 18 weights for each output, of which Helium holds four in scratch memory, by 16 or by 8."""
+    folder = Path("newer", "Include")
+    folder.mkdir(parents=True)
+    (folder / "arm_nnfunctions.h").write_text("/* $Revision:    V.16.0.0 */")
+    helium = ("--target=cortex-m55", "--emit=kernels", "--weights=dense")
+    sizes: list[int] = []
+    for options, release in (((), ""), (("--cmsis-nn=newer",), " cmsis-nn=v6")):
+        pipeline = tools.sparsec(model, "--print-pipeline", *helium, *options)
+        for name in ("order-layers", "select-sparse-formats", "convert-qnn-to-kernels"):
+            assert f"{name}{{target=cortex-m55{release}" in pipeline.out
+        through_opt = tools.opt(model, "-p", pipeline.out.strip())
+        directly = tools.sparsec(model, *helium, *options)
+        assert (through_opt.code, directly.code) == (0, 0)
+        assert ('sparsec.cmsis_nn = "v6"' in directly.out) == bool(options)
+        (size,) = re.findall(r"scratch %\w+ : memref<(\d+)xi8>", directly.out)
+        sizes.append(int(size))
+    assert sizes == [4 * 24, 4 * 32]
 
 
 @pytest.mark.parametrize("level", ["nn", "qnn", "kernels"])

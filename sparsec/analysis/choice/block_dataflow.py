@@ -20,7 +20,7 @@ from sparsec.ir.shapes import shape_of
 from sparsec.ir.sparse import format_of
 from sparsec.planning import dataflow
 from sparsec.targets import scratch
-from sparsec.targets.cpu import VectorUnit
+from sparsec.targets.cpu import Cpu
 
 IN_PLACE = (
     qnn.AddOp,
@@ -39,8 +39,8 @@ def layers_of(block: Block) -> list[Operation]:
     return [op for op in block.ops if op.results and not isinstance(op, free)]
 
 
-def dataflow_of(block: Block, unit: VectorUnit) -> dataflow.Dataflow:
-    """`layers_of(block)` as operations, with the scratch memory that their kernels take on a core with `unit`.
+def dataflow_of(block: Block, cpu: Cpu) -> dataflow.Dataflow:
+    """`layers_of(block)` as operations, with the scratch memory that their kernels take on `cpu`.
 
     Weights without a format count as dense. What an output may overlap of an input is known of `IN_PLACE` alone.
     """
@@ -59,7 +59,7 @@ def dataflow_of(block: Block, unit: VectorUnit) -> dataflow.Dataflow:
         reads = tuple(map(number, tensors_of(op)))
         writes = tuple(map(number, op.results))
         shares = {number(value): sizes[number(value)] for value in in_place(op)}
-        operations.append(dataflow.Operation(reads, writes, scratch_bytes(op, unit), shares))
+        operations.append(dataflow.Operation(reads, writes, scratch_bytes(op, cpu), shares))
     last = block.last_op
     outputs = [] if last is None or last.results else [*map(number, tensors_of(last))]
     return dataflow.Dataflow(tuple(sizes), tuple(operations), tuple(inputs), tuple(outputs))
@@ -78,17 +78,17 @@ def in_place(op: Operation) -> list[SSAValue]:
     return [value for value in tensors_of(op) if _bytes(value) == _bytes(op.result)]
 
 
-def scratch_bytes(op: Operation, unit: VectorUnit) -> int:
+def scratch_bytes(op: Operation, cpu: Cpu) -> int:
     """Scratch memory of the kernel that runs `op` as its weights are stored."""
     if isinstance(op, qnn.AvgPool2dOp):
-        return scratch.avg_pool(unit, shape_of(op.input.type))
+        return scratch.avg_pool(cpu.vector_unit, shape_of(op.input.type))
     if not isinstance(op, qnn.WeightedOp):
         return 0
     encoding = format_of(op.weights.type)
     if encoding is None:
-        return dense_kernel(op, unit)[1]
+        return dense_kernel(op, cpu.vector_unit, cpu.cmsis_nn)[1]
     layer = sparse_layer(op)
-    kernel = None if layer is None else kernel_for(encoding, layer, unit)
+    kernel = None if layer is None else kernel_for(encoding, layer, cpu.vector_unit)
     return 0 if layer is None or kernel is None else kernel.scratch(layer)
 
 

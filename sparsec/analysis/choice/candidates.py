@@ -144,7 +144,7 @@ def sparse_candidate(layer: SparseLayer, encoding: SparseFormat, cpu: Cpu) -> Ca
 
 def dense_candidate(op: qnn.WeightedOp, layer: SparseLayer | None, cpu: Cpu) -> Candidate:
     """`op` with dense weights; `layer` is what `sparse_layer` makes of it."""
-    kernel, memory = dense_kernel(op, cpu.vector_unit)
+    kernel, memory = dense_kernel(op, cpu.vector_unit, cpu.cmsis_nn)
     if layer is None:
         return Candidate(None, kernel, tuple, memory, None)
     cost = _cost(cpu, [(kernel, Stored())], workload_of(layer))

@@ -10,6 +10,7 @@ from sparsec.ir import qnn
 from sparsec.ir.constant import constant_array
 from sparsec.ir.shapes import shape_of
 from sparsec.targets import scratch
+from sparsec.targets.cmsis_nn import PACKAGED, Release
 from sparsec.targets.cpu import VectorUnit
 
 CONVOLVE = "arm_convolve_wrapper_s8"
@@ -22,14 +23,18 @@ FOUR_ROWS = "sparsec_fully_connected_dense_s8"
 Array: TypeAlias = np.ndarray[Any, Any]
 
 
-def dense_kernel(op: qnn.WeightedOp, unit: VectorUnit) -> tuple[str, int]:
+def dense_kernel(
+    op: qnn.WeightedOp, unit: VectorUnit, release: Release = PACKAGED
+) -> tuple[str, int]:
     """The C function that runs `op` dense, and the bytes of its scratch memory."""
     input, weights = shape_of(op.input.type), shape_of(op.weights.type)
     match op:
         case qnn.Conv2dOp():
-            return CONVOLVE, scratch.convolve(unit, op.window.data, input, weights)
+            return CONVOLVE, scratch.convolve(unit, op.window.data, input, weights, release)
         case qnn.DepthwiseConv2dOp():
-            return DEPTHWISE, scratch.depthwise_convolve(unit, op.window.data, input, weights)
+            return DEPTHWISE, scratch.depthwise_convolve(
+                unit, op.window.data, input, weights, release
+            )
         case qnn.TransposeConv2dOp():
             return TRANSPOSE, 0
         case _:

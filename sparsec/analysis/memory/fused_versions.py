@@ -52,7 +52,7 @@ def fused_versions(function: func.FuncOp, cpu: Cpu) -> list[FusedVersion]:
         if not isinstance(depthwise, cmsis.DepthwiseConvOp):
             continue
         point = point_before(depthwise)
-        if point is None or not is_done_alike(depthwise, cpu.vector_unit):
+        if point is None or not is_done_alike(depthwise, cpu):
             continue
         bytes = scratch_bytes(depthwise, cpu)
         allocation, op = fused(point, depthwise, bytes)
@@ -109,7 +109,7 @@ def scratch_bytes(depthwise: cmsis.DepthwiseConvOp, cpu: Cpu) -> int:
     window, between = depthwise.window.data, shape_of(depthwise.input.type)
     weights = shape_of(depthwise.weights.type)
     reach = (weights[1] - 1) * window.dilations[0] + 1
-    own = scratch.depthwise_convolve(cpu.vector_unit, window, between, weights)
+    own = scratch.depthwise_convolve(cpu.vector_unit, window, between, weights, cpu.cmsis_nn)
     return line_bytes(between, reach) + own
 
 

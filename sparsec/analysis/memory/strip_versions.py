@@ -22,7 +22,8 @@ from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.ir.views import memory_of
 from sparsec.planning.overlap import Overlap, overlap_of
 from sparsec.targets.cost import Cost, kernel_cost
-from sparsec.targets.cpu import Cpu, VectorUnit
+from sparsec.targets.cpu import Cpu
+from sparsec.targets.scratch import becomes_convolution
 from sparsec.targets.stored import Stored, stored_packed
 from sparsec.targets.workload import Workload
 
@@ -56,7 +57,7 @@ def strip_versions(
     Their strips are powers of two. There is none that allows no overlap, nor of an operation whose cost is not known.
     `constants` are those of the module, for who asks about many operations.
     """
-    if type(op) not in STRIPS or not is_done_alike(op, cpu.vector_unit):
+    if type(op) not in STRIPS or not is_done_alike(op, cpu):
         return []
     geometry = geometry_of(op)
     stored = _stored(op, constants_around(op) if constants is None else constants)
@@ -92,13 +93,19 @@ def _least(one: Cost, other: Cost) -> Cost:
     return Cost(min(one.instructions, other.instructions), min(one.cycles, other.cycles))
 
 
-def is_done_alike(op: KernelOp, unit: VectorUnit) -> bool:
+def is_done_alike(op: KernelOp, cpu: Cpu) -> bool:
     """Whether the code for the whole layer is the code for its strips, which may have less padding above them."""
     match op:
         case cmsis.DepthwiseConvOp():
             # CMSIS-NN has a function for 3x3 with a border of one pixel, which is not exact for every border.
             top, left = op.window.data.padding[:2]
-            return unit == "mve" or left > 1 or top <= 1 or shape_of(op.weights.type)[1:3] != (3, 3)
+            height, width = shape_of(op.weights.type)[1:3]
+            if cpu.vector_unit != "mve":
+                return left > 1 or top <= 1 or (height, width) != (3, 3)
+            # And one for rows, to which images of one channel come from v7 on, which is not exact for every row.
+            channels, outputs = image_shape(op.input.type)[2], image_shape(op.output.type)[2]
+            turned = becomes_convolution(cpu.vector_unit, channels, outputs, cpu.cmsis_nn)
+            return not turned or height > 1
         case FullPackedConvolutionOp():
             return not op.slab.pairs_rows
         case _:

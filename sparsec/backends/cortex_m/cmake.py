@@ -2,21 +2,40 @@
 
 from collections.abc import Sequence
 
-from sparsec.targets.cmsis_nn import SOURCES
+from sparsec.targets.cmsis_nn import HEADER, REVISIONS, SOURCES, Release
 from sparsec.targets.cpu import cpu_named
 
 
-def cmake_lists(name: str, target: str, sources: Sequence[str]) -> str:
-    """CMakeLists.txt: a static library of the network, and CMSIS-NN unless there is one already."""
+def cmake_lists(name: str, target: str, sources: Sequence[str], release: Release | None) -> str:
+    """CMakeLists.txt: a static library of the network, and CMSIS-NN unless there is one already; where a `release` is
+    given, no other one."""
     return _CMAKE.format(
         name=name,
         upper=name.upper(),
         target=target,
         sources="\n  ".join(sources),
+        release="" if release is None else _release_check(target, release),
         cmsis_nn="\n    ".join(f'"${{CMSIS_NN_DIR}}/Source/{pattern}"' for pattern in SOURCES),
         flags=";".join(cpu_named(target).compiler_flags),
     )
 
+
+def _release_check(target: str, release: Release) -> str:
+    """Lines of CMakeLists.txt that stop at another CMSIS-NN than the network's."""
+    first, end = (f"{major}.{minor}" for major, minor in REVISIONS[release])
+    return _RELEASE.format(target=target, release=release, first=first, end=end, header=HEADER)
+
+
+_RELEASE = """\
+# Scratch memory on {target} is planned as CMSIS-NN {release} wants it; other releases want other sizes.
+file(STRINGS "${{CMSIS_NN_DIR}}/Include/{header}" CMSIS_NN_REVISION REGEX "[$]Revision: *V[.]")
+string(REGEX MATCH "[0-9]+[.][0-9]+" CMSIS_NN_REVISION "${{CMSIS_NN_REVISION}}")
+if(CMSIS_NN_REVISION VERSION_LESS {first} OR NOT CMSIS_NN_REVISION VERSION_LESS {end})
+  message(FATAL_ERROR "This network is compiled for CMSIS-NN {release} (from V.{first}, before V.{end}), and \
+${{CMSIS_NN_DIR}} is V.${{CMSIS_NN_REVISION}}: compile the network with --cmsis-nn=${{CMSIS_NN_DIR}}")
+endif()
+
+"""
 
 _CMAKE = """\
 # The network as a static library. CMSIS_NN_DIR is a CMSIS-NN source tree; it is built here unless the
@@ -32,7 +51,7 @@ if(NOT EXISTS "${{CMSIS_NN_DIR}}/Include/arm_nnfunctions.h")
   message(FATAL_ERROR "CMSIS_NN_DIR names no CMSIS-NN source tree: pass -DCMSIS_NN_DIR=<directory with Include/>")
 endif()
 
-# For {target}; the host needs none.
+{release}# For {target}; the host needs none.
 if(CMAKE_CROSSCOMPILING)
   set({upper}_CPU_FLAGS "{flags}" CACHE STRING "Compiler flags of the processor")
 else()

@@ -27,7 +27,8 @@ from sparsec.backends.cortex_m.lower_weighted import (
     LowerLinear,
     LowerTransposeConv2d,
 )
-from sparsec.ir.attributes import TARGET
+from sparsec.ir.attributes import CMSIS_NN, TARGET
+from sparsec.targets.cmsis_nn import PACKAGED, Release
 from sparsec.targets.cpu import cpu_named
 
 
@@ -38,22 +39,25 @@ class ConvertQnnToKernelsPass(ModulePass):
 
     name = "convert-qnn-to-kernels"
     target: str = "cortex-m4"
+    cmsis_nn: Release = PACKAGED
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if TARGET in op.attributes:
             return
         try:
-            cpu = cpu_named(self.target)
+            cpu = cpu_named(self.target, self.cmsis_nn)
         except ValueError as error:
             raise PassFailedException(str(error)) from error
         op.attributes[TARGET] = StringAttr(cpu.name)
+        if cpu.cmsis_nn != PACKAGED:
+            op.attributes[CMSIS_NN] = StringAttr(cpu.cmsis_nn)
+        legalize_convolutions(op, cpu)
         unit = cpu.vector_unit
-        legalize_convolutions(op, unit)
         patterns: list[RewritePattern] = [
-            LowerConv2d(unit),
-            LowerDepthwiseConv2d(unit),
-            LowerLinear(unit),
-            LowerTransposeConv2d(unit),
+            LowerConv2d(unit, cpu.cmsis_nn),
+            LowerDepthwiseConv2d(unit, cpu.cmsis_nn),
+            LowerLinear(unit, cpu.cmsis_nn),
+            LowerTransposeConv2d(unit, cpu.cmsis_nn),
             LowerPool2d(unit),
             *(pattern() for pattern in UNWEIGHTED),
             *(pattern() for pattern in ELEMENTWISE),

@@ -30,14 +30,16 @@ from sparsec.ir.shapes import shape_of
 from sparsec.ir.sparse import format_of
 from sparsec.quantization.window import Window
 from sparsec.targets import scratch
+from sparsec.targets.cmsis_nn import Release
 from sparsec.targets.cpu import VectorUnit
 
 
 @dataclass
 class LowerWeighted(RewritePattern, ABC):
-    """A layer with weights, on a core with `unit`."""
+    """A layer with weights, on a core with `unit` and a release of CMSIS-NN."""
 
     unit: VectorUnit
+    release: Release
 
 
 class LowerConv2d(LowerWeighted):
@@ -51,7 +53,9 @@ class LowerConv2d(LowerWeighted):
         match format_of(op.weights.type):
             case None:
                 check_accumulator(op)
-                size = scratch.convolve(self.unit, window, input, shape_of(op.weights.type))
+                size = scratch.convolve(
+                    self.unit, window, input, shape_of(op.weights.type), self.release
+                )
                 output = low.output()
                 low.call(
                     cmsis.ConvolveOp(
@@ -90,7 +94,7 @@ class LowerDepthwiseConv2d(LowerWeighted):
         check_accumulator(op, channel_axis=-1)
         window = op.window.data
         size = scratch.depthwise_convolve(
-            self.unit, window, shape_of(op.input.type), shape_of(op.weights.type)
+            self.unit, window, shape_of(op.input.type), shape_of(op.weights.type), self.release
         )
         output = low.output()
         low.call(
@@ -161,7 +165,7 @@ class LowerLinear(LowerWeighted):
 
     def dense(self, op: qnn.LinearOp, low: Lowering) -> SSAValue:
         """The call of the dense kernel."""
-        match dense_kernel(op, self.unit)[0]:
+        match dense_kernel(op, self.unit, self.release)[0]:
             case dense_kernels.FOUR_ROWS:
                 return lower_sparse_fc(op, low, rt.FullyConnectedDenseOp)
             case dense_kernels.PER_TENSOR:

@@ -1,5 +1,6 @@
 """The versions of a layer in strips: which there are, what they claim, and that they compute the layer."""
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -31,6 +32,7 @@ from sparsec.passes.plan_memory import PlanMemoryPass
 from sparsec.planning.overlap import Overlap
 from sparsec.quantization.window import Window
 from sparsec.targets import scratch
+from sparsec.targets.cmsis_nn import REVISIONS, Release
 from sparsec.targets.cpu import Cpu, VectorUnit, cpu_named
 from sparsec.targets.runtime import runtime_dir
 from tests.backends.lowering import parse
@@ -240,6 +242,8 @@ sizes = st.integers(1, 9)
     strides=st.tuples(st.integers(1, 3), st.integers(1, 3)),
     top=st.integers(0, 1),
     rows=st.integers(1, 4),
+    multiplier=st.sampled_from([1, 4]),
+    release=st.sampled_from(list(REVISIONS)),
 )
 def test_the_scratch_memory_of_the_layer_is_that_of_its_strips(
     unit: VectorUnit,
@@ -248,20 +252,32 @@ def test_the_scratch_memory_of_the_layer_is_that_of_its_strips(
     strides: tuple[int, int],
     top: int,
     rows: int,
+    multiplier: int,
+    release: Release,
 ) -> None:
     """CMSIS-NN's functions, which tests/backends/test_scratch.py compares with ours, see rows and padding of a strip."""
     whole, channels = Window(strides, (top, 1, 0, 0)), image[2]
     inside = Window(strides, (0, 1, 0, 0))
     strip = (1, rows, *image[1:])
-    deep, wide = (1, *kernel, channels), (5, *kernel, channels)
-    assert scratch.depthwise_convolve(unit, whole, (1, *image), deep) == (
-        scratch.depthwise_convolve(unit, inside, strip, deep)
-    )
+    deep, wide = (1, *kernel, channels * multiplier), (5, *kernel, channels)
+    if kernel[0] > 1 or not scratch.becomes_convolution(unit, channels, deep[3], release):
+        assert scratch.depthwise_convolve(unit, whole, (1, *image), deep, release) == (
+            scratch.depthwise_convolve(unit, inside, strip, deep, release)
+        )
     assert scratch.avg_pool(unit, (1, *image)) == scratch.avg_pool(unit, strip)
     # Strips are done by `arm_convolve_s8`, for which the wrapper's function is the right one with more rows than one.
-    assert scratch.convolve(unit, whole, (1, *image), wide) == (
-        scratch.convolve(unit, inside, (1, max(2, rows), *image[1:]), wide)
+    assert scratch.convolve(unit, whole, (1, *image), wide, release) == (
+        scratch.convolve(unit, inside, (1, max(2, rows), *image[1:]), wide, release)
     )
+
+
+def test_rows_of_one_channel_are_not_done_alike_from_v7_on() -> None:
+    """A strip of one row would be done by CMSIS-NN's function for rows, which the layer is not."""
+    module = layer((8, 9, 1), 4, (1, 3), VALID, "depthwise_conv2d")
+    op = lowered(module, M55.name)
+    assert strip_versions(op, M55)
+    assert strip_versions(op, replace(M55, cmsis_nn="v6"))
+    assert strip_versions(op, replace(M55, cmsis_nn="v7")) == []
 
 
 def test_no_strips_are_predicted_to_cost_less_than_the_layer() -> None:
