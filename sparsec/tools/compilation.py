@@ -49,7 +49,8 @@ class Compilation:
     """A network on its way down, with what was learnt of it.
 
     `pipeline` is the text of its passes. `quantized` is the module as it left `fold-qdq`, the
-    oracle of everything below.
+    oracle of everything below. `chosen_from` is the network of which formats were chosen within
+    `--ram`, with what its layers may not have; None where that was not asked for.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Compilation:
     module: ModuleOp
     pipeline: str
     quantized: ModuleOp | None = None
+    chosen_from: ModuleOp | None = None
     inputs: list[Quantization] = field(default_factory=list[Quantization])
     outputs: list[Quantization] = field(default_factory=list[Quantization])
 
@@ -236,7 +238,9 @@ def lower_within_ram(
         run_passes(ctx, module, pipelines.kernels(options), callbacks, verify_each=verify_each)
 
     try:
-        compilation.module = within_ram(module, options.ram, lower, plan_of)
+        compilation.chosen_from, compilation.module = within_ram(
+            module, options.ram, lower, plan_of
+        )
     except UserError as error:
         raise with_smallest_arena(ctx, before, options, error) from error
 
@@ -366,17 +370,17 @@ def chosen_memories(args: argparse.Namespace) -> str:
     return text
 
 
-def goal_of(args: argparse.Namespace, compilation: Compilation) -> Goal:
+def goal_of(args: argparse.Namespace, cpu: Cpu, module: ModuleOp) -> Goal:
     """What `select-sparse-formats` is to choose for, in the words of `args`. Raises ValueError as the pass would."""
     return SelectSparseFormatsPass(
-        target=compilation.cpu.name,
-        cmsis_nn=compilation.cpu.cmsis_nn,
+        target=cpu.name,
+        cmsis_nn=cpu.cmsis_nn,
         objective=args.objective,
         format=args.weights,
         flash=args.flash,
         ram=args.ram,
         recipe=args.recipe,
-    ).goal(compilation.module)
+    ).goal(module)
 
 
 def is_quantized(module: ModuleOp) -> bool:

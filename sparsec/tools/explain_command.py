@@ -7,6 +7,7 @@ from typing import Any
 
 from sparsec.analysis.choice.format_choice import Problem
 from sparsec.analysis.choice.format_reasons import Verdict
+from sparsec.ir.level import Level, level_of
 from sparsec.tools.compilation import Compilation, compile_model, goal_of
 from sparsec.tools.console import print_table, progress
 from sparsec.tools.errors import UserError
@@ -44,9 +45,11 @@ def parser() -> argparse.ArgumentParser:
 
 def problem_of(args: argparse.Namespace, compilation: Compilation) -> Problem:
     """What there is to choose. UserError where a wish or the RAM budget cannot be met."""
+    module = compilation.chosen_from or compilation.module
+    if level_of(module) is Level.KERNELS:
+        raise UserError(f"{args.model} is at the level of kernels already: give its qnn IR")
     try:
-        goal = goal_of(args, compilation)
-        return Problem(compilation.module, compilation.cpu, goal)
+        return Problem(module, compilation.cpu, goal_of(args, compilation.cpu, module))
     except ValueError as error:
         raise UserError(str(error)) from error
 
@@ -131,7 +134,9 @@ def main(arguments: Sequence[str]) -> int:
     """`sparsec explain`."""
     args = parser().parse_args(arguments)
     with progress(hides_progress(args)) as report_progress:
-        compilation = compile_model(args, "qnn", report_progress)
+        # Only the memory plan tells with which choice --ram is kept.
+        emit = "qnn" if args.ram is None else "kernels"
+        compilation = compile_model(args, emit, report_progress)
         if args.print_pipeline:
             report = {}
         else:

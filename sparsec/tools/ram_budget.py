@@ -20,14 +20,14 @@ def within_ram(
     ram: int,
     lower: Callable[[ModuleOp], None],
     plan_of: Callable[[ModuleOp], PlanView | None],
-) -> ModuleOp:
-    """`module`, a network at `qnn` or below, as `lower` makes it: within `ram` bytes if a try was, else the smallest.
+) -> tuple[ModuleOp, ModuleOp]:
+    """`module`, a network at `qnn` or below, before and after `lower`: within `ram` bytes if a try was, else the smallest.
 
     Raises what `lower` raises at the first try.
     """
     again = module.clone()
     lower(module)
-    best, plan = module, plan_of(module)
+    best, plan = (again.clone(), module), plan_of(module)
     least = planned_bytes(plan)
     while least > ram and plan is not None and limit_scratch(again, plan, ram):
         tried = again.clone()
@@ -37,7 +37,7 @@ def within_ram(
             break
         plan = plan_of(tried)
         if planned_bytes(plan) < least:
-            best, least = tried, planned_bytes(plan)
+            best, least = (again.clone(), tried), planned_bytes(plan)
     return best
 
 

@@ -1,5 +1,6 @@
 """`--ram` where only the memory plan tells that the first choice of formats does not fit."""
 
+import json
 import re
 from pathlib import Path
 
@@ -50,6 +51,25 @@ def test_the_second_choice_fits(tools: Tools) -> None:
     second, smaller = compiled(f"--ram={ram}")
     assert second == ["dense", *formats[1:]] and smaller <= ram
     assert compiled(f"--ram={arena}") == (formats, arena)
+
+
+def test_the_second_choice_is_explained(tools: Tools) -> None:
+    _, arena = compiled()
+    formats, _ = compiled(f"--ram={arena - 1}")
+    ended = tools.sparsec("explain", "net.mlir", "-q", "--json", f"--ram={arena - 1}")
+    layers = json.loads(ended.out)["layers"]
+    won = [[each for each in layer["candidates"] if each["won"]] for layer in layers]
+    assert [winner["format"] for [winner] in won] == formats
+    [lost] = [each for each in layers[0]["candidates"] if each["format"] == "delta8"]
+    assert re.fullmatch(r"its layer may have \d+ bytes of scratch memory", lost["reason"])
+
+
+def test_kernels_are_not_explained(tools: Tools) -> None:
+    Path("net.mlir").write_text(module_text(network(LAYERS)))
+    assert tools.sparsec("net.mlir", "-q", "--emit=kernels", "-o", "kernels.mlir").code == 0
+    for options in ((), ("--ram=64K",)):
+        ended = tools.sparsec("explain", "kernels.mlir", "-q", *options)
+        assert ended.code == 2 and "kernels.mlir is at the level of kernels" in ended.err
 
 
 def test_no_choice_fits(tools: Tools) -> None:
