@@ -745,6 +745,32 @@ void sparsec_residual_add_s8(int32_t multiplier_1,
                              int8_t *output);
 
 /**
+ * @brief Element-wise sum of two tensors of one size, rounded as arm_elementwise_add_s8 does, where the multiplier of the
+ *        first input is a half, its shift is 0 and the left shift is 20.
+ *
+ * @param[in]  input_1_offset  The negative of the first input's zero point
+ * @param[in]  input_2_offset  The negative of the second input's zero point
+ * @param[in]  input_2_params  Multiplier and shift, -1 to -30, of the second input
+ * @param[in]  output_offset   The output's zero point
+ * @param[in]  activation      Lowest and highest result
+ * @param[in]  output_params   Multiplier and shift, -1 to -22, of the output
+ * @param[in]  input_1         First input
+ * @param[in]  input_2         Second input
+ * @param[in]  size            Number of elements of each
+ * @param[out] output          Output data; may be an input (in place), or begin in front of one and overlap it
+ */
+void sparsec_residual_add_rounded_s8(int32_t input_1_offset,
+                                     int32_t input_2_offset,
+                                     const cmsis_nn_per_tensor_quant_params *input_2_params,
+                                     int32_t output_offset,
+                                     const cmsis_nn_activation *activation,
+                                     const cmsis_nn_per_tensor_quant_params *output_params,
+                                     const int8_t *input_1,
+                                     const int8_t *input_2,
+                                     int32_t size,
+                                     int8_t *output);
+
+/**
  * @brief The larger of two stored values of one scale and zero point; each input is repeated end to end until it fills
  *        the output.
  *

@@ -66,6 +66,13 @@ class ElementwiseFunctions(InterpreterFunctions):
         lhs, rhs, output = args
         return store(output, op.numbers.data(lhs, rhs))
 
+    @impl(rt.ResidualAddRoundedOp)
+    def residual_add_rounded_s8(
+        self, _: Interpreter, op: rt.ResidualAddRoundedOp, args: PythonValues
+    ) -> PythonValues:
+        lhs, rhs, output = args
+        return store(output, op.numbers.data(lhs, rhs))
+
     @impl(rt.MaximumOp)
     def maximum_s8(self, _: Interpreter, op: rt.MaximumOp, args: PythonValues) -> PythonValues:
         lhs, rhs, output = args

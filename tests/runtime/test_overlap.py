@@ -26,6 +26,7 @@ from sparsec.quantization.params import (
     Rescale,
     SoftmaxParams,
 )
+from sparsec.quantization.rounded_add import RoundedAdd
 from sparsec.quantization.short_add import ShortAdd
 from sparsec.quantization.window import Border, Pool, Slice, Window
 from tests.runtime.overlap_cases import (
@@ -42,6 +43,7 @@ from tests.runtime.test_depthwise_sparse import random_layer
 
 ADD = AddParams(1, 2**30, 1, -3, 2**30, 0, 20, 5, 2**30, -18)
 SHORT = ShortAdd(2**29, 2**29 + 2**27, 2**20, 22)
+ROUNDED = RoundedAdd(1, -3, 2**30, -1, 2**30, -18, 5)
 MUL = MulParams(1, -3, 2**30, -5, 2)
 PRELU = PreluParams(1, -2, 2**30, 1, 2**30, -6, 3)
 RNG = np.random.default_rng(0)
@@ -67,6 +69,7 @@ def elementwise() -> Iterator[Case]:
         ("cmsis_add", cmsis.ElementwiseAddOp, ADD),
         ("cmsis_mul", cmsis.ElementwiseMulOp, MUL),
         ("residual_add", rt.ResidualAddOp, SHORT),
+        ("residual_add_rounded", rt.ResidualAddRoundedOp, ROUNDED),
         ("residual_add_21", rt.ResidualAddOp, replace(SHORT, shift=21, clamp=(-100, 90))),
     ):
         for side in range(2):

@@ -1,10 +1,11 @@
-"""sparsec_residual_add_s8 against `arm_elementwise_add_s8`, on every pair of bytes and on every core.
+"""sparsec_residual_add_s8 and sparsec_residual_add_rounded_s8 against `arm_elementwise_add_s8`, on every pair of bytes and on every core.
 
 Sizes leave every number of elements behind the words and vectors; addresses are not aligned; outputs lie over inputs.
 """
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pytest
@@ -13,10 +14,19 @@ from hypothesis import strategies as st
 
 from sparsec.quantization.int8 import add_params
 from sparsec.quantization.params import AddParams
+from sparsec.quantization.rounded_add import HALF, RoundedAdd, rounded
 from sparsec.quantization.short_add import ROOM, SHIFTS, ShortAdd, shorten
 from sparsec.run.execute import run_project
-from tests.runtime.kernel_library import Activation, Guarded, Int8, KernelLibrary
+from tests.runtime.kernel_library import (
+    Activation,
+    Guarded,
+    Int8,
+    KernelLibrary,
+    PerTensorQuantParams,
+)
 from tests.runtime.kernel_project import KernelProject, struct
+
+Numbers: TypeAlias = ShortAdd | RoundedAdd
 
 BYTES = np.arange(-128, 128).astype(np.int8)
 PAIRS = BYTES.repeat(256), np.tile(BYTES, 256)
@@ -42,8 +52,16 @@ SUMS = [
     sum_of((0.41273911, 0.06131771, 0.05973319), (-7, 1, 2), (2, 127)),
     sum_of((0.06131771, 0.00011317, 0.05973319), (0, 0, 0), (-128, -128)),
 ]
+NO_PLANES = [
+    sum_of((0.035, 0.027, 0.088), (42, 92, 87)),
+    sum_of((0.076, 0.081, 0.03), (-95, -63, -32)),
+    sum_of((0.086, 0.033, 0.05), (-112, 65, -47), (-50, 100)),
+    sum_of((0.001, 0.9, 0.7), (-112, 127, -128)),
+    sum_of((100.0, 0.03, 0.05), (3, 4, 5)),
+]
+"""Sums that the first kernel does not take, but for the fourth."""
 MOST, LEAST = 2**31 - 1, -(2**31)
-EXTREMES = [
+EXTREMES: list[Numbers] = [
     ShortAdd(MOST, LEAST, -(2**22), 22),
     ShortAdd(LEAST, 0, MOST - 2**30, 22),
     ShortAdd(LEAST, 0, ROOM - 2**30, 22),
@@ -52,6 +70,13 @@ EXTREMES = [
     ShortAdd(0, 0, LEAST + ROOM, 17, (-100, 100)),
     ShortAdd(255, -255, -1, 17),
     ShortAdd(2**30, 2**30 - 1, 0, 17),
+    RoundedAdd(127, -128, MOST, -1, MOST, -1, 127),
+    RoundedAdd(-128, 127, MOST, -1, MOST, -22, -128),
+    RoundedAdd(-128, 127, MOST, -1, MOST, -22, 127),
+    RoundedAdd(127, 127, HALF, -30, HALF, -22, 127, (-1, 126)),
+    RoundedAdd(127, -128, 0, -1, MOST, -20, -128),
+    RoundedAdd(0, 0, MOST, -1, 0, -22, 5),
+    RoundedAdd(-3, 4, HALF, -1, HALF, -18, 5),
     *(ShortAdd(2**29 + 1, 1 - 2**29, 2**20, shift) for shift in range(SHIFTS[0], SHIFTS[1] + 1)),
 ]
 
@@ -60,6 +85,13 @@ def short_of(p: AddParams) -> ShortAdd:
     short = shorten(p)
     assert short is not None
     return short
+
+
+def rounded_of(p: AddParams) -> RoundedAdd:
+    """For its operands in the order that this sum wants."""
+    found = rounded(p)
+    assert found is not None
+    return found.numbers
 
 
 def arm_add(library: KernelLibrary, p: AddParams, a: Int8, b: Int8) -> Int8:
@@ -73,20 +105,36 @@ def arm_add(library: KernelLibrary, p: AddParams, a: Int8, b: Int8) -> Int8:
     return output.bytes
 
 
-def short_add(library: KernelLibrary, n: ShortAdd, a: Int8, b: Int8) -> Int8:
-    output = Guarded(a.size)
-    library.call(
-        "sparsec_residual_add_s8",
-        *(n.multiplier1, n.multiplier2, n.addend, n.shift, Activation(*n.clamp)),
-        *(a, b, a.size, output),
-    )
+def our_add(library: KernelLibrary, n: Numbers, a: Int8, b: Int8) -> Int8:
+    output, clamp = Guarded(a.size), Activation(*n.clamp)
+    if isinstance(n, ShortAdd):
+        numbers = (n.multiplier1, n.multiplier2, n.addend, n.shift, clamp)
+    else:
+        scale = PerTensorQuantParams(n.multiplier, n.shift)
+        last = PerTensorQuantParams(n.output_multiplier, n.output_shift)
+        numbers = (-n.input1_zp, -n.input2_zp, scale, n.output_zp, clamp, last)
+    library.call(function_of(n), *numbers, a, b, a.size, output)
     return output.bytes
+
+
+def function_of(n: Numbers) -> str:
+    return f"sparsec_residual_add_{'' if isinstance(n, ShortAdd) else 'rounded_'}s8"
 
 
 @pytest.mark.parametrize("p", SUMS)
 def test_every_pair(runtime: KernelLibrary, cmsis_nn: KernelLibrary, p: AddParams) -> None:
-    found = short_add(runtime, short_of(p), *PAIRS)
+    found = our_add(runtime, short_of(p), *PAIRS)
     np.testing.assert_array_equal(found, arm_add(cmsis_nn, p, *PAIRS))
+
+
+@pytest.mark.parametrize("p", [*SUMS, *NO_PLANES])
+def test_every_pair_rounded(runtime: KernelLibrary, cmsis_nn: KernelLibrary, p: AddParams) -> None:
+    found = rounded(p)
+    assert found is not None or p.input1_multiplier == p.input2_multiplier == HALF
+    if found is not None:
+        a, b = PAIRS[::-1] if found.swapped else PAIRS
+        result = our_add(runtime, found.numbers, a, b)
+        np.testing.assert_array_equal(result, arm_add(cmsis_nn, p, *PAIRS))
 
 
 @settings(max_examples=60)
@@ -105,13 +153,13 @@ def test_any_scales(
     p = sum_of(scales, zero_points, (low, 127))
     short = shorten(p)
     if short is not None:
-        found = short_add(runtime, short, *PAIRS)
+        found = our_add(runtime, short, *PAIRS)
         np.testing.assert_array_equal(found, arm_add(cmsis_nn, p, *PAIRS))
 
 
 @pytest.mark.parametrize("n", EXTREMES)
-def test_every_number_that_the_short_form_takes(runtime: KernelLibrary, n: ShortAdd) -> None:
-    np.testing.assert_array_equal(short_add(runtime, n, *PAIRS), n(*PAIRS))
+def test_every_number_that_they_take(runtime: KernelLibrary, n: Numbers) -> None:
+    np.testing.assert_array_equal(our_add(runtime, n, *PAIRS), n(*PAIRS))
 
 
 @dataclass(frozen=True)
@@ -121,7 +169,7 @@ class Call:
     An output that begins where an input does, or in front of it, overlaps it; else they lie apart.
     """
 
-    numbers: ShortAdd
+    numbers: Numbers
     size: int
     places: tuple[int, int, int]
 
@@ -139,9 +187,10 @@ class Call:
 def calls() -> list[Call]:
     usual = short_of(SUMS[0])
     clamped, other = replace(usual, clamp=(-77, 99)), short_of(SUMS[5])
+    rounding = rounded_of(SUMS[3])
     result: list[Call] = []
     for size in (*range(1, 36), 64, 67):
-        for number, numbers in enumerate((usual, clamped, other)):
+        for number, numbers in enumerate((usual, clamped, other, rounding)):
             # Each input and the output at every address modulo 4, then the output over either input and before it.
             places = (size % 4, 100 + (size + number) // 4 % 4, 200 + (size + number) // 3 % 4)
             result.append(Call(numbers, size, places))
@@ -151,28 +200,37 @@ def calls() -> list[Call]:
 
 def add_call(project: KernelProject, call: Call) -> None:
     """Copy the inputs to RAM, call, and append the output to those of the project."""
-    n = call.numbers
     first, second, output = (f"memory + 16 + {place}" for place in call.places)
     a, b = (project.array(values) for values in call.inputs)
-    clamp = struct("cmsis_nn_activation", *n.clamp)
     project.statements.append(
         f"static int8_t memory[320] __attribute__((aligned(16)));\n"
         f"memcpy({first}, {a}, {call.size});\nmemcpy({second}, {b}, {call.size});\n"
-        f"sparsec_residual_add_s8({n.multiplier1}, {c_int32(n.multiplier2)}, {n.addend}, {n.shift}, "
-        f"{clamp}, {first}, {second}, {call.size}, {output});\n"
+        f"{function_of(call.numbers)}({', '.join(c_numbers(call.numbers))}, "
+        f"{first}, {second}, {call.size}, {output});\n"
         f"memcpy(arena + {project.output_bytes}, {output}, {call.size});"
     )
     project.output_bytes += call.size
 
 
-def add_pairs(project: KernelProject, n: ShortAdd, inputs: tuple[str, str]) -> None:
+def add_pairs(project: KernelProject, n: Numbers, inputs: tuple[str, str]) -> None:
+    size = PAIRS[0].size
+    project.call(function_of(n), [*c_numbers(n), *inputs, str(size)], size)
+
+
+def c_numbers(n: Numbers) -> list[str]:
+    """The arguments in front of the inputs."""
     clamp = struct("cmsis_nn_activation", *n.clamp)
-    numbers = map(c_int32, (n.multiplier1, n.multiplier2, n.addend))
-    project.call(
-        "sparsec_residual_add_s8",
-        [*numbers, str(n.shift), clamp, *inputs, str(PAIRS[0].size)],
-        PAIRS[0].size,
+    if isinstance(n, ShortAdd):
+        numbers = map(c_int32, (n.multiplier1, n.multiplier2, n.addend))
+        return [*numbers, str(n.shift), clamp]
+    scale, last = (
+        struct("cmsis_nn_per_tensor_quant_params", multiplier, shift)
+        for multiplier, shift in (
+            (n.multiplier, n.shift),
+            (n.output_multiplier, n.output_shift),
+        )
     )
+    return [str(-n.input1_zp), str(-n.input2_zp), scale, str(n.output_zp), clamp, last]
 
 
 def c_int32(value: int) -> str:
@@ -180,7 +238,7 @@ def c_int32(value: int) -> str:
     return "INT32_MIN" if value == LEAST else str(value)
 
 
-ON_CORES = [*map(short_of, SUMS), *EXTREMES]
+ON_CORES: list[Numbers] = [*map(short_of, SUMS), *map(rounded_of, NO_PLANES), *EXTREMES]
 
 
 @pytest.fixture(scope="module")
@@ -191,11 +249,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         add_pairs(result, numbers, inputs)
     for call in calls():
         add_call(result, call)
-    return result.write(tmp_path_factory.mktemp("sums"), "sparsec_residual_add_s8")
+    return result.write(tmp_path_factory.mktemp("sums"), "sparsec_residual_add*")
 
 
 def expected() -> Int8:
-    """What `test_every_pair` finds equal to CMSIS-NN."""
+    """What is equal to CMSIS-NN's on this machine."""
     return np.concatenate([n(*PAIRS) for n in ON_CORES] + [call.expected for call in calls()])
 
 

@@ -8,6 +8,7 @@ from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewri
 from sparsec.backends.cortex_m.lowering import Lowering, failure
 from sparsec.ir import cmsis, qnn, rt
 from sparsec.ir.shapes import shape_of
+from sparsec.quantization.rounded_add import rounded
 from sparsec.quantization.short_add import shorten
 from sparsec.quantization.softmax import MAX_ROW
 from sparsec.targets import scratch
@@ -37,17 +38,20 @@ class LowerPool2d(RewritePattern):
 
 
 class LowerAdd(RewritePattern):
-    """`sparsec_residual_add_s8` for a sum that has a short form, else `arm_elementwise_add_s8`."""
+    """The first of `sparsec_residual_add_s8`, `sparsec_residual_add_rounded_s8` and `arm_elementwise_add_s8` that can."""
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: qnn.AddOp, rewriter: PatternRewriter) -> None:
         low = Lowering(op, rewriter)
         output, lhs, rhs = low.output(), low.buffer(op.lhs), low.buffer(op.rhs)
-        short = shorten(op.params.data)
-        if short is None:
-            low.call(cmsis.ElementwiseAddOp(lhs, rhs, output, op.params.data))
-        else:
+        params = op.params.data
+        if (short := shorten(params)) is not None:
             low.call(rt.ResidualAddOp(lhs, rhs, output, short))
+        elif (sum := rounded(params)) is not None:
+            first, second = (rhs, lhs) if sum.swapped else (lhs, rhs)
+            low.call(rt.ResidualAddRoundedOp(first, second, output, sum.numbers))
+        else:
+            low.call(cmsis.ElementwiseAddOp(lhs, rhs, output, params))
         low.finish(output)
 
 

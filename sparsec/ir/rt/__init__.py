@@ -12,7 +12,12 @@ from sparsec.ir.rt.lookup import LookupOp, RequantizeOp
 from sparsec.ir.rt.mean import MeanOp
 from sparsec.ir.rt.movement import ConcatenateOp, PadOp, ResizeNearestOp, SliceOp, TransposeOp
 from sparsec.ir.rt.packed import ConvolvePackedOp, DepthwiseConvolveDelta8Op
-from sparsec.ir.rt.residual_add import ResidualAddOp, ShortAddAttr
+from sparsec.ir.rt.residual_add import (
+    ResidualAddOp,
+    ResidualAddRoundedOp,
+    RoundedAddAttr,
+    ShortAddAttr,
+)
 from sparsec.ir.rt.sparse_fc import (
     FullyConnected1x4Op,
     FullyConnected4x1Op,
@@ -50,6 +55,7 @@ Rt = Dialect(
         MulOp,
         AddOp,
         ResidualAddOp,
+        ResidualAddRoundedOp,
         MaximumOp,
         MinimumOp,
         PreluOp,
@@ -64,5 +70,5 @@ Rt = Dialect(
         ConvolveDelta8StripsOp,
         *DECODERS,
     ],
-    [ShortAddAttr],
+    [ShortAddAttr, RoundedAddAttr],
 )

@@ -1,5 +1,6 @@
-"""The operation of `rt` that adds two buffers of one shape in the short form."""
+"""The operations of `rt` that add two buffers of one shape."""
 
+from abc import ABC
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -9,9 +10,11 @@ from xdsl.irdl import irdl_attr_definition, irdl_op_definition, operand_def, pro
 
 from sparsec.ir.kernel import CArgument, RuntimeOp, activation, byte_count, element_count
 from sparsec.ir.record import RecordAttr
+from sparsec.ir.rt.elementwise import per_tensor
 from sparsec.ir.shapes import expect_shape, shape_of
 from sparsec.planning.one_way import repeated
 from sparsec.planning.overlap import Overlap
+from sparsec.quantization.rounded_add import RoundedAdd
 from sparsec.quantization.short_add import ShortAdd
 
 
@@ -23,8 +26,46 @@ class ShortAddAttr(RecordAttr[ShortAdd]):
     RECORD: ClassVar = ShortAdd
 
 
+@irdl_attr_definition
+class RoundedAddAttr(RecordAttr[RoundedAdd]):
+    """`#rt.rounded_add<input1_zp = .., input2_zp = .., multiplier = .., shift = -1, ..>`."""
+
+    name = "rt.rounded_add"
+    RECORD: ClassVar = RoundedAdd
+
+
+class WholeAddOp(RuntimeOp, ABC):
+    """A sum of two buffers of one shape."""
+
+    lhs = operand_def(MemRefType[I8])
+    rhs = operand_def(MemRefType[I8])
+    output = operand_def(MemRefType[I8])
+
+    assembly_format = (
+        "$lhs `,` $rhs $numbers `into` $output attr-dict `:` "
+        "type($lhs) `,` type($rhs) `,` type($output)"
+    )
+
+    def verify_(self) -> None:
+        expect_shape(self.rhs.type, shape_of(self.lhs.type), "right-hand side")
+        expect_shape(self.output.type, shape_of(self.lhs.type), "output")
+
+    def buffers(self) -> Sequence[CArgument]:
+        """Pointers and size, the last arguments of the call."""
+        return (self.lhs, self.rhs, element_count(self.output.type), self.output)
+
+    def written(self) -> Sequence[SSAValue]:
+        return (self.output,)
+
+    def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
+        # Up to sixteen bytes at once: all are read before the first is written.
+        if output is self.output and input in (self.lhs, self.rhs):
+            return repeated(byte_count(output.type), byte_count(input.type))
+        return super().safe_overlap(output, input)
+
+
 @irdl_op_definition
-class ResidualAddOp(RuntimeOp):
+class ResidualAddOp(WholeAddOp):
     """`sparsec_residual_add_s8`.
 
     ```mlir
@@ -36,22 +77,10 @@ class ResidualAddOp(RuntimeOp):
     name = "rt.residual_add_s8"
     C_FUNCTION: ClassVar[str] = "sparsec_residual_add_s8"
 
-    lhs = operand_def(MemRefType[I8])
-    rhs = operand_def(MemRefType[I8])
-    output = operand_def(MemRefType[I8])
     numbers = prop_def(ShortAddAttr)
-
-    assembly_format = (
-        "$lhs `,` $rhs $numbers `into` $output attr-dict `:` "
-        "type($lhs) `,` type($rhs) `,` type($output)"
-    )
 
     def __init__(self, lhs: SSAValue, rhs: SSAValue, output: SSAValue, numbers: ShortAdd):
         super().__init__(operands=[lhs, rhs, output], properties={"numbers": ShortAddAttr(numbers)})
-
-    def verify_(self) -> None:
-        expect_shape(self.rhs.type, shape_of(self.lhs.type), "right-hand side")
-        expect_shape(self.output.type, shape_of(self.lhs.type), "output")
 
     def c_arguments(self) -> Sequence[CArgument]:
         numbers = self.numbers.data
@@ -61,17 +90,32 @@ class ResidualAddOp(RuntimeOp):
             numbers.addend,
             numbers.shift,
             activation(numbers.clamp),
-            self.lhs,
-            self.rhs,
-            element_count(self.output.type),
-            self.output,
+            *self.buffers(),
         )
 
-    def written(self) -> Sequence[SSAValue]:
-        return (self.output,)
 
-    def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
-        # Up to sixteen bytes at once: all are read before the first is written.
-        if output is self.output and input in (self.lhs, self.rhs):
-            return repeated(byte_count(output.type), byte_count(input.type))
-        return super().safe_overlap(output, input)
+@irdl_op_definition
+class ResidualAddRoundedOp(WholeAddOp):
+    """`sparsec_residual_add_rounded_s8`."""
+
+    name = "rt.residual_add_rounded_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_residual_add_rounded_s8"
+
+    numbers = prop_def(RoundedAddAttr)
+
+    def __init__(self, lhs: SSAValue, rhs: SSAValue, output: SSAValue, numbers: RoundedAdd):
+        super().__init__(
+            operands=[lhs, rhs, output], properties={"numbers": RoundedAddAttr(numbers)}
+        )
+
+    def c_arguments(self) -> Sequence[CArgument]:
+        numbers = self.numbers.data
+        return (
+            -numbers.input1_zp,
+            -numbers.input2_zp,
+            per_tensor(numbers.multiplier, numbers.shift),
+            numbers.output_zp,
+            activation(numbers.clamp),
+            per_tensor(numbers.output_multiplier, numbers.output_shift),
+            *self.buffers(),
+        )

@@ -79,7 +79,8 @@ func.func @main(%x : tensor<1x4x4x2xi8>) -> tensor<1x32xi8> {
   %c = qnn.add %a, %b <input1_zp = 0, input1_multiplier = 1, input1_shift = 0, input2_zp = 0, input2_multiplier = 1, input2_shift = 0, left_shift = 20, output_zp = 0, output_multiplier = 1, output_shift = 0> : tensor<1x4x4x2xi8>
   %d = qnn.lookup %c, %t : tensor<1x4x4x2xi8>, tensor<256xi8>
   %k = qnn.add %d, %d <input1_zp = 0, input1_multiplier = 1073741824, input1_shift = 0, input2_zp = 0, input2_multiplier = 1073741824, input2_shift = 0, left_shift = 20, output_zp = 0, output_multiplier = 1073741824, output_shift = 0> : tensor<1x4x4x2xi8>
-  %e = qnn.rescale %k <multiplier = 1073741824> : tensor<1x4x4x2xi8>
+  %l = qnn.add %k, %x <input1_zp = 92, input1_multiplier = 1656630243, input1_shift = -1, input2_zp = 42, input2_multiplier = 1073741824, input2_shift = 0, left_shift = 20, output_zp = 87, output_multiplier = 1708225629, output_shift = -20> : tensor<1x4x4x2xi8>
+  %e = qnn.rescale %l <multiplier = 1073741824> : tensor<1x4x4x2xi8>
   %f = qnn.softmax %e <multiplier = 1717986918, shift = 23, diff_min = -248> : tensor<1x4x4x2xi8>
   %g = qnn.transpose %f [0, 2, 1, 3] : tensor<1x4x4x2xi8> -> tensor<1x4x4x2xi8>
   %h = qnn.pad %g, 5 <low = [0, 1, 0, 0], high = [0, 0, 0, 0]> : tensor<1x4x4x2xi8> -> tensor<1x5x4x2xi8>
@@ -94,6 +95,7 @@ func.func @main(%x : tensor<1x4x4x2xi8>) -> tensor<1x32xi8> {
 // CHECK:      rt.residual_add_s8
 // CHECK:      rt.lookup_s8
 // CHECK:      cmsis.elementwise_add_s8
+// CHECK:      rt.residual_add_rounded_s8 {{.*}} <input1_zp = 42, input2_zp = 92, multiplier = 1656630243, shift = -1, output_multiplier = 1708225629, output_shift = -20, output_zp = 87> into
 // CHECK:      rt.requantize_s8
 // CHECK:      cmsis.softmax_s8
 // CHECK:      rt.transpose_s8 {{.*}} [0, 2, 1, 3]

@@ -104,6 +104,14 @@ func.func @f(%x : memref<1x2x3xi8>) {
 
 // -----
 
+func.func @f(%x : memref<1x2x3xi8>) {
+  rt.residual_add_rounded_s8 %x, %x <input1_zp = 1, input2_zp = 2, multiplier = 3, shift = 0, output_multiplier = 5, output_shift = -6, output_zp = 7> into %x : memref<1x2x3xi8>, memref<1x2x3xi8>, memref<1x2x3xi8>
+  func.return
+}
+// CHECK: shift 0 is outside -30 to -1
+
+// -----
+
 func.func @f(%x : memref<1x2x3xi8>, %v : memref<2xi8>) {
   rt.prelu_s8 %x, %v <input_zp = 1, alpha_zp = 2, multiplier = 3, shift = -4, alpha_multiplier = 5, alpha_shift = -6, output_zp = 7> into %x : memref<1x2x3xi8>, memref<2xi8>, memref<1x2x3xi8>
   func.return

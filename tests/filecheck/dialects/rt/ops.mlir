@@ -37,6 +37,7 @@ func.func @elementwise(%x : memref<1x2x3xi8>, %v : memref<3xi8>, %y : memref<1x2
   rt.add_s8 %v, %x sign -1 <input1_zp = 1, input1_multiplier = 2, input1_shift = 3, input2_zp = 4, input2_multiplier = 5, input2_shift = 6, left_shift = 20, output_zp = 7, output_multiplier = 8, output_shift = 9> into %y : memref<3xi8>, memref<1x2x3xi8>, memref<1x2x3xi8>
   rt.residual_add_s8 %x, %x <multiplier1 = 536870912, multiplier2 = -5, addend = 7, shift = 22, clamp = [0, 9]> into %y : memref<1x2x3xi8>, memref<1x2x3xi8>, memref<1x2x3xi8>
   rt.residual_add_s8 %x, %x <multiplier1 = 536870912, multiplier2 = -5, addend = 7, shift = 22> into %y : memref<1x2x3xi8>, memref<1x2x3xi8>, memref<1x2x3xi8>
+  rt.residual_add_rounded_s8 %x, %x <input1_zp = 1, input2_zp = 2, multiplier = 3, shift = -4, output_multiplier = 5, output_shift = -6, output_zp = 7> into %y : memref<1x2x3xi8>, memref<1x2x3xi8>, memref<1x2x3xi8>
   rt.maximum_s8 %x, %x into %y : memref<1x2x3xi8>, memref<1x2x3xi8>, memref<1x2x3xi8>
   rt.minimum_s8 %x, %v into %y : memref<1x2x3xi8>, memref<3xi8>, memref<1x2x3xi8>
   rt.prelu_s8 %x, %v <input_zp = 1, alpha_zp = 2, multiplier = 3, shift = -4, alpha_multiplier = 5, alpha_shift = -6, output_zp = 7> into %y : memref<1x2x3xi8>, memref<3xi8>, memref<1x2x3xi8>
@@ -48,6 +49,7 @@ func.func @elementwise(%x : memref<1x2x3xi8>, %v : memref<3xi8>, %y : memref<1x2
 // CHECK-NEXT: rt.add_s8 %v, %x sign -1 <input1_zp = 1, input1_multiplier = 2, input1_shift = 3, input2_zp = 4, input2_multiplier = 5, input2_shift = 6, left_shift = 20, output_zp = 7, output_multiplier = 8, output_shift = 9> into %y : memref<3xi8>, memref<1x2x3xi8>, memref<1x2x3xi8>
 // CHECK-NEXT: rt.residual_add_s8 %x, %x <multiplier1 = 536870912, multiplier2 = -5, addend = 7, shift = 22, clamp = [0, 9]> into %y : memref<1x2x3xi8>, memref<1x2x3xi8>, memref<1x2x3xi8>
 // CHECK-NEXT: rt.residual_add_s8 %x, %x <multiplier1 = 536870912, multiplier2 = -5, addend = 7, shift = 22> into %y : memref<1x2x3xi8>, memref<1x2x3xi8>, memref<1x2x3xi8>
+// CHECK-NEXT: rt.residual_add_rounded_s8 %x, %x <input1_zp = 1, input2_zp = 2, multiplier = 3, shift = -4, output_multiplier = 5, output_shift = -6, output_zp = 7> into %y : memref<1x2x3xi8>, memref<1x2x3xi8>, memref<1x2x3xi8>
 // CHECK-NEXT: rt.maximum_s8 %x, %x into %y : memref<1x2x3xi8>, memref<1x2x3xi8>, memref<1x2x3xi8>
 // CHECK-NEXT: rt.minimum_s8 %x, %v into %y : memref<1x2x3xi8>, memref<3xi8>, memref<1x2x3xi8>
 // CHECK-NEXT: rt.prelu_s8 %x, %v <input_zp = 1, alpha_zp = 2, multiplier = 3, shift = -4, alpha_multiplier = 5, alpha_shift = -6, output_zp = 7> into %y : memref<1x2x3xi8>, memref<3xi8>, memref<1x2x3xi8>
