@@ -5,7 +5,6 @@ The rule: a bound is claimed only for what holds in every plan.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from math import gcd, inf
 from typing import TypeAlias
 
@@ -23,8 +22,8 @@ _FEW = 16
 """Buffers round another one whose corners are all tried."""
 
 
-class Layout:
-    """The distances between the buffers of a problem, and what follows from them."""
+class Distances:
+    """How far apart buffers are that are live together, and the bytes that they take at least."""
 
     def __init__(self, buffers: Sequence[Buffer], overlaps: Overlaps) -> None:
         self.buffers = buffers
@@ -38,24 +37,6 @@ class Layout:
         for output, input in self._overlaps:
             self._partners[output].add(input)
             self._partners[input].add(output)
-        first, end = sections(buffers)
-        self.neighbours = neighbours(first, end)
-        spans = [range(f, e) for f, e in zip(first, end, strict=True)]
-        live: list[list[int]] = [[] for _ in range(max(end))]
-        for j, span in enumerate(spans):
-            for section in span:
-                live[section].append(j)
-        self._around = [
-            [(k, self.distance(j, k), self.distance(k, j)) for k in row]
-            for j, row in enumerate(self.neighbours)
-        ]
-        """For each buffer its neighbours, with the distances below and above them."""
-        self.sections = [frozenset(each) for each in live]
-        self.sections_of = spans
-        self.least = cache(self._least)
-        bounds = [self.least(each) for each in self.sections]
-        self.peaks = [max(bounds[s] for s in span) for span in spans]
-        self.bound = max(bounds)
 
     def allows(self, j: int, offset: int, k: int, other: int) -> bool:
         """Whether j may begin at `offset` and k, live together with it, at `other`."""
@@ -77,6 +58,77 @@ class Layout:
         if overlap := self._overlaps.get((high, low)):
             return overlap.above
         return self.buffers[low].size
+
+    def least(self, together: frozenset[int]) -> int:
+        """Bytes that buffers live together take at least.
+
+        One that overlaps no other parts what begins before it from what begins behind, so groups without overlaps between
+        them add up, each to a multiple of what all alignments have in common, but for the one on top.
+        """
+        grain = gcd(*(self.buffers[j].alignment for j in together))
+        sizes = [self._stack_of(group, grain) for group in self._groups(together)]
+        padding = [-size % grain for size in sizes]
+        return sum(sizes) + sum(padding) - max(padding, default=0)
+
+    def _groups(self, together: frozenset[int]) -> list[list[int]]:
+        """The members in groups that overlaps connect, the largest first in each."""
+        groups: list[list[int]] = []
+        rest = set(together)
+        while rest:
+            found = [rest.pop()]
+            for j in found:
+                more = self._partners[j] & rest
+                rest -= more
+                found += sorted(more)
+            groups.append(sorted(found, key=lambda j: (-self.buffers[j].size, j)))
+        return groups
+
+    def _stack_of(self, group: Sequence[int], grain: int) -> int:
+        """Bytes that a group takes at least whose offsets are multiples of `grain`."""
+        sizes = [self.buffers[j].size for j in group]
+        if len(group) <= _LARGEST_GROUP:
+            return _least_stack(
+                sizes,
+                grain,
+                [[0 if self.step(k, j) else self.distance(k, j) for k in group] for j in group],
+            )
+        shared = sum(
+            overlap.bytes(self.buffers[output].size, self.buffers[input].size)
+            for (output, input), overlap in self._overlaps.items()
+            if output in group and input in group
+        )
+        return max(sum(sizes) - shared, *sizes)
+
+
+class Layout(Distances):
+    """Buffers with their lifetimes, and what follows from them."""
+
+    def __init__(self, buffers: Sequence[Buffer], overlaps: Overlaps) -> None:
+        super().__init__(buffers, overlaps)
+        first, end = sections(buffers)
+        self.neighbours = neighbours(first, end)
+        spans = [range(f, e) for f, e in zip(first, end, strict=True)]
+        live: list[list[int]] = [[] for _ in range(max(end))]
+        for j, span in enumerate(spans):
+            for section in span:
+                live[section].append(j)
+        self._around = [
+            [(k, self.distance(j, k), self.distance(k, j)) for k in row]
+            for j, row in enumerate(self.neighbours)
+        ]
+        """For each buffer its neighbours, with the distances below and above them."""
+        self.sections = [frozenset(each) for each in live]
+        self.sections_of = spans
+        self._bounds: dict[frozenset[int], int] = {}
+        bounds = [self.least(each) for each in self.sections]
+        self.peaks = [max(bounds[s] for s in span) for span in spans]
+        self.bound = max(bounds)
+
+    def least(self, together: frozenset[int]) -> int:
+        """As that of `Distances`, which is asked once."""
+        if together not in self._bounds:
+            self._bounds[together] = super().least(together)
+        return self._bounds[together]
 
     @property
     def has_steps(self) -> bool:
@@ -174,46 +226,6 @@ class Layout:
                     and all(self.allows(j, place, other, placed[other]) for other in others)
                 ]
         return found
-
-    def _least(self, together: frozenset[int]) -> int:
-        """Bytes that buffers live together take at least.
-
-        One that overlaps no other parts what begins before it from what begins behind, so groups without overlaps between
-        them add up, each to a multiple of what all alignments have in common, but for the one on top.
-        """
-        grain = gcd(*(self.buffers[j].alignment for j in together))
-        sizes = [self._stack_of(group, grain) for group in self._groups(together)]
-        padding = [-size % grain for size in sizes]
-        return sum(sizes) + sum(padding) - max(padding, default=0)
-
-    def _groups(self, together: frozenset[int]) -> list[list[int]]:
-        """The members in groups that overlaps connect, the largest first in each."""
-        groups: list[list[int]] = []
-        rest = set(together)
-        while rest:
-            found = [rest.pop()]
-            for j in found:
-                more = self._partners[j] & rest
-                rest -= more
-                found += sorted(more)
-            groups.append(sorted(found, key=lambda j: (-self.buffers[j].size, j)))
-        return groups
-
-    def _stack_of(self, group: Sequence[int], grain: int) -> int:
-        """Bytes that a group takes at least whose offsets are multiples of `grain`."""
-        sizes = [self.buffers[j].size for j in group]
-        if len(group) <= _LARGEST_GROUP:
-            return _least_stack(
-                sizes,
-                grain,
-                [[0 if self.step(k, j) else self.distance(k, j) for k in group] for j in group],
-            )
-        shared = sum(
-            overlap.bytes(self.buffers[output].size, self.buffers[input].size)
-            for (output, input), overlap in self._overlaps.items()
-            if output in group and input in group
-        )
-        return max(sum(sizes) - shared, *sizes)
 
 
 def _least_stack(sizes: Sequence[int], grain: int, gaps: Sequence[Sequence[int]]) -> int:

@@ -13,7 +13,7 @@ from sparsec.planning.arena import Buffer
 from sparsec.planning.budget import Budget
 from sparsec.planning.exact import FOUND
 from sparsec.planning.heuristic import arena_bytes, attempts_for, improve, plan_greedily
-from sparsec.planning.layout import Layout, Overlaps
+from sparsec.planning.layout import Distances, Layout, Overlaps
 from sparsec.planning.layout_search import LayoutPortfolio
 from sparsec.planning.offsets import Assignment, assign_offsets, close_gap
 
@@ -71,4 +71,4 @@ def improved(layout: Layout, seed: int) -> list[int]:
 
 def least_bytes(buffers: Sequence[Buffer], overlaps: Overlaps) -> int:
     """Bytes that no plan of `buffers`, all live at once, goes below."""
-    return Layout(buffers, overlaps).bound if buffers else 0
+    return Distances(buffers, overlaps).least(frozenset(range(len(buffers)))) if buffers else 0

@@ -7,13 +7,16 @@ once. Images are [H, W, C] without the batch.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
+from operator import is_not
 from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
+from xdsl.ir import Attribute, Operation
 
 from sparsec.ir import qnn
-from sparsec.ir.constant import constant_array
+from sparsec.ir.constant import DenseConstantOp, constant_array
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.sparse import format_of
 from sparsec.quantization import int8
@@ -198,7 +201,29 @@ def weighted_layer(op: qnn.WeightedOp) -> WeightedLayer | None:
 
 
 def layer_values(op: qnn.WeightedOp) -> WeightedLayer | None:
-    """The layer `op` computes, however its weights are stored; None unless all its arrays are constant."""
+    """The layer `op` computes, however its weights are stored; None unless all its arrays are constant.
+
+    Many ask for the same layer, so it is kept until something of the operation changes.
+    """
+    constants = [value.owner for value in op.operands[1:]]
+    told_by = (
+        *(each.value for each in constants if isinstance(each, DenseConstantOp)),
+        *op.properties.values(),
+        op.input.type,
+        op.result.type,
+    )
+    kept = _kept.get(op)
+    if kept is None or len(kept[0]) != len(told_by) or any(map(is_not, kept[0], told_by)):
+        kept = _kept[op] = told_by, _layer_values(op)
+    return kept[1]
+
+
+_kept: WeakKeyDictionary[Operation, tuple[tuple[Attribute, ...], WeightedLayer | None]]
+_kept = WeakKeyDictionary()
+"""The layers of operations, with the attributes that told them."""
+
+
+def _layer_values(op: qnn.WeightedOp) -> WeightedLayer | None:
     arrays = [constant_array(value) for value in op.operands[1:]]
     if any(array is None for array in arrays):
         return None
