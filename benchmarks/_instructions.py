@@ -23,6 +23,10 @@ Array: TypeAlias = np.ndarray[Any, Any]
 
 CORES = ("cortex-m4", "cortex-m7", "cortex-m55")
 LINEAR_WEIGHTS = ("per-tensor", "per-channel")
+OPTIONS = ("--weights=dense", "--max-slowdown=0", "--input-layout=nhwc")
+"""As plain CMSIS-NN calls are: dense, each layer as fast as it can be, images as NHWC. With NCHW the compiler's C would have
+a transposition to do as well."""
+
 INFERENCES = 4
 RATIO = 1.01
 SEED = 7
@@ -77,11 +81,9 @@ def compare(name: str, model: Path, core: str, linear_weights: str, cmsis: Path)
             str(model),
             f"--target={core}",
             f"--linear-weights={linear_weights}",
-            "--weights=dense",
-            # CMSIS-NN takes images as NHWC; with NCHW the compiler's C has a transposition to do as well.
-            "--input-layout=nhwc",
+            *OPTIONS,
         ]
-        compilation = compile_project([*options, "--max-slowdown=0"], ours)
+        compilation = compile_project(options, ours)
         assert compilation.quantized is not None
         write_plain_project(compilation.quantized, plain)
         inputs, expected = inputs_and_outputs(name, compilation)
@@ -122,34 +124,24 @@ def mean_instructions(result: RunResult) -> float:
 
 def instruction_figures(rows: list[Row]) -> list[Figure]:
     """Ours in terms of plain calls compiled here and, per tensor, of the figures published for them."""
-    figures = [
-        Figure(
-            f"instructions {row.network} {row.core} linear {row.linear_weights}: ours/plain",
-            row.ratio,
-            RATIO,
-            "x",
-            "lower",
-        )
-        for row in rows
-    ]
-    figures += [
-        Figure(
-            f"instructions {row.network} {row.core} linear {row.linear_weights}: ours/published",
-            row.ours / 1e6 / PUBLISHED[row.network][row.core],
-            # Those calls had one multiplier for all outputs of a linear layer; per channel is another computation.
-            RATIO if row.linear_weights == "per-tensor" else None,
-            "x",
-            "lower",
-        )
-        for row in rows
-    ]
+    figures: list[Figure] = []
+    for row in rows:
+        name = f"instructions {row.network} {row.core}"
+        options = " ".join((f"--linear-weights={row.linear_weights}", *OPTIONS))
+        # Published calls had one multiplier for all outputs of a linear layer; per channel is another computation.
+        target = RATIO if row.linear_weights == "per-tensor" else None
+        published = row.ours / 1e6 / PUBLISHED[row.network][row.core]
+        figures += [
+            Figure(f"{name}: ours/plain", row.ratio, RATIO, "x", "lower", options),
+            Figure(f"{name}: ours/published", published, target, "x", "lower", options),
+        ]
     return figures
 
 
 def print_rows(rows: list[Row]) -> None:
     """Million instructions, side by side."""
     print_table(
-        "M instructions per inference, dense weights, outputs byte-identical",
+        f"M instructions per inference, {' '.join(OPTIONS)}, outputs byte-identical",
         (
             "network",
             "core",

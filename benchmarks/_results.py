@@ -17,13 +17,17 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured number; `target` is None where none was set."""
+    """One measured number; `target` is None where none was set.
+
+    `options` are those of the compiler, or words for what else differs from the defaults; empty for the defaults.
+    """
 
     what: str
     value: float
     target: float | None
     unit: str
     better: Literal["higher", "lower"]
+    options: str = ""
 
     @property
     def met(self) -> bool | None:
@@ -34,8 +38,10 @@ class Figure:
 
     def as_json(self) -> dict[str, Any]:
         """The entry in the results file."""
+        options = {"options": self.options} if self.options else {}
         return {
             "what": self.what,
+            **options,
             "value": self.value,
             "target": self.target,
             "unit": self.unit,
@@ -57,7 +63,7 @@ def publish(name: str, figures: Sequence[Figure], directory: Path = RESULTS) -> 
         ("figure", "value", "target", "unit", "met"),
         [
             (
-                figure.what,
+                f"{figure.what} ({figure.options})" if figure.options else figure.what,
                 f"{figure.value:.4g}",
                 "-" if figure.target is None else f"{bound(figure)} {figure.target:g}",
                 figure.unit,

@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks._cost import cost_of
 from benchmarks._plain_cmsis import write_plain_project
 from benchmarks._results import Figure, publish, step
-from benchmarks.lossless import FILES, compiled, inputs_of, models
+from benchmarks.lossless import FILES, OPTIONS, compiled, inputs_of, models
 from sparsec.run.errors import RunError
 from sparsec.run.profile.profile import Cost
 from sparsec.tools.console import print_table
@@ -62,7 +62,7 @@ def main() -> int:
             millions = tuple(f"{number / 1e6:.3f}" for number in numbers)
             rows.append((name, core, *millions, f"{plain.cycles / ours.cycles:.3f}", published))
     print_table(
-        "M instructions, exact, and M cycles, estimated at zero wait states",
+        f"M instructions, exact, and M cycles, estimated at zero wait states; {' '.join(OPTIONS)}",
         (
             "network",
             "core",
