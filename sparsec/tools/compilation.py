@@ -11,7 +11,6 @@ from typing import TypeAlias
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, StringAttr
-from xdsl.parser import Parser
 from xdsl.passes import ModulePass, PassPipeline
 from xdsl.utils.exceptions import DiagnosticException, ParseError, PassFailedException
 
@@ -36,6 +35,7 @@ from sparsec.tools.console import only_our_messages
 from sparsec.tools.errors import InternalError, UserError, first_line
 from sparsec.tools.instrumentation import Instrumentation
 from sparsec.tools.options import network_name
+from sparsec.tools.parsing import QuickParser
 from sparsec.tools.printing import module_text
 from sparsec.tools.ram_budget import planned_bytes, within_ram
 from sparsec.tools.registry import available_passes, context
@@ -79,7 +79,7 @@ def read_ir(ctx: Context, model: str) -> ModuleOp:
         raise UserError(f"cannot read {model}: {reason}") from error
     source = "standard input" if model == "-" else model
     try:
-        module = Parser(ctx, text, source).parse_module()
+        module = QuickParser(ctx, text, source).parse_module()
         module.verify()
         verify_arguments(module)
         main_function(module)
