@@ -29,7 +29,7 @@ THIRD_PARTY_ON_THE_GROUND = {
     "formats": {"numpy"},
     "layouts": {"numpy"},
     "quantization": {"numpy"},
-    "planning": {"numpy", "networkx"},
+    "planning": {"numpy"},
 }
 SHARED_BACKEND = "c"
 """The folder of `backends` that every other one may import."""
