@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsec.calibration.image import KernelImage
-from sparsec.formats.packed_rows import pack_rows, slab_for
 from sparsec.ir import cmsis, rt
+from sparsec.layouts.packed_rows import pack_rows, slab_for
 from sparsec.quantization.params import Requant
 from sparsec.quantization.window import Window
 from sparsec.run.profile.profile import Cost

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from benchmarks._results import Figure, step
 from sparsec.calibration.image import KernelImage
-from sparsec.formats.depthwise_rows import pack_depthwise, plane_for
 from sparsec.ir import cmsis, rt
+from sparsec.layouts.depthwise_rows import pack_depthwise, plane_for
 from sparsec.quantization.params import Requant
 from sparsec.quantization.window import Window
 from sparsec.run.profile.profile import Cost

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from benchmarks._results import Figure, step
 from sparsec.calibration.image import KernelImage
-from sparsec.formats.fc_layouts import RowNumbers, is_saturating, pack_proven
 from sparsec.ir import cmsis, rt
 from sparsec.ir.rt.sparse_fc import SparseFullyConnectedOp
+from sparsec.layouts.linear import RowNumbers, is_saturating, pack_proven
 from sparsec.quantization import int8
 from sparsec.quantization.params import Requant
 

@@ -20,10 +20,10 @@ from sparsec.analysis.choice.format_goal import Goal
 from sparsec.calibration.image import in_parts
 from sparsec.formats import COMMON_FORMATS
 from sparsec.ir import qnn
+from sparsec.kernels.cost import Cost
 from sparsec.passes.select_sparse_formats import encode
 from sparsec.run.errors import RunError
 from sparsec.run.profile.profile import Cost as Measured
-from sparsec.targets.cost import Cost
 from sparsec.targets.cpu import cpu_named
 from sparsec.tools.console import print_table
 from sparsec.tools.errors import UserError

@@ -124,7 +124,6 @@ def kernels(options: PipelineOptions) -> list[str]:
         f"order-layers{{{target(options)}}}",
         f"select-sparse-formats{{{select}}}",
         f"convert-qnn-to-kernels{{{target(options)}}}",
-        "pack-sparse-constants",
         "bufferize",
         "alias-buffers",
         overlap_buffers(options),

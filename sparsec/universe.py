@@ -33,7 +33,6 @@ PASSES: dict[str, str] = {
     "merge-duplicates": "sparsec.passes.merge_duplicates:MergeDuplicatesPass",
     "order-layers": "sparsec.passes.order_layers:OrderLayersPass",
     "overlap-buffers": "sparsec.passes.overlap_buffers:OverlapBuffersPass",
-    "pack-sparse-constants": "sparsec.passes.pack_sparse_constants:PackSparseConstantsPass",
     "plan-memory": "sparsec.passes.plan_memory:PlanMemoryPass",
     "quantize": "sparsec.passes.quantize:QuantizePass",
     "select-sparse-formats": "sparsec.passes.select_sparse_formats:SelectSparseFormatsPass",

@@ -15,6 +15,7 @@ FLOORS = (
     {"formats", "layouts", "quantization", "planning"},
     {"targets"},
     {"ir", "recipe"},
+    {"kernels"},
     {"analysis", "interpreters", "frontends"},
     {"rewriting"},
     {"passes", "backends"},

@@ -87,7 +87,7 @@ int32_t sparsec_convolve_packed_s8_get_buffer_size(const cmsis_nn_dims *input_di
  *        dilation, one group.
  *
  * `rows` holds the weights, the biases with the input offset folded in, the multipliers and the shifts, as
- * sparsec/formats/packed_rows.py lays them out for these dimensions.
+ * sparsec/layouts/packed_rows.py lays them out for these dimensions.
  *
  * @param[in]  ctx           Scratch of sparsec_convolve_packed_s8_get_buffer_size() bytes, aligned to 4 bytes
  * @param[in]  conv_params   Offsets, stride, padding, dilation and clamp; padding reads as -input_offset
@@ -162,7 +162,7 @@ int32_t sparsec_depthwise_convolve_delta8_s8_get_buffer_size(const cmsis_nn_dw_c
  * @brief Sparse depthwise convolution: any kernel, stride, padding, dilation and channel multiplier.
  *
  * `rows` holds the weights, the biases with the input offset folded in, the multipliers and the shifts, as
- * sparsec/formats/depthwise_rows.py lays them out for these dimensions.
+ * sparsec/layouts/depthwise_rows.py lays them out for these dimensions.
  *
  * @param[in]  ctx             Scratch of sparsec_depthwise_convolve_delta8_s8_get_buffer_size() bytes, aligned to 4 bytes
  * @param[in]  dw_conv_params  Offsets, channel multiplier, stride, padding, dilation and clamp; padding reads as

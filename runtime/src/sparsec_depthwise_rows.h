@@ -1,7 +1,7 @@
 /*
  * SPDX-License-Identifier: Apache-2.0
  *
- * What the files of sparsec_depthwise_convolve_delta8_s8 share. sparsec/formats/depthwise_rows.py writes the stream and
+ * What the files of sparsec_depthwise_convolve_delta8_s8 share. sparsec/layouts/depthwise_rows.py writes the stream and
  * proves that no accumulator of a narrow row leaves its field.
  */
 

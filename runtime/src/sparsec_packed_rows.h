@@ -1,7 +1,7 @@
 /*
  * SPDX-License-Identifier: Apache-2.0
  *
- * What the files of sparsec_convolve_packed_s8 share. sparsec/formats/packed_rows.py writes the stream and proves that
+ * What the files of sparsec_convolve_packed_s8 share. sparsec/layouts/packed_rows.py writes the stream and proves that
  * no accumulator leaves its field.
  */
 

@@ -13,8 +13,9 @@ import numpy as np
 
 from sparsec.calibration.fit import WHAT, Fit, fit_core
 from sparsec.calibration.grid import grid
+from sparsec.kernels.cost import CALIBRATED, COSTS
+from sparsec.kernels.library import COSTED
 from sparsec.run.errors import RunError
-from sparsec.targets.cost import CALIBRATED, COSTS, KERNELS
 from sparsec.targets.cpu import cpu_named
 from sparsec.tools.console import print_table
 
@@ -23,9 +24,9 @@ def main() -> int:
     """Calibrate the named kernels on the named cores, or all."""
     cores = [name for name in sys.argv[1:] if name in CALIBRATED] or CALIBRATED
     kernels = [name for name in sys.argv[1:] if name not in CALIBRATED]
-    unknown = [kernel for kernel in kernels if kernel not in KERNELS]
+    unknown = [kernel for kernel in kernels if kernel not in COSTED]
     if unknown:
-        known = ", ".join((*CALIBRATED, *KERNELS))
+        known = ", ".join((*CALIBRATED, *COSTED))
         print(f"error: cannot calibrate {unknown[0]}, only: {known}", file=sys.stderr)
         return 2
     costs: dict[str, Any] = json.loads(COSTS.read_text(encoding="utf-8")) if COSTS.exists() else {}

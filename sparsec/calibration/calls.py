@@ -12,9 +12,6 @@ from xdsl.irdl import irdl_op_definition
 from sparsec.calibration.cases import SEED, Case, random_weights, row_numbers
 from sparsec.calibration.image import KernelImage, in_parts
 from sparsec.formats import Delta8
-from sparsec.formats.depthwise_rows import pack_depthwise, plane_for
-from sparsec.formats.fc_rows import is_saturating
-from sparsec.formats.packed_rows import pack_rows, slab_for
 from sparsec.ir import cmsis, rt
 from sparsec.ir.cmsis.convolution import FullConvolutionOp
 from sparsec.ir.constant import ui8, ui16
@@ -22,13 +19,17 @@ from sparsec.ir.kernel import KernelOp
 from sparsec.ir.rt.decode import decoder_of
 from sparsec.ir.rt.sparse_fc import SparseFullyConnectedOp
 from sparsec.ir.rt.strips import STRIPS, in_strips
+from sparsec.kernels.convolve_delta8 import scratch_bytes
+from sparsec.kernels.stored import Stored, stored_as, stored_for_decoder, stored_packed
+from sparsec.kernels.workload import Workload
+from sparsec.layouts.depthwise_rows import pack_depthwise, plane_for
+from sparsec.layouts.linear_rows import is_saturating
+from sparsec.layouts.packed_rows import pack_rows, slab_for
 from sparsec.quantization.params import Requant
 from sparsec.quantization.window import Window
 from sparsec.run.profile.profile import Cost
 from sparsec.targets import scratch
 from sparsec.targets.cpu import VectorUnit, cpu_named
-from sparsec.targets.stored import Stored, stored_as, stored_for_decoder, stored_packed
-from sparsec.targets.workload import Workload
 
 MOST_WEIGHTS = 1_000_000
 """Of the layers of one image, stored or not: flash has room for them."""
@@ -210,7 +211,7 @@ def convolve_delta8(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
     """`sparsec_convolve_delta8_s8`."""
     work, input = case.work, (1, *case.work.image)
     weights = random_weights(case)
-    memory = image.scratch(scratch.convolve_delta8(input, work.kernel))
+    memory = image.scratch(scratch_bytes(work.columns))
     assert memory is not None
     op = rt.ConvolveDelta8Op(
         image.image(*input),

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsec.formats import Block, Nm, SparseFormat
-from sparsec.formats.fc_rows import RowNumbers
-from sparsec.targets.workload import Workload
+from sparsec.kernels.workload import Workload
+from sparsec.layouts.linear_rows import RowNumbers
 
 SEED = 11
 

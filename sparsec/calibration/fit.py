@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from sparsec.calibration.calls import MeasuredCase, measure
 from sparsec.calibration.cases import Case
+from sparsec.kernels.cost import row_name
+from sparsec.kernels.library import COSTED, loops_of
 from sparsec.run.profile.profile import Cost
-from sparsec.targets.cost import loops_of, row_name, strip_kernel
 
 Array: TypeAlias = NDArray[np.float64]
 What: TypeAlias = Literal["instructions", "cycles"]
@@ -77,10 +78,11 @@ def measure_own(core: str, cases: Sequence[Case]) -> list[MeasuredCase]:
 
 def strips_of(case: Case) -> dict[Case, int]:
     """The strips of a layer as cases of the kernel that does them, and how often each occurs."""
-    kernel = strip_kernel(case.kernel, case.work)
-    if kernel is None:
+    inner = COSTED[case.kernel].inside(case.work)
+    if inner is None:
         return {}
-    return {replace(case, kernel=kernel, work=part): n for part, n in case.work.parts().items()}
+    parts = case.work.parts().items()
+    return {replace(case, kernel=inner.function, work=part): n for part, n in parts}
 
 
 def own_cost(measured: MeasuredCase, cost_of: Mapping[Case, Cost]) -> Cost:

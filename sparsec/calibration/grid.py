@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from sparsec.calibration.cases import Case
 from sparsec.formats import Bitmap, Block, BlockRle, Csr, Dcsr, Delta4, Nm, SparseFormat
+from sparsec.kernels.workload import LayerKind, Workload
 from sparsec.targets.cpu import VectorUnit
-from sparsec.targets.workload import LayerKind, Workload
 
 POINTS = (
     *((10, 10, 32, 48), (7, 7, 64, 64), (1, 1, 96, 40), (5, 3, 20, 24), (4, 4, 128, 33)),

@@ -26,13 +26,13 @@ from xdsl.interpreter import (
 from xdsl.ir import Attribute
 
 from sparsec.formats import Delta8
-from sparsec.formats.packed_rows import unpack_layer
 from sparsec.interpreters import qnn
 from sparsec.ir import cmsis, rt
 from sparsec.ir.constant import array_of
 from sparsec.ir.kernel import byte_count, element_dtype
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.views import view_offset
+from sparsec.layouts.packed_rows import unpack_layer
 from sparsec.quantization import int8
 from sparsec.quantization.params import Requant
 

@@ -6,9 +6,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from xdsl.interpreter import Interpreter, InterpreterFunctions, PythonValues, impl, register_impls
 
-from sparsec.ir import qnn, sparse
+from sparsec.ir import qnn
 from sparsec.ir.shapes import shape_of
-from sparsec.ir.sparse import format_of, matrix_shape
 from sparsec.quantization import int8
 from sparsec.quantization.params import AddParams, Requant, Rescale, SoftmaxParams
 from sparsec.quantization.window import Pool, Window
@@ -206,10 +205,3 @@ class QnnFunctions(InterpreterFunctions):
     def concat(self, _: Interpreter, op: qnn.ConcatOp, args: PythonValues) -> PythonValues:
         axis = op.axis.value.data
         return (np.concatenate(args if axis == 0 else same_batch(args), axis),)
-
-    @impl(sparse.ComponentOp)
-    def component(self, _: Interpreter, op: sparse.ComponentOp, args: PythonValues) -> PythonValues:
-        encoding = format_of(op.input.type)
-        assert encoding is not None
-        matrix = args[0].reshape(matrix_shape(op.input.type))
-        return (encoding.pack(matrix)[op.component.data],)

@@ -3,10 +3,10 @@
 import numpy as np
 from xdsl.interpreter import Interpreter, InterpreterFunctions, PythonValues, impl, register_impls
 
-from sparsec.formats.depthwise_rows import unpack_depthwise
 from sparsec.interpreters import qnn
 from sparsec.interpreters.kernels import spoil, store, unfold
 from sparsec.ir import rt
+from sparsec.layouts.depthwise_rows import unpack_depthwise
 
 
 @register_impls

@@ -11,11 +11,11 @@ from typing import TypeVar
 
 from xdsl.interpreter import Interpreter, InterpreterFunctions, PythonValues, impl, register_impls
 
-from sparsec.formats.packed_rows import unpack_layer
 from sparsec.interpreters import qnn
 from sparsec.interpreters.kernels import Array, see, spoil, unfold, unpack
 from sparsec.ir import rt
 from sparsec.ir.rt.strips import StripsOp, geometry_of
+from sparsec.layouts.packed_rows import unpack_layer
 from sparsec.quantization.window import Window
 
 WindowT = TypeVar("WindowT", bound=Window)
@@ -23,7 +23,7 @@ WindowT = TypeVar("WindowT", bound=Window)
 
 @register_impls
 class StripsFunctions(InterpreterFunctions):
-    """The operations of `ir/rt/strips.py`."""
+    """The operations of `ir/rt_strips.py`."""
 
     @impl(rt.ConvolveStripsOp)
     def convolve(self, _: Interpreter, op: rt.ConvolveStripsOp, args: PythonValues) -> PythonValues:

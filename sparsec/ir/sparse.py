@@ -8,28 +8,12 @@ from math import prod
 from typing import cast
 
 import numpy as np
-from xdsl.dialects.builtin import (
-    I8,
-    AnyTensorTypeConstr,
-    ModuleOp,
-    NoneAttr,
-    StringAttr,
-    TensorType,
-)
+from xdsl.dialects.builtin import ModuleOp, NoneAttr, TensorType
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute, Data, Dialect, SSAValue
-from xdsl.irdl import (
-    IRDLOperation,
-    irdl_attr_definition,
-    irdl_op_definition,
-    operand_def,
-    prop_def,
-    result_def,
-    traits_def,
-)
+from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
-from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from sparsec.formats import FORMATS, SparseFormat
@@ -144,34 +128,4 @@ def verify_arguments(module: ModuleOp) -> None:
                 op.emit_error(f"argument of type {type}: {error}", error)
 
 
-@irdl_op_definition
-class ComponentOp(IRDLOperation):
-    """One of the arrays that store an encoded constant.
-
-    `%e = sparse.component "entries" %w : tensor<4x6xi8, #sparse.encoding<delta8>> -> tensor<20xui8>`
-    """
-
-    name = "sparse.component"
-
-    component = prop_def(StringAttr)
-    input = operand_def(TensorType[I8])
-    result = result_def(AnyTensorTypeConstr)
-
-    assembly_format = "$component $input attr-dict `:` type($input) `->` type($result)"
-
-    traits = traits_def(Pure())
-
-    def __init__(self, component: str, input: SSAValue, result_type: Attribute):
-        super().__init__(
-            operands=[input],
-            properties={"component": StringAttr(component)},
-            result_types=[result_type],
-        )
-
-    def verify_(self) -> None:
-        verify_stored(self.input)
-        if format_of(self.input.type) is None:
-            raise VerifyException(f"{self.input.type} has no sparse encoding")
-
-
-Sparse = Dialect("sparse", [ComponentOp], [EncodingAttr])
+Sparse = Dialect("sparse", [], [EncodingAttr])

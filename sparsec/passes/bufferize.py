@@ -58,7 +58,7 @@ def check_lowered(function: func.FuncOp) -> None:
         if any(isinstance(value.type, TensorType) for value in (*op.operands, *op.results)):
             raise PassFailedException(
                 f"{op.name} still computes on tensors: quantize the model and run "
-                "convert-qnn-to-kernels and pack-sparse-constants first"
+                "convert-qnn-to-kernels first"
             )
 
 

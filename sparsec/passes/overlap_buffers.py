@@ -30,7 +30,7 @@ from sparsec.analysis.memory.strip_versions import StripVersion, constants_aroun
 from sparsec.ir import cmsis
 from sparsec.ir.kernel import KernelOp
 from sparsec.ir.layer import layer_of
-from sparsec.ir.rt.strips import geometry_of
+from sparsec.ir.rt.strips import rowwise
 from sparsec.ir.views import memory_of
 from sparsec.passes.fuse_rows import fuse
 from sparsec.planning.arena import Buffer
@@ -156,8 +156,8 @@ def versions_of(op: KernelOp, memory: LiveMemory, strips: Sequence[StripVersion]
     cycles = strips[0].plain.cycles if strips else 0
     versions = [Version(memory.least(live, op), cycles)]
     for strip in strips:
-        geometry = geometry_of(op)
-        pair = memory_of(geometry.output), memory_of(geometry.input)
+        layer = rowwise(op)
+        pair = memory_of(layer.output), memory_of(layer.input)
         if pair in memory.overlaps:
             overlaps = {pair: strip.overlap}
             least = memory.least(live, op, overlaps)

@@ -4,7 +4,7 @@
 becomes
     %w = qnn.constant dense<..> : tensor<6x5x5x1xi8, #sparse.encoding<delta8>>
 
-The values stay dense until `pack-sparse-constants`; only types change, so no result can.
+The values stay dense until `convert-qnn-to-kernels`; only types change, so no result can.
 """
 
 from dataclasses import dataclass

@@ -8,6 +8,8 @@ Source: Sanchez et al., DMO (Diagonal Memory Optimisation), 2020, for outputs th
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sparsec.quantization.window import Window
+
 
 @dataclass(frozen=True)
 class Overlap:
@@ -96,3 +98,43 @@ def row_strips(
         stop = max(start, min(height, (end - 1) * stride - padding + reach))
         strips.append(Strip((start * row, stop * row), (first * output[1], end * output[1])))
     return strips
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """A layer whose window moves over the rows of an image: int8 `input` and `output` of (height, width, channels), the
+    window, (height, width) of its kernel.
+
+    It follows runtime/src/sparsec_strips.h.
+    """
+
+    input: tuple[int, int, int]
+    output: tuple[int, int, int]
+    window: Window
+    kernel: tuple[int, int]
+
+    @property
+    def is_pixelwise(self) -> bool:
+        """Whether each output pixel comes from the one input pixel in its place: then each pixel is a row."""
+        unmoved = self.window.strides == (1, 1) and not any(self.window.padding)
+        return unmoved and self.kernel == (1, 1)
+
+    @property
+    def reach(self) -> int:
+        """Rows from the first to the last of a window."""
+        return (self.kernel[0] - 1) * self.window.dilations[0] + 1
+
+    @property
+    def rows(self) -> int:
+        """Of the output."""
+        return self._rows(self.output)[0]
+
+    def strips(self, rows: int) -> list[Strip]:
+        """The bytes that each strip of `rows` rows of the output reads and writes."""
+        images = self._rows(self.input), self._rows(self.output)
+        return row_strips(*images, self.window.strides[0], self.window.padding[0], self.reach, rows)
+
+    def _rows(self, image: tuple[int, int, int]) -> tuple[int, int]:
+        """The number of rows, and the bytes of one."""
+        height, width, channels = image
+        return (height * width, channels) if self.is_pixelwise else (height, width * channels)

@@ -6,8 +6,6 @@ with everything else and nothing is allocated on the device. Shapes are NHWC, OH
 
 from collections.abc import Sequence
 
-from sparsec.formats.depthwise_rows import plane_for
-from sparsec.formats.packed_rows import slab_for
 from sparsec.quantization.window import Window
 from sparsec.targets.cmsis_nn import PACKAGED, Release
 from sparsec.targets.cpu import VectorUnit
@@ -104,25 +102,6 @@ def becomes_convolution(
 def avg_pool(unit: VectorUnit, input: Sequence[int]) -> int:
     """`arm_avgpool_s8_get_buffer_size`."""
     return input[3] * 4 if unit == "dsp" else 0
-
-
-def convolve_delta8(input: Sequence[int], kernel: tuple[int, int]) -> int:
-    """`sparsec_convolve_delta8_s8_get_buffer_size`, the same on every core."""
-    return 16 * kernel[0] * kernel[1] * input[3]
-
-
-def convolve_packed(
-    window: Window, output: Sequence[int], kernel: tuple[int, int], channels: int
-) -> int:
-    """`sparsec_convolve_packed_s8_get_buffer_size`, the same on every core."""
-    return slab_for(window, (output[1], output[2]), kernel, channels).bytes
-
-
-def depthwise_convolve_delta8(
-    window: Window, output: Sequence[int], kernel: tuple[int, int]
-) -> int:
-    """`sparsec_depthwise_convolve_delta8_s8_get_buffer_size`, the same on every core."""
-    return plane_for(window, (output[1], output[2]), kernel).bytes
 
 
 _CHANNEL_BLOCK_MVE = 124

@@ -15,7 +15,6 @@ import numpy as np
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp
 from xdsl.ir import Operation, SSAValue
 
-from sparsec.analysis.choice.sparse_kernels import has_kernel
 from sparsec.analysis.memory.memory_plan import planned_function
 from sparsec.analysis.values.removed_channels import (
     REASONS,
@@ -34,6 +33,7 @@ from sparsec.ir.constant import constant_array
 from sparsec.ir.layer import layer_of
 from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.ir.sparse import matrix_shape
+from sparsec.kernels.library import has_sparse_kernel
 from sparsec.tools.compilation import Compilation, compile_model
 from sparsec.tools.console import print_table, progress
 from sparsec.tools.emission import check_budgets
@@ -118,7 +118,7 @@ def weight_bytes(op: qnn.WeightedOp, weights: np.ndarray[Any, Any]) -> dict[str,
     found: dict[str, int | None] = {DENSE: weights.nbytes}
     for storage in COMMON_FORMATS:
         found[storage.label] = None
-        if has_kernel(op):
+        if has_sparse_kernel(op):
             try:
                 axis = -1 if isinstance(op, qnn.DepthwiseConv2dOp) else 0
                 rows = np.moveaxis(weights, axis, 0)

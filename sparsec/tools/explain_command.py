@@ -18,7 +18,7 @@ EXAMPLES = """\
 columns:
   flash B       all constants of the layer: weights, biases, multipliers, shifts
   scratch B     memory that its kernels want while they run
-  instructions  predicted, with est. cycles, from calibrated costs of each kernel (targets/costs.json)
+  instructions  predicted, with est. cycles, from calibrated costs of each kernel (kernels/costs.json)
 
 examples:
   sparsec explain lenet.pt

@@ -18,7 +18,6 @@ from sparsec.ir.qnn import Qnn
 from sparsec.ir.rt import Rt
 from sparsec.ir.sparse import Sparse
 from sparsec.passes.bufferize import BufferizePass
-from sparsec.passes.pack_sparse_constants import PackSparseConstantsPass
 from sparsec.passes.plan_memory import PlanMemoryPass
 from sparsec.passes.select_sparse_formats import SelectSparseFormatsPass
 from sparsec.targets.cmsis_nn import PACKAGED, Release
@@ -48,7 +47,6 @@ def stages(
     for module_pass in (
         SelectSparseFormatsPass(format=format),
         ConvertQnnToKernelsPass(target, release),
-        PackSparseConstantsPass(),
         BufferizePass(),
         PlanMemoryPass(),
     ):

@@ -4,8 +4,8 @@ import pytest
 
 from benchmarks._layers import Layer
 from benchmarks.choices import Row, Way, choice_of, figures_of, random_layers
+from sparsec.kernels.cost import Cost
 from sparsec.run.profile.profile import Cost as Measured
-from sparsec.targets.cost import Cost
 
 
 def way(label: str, predicted: int | None, actual: int) -> Way:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
+from math import prod
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -13,11 +14,12 @@ from xdsl.ir import Attribute, SSAValue
 from xdsl.utils.test_value import create_ssa_value
 
 from sparsec.formats import Delta8
-from sparsec.formats.packed_rows import pack_rows, slab_for
 from sparsec.ir import cmsis, rt
 from sparsec.ir.constant import ui8, ui16
 from sparsec.ir.kernel import KernelOp
 from sparsec.ir.rt.strips import StripsOp, in_strips
+from sparsec.kernels.convolve_delta8 import scratch_bytes as delta8_scratch
+from sparsec.layouts.packed_rows import pack_rows, slab_for
 from sparsec.quantization.params import Requant
 from sparsec.quantization.window import Window
 from sparsec.targets import scratch
@@ -179,10 +181,9 @@ class StripLayer:
             case "depthwise":
                 return scratch.depthwise_convolve(unit, self.window, image, self.weights.shape)
             case "packed":
-                output = (1, *self.output)
-                return scratch.convolve_packed(self.window, output, self.kernel, self.image[2])
+                return slab_for(self.window, self.output[:2], self.kernel, self.image[2]).bytes
             case "delta8":
-                return scratch.convolve_delta8(image, self.kernel)
+                return delta8_scratch(prod(self.kernel) * self.image[2])
 
     def arguments(self) -> tuple[Argument, ...]:
         """Of the kernel."""

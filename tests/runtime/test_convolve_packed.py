@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from sparsec.formats.packed_rows import GENERIC, NARROW, WIDE, pack_rows, slab_for, unpack_rows
+from sparsec.layouts.packed_rows import GENERIC, NARROW, WIDE, pack_rows, slab_for, unpack_rows
 from sparsec.quantization.window import Window
 from sparsec.run.execute import run_project
 from tests.runtime.kernel_library import (

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparsec.formats.depthwise_rows import (
+from sparsec.layouts.depthwise_rows import (
     Plane,
     Unpacked,
     pack_depthwise,

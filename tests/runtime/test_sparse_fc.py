@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsec.formats.base import Components
-from sparsec.formats.fc_layouts import (
+from sparsec.layouts.linear import (
     FULL_CLAMP,
     ColumnBlockLayout,
     DenseLayout,

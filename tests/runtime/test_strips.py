@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparsec.ir.rt.strips import STRIPS, geometry_of
+from sparsec.ir.rt.strips import STRIPS, rowwise
 from sparsec.run.execute import run_project
 from tests.runtime.kernel_library import (
     RUNTIME,
@@ -156,8 +156,7 @@ def outputs_on(cpu: str, folder: Path, cmsis_nn_dir: Path, sanitize: bool = Fals
 def distances(layer: StripLayer) -> tuple[int, int]:
     """From the begin of the input to that of the output, before and behind it, that are just allowed."""
     op = layer.op()
-    geometry = geometry_of(op)
-    claim = op.safe_overlap(geometry.output, geometry.input)
+    claim = op.safe_overlap(rowwise(op).output, rowwise(op).input)
     return -claim.below, claim.above
 
 

@@ -8,18 +8,15 @@ from math import prod
 
 from xdsl.ir import Block, Operation, SSAValue
 
-from sparsec.analysis.choice.dense_kernels import dense_kernel
-from sparsec.analysis.choice.sparse_kernels import kernel_for
-from sparsec.analysis.choice.sparse_layer import sparse_layer
 from sparsec.analysis.memory.buffer_lives import ACTIVATION_ALIGNMENT
 from sparsec.analysis.memory.live_bytes import tensor_of
 from sparsec.ir import qnn
 from sparsec.ir.constant import DenseConstantOp
 from sparsec.ir.qnn.elementwise import ElementwiseOp, PreluOp
 from sparsec.ir.shapes import shape_of
-from sparsec.ir.sparse import format_of
+from sparsec.kernels.layer import Layer
+from sparsec.kernels.library import NoWay, ways
 from sparsec.planning import dataflow
-from sparsec.targets import scratch
 from sparsec.targets.cpu import Cpu
 
 IN_PLACE = (
@@ -80,16 +77,9 @@ def in_place(op: Operation) -> list[SSAValue]:
 
 def scratch_bytes(op: Operation, cpu: Cpu) -> int:
     """Scratch memory of the kernel that runs `op` as its weights are stored."""
-    if isinstance(op, qnn.AvgPool2dOp):
-        return scratch.avg_pool(cpu.vector_unit, shape_of(op.input.type))
-    if not isinstance(op, qnn.WeightedOp):
-        return 0
-    encoding = format_of(op.weights.type)
-    if encoding is None:
-        return dense_kernel(op, cpu.vector_unit, cpu.cmsis_nn)[1]
-    layer = sparse_layer(op)
-    kernel = None if layer is None else kernel_for(encoding, layer, cpu.vector_unit)
-    return 0 if layer is None or kernel is None else kernel.scratch(layer)
+    layer = Layer(op)
+    found = ways(layer, cpu, layer.format)
+    return 0 if isinstance(found, NoWay) else found[0].scratch(layer, cpu)
 
 
 def _bytes(value: SSAValue) -> int:

@@ -1,35 +1,24 @@
-"""All ways to store and run each layer with weights on a core: plain data read from `qnn`.
+"""All ways to store and run each layer with weights on a core, each with what it takes.
 
 The rule: a candidate counts what its kernel lays out, byte for byte, and nothing is dropped without a reason.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from sparsec.analysis.choice.dense_kernels import FOUR_ROWS, PER_CHANNEL, PER_TENSOR, dense_kernel
-from sparsec.analysis.choice.sparse_kernels import (
-    KERNELS,
-    SparseKernel,
-    decoder_function,
-    kernel_for,
-)
-from sparsec.analysis.choice.sparse_layer import SparseLayer, sparse_layer
 from sparsec.formats import COMMON_FORMATS, SparseFormat
-from sparsec.formats.fc_layouts import DenseLayout
 from sparsec.ir import qnn
-from sparsec.ir.constant import constant_array
-from sparsec.ir.sparse import format_of
-from sparsec.quantization.int8 import fold_input_zero_point
+from sparsec.kernels.cost import Cost
+from sparsec.kernels.layer import Layer
+from sparsec.kernels.library import NoWay, ways
+from sparsec.kernels.way import Way
 from sparsec.recipe.recipe import DENSE
-from sparsec.targets.cost import Cost, kernel_cost
 from sparsec.targets.cpu import Cpu
-from sparsec.targets.stored import Stored, stored_for_decoder
-from sparsec.targets.workload import LayerKind, Workload
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Constants: TypeAlias = dict[bytes, int]
@@ -43,23 +32,33 @@ def label_of(encoding: SparseFormat | None) -> str:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One way to run one layer.
+    """One way to run one layer, with the bytes of its scratch memory, decoded weights included. `cost` is None where
+    nothing was measured on the core."""
 
-    `kernel` is the C function, `decoder` the one that runs before it, if any. `arrays` gives all that it reads,
-    `scratch` is the bytes of its scratch memory. `cost` is None where nothing was measured on the core.
-    """
-
-    format: SparseFormat | None
-    kernel: str
-    arrays: Callable[[], Iterable[Array]] = field(repr=False, compare=False)
+    way: Way
+    layer: Layer
     scratch: int
     cost: Cost | None
-    decoder: str | None = None
+
+    @property
+    def format(self) -> SparseFormat | None:
+        """What the weights are stored as, None if dense."""
+        return self.way.format
+
+    @property
+    def kernel(self) -> str:
+        """The C function."""
+        return self.way.kernel.function
+
+    @property
+    def decoder(self) -> str | None:
+        """The C function that decodes the weights in front of it, if one does."""
+        return None if self.way.decoder is None else self.way.decoder.function
 
     @cached_property
     def constants(self) -> Constants:
-        """All arrays that the layer reads. Only who asks for bytes has them laid out and compared."""
-        return constants_of(self.arrays())
+        """All arrays that the layer reads. Only who asks for bytes has them compared."""
+        return constants_of(self.way.arrays(self.layer).values())
 
     @property
     def label(self) -> str:
@@ -104,101 +103,26 @@ def candidates(
     op: qnn.WeightedOp,
     cpu: Cpu,
     formats: Iterable[SparseFormat] = COMMON_FORMATS,
-    left_out: Callable[[SparseLayer, SparseFormat], bool] = lambda layer, encoding: False,
+    left_out: Callable[[Layer, Way], bool] = lambda layer, way: False,
 ) -> Iterator[Candidate | Refusal]:
     """Dense first, then `formats`, each a candidate or why it is none, but for those that are `left_out`.
 
-    Weights that have a format already have no other candidate; a layer whose arrays are computed has a dense one.
+    Weights that have a format already have no other candidate.
     """
-    layer = sparse_layer(op)
-    encoding = format_of(op.weights.type)
-    if encoding is None:
-        yield dense_candidate(op, layer, cpu)
-    if layer is None:
-        return
-    for each in formats if encoding is None else (encoding,):
-        if not left_out(layer, each):
-            yield sparse_candidate(layer, each, cpu)
+    layer = Layer(op)
+    tried = (None, *formats) if layer.format is None else (layer.format,)
+    for format in tried:
+        found = ways(layer, cpu, format)
+        if isinstance(found, NoWay):
+            yield Refusal(format, found.reason, found.for_any)
+        elif format is None or not left_out(layer, found[0]):
+            yield candidate(layer, found[0], cpu)
 
 
-def sparse_candidate(layer: SparseLayer, encoding: SparseFormat, cpu: Cpu) -> Candidate | Refusal:
-    """`layer` stored as `encoding`."""
-    kernel = kernel_for(encoding, layer, cpu.vector_unit)
-    if kernel is None:
-        on_others = any(k.takes(encoding, layer) for k in KERNELS)
-        where = f"on {cpu.name}" if on_others else f"for qnn.{layer.kind} of this shape"
-        return Refusal(encoding, f"no kernel {where}", has_kernel=False)
+def candidate(layer: Layer, way: Way, cpu: Cpu) -> Candidate | Refusal:
+    """`layer` run by `way`."""
     try:
-        arrays = kernel.lay_out(encoding, layer)
-        calls = [(kernel.function, kernel.stored(encoding, layer))]
+        way.arrays(layer)
+        return Candidate(way, layer, way.scratch(layer, cpu), way.cost(layer, cpu))
     except ValueError as error:
-        return Refusal(encoding, str(error))
-    decoder = decoder_function(encoding) if kernel.decodes else None
-    if decoder is not None:
-        components = layer.components(encoding)
-        calls.append((decoder, stored_for_decoder(encoding, components, layer.matrix)))
-    cost = _cost(cpu, calls, workload_of(layer))
-    memory = kernel.scratch(layer)
-    return Candidate(encoding, kernel.function, lambda: arrays, memory, cost, decoder)
-
-
-def dense_candidate(op: qnn.WeightedOp, layer: SparseLayer | None, cpu: Cpu) -> Candidate:
-    """`op` with dense weights; `layer` is what `sparse_layer` makes of it."""
-    kernel, memory = dense_kernel(op, cpu.vector_unit, cpu.cmsis_nn)
-    if layer is None:
-        return Candidate(None, kernel, tuple, memory, None)
-    cost = _cost(cpu, [(kernel, Stored())], workload_of(layer))
-    return Candidate(None, kernel, lambda: dense_arrays(op, layer, kernel), memory, cost)
-
-
-def least_cost(kernel: SparseKernel, layer: SparseLayer, cpu: Cpu) -> Cost | None:
-    """What `layer` takes by `kernel` at least, however its weights are stored; None where that is not known."""
-    try:
-        cost = _cost(cpu, [(kernel.function, kernel.least(layer))], workload_of(layer))
-    except ValueError:
-        return None
-    if cost is None or not kernel.decodes:
-        return cost
-    return Cost(cost.instructions + 1, cost.cycles + 1)  # no decoder takes less
-
-
-def dense_arrays(op: qnn.WeightedOp, layer: SparseLayer, kernel: str) -> list[Array]:
-    """What the C function `kernel` reads of `op`, whose arrays are constant."""
-    arrays = [constant_array(value) for value in op.operands[1:]]
-    weights, bias, *numbers = [array for array in arrays if array is not None]
-    if kernel == PER_TENSOR:  # its multiplier is a number in a struct
-        return [weights, bias]
-    if kernel in (PER_CHANNEL, FOUR_ROWS):
-        try:
-            bias = fold_input_zero_point(weights, bias, op.requant.data.input_zp)
-            if kernel == FOUR_ROWS:
-                return [*DenseLayout().pack(layer.matrix, layer.numbers).values()]
-        except ValueError:
-            pass  # lowering refuses it
-    return [weights, bias, *(np.broadcast_to(array, len(bias)) for array in numbers)]
-
-
-def workload_of(layer: SparseLayer) -> Workload:
-    """The shape of a layer as its cost sees it."""
-    kinds: dict[str, LayerKind] = {
-        "conv2d": "convolution",
-        "transpose_conv2d": "convolution",
-        "depthwise_conv2d": "depthwise",
-    }
-    kind = kinds.get(layer.kind, "fully-connected" if layer.pixels == 1 else "convolution")
-    data = layer.data
-    return Workload(
-        kind, data.input_size, layer.kernel_size, layer.window.strides, data.output_size
-    )
-
-
-def _cost(cpu: Cpu, calls: Sequence[tuple[str, Stored]], workload: Workload) -> Cost | None:
-    """What calls of functions on what is stored cost, None if that of one is not known."""
-    try:
-        costs = [
-            kernel_cost(cpu.name, function, workload, stored.entries, stored.blocks, stored.zeros)
-            for function, stored in calls
-        ]
-    except ValueError:
-        return None
-    return Cost(sum(c.instructions for c in costs), sum(c.cycles for c in costs))
+        return Refusal(way.format, str(error))

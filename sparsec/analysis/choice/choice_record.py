@@ -16,7 +16,7 @@ from xdsl.utils.hints import isa
 from sparsec.analysis.choice.format_choice import Decision
 from sparsec.analysis.choice.format_goal import Goal
 from sparsec.ir.attributes import CHOICE
-from sparsec.targets.cost import Cost
+from sparsec.kernels.cost import Cost
 
 
 @dataclass(frozen=True)

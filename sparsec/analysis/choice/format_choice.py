@@ -23,10 +23,10 @@ from sparsec.analysis.choice.layer_groups import (
     respect_ram,
     respect_scratch_limits,
 )
-from sparsec.analysis.choice.sparse_layer import SparseLayer
-from sparsec.formats import SparseFormat
 from sparsec.ir import qnn
 from sparsec.ir.layer import layer_of
+from sparsec.kernels.layer import Layer
+from sparsec.kernels.way import Way as KernelWay
 from sparsec.planning import choice
 from sparsec.planning.choice import BudgetError, Choice, Option
 from sparsec.targets.cpu import Cpu
@@ -96,8 +96,8 @@ class Problem:
         self.others = other_constants(module)
         self.positions = {op: place for place, op in enumerate(module.walk())}
 
-    def _cannot_win(self, group: Group, layer: SparseLayer, encoding: SparseFormat) -> bool:
-        return cannot_win(self.goal, group, layer, encoding, self.cpu)
+    def _cannot_win(self, group: Group, layer: Layer, way: KernelWay) -> bool:
+        return cannot_win(self.goal, group, layer, way, self.cpu)
 
     @cached_property
     def shared(self) -> Constants:

@@ -6,13 +6,11 @@ The rule: under `latency` nothing wins that is not surely faster than dense weig
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from sparsec.analysis.choice.candidates import least_cost
 from sparsec.analysis.choice.layer_groups import Group, Way
-from sparsec.analysis.choice.sparse_kernels import kernel_for
-from sparsec.analysis.choice.sparse_layer import SparseLayer
-from sparsec.formats import SparseFormat
+from sparsec.kernels.cost import Cost
+from sparsec.kernels.layer import Layer
+from sparsec.kernels.way import Way as KernelWay
 from sparsec.recipe.recipe import Recipe, Wish
-from sparsec.targets.cost import Cost
 from sparsec.targets.cpu import Cpu
 
 Objective: TypeAlias = Literal["latency", "flash", "ram", "balanced"]
@@ -64,25 +62,24 @@ def too_slow(sparse: Way | Cost, dense: Way) -> str:
     return ""
 
 
-def cannot_win(
-    goal: Goal, group: Group, layer: SparseLayer, encoding: SparseFormat, cpu: Cpu
-) -> bool:
-    """Whether the only `layer` of `group` stored as `encoding` is surely not the fastest, budgets apart.
+def cannot_win(goal: Goal, group: Group, layer: Layer, way: KernelWay, cpu: Cpu) -> bool:
+    """Whether the only `layer` of `group` run by `way` is surely not the fastest, budgets apart.
 
     It is told without laying the weights out, from the shape, the non-zeros and the ways that `group` has already.
     """
-    dense, kernel = group.dense, kernel_for(encoding, layer, cpu.vector_unit)
-    if kernel is None or dense is None or not dense.measured:
+    dense = group.dense
+    if dense is None or not dense.measured:
         return False
-    if kernel in group.hopeless:
+    key = way.kernel, way.decoder is None
+    if key in group.hopeless:
         return True
-    if kernel.one_layout and any(way.candidates[0].kernel == kernel.function for way in group.ways):
-        return True
-    least = least_cost(kernel, layer, cpu)
+    if way.decoder is None and any(w.candidates[0].way.kernel is way.kernel for w in group.ways):
+        return True  # the same constants under another name
+    least = way.least_cost(layer, cpu)
     if least is None:
         return False
     best = min(way.cycles for way in group.ways if not objection(goal, group, way, cpu.name))
     if least.cycles <= best and not too_slow(least, dense):
         return False
-    group.hopeless.add(kernel)
+    group.hopeless.add(key)
     return True

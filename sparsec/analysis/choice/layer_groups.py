@@ -19,8 +19,6 @@ from sparsec.analysis.choice.candidates import (
     constants_of,
 )
 from sparsec.analysis.choice.layer_memory import LayerMemory
-from sparsec.analysis.choice.sparse_kernels import SparseKernel
-from sparsec.analysis.choice.sparse_layer import SparseLayer
 from sparsec.analysis.memory.live_bytes import live_parts, sum_text
 from sparsec.formats import COMMON_FORMATS, SparseFormat
 from sparsec.ir import qnn
@@ -28,6 +26,9 @@ from sparsec.ir.attributes import SCRATCH_LIMIT
 from sparsec.ir.constant import DenseConstantOp
 from sparsec.ir.layer import layer_of
 from sparsec.ir.sparse import format_of
+from sparsec.kernels.kernel import Kernel
+from sparsec.kernels.layer import Layer
+from sparsec.kernels.way import Way as KernelWay
 from sparsec.recipe.recipe import DENSE, Recipe, Wish
 from sparsec.targets.cpu import Cpu
 
@@ -64,8 +65,8 @@ class Way:
         return sum(c.cost.instructions for c in self.candidates if c.cost is not None)
 
 
-LeftOut: TypeAlias = Callable[["Group", SparseLayer, SparseFormat], bool]
-"""Whether a layer stored in a format need not be looked at."""
+LeftOut: TypeAlias = Callable[["Group", Layer, KernelWay], bool]
+"""Whether a way to run a layer need not be looked at."""
 
 
 class Group:
@@ -86,8 +87,8 @@ class Group:
         self.ways: list[Way] = []
         self.asked: str | None = None
         """Who asked for the one way that is left."""
-        self.hopeless: set[SparseKernel] = set()
-        """By which no format can win."""
+        self.hopeless: set[tuple[Kernel, bool]] = set()
+        """Kernels by which no format can win, decoded or not."""
         formats = tuple(formats)
         every = [candidates(op, cpu, formats) for op in ops]
         if left_out is not None and len(ops) == 1:

@@ -11,16 +11,12 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from sparsec.analysis.choice.candidates import Candidate
 from sparsec.analysis.memory.live_bytes import live_tensors, tensor_of
-from sparsec.formats.packed_rows import slab_for
-from sparsec.ir import cmsis, qnn, rt
+from sparsec.ir import cmsis, qnn
 from sparsec.ir.rt.fused import line_bytes
-from sparsec.ir.rt.strips import STRIPS, Geometry
-from sparsec.ir.shapes import image_shape, shape_of
+from sparsec.ir.shapes import shape_of
 from sparsec.planning.arena import Buffer
-from sparsec.planning.overlap import Overlap, apart, overlap_of
+from sparsec.planning.overlap import Overlap, apart
 from sparsec.planning.overlapping import least_bytes
-
-_IN_STRIPS = frozenset(op.C_FUNCTION for op in STRIPS)
 
 
 class LayerMemory:
@@ -43,7 +39,7 @@ class LayerMemory:
         input, output, staying = tensor_of(op.input), op.result, self._staying[op]
         overlap = apart(bytes_of(output), bytes_of(input))
         if input not in staying:
-            overlap = overlap_by(op, candidate)
+            overlap = candidate.way.kernel.overlap(candidate.layer)
         buffers = [bytes_of(output), bytes_of(input), candidate.scratch, self._waiting(op)]
         least = _least(buffers, overlap)
         if candidate.kernel == cmsis.DepthwiseConvOp.C_FUNCTION and is_wide(op.input):
@@ -65,27 +61,6 @@ class LayerMemory:
         between, (_, height, _, _) = shape_of(op.input.type), shape_of(op.weights.type)
         lines = line_bytes(between, (height - 1) * op.window.data.dilations[0] + 1)
         return max(dying, bytes_of(op.result)) + waiting + lines + candidate.scratch
-
-
-def overlap_by(op: qnn.WeightedOp, candidate: Candidate) -> Overlap:
-    """How the output of a layer may lie over its dying input, at most."""
-    input, output = bytes_of(op.input), bytes_of(op.result)
-    none = apart(output, input)
-    if not isinstance(op, qnn.Conv2dOp | qnn.DepthwiseConv2dOp):
-        return none
-    channels = image_shape(op.input.type)[2]
-    rows, columns, outputs = image_shape(op.result.type)
-    if candidate.kernel == rt.DepthwiseConvolveDelta8Op.C_FUNCTION:
-        return Overlap(output, input, channels) if channels == outputs else none
-    _, height, width, _ = shape_of(op.weights.type)
-    window = op.window.data
-    if candidate.kernel == rt.ConvolvePackedOp.C_FUNCTION:
-        if slab_for(window, (rows, columns), (height, width), channels).pairs_rows:
-            return none
-    if candidate.kernel not in _IN_STRIPS:
-        return none
-    geometry = Geometry(op.input, op.result, window, (height, width))
-    return overlap_of(geometry.strips(min(geometry.rows, 2) if geometry.is_pixelwise else 1))
 
 
 def is_wide(value: SSAValue) -> bool:

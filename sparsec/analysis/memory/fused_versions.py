@@ -16,12 +16,13 @@ from sparsec.ir.kernel import KernelOp
 from sparsec.ir.rt.fused import PointDepthwiseOp, line_bytes
 from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.ir.views import memory_of
+from sparsec.kernels.cost import Cost
+from sparsec.kernels.library import kernel_cost
+from sparsec.kernels.workload import Workload
 from sparsec.planning.overlap import Overlap
 from sparsec.quantization.window import Window
 from sparsec.targets import scratch
-from sparsec.targets.cost import Cost, kernel_cost
 from sparsec.targets.cpu import Cpu
-from sparsec.targets.workload import Workload
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def predicted_costs(
     second = Workload("depthwise", between, (height, width), strides, outputs)
 
     def cost(op: KernelOp, parts: Mapping[Workload, int]) -> Cost:
-        costs = (n * kernel_cost(cpu.name, op.C_FUNCTION, part, 0) for part, n in parts.items())
+        costs = (n * kernel_cost(cpu.name, op.C_FUNCTION, part) for part, n in parts.items())
         return sum(costs, Cost(0, 0))
 
     apart = cost(point, {first: 1}) + cost(depthwise, {second: 1})

@@ -6,6 +6,7 @@ The rule: a strip is done by the code that would do the whole layer, which was f
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
+from math import prod
 from typing import TypeAlias
 
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, ModuleOp
@@ -17,15 +18,16 @@ from sparsec.ir.constant import array_of
 from sparsec.ir.kernel import KernelOp, byte_count, element_count
 from sparsec.ir.rt.delta8 import Delta8ConvolutionOp
 from sparsec.ir.rt.packed import FullPackedConvolutionOp
-from sparsec.ir.rt.strips import STRIPS, Geometry, StripsOp, geometry_of, in_strips
+from sparsec.ir.rt.strips import STRIPS, StripsOp, geometry_of, in_strips
 from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.ir.views import memory_of
-from sparsec.planning.overlap import Overlap, overlap_of
-from sparsec.targets.cost import Cost, kernel_cost
+from sparsec.kernels.cost import Cost
+from sparsec.kernels.library import kernel_cost
+from sparsec.kernels.stored import Stored, stored_packed
+from sparsec.kernels.workload import Workload
+from sparsec.planning.overlap import Geometry, Overlap, overlap_of
 from sparsec.targets.cpu import Cpu
 from sparsec.targets.scratch import becomes_convolution
-from sparsec.targets.stored import Stored, stored_packed
-from sparsec.targets.workload import Workload
 
 Constants: TypeAlias = Mapping[str, GlobalOp]
 
@@ -67,7 +69,7 @@ def strip_versions(
         return []
     scratch: SSAValue | None = getattr(op, "scratch", None)
     temporary = 0 if scratch is None else byte_count(scratch.type)
-    input, output = byte_count(geometry.input.type), byte_count(geometry.output.type)
+    input, output = prod(geometry.input), prod(geometry.output)
     versions: list[StripVersion] = []
     # Powers of two, fewer rows than the output has; kernels take at least two pixels at once.
     first = 1 if geometry.is_pixelwise else 0
@@ -114,8 +116,8 @@ def is_done_alike(op: KernelOp, cpu: Cpu) -> bool:
 
 def _workload(op: KernelOp, geometry: Geometry) -> Workload:
     kind = "depthwise" if isinstance(op, cmsis.DepthwiseConvOp) else "convolution"
-    image, outputs = image_shape(geometry.input.type), image_shape(geometry.output.type)
-    return Workload(kind, image, geometry.kernel, geometry.window.strides, outputs)
+    strides = geometry.window.strides
+    return Workload(kind, geometry.input, geometry.kernel, strides, geometry.output)
 
 
 def _stored(op: KernelOp, constants: Constants) -> Stored:
@@ -136,6 +138,6 @@ def _stored(op: KernelOp, constants: Constants) -> Stored:
 def _cost(cpu: Cpu, function: str, work: Workload, stored: Stored) -> Cost | None:
     """What a call costs, None if that is not known."""
     try:
-        return kernel_cost(cpu.name, function, work, stored.entries, stored.blocks, stored.zeros)
+        return kernel_cost(cpu.name, function, work, stored)
     except ValueError:
         return None

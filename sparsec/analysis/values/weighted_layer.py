@@ -16,9 +16,9 @@ import numpy.typing as npt
 from xdsl.ir import Attribute, Operation
 
 from sparsec.ir import qnn
-from sparsec.ir.constant import DenseConstantOp, constant_array
-from sparsec.ir.shapes import shape_of
+from sparsec.ir.constant import DenseConstantOp
 from sparsec.ir.sparse import format_of
+from sparsec.kernels.layer import Layer, Size
 from sparsec.quantization import int8
 from sparsec.quantization.params import Requant
 from sparsec.quantization.requantize import Q31_MAX, requantize
@@ -26,7 +26,6 @@ from sparsec.quantization.window import Window
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Mask: TypeAlias = npt.NDArray[np.bool_]
-Size: TypeAlias = tuple[int, int, int]
 Places: TypeAlias = tuple[slice, slice]
 
 
@@ -197,14 +196,11 @@ class TransposedLayer(WeightedLayer):
 
 def weighted_layer(op: qnn.WeightedOp) -> WeightedLayer | None:
     """The layer `op` computes; None unless its weights are dense and all its arrays constant."""
-    return None if format_of(op.weights.type) is not None else layer_values(op)
+    return None if format_of(op.weights.type) is not None else _layer_values(op)
 
 
-def layer_values(op: qnn.WeightedOp) -> WeightedLayer | None:
-    """The layer `op` computes, however its weights are stored; None unless all its arrays are constant.
-
-    Many ask for the same layer, so it is kept until something of the operation changes.
-    """
+def _layer_values(op: qnn.WeightedOp) -> WeightedLayer | None:
+    """The layer `op` computes. Many ask for the same one, so it is kept until something of the operation changes."""
     constants = [value.owner for value in op.operands[1:]]
     told_by = (
         *(each.value for each in constants if isinstance(each, DenseConstantOp)),
@@ -214,7 +210,7 @@ def layer_values(op: qnn.WeightedOp) -> WeightedLayer | None:
     )
     kept = _kept.get(op)
     if kept is None or len(kept[0]) != len(told_by) or any(map(is_not, kept[0], told_by)):
-        kept = _kept[op] = told_by, _layer_values(op)
+        kept = _kept[op] = told_by, _as_arrays(op)
     return kept[1]
 
 
@@ -223,34 +219,16 @@ _kept = WeakKeyDictionary()
 """The layers of operations, with the attributes that told them."""
 
 
-def _layer_values(op: qnn.WeightedOp) -> WeightedLayer | None:
-    arrays = [constant_array(value) for value in op.operands[1:]]
-    if any(array is None for array in arrays):
+def _as_arrays(op: qnn.WeightedOp) -> WeightedLayer | None:
+    layer = Layer(op)
+    if layer.arrays is None:
         return None
-    weights, bias, multiplier, shift = (np.asarray(array) for array in arrays)
-    source, target = shape_of(op.input.type), shape_of(op.result.type)
-    match op:
-        case qnn.Conv2dOp() | qnn.DepthwiseConv2dOp() | qnn.TransposeConv2dOp():
-            window, input_size, output_size = op.window.data, source[1:], target[1:]
-        case _:
-            window = Window()
-            input_size = (prod(source[:-1]), 1, source[-1])
-            output_size = (prod(target[:-1]), 1, target[-1])
-    depthwise = isinstance(op, qnn.DepthwiseConv2dOp)
-    if depthwise:
-        weights = weights.transpose(3, 1, 2, 0)
-    elif weights.ndim == 2:
-        weights = weights[:, np.newaxis, np.newaxis, :]
-    channels = len(weights)
-    layer = TransposedLayer if isinstance(op, qnn.TransposeConv2dOp) else WeightedLayer
-    return layer(
-        weights,
-        bias,
-        np.broadcast_to(multiplier, channels),
-        np.broadcast_to(shift, channels),
-        op.requant.data,
-        window,
-        (input_size[0], input_size[1], input_size[2]),
-        (output_size[0], output_size[1], output_size[2]),
-        depthwise,
+    kind = TransposedLayer if layer.kind == "transpose_conv2d" else WeightedLayer
+    return kind(
+        **vars(layer.arrays),
+        requant=layer.requant,
+        window=layer.window,
+        input_size=layer.input_size,
+        output_size=layer.output_size,
+        depthwise=layer.kind == "depthwise_conv2d",
     )

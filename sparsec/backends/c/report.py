@@ -25,8 +25,6 @@ from sparsec.backends.c.memory_report import (
     describe_places,
 )
 from sparsec.formats import Delta8
-from sparsec.formats.depthwise_rows import unpack_depthwise
-from sparsec.formats.packed_rows import unpack_layer
 from sparsec.ir import cmsis, rt
 from sparsec.ir.attributes import ARENA_LIVE_BYTES, ARENA_LOWER_BOUND, OP, TARGET
 from sparsec.ir.cmsis.convolution import ConvolutionOp
@@ -39,6 +37,8 @@ from sparsec.ir.rt.packed import FullPackedConvolutionOp, PackedConvolutionOp
 from sparsec.ir.rt.sparse_fc import SparseFullyConnectedOp
 from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.ir.views import memory_of
+from sparsec.layouts.depthwise_rows import unpack_depthwise
+from sparsec.layouts.packed_rows import unpack_layer
 
 SCHEMA_VERSION = 2
 

@@ -9,27 +9,21 @@ from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.ir import Operation
 from xdsl.passes import ModulePass
-from xdsl.pattern_rewriter import (
-    GreedyRewritePatternApplier,
-    PatternRewriteWalker,
-    RewritePattern,
-)
+from xdsl.pattern_rewriter import PatternRewriter, PatternRewriteWalker, RewritePattern
 from xdsl.utils.exceptions import PassFailedException
 
 from sparsec.backends.cortex_m.legalize import legalize_convolutions
-from sparsec.backends.cortex_m.lower_elementwise import ELEMENTWISE
-from sparsec.backends.cortex_m.lower_movement import MOVEMENT
-from sparsec.backends.cortex_m.lower_unweighted import UNWEIGHTED, LowerPool2d
-from sparsec.backends.cortex_m.lower_weighted import (
-    LowerConv2d,
-    LowerDepthwiseConv2d,
-    LowerLinear,
-    LowerTransposeConv2d,
-)
+from sparsec.ir import qnn
 from sparsec.ir.attributes import CMSIS_NN, TARGET
+from sparsec.ir.shapes import shape_of
+from sparsec.kernels.layer import Layer
+from sparsec.kernels.library import NoWay, ways
+from sparsec.kernels.lowering import Lowering, failure
+from sparsec.kernels.way import Way
 from sparsec.targets.cmsis_nn import PACKAGED, Release
-from sparsec.targets.cpu import cpu_named
+from sparsec.targets.cpu import Cpu, cpu_named
 
 
 @dataclass(frozen=True)
@@ -52,16 +46,36 @@ class ConvertQnnToKernelsPass(ModulePass):
         if cpu.cmsis_nn != PACKAGED:
             op.attributes[CMSIS_NN] = StringAttr(cpu.cmsis_nn)
         legalize_convolutions(op, cpu)
-        unit = cpu.vector_unit
-        patterns: list[RewritePattern] = [
-            LowerConv2d(unit, cpu.cmsis_nn),
-            LowerDepthwiseConv2d(unit, cpu.cmsis_nn),
-            LowerLinear(unit, cpu.cmsis_nn),
-            LowerTransposeConv2d(unit, cpu.cmsis_nn),
-            LowerPool2d(unit),
-            *(pattern() for pattern in UNWEIGHTED),
-            *(pattern() for pattern in ELEMENTWISE),
-            *(pattern() for pattern in MOVEMENT),
-        ]
-        applier = GreedyRewritePatternApplier(patterns, dce_enabled=False)
-        PatternRewriteWalker(applier, apply_recursively=False).rewrite_module(op)
+        PatternRewriteWalker(LowerLayer(cpu), apply_recursively=False).rewrite_module(op)
+
+
+@dataclass
+class LowerLayer(RewritePattern):
+    """A layer becomes the calls of the way that runs it on `cpu`; a reshape shows the same memory in another shape."""
+
+    cpu: Cpu
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        if op.dialect_name() != qnn.Qnn.name or isinstance(op, qnn.ConstantOp):
+            return
+        low = Lowering(op, rewriter, self.cpu)
+        if isinstance(op, qnn.ReshapeOp):
+            low.finish(low.buffer(op.input, shape_of(op.result.type)))
+            return
+        layer = Layer(op)
+        try:
+            low.finish(self.way(layer).build(low, layer))
+        except ValueError as error:
+            raise failure(op, f"{error}, store the weights dense") from error
+
+    def way(self, layer: Layer) -> Way:
+        """The way that runs `layer`. PassFailedException where there is none."""
+        found = ways(layer, self.cpu, layer.format)
+        if not isinstance(found, NoWay):
+            return found[0]
+        if layer.format is None or found.for_any:
+            raise failure(layer.op, found.reason)
+        raise failure(
+            layer.op,
+            f"no kernel takes weights stored as {layer.format.name} here, store them dense",
+        )

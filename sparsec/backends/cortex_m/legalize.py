@@ -24,11 +24,11 @@ from xdsl.pattern_rewriter import (
     op_type_rewrite_pattern,
 )
 
-from sparsec.backends.cortex_m.lowering import required_constant
 from sparsec.ir import qnn
 from sparsec.ir.layer import copy_layer
 from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.ir.sparse import format_of
+from sparsec.kernels.lowering import required_constant
 from sparsec.quantization.window import Border, Window
 from sparsec.targets.cmsis_nn import PACKAGED, Release
 from sparsec.targets.cpu import Cpu

@@ -9,8 +9,6 @@ from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def
 from xdsl.utils.exceptions import VerifyException
 
-from sparsec.formats.depthwise_rows import Plane, plane_for
-from sparsec.formats.packed_rows import Slab, slab_for
 from sparsec.ir.kernel import (
     CArgument,
     RuntimeOp,
@@ -23,6 +21,8 @@ from sparsec.ir.kernel import (
 from sparsec.ir.params import RequantAttr
 from sparsec.ir.shapes import expect_shape, image_shape, shape_of, verify_window
 from sparsec.ir.window import WindowAttr
+from sparsec.layouts.depthwise_rows import Plane, plane_for
+from sparsec.layouts.packed_rows import Slab, slab_for
 from sparsec.planning.overlap import Overlap
 from sparsec.quantization.params import Requant
 from sparsec.quantization.window import Window
@@ -121,7 +121,7 @@ class PackedConvolutionOp(RuntimeOp, ABC):
 
 
 class FullPackedConvolutionOp(PackedConvolutionOp, ABC):
-    """A convolution by weights laid out by `formats/packed_rows.py`."""
+    """A convolution by weights laid out by `layouts/packed_rows.py`."""
 
     @property
     def slab(self) -> Slab:
@@ -144,7 +144,7 @@ class ConvolvePackedOp(FullPackedConvolutionOp):
 
 @irdl_op_definition
 class DepthwiseConvolveDelta8Op(PackedConvolutionOp):
-    """`sparsec_depthwise_convolve_delta8_s8`: depthwise convolution by weights laid out by `formats/depthwise_rows.py`."""
+    """`sparsec_depthwise_convolve_delta8_s8`: depthwise convolution by weights laid out by `layouts/depthwise_rows.py`."""
 
     name = "rt.depthwise_convolve_delta8_s8"
     C_FUNCTION: ClassVar[str] = "sparsec_depthwise_convolve_delta8_s8"

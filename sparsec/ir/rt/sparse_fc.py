@@ -1,6 +1,6 @@
 """The operations of `rt` for sparse fully connected layers: one row of inputs, weights laid out for the kernel.
 
-Bias, multiplier and shift of an output lie together in `rows`; the layouts are `formats/fc_layouts.py`'s.
+Bias, multiplier and shift of an output lie together in `rows`; the layouts are `layouts/linear.py`'s.
 """
 
 from abc import ABC, abstractmethod
@@ -13,7 +13,11 @@ from xdsl.irdl import irdl_op_definition, operand_def, opt_prop_def, prop_def
 from xdsl.utils.exceptions import VerifyException
 
 from sparsec.formats import Block, Delta8
-from sparsec.formats.fc_layouts import (
+from sparsec.ir.constant import ui8
+from sparsec.ir.kernel import CArgument, CStruct, RuntimeOp, activation, dims, element_count
+from sparsec.ir.params import RequantAttr
+from sparsec.ir.shapes import expect_shape, shape_of
+from sparsec.layouts.linear import (
     FULL_CLAMP,
     ColumnBlockLayout,
     DenseLayout,
@@ -21,10 +25,6 @@ from sparsec.formats.fc_layouts import (
     RowBlockLayout,
     TableLayout,
 )
-from sparsec.ir.constant import ui8
-from sparsec.ir.kernel import CArgument, CStruct, RuntimeOp, activation, dims, element_count
-from sparsec.ir.params import RequantAttr
-from sparsec.ir.shapes import expect_shape, shape_of
 from sparsec.quantization.params import Requant
 
 

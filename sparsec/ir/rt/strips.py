@@ -7,9 +7,8 @@ whatever the kernel does within one.
 
 from abc import ABC
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from xdsl.dialects.builtin import I64, IntegerAttr
 from xdsl.ir import SSAValue
@@ -27,59 +26,28 @@ from sparsec.ir.kernel import CArgument, KernelOp, RuntimeOp
 from sparsec.ir.rt.delta8 import ConvolveDelta8Op, Delta8ConvolutionOp
 from sparsec.ir.rt.packed import ConvolvePackedOp, FullPackedConvolutionOp
 from sparsec.ir.shapes import image_shape, shape_of
-from sparsec.planning.overlap import Overlap, Strip, overlap_of, row_strips
-from sparsec.quantization.window import Window
+from sparsec.planning.overlap import Geometry, Overlap, overlap_of
+
+Rowwise: TypeAlias = ConvolutionOp | FullPackedConvolutionOp | Delta8ConvolutionOp
+"""An operation whose window moves over the rows of an image."""
 
 
-@dataclass(frozen=True)
-class Geometry:
-    """A layer whose window moves over the rows of an image: input and output, the window, (height, width) of its kernel.
-
-    It follows runtime/src/sparsec_strips.h.
-    """
-
-    input: SSAValue
-    output: SSAValue
-    window: Window
-    kernel: tuple[int, int]
-
-    @property
-    def is_pixelwise(self) -> bool:
-        """Whether each output pixel comes from the one input pixel in its place: then each pixel is a row."""
-        unmoved = self.window.strides == (1, 1) and not any(self.window.padding)
-        return unmoved and self.kernel == (1, 1)
-
-    @property
-    def reach(self) -> int:
-        """Rows from the first to the last of a window."""
-        return (self.kernel[0] - 1) * self.window.dilations[0] + 1
-
-    @property
-    def rows(self) -> int:
-        """Of the output."""
-        return self._rows(self.output)[0]
-
-    def strips(self, rows: int) -> list[Strip]:
-        """The bytes that each strip of `rows` rows of the output reads and writes."""
-        images = self._rows(self.input), self._rows(self.output)
-        return row_strips(*images, self.window.strides[0], self.window.padding[0], self.reach, rows)
-
-    def _rows(self, image: SSAValue) -> tuple[int, int]:
-        """The number of rows, and the bytes of one."""
-        height, width, channels = image_shape(image.type)
-        return (height * width, channels) if self.is_pixelwise else (height, width * channels)
+def rowwise(op: KernelOp) -> Rowwise:
+    """`op`, which is done strip by strip or could be. ValueError for any other."""
+    if isinstance(op, Rowwise):
+        return op
+    raise ValueError(f"{op.name} cannot be done strip by strip")
 
 
 def geometry_of(op: KernelOp) -> Geometry:
     """That of an operation of this module, or of one that it can take the place of."""
-    match op:
-        case ConvolutionOp():
-            _, height, width, _ = shape_of(op.weights.type)
-            return Geometry(op.input, op.output, op.window.data, (height, width))
-        case FullPackedConvolutionOp() | Delta8ConvolutionOp():
-            return Geometry(op.input, op.output, op.window.data, op.kernel_size)
-        case _:
-            raise ValueError(f"{op.name} cannot be done strip by strip")
+    op = rowwise(op)
+    if isinstance(op, ConvolutionOp):
+        _, height, width, _ = shape_of(op.weights.type)
+    else:
+        height, width = op.kernel_size
+    images = image_shape(op.input.type), image_shape(op.output.type, "output")
+    return Geometry(*images, op.window.data, (height, width))
 
 
 class StripsOp(RuntimeOp, ABC):
@@ -97,10 +65,10 @@ class StripsOp(RuntimeOp, ABC):
         return (self.strip.value.data, *super().c_arguments())
 
     def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
-        geometry = geometry_of(self)
-        if output is not geometry.output or input is not geometry.input:
+        op = rowwise(self)
+        if output is not op.output or input is not op.input:
             return super().safe_overlap(output, input)
-        return overlap_of(geometry.strips(self.strip.value.data))
+        return overlap_of(geometry_of(self).strips(self.strip.value.data))
 
 
 @irdl_op_definition

@@ -15,7 +15,6 @@ from sparsec.backends.cortex_m.convert_qnn_to_kernels import ConvertQnnToKernels
 from sparsec.ir import qnn
 from sparsec.ir.layer import set_layer
 from sparsec.passes.bufferize import BufferizePass
-from sparsec.passes.pack_sparse_constants import PackSparseConstantsPass
 from sparsec.passes.plan_memory import PlanMemoryPass
 from sparsec.quantization.params import Requant
 from sparsec.quantization.window import Window
@@ -107,7 +106,6 @@ def compiled(module: ModuleOp, target: str) -> ModuleOp:
     lowered = module.clone()
     for each in (
         ConvertQnnToKernelsPass(target),
-        PackSparseConstantsPass(),
         BufferizePass(),
         PlanMemoryPass(),
     ):

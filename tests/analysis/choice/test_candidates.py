@@ -153,7 +153,7 @@ def test_a_layer_that_overflows_when_it_is_folded_stays_dense() -> None:
     reasons = {
         c.reason for c in candidates(op, cpu_named("cortex-m4")) if not isinstance(c, Candidate)
     }
-    assert "an accumulator can leave 32 bits" in reasons
+    assert any(reason.startswith("an accumulator can leave 32 bits") for reason in reasons)
     with pytest.raises(PassFailedException, match="'layer0' cannot be stored as delta8"):
         SelectSparseFormatsPass(format="delta8").apply(Context(), module)
 

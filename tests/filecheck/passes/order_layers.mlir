@@ -1,5 +1,4 @@
 // RUN: sparsec-opt %s -p order-layers --split-input-file | filecheck %s
-// RUN: not sparsec-opt %s -p "order-layers{aggressive=true}" --split-input-file 2>&1 | filecheck %s --check-prefix OPTION
 
 // Of two branches that grow before they shrink, one is over when the other begins.
 // Constants and reshapes come before their first reader.
@@ -72,4 +71,3 @@ func.func private @declared(tensor<1x8xi8>) -> tensor<1x8xi8>
 // CHECK-NEXT:    %a = nn.activation
 // CHECK-NEXT:    %b = nn.activation
 
-// OPTION: error: Provided arguments ["aggressive"] not found in expected arguments ["target"]

@@ -2,7 +2,7 @@
 // `arm_fully_connected_s8`, which goes row by row as it is, so that only a row of the output needs memory of its own. A single row is
 // needed to its end by each output.
 //
-// DEFINE: %{small} = convert-qnn-to-kernels,pack-sparse-constants,bufferize,overlap-buffers{objective=ram}
+// DEFINE: %{small} = convert-qnn-to-kernels,bufferize,overlap-buffers{objective=ram}
 //
 // RUN: sparsec-opt %s -p "%{small}" --split-input-file | filecheck %s
 // RUN: sparsec-opt %s -p "%{small},plan-memory" --split-input-file | filecheck %s --check-prefix ARENA

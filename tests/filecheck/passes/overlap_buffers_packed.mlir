@@ -1,7 +1,7 @@
 // Packed rows of one channel are done in strips anyway, so these cost nothing that the cost model knows of. They do cost
 // some instructions: where nothing may be slower, the layer stays whole, unless a budget asks for it.
 //
-// DEFINE: %{packed} = select-sparse-formats{format=delta8},convert-qnn-to-kernels,pack-sparse-constants,bufferize
+// DEFINE: %{packed} = select-sparse-formats{format=delta8},convert-qnn-to-kernels,bufferize
 //
 // RUN: sparsec-opt %s -p "%{packed},overlap-buffers{slack=1}" | filecheck %s --check-prefix STRIPS
 // RUN: sparsec-opt %s -p "%{packed},overlap-buffers{slack=0}" | filecheck %s --check-prefix WHOLE

@@ -5,7 +5,7 @@
 //
 // RUN: sparsec-interpret %s --args %{x} | filecheck %s
 // RUN: sparsec-opt %s -p "convert-qnn-to-kernels" | sparsec-interpret --args %{x} | filecheck %s
-// RUN: sparsec-opt %s -p "convert-qnn-to-kernels,pack-sparse-constants,bufferize,plan-memory" | sparsec-interpret --args %{x} | filecheck %s
+// RUN: sparsec-opt %s -p "convert-qnn-to-kernels,bufferize,plan-memory" | sparsec-interpret --args %{x} | filecheck %s
 //
 // CHECK: result: {{\[\[}}21, -29, -62, -128, -39, -101]]
 

@@ -16,7 +16,7 @@
 // ROUNDED: result: {{\[\[}}0.941{{[0-9]*}}, -18.039{{[0-9]*}}, -21.019{{[0-9]*}}]]
 //
 // RUN: sparsec-opt %s -p "fold-batch-norm,fuse-layers,quantize,fold-qdq,cse,dce" | sparsec-interpret --args %{int8} | filecheck %s --check-prefix BYTES
-// RUN: sparsec-opt %s -p "fold-batch-norm,fuse-layers,quantize,fold-qdq,cse,dce,select-sparse-formats,convert-qnn-to-kernels,pack-sparse-constants,bufferize,plan-memory" | sparsec-interpret --args %{int8} | filecheck %s --check-prefix BYTES
+// RUN: sparsec-opt %s -p "fold-batch-norm,fuse-layers,quantize,fold-qdq,cse,dce,select-sparse-formats,convert-qnn-to-kernels,bufferize,plan-memory" | sparsec-interpret --args %{int8} | filecheck %s --check-prefix BYTES
 //
 // BYTES: result: {{\[\[}}69, -52, -71]]
 

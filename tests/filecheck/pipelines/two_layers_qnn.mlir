@@ -10,15 +10,15 @@
 // RUN: sparsec-opt %s -p "convert-qnn-to-kernels,bufferize,plan-memory" | sparsec-interpret --args %{x} | filecheck %s
 // RUN: sparsec-opt %s -p "%{select}" | sparsec-interpret --args %{x} | filecheck %s
 // RUN: sparsec-opt %s -p "%{select},convert-qnn-to-kernels" | sparsec-interpret --args %{x} | filecheck %s
-// RUN: sparsec-opt %s -p "%{select},convert-qnn-to-kernels,pack-sparse-constants" | sparsec-interpret --args %{x} | filecheck %s
-// RUN: sparsec-opt %s -p "%{select},convert-qnn-to-kernels,pack-sparse-constants,bufferize" | sparsec-interpret --args %{x} | filecheck %s
-// RUN: sparsec-opt %s -p "%{select},convert-qnn-to-kernels,pack-sparse-constants,bufferize,plan-memory" | sparsec-interpret --args %{x} | filecheck %s
+// RUN: sparsec-opt %s -p "%{select},convert-qnn-to-kernels" | sparsec-interpret --args %{x} | filecheck %s
+// RUN: sparsec-opt %s -p "%{select},convert-qnn-to-kernels,bufferize" | sparsec-interpret --args %{x} | filecheck %s
+// RUN: sparsec-opt %s -p "%{select},convert-qnn-to-kernels,bufferize,plan-memory" | sparsec-interpret --args %{x} | filecheck %s
 //
 // CHECK: result: {{\[\[}}69, -54, -72]]
 //
 // The lines that matter of the last text:
 //
-// RUN: sparsec-opt %s -p "%{select},convert-qnn-to-kernels,pack-sparse-constants,bufferize,plan-memory" | filecheck %s --check-prefix KERNELS
+// RUN: sparsec-opt %s -p "%{select},convert-qnn-to-kernels,bufferize,plan-memory" | filecheck %s --check-prefix KERNELS
 //
 // KERNELS:      func.func @main(%arena: memref<{{[0-9]+}}xi8>
 // KERNELS:      rt.convolve_packed_s8

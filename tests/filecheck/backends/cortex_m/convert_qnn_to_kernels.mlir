@@ -23,10 +23,10 @@ func.func @main(%x : tensor<1x4x4x2xi8>) -> tensor<1x3x3x2xi8> {
 
 // M55:        memref.alloc() {alignment = 8 : i64} : memref<32xi8>
 // M55:        cmsis.convolve_wrapper_s8
-// M55:      sparse.component "entries" %p : tensor<2x2x2x2xi8, #sparse.encoding<delta8>> -> tensor<6xui8>
-// M55-NEXT: sparse.component "counts" %p : tensor<2x2x2x2xi8, #sparse.encoding<delta8>> -> tensor<2xui16>
-// M55:      [[S:%.*]] = memref.alloc() {alignment = 8 : i64} : memref<128xi8>
+// M55:      qnn.constant named "c.weight.entries" dense<[0, 1, 5, 254, 2, 4]> : tensor<6xui8>
+// M55:      qnn.constant named "c.weight.counts" dense<[2, 1]> : tensor<2xui16>
 // M55:      qnn.constant named "c.bias" dense<[8, -6]> : tensor<2xi32>
+// M55:      [[S:%.*]] = memref.alloc() {alignment = 8 : i64} : memref<128xi8>
 // M55:      rt.convolve_delta8_s8 {{%[a-z0-9_]+}}, {{.*}} kernel [2, 2] window <> into {{.*}} scratch [[S]] {layer = "sparse", op = "conv2d"}
 
 // -----

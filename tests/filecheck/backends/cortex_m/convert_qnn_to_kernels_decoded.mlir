@@ -1,5 +1,5 @@
 // RUN: sparsec-opt %s -p "convert-qnn-to-kernels{target=cortex-m3},reconcile-unrealized-casts" --split-input-file 2>/dev/null | filecheck %s
-// RUN: sparsec-opt %s -p "convert-qnn-to-kernels{target=cortex-m3},pack-sparse-constants,bufferize,plan-memory" --split-input-file 2>/dev/null | filecheck %s --check-prefix PLAN
+// RUN: sparsec-opt %s -p "convert-qnn-to-kernels{target=cortex-m3},bufferize,plan-memory" --split-input-file 2>/dev/null | filecheck %s --check-prefix PLAN
 
 // Formats without a kernel of their own are decoded in front of the delta8 kernel, whose weights are then in memory.
 
@@ -16,8 +16,8 @@ func.func @main(%x : tensor<1x2x2x4xi8>, %rows : tensor<1x3x4xi8>, %row : tensor
   func.return %0, %1, %2 : tensor<1x2x2x2xi8>, tensor<1x3x2xi8>, tensor<1x2xi8>
 }
 
-// CHECK:      sparse.component "values"
-// CHECK-NEXT: sparse.component "bits"
+// CHECK:      qnn.constant named "c.weight.values" dense<[1, 2, 4]> : tensor<3xi8>
+// CHECK:      qnn.constant named "c.weight.bits" dense<[1, 6]> : tensor<2xui8>
 // CHECK:      [[E:%.*]] = memref.alloc() : memref<6xui8>
 // CHECK-NEXT: [[C:%.*]] = memref.alloc() : memref<2xui16>
 // CHECK-NEXT: rt.decode_bitmap_s8 {{.*}} as <bitmap> columns 4 into [[E]], [[C]] {layer = "c", op = "conv2d"} : memref<3xi8>, memref<2xui8>

@@ -13,6 +13,6 @@ func.func @main(%x : tensor<1x5x4x2xi8>) -> tensor<1x5x4x2xi8> {
   func.return %y : tensor<1x5x4x2xi8>
 }
 
-// CHECK:      [[S:%.*]] = memref.alloc() {alignment = 8 : i64} : memref<192xi8>
 // CHECK:      qnn.constant named "d.weight.rows" dense<{{.*}}> : tensor<10xi32>
+// CHECK:      [[S:%.*]] = memref.alloc() {alignment = 8 : i64} : memref<192xi8>
 // CHECK:      rt.depthwise_convolve_delta8_s8 {{.*}} <input_zp = 3> kernel [3, 3] window <padding = [1, 1, 1, 1]> into {{.*}} scratch [[S]] {layer = "dw", op = "depthwise_conv2d"}

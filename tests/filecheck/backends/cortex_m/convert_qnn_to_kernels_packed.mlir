@@ -17,8 +17,8 @@ func.func @main(%x : tensor<1x4x4x4xi8>, %rows : tensor<1x5x4xi8>) -> tensor<1x5
   func.return %q : tensor<1x5x2xi8>
 }
 
-// CHECK:      [[S:%.*]] = memref.alloc() {alignment = 8 : i64} : memref<68xi8>
 // CHECK:      qnn.constant named "c.weight.rows"
+// CHECK:      [[S:%.*]] = memref.alloc() {alignment = 8 : i64} : memref<68xi8>
 // CHECK:      rt.convolve_packed_s8 {{.*}} <input_zp = 3> kernel [1, 1] window <strides = [2, 2]> into {{.*}} scratch [[S]] {layer = "delta8", op = "conv2d"}
 // CHECK:      qnn.constant named "n.weight.rows"
 // CHECK:      rt.convolve_packed_s8 {{.*}} {layer = "nm", op = "conv2d"}

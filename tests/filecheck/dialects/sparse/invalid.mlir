@@ -56,32 +56,16 @@ func.func @f(%w : tensor<4x3xi8, #sparse.encoding<block-rle, size = 0>>) {
 
 // -----
 
-func.func @f(%w : tensor<1x65537xi8, #sparse.encoding<csr>>) {
-  %v = sparse.component "values" %w : tensor<1x65537xi8, #sparse.encoding<csr>> -> tensor<6xi8>
+func.func @f(%x : tensor<1x65537xi8>, %w : tensor<1x65537xi8, #sparse.encoding<csr>>, %n : tensor<1xi32>) {
+  %y = qnn.linear %x, %w, %n requant(%n, %n) <> : tensor<1x65537xi8>, tensor<1x65537xi8, #sparse.encoding<csr>>, tensor<1xi32>, tensor<1xi32> -> tensor<1x1xi8>
   func.return
 }
 // CHECK: the coordinates of csr reach 65536 columns, this matrix has 65537
 
 // -----
 
-func.func @f(%w : tensor<4x3xi8>) {
-  %e = sparse.component "entries" %w : tensor<4x3xi8> -> tensor<6xui8>
-  func.return
-}
-// CHECK: tensor<4x3xi8> has no sparse encoding
-
-// -----
-
-func.func @f(%w : tensor<4x0xi8, #sparse.encoding<delta8>>) {
-  %e = sparse.component "entries" %w : tensor<4x0xi8, #sparse.encoding<delta8>> -> tensor<6xui8>
-  func.return
-}
-// CHECK: a sparse format stores a matrix [rows, columns], not a tensor of shape [4, 0]
-
-// -----
-
-func.func @f(%w : tensor<4x3xi8, "odd">) {
-  %e = sparse.component "entries" %w : tensor<4x3xi8, "odd"> -> tensor<6xui8>
+func.func @f(%x : tensor<1x3xi8>, %w : tensor<4x3xi8, "odd">, %n : tensor<4xi32>) {
+  %y = qnn.linear %x, %w, %n requant(%n, %n) <> : tensor<1x3xi8>, tensor<4x3xi8, "odd">, tensor<4xi32>, tensor<4xi32> -> tensor<1x4xi8>
   func.return
 }
 // CHECK: "odd" is not a sparse encoding
@@ -102,9 +86,9 @@ func.func @f(%w : tensor<4x3xi8, #sparse.encoding<delta8>>) {
 
 // -----
 
-func.func @f(%x : tensor<4x3xi8>) {
+func.func @f(%x : tensor<4x3xi8>, %r : tensor<1x3xi8>, %n : tensor<4xi32>) {
   %w = builtin.unrealized_conversion_cast %x : tensor<4x3xi8> to tensor<4x3xi8, #sparse.encoding<delta8>>
-  %e = sparse.component "entries" %w : tensor<4x3xi8, #sparse.encoding<delta8>> -> tensor<6xui8>
+  %y = qnn.linear %r, %w, %n requant(%n, %n) <> : tensor<1x3xi8>, tensor<4x3xi8, #sparse.encoding<delta8>>, tensor<4xi32>, tensor<4xi32> -> tensor<1x4xi8>
   func.return
 }
 // CHECK: tensor<4x3xi8, #sparse.encoding<delta8>> is computed: only constants can be stored sparse

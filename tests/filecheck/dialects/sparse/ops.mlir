@@ -1,12 +1,5 @@
 // RUN: ROUNDTRIP
 
-func.func @f() {
-  %w = qnn.constant dense<0> : tensor<4x3x3x2xi8, #sparse.encoding<delta8>>
-  %e = sparse.component "entries" %w : tensor<4x3x3x2xi8, #sparse.encoding<delta8>> -> tensor<6xui8>
-  %c = sparse.component "counts" %w {note = "kept"} : tensor<4x3x3x2xi8, #sparse.encoding<delta8>> -> tensor<4xui16>
-  func.return
-}
-
 func.func @formats() {
   %a = qnn.constant dense<0> : tensor<4x3xi8, #sparse.encoding<delta4>>
   %b = qnn.constant dense<0> : tensor<4x3xi8, #sparse.encoding<bitmap>>
@@ -26,10 +19,6 @@ func.func @nm() {
   func.return
 }
 
-// CHECK:      func.func @f() {
-// CHECK-NEXT: %w = qnn.constant dense<0> : tensor<4x3x3x2xi8, #sparse.encoding<delta8>>
-// CHECK-NEXT: %e = sparse.component "entries" %w : tensor<4x3x3x2xi8, #sparse.encoding<delta8>> -> tensor<6xui8>
-// CHECK-NEXT: %c = sparse.component "counts" %w {note = "kept"} : tensor<4x3x3x2xi8, #sparse.encoding<delta8>> -> tensor<4xui16>
 // CHECK:      func.func @formats() {
 // CHECK-NEXT: %a = qnn.constant dense<0> : tensor<4x3xi8, #sparse.encoding<delta4>>
 // CHECK-NEXT: %b = qnn.constant dense<0> : tensor<4x3xi8, #sparse.encoding<bitmap>>

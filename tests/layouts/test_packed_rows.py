@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sparsec.formats import packed_rows
-from sparsec.formats.packed_rows import (
+from sparsec.layouts import packed_rows
+from sparsec.layouts.packed_rows import (
     FIELD_BITS,
     GENERIC,
     NARROW,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsec.formats.base import Components, check_matrix
-from sparsec.formats.fc_rows import (
+from sparsec.layouts.linear_rows import (
     FULL_CLAMP,
     MAX_BYTE,
     Int8Array,

@@ -1,20 +1,88 @@
-"""How often the loops of the sparse depthwise convolution run for a shape and a number of entries.
+"""`sparsec_depthwise_convolve_delta8_s8`: depthwise convolutions whose zeros are skipped.
 
-It follows the C code (runtime/src); the names are the rows of costs.json.
+It unfolds one channel at a time into words of two pixels, padding included, so that no tap checks a border; three
+neighbouring weights share their loads. On cores with DSP instructions it is faster than CMSIS-NN without any zeros.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
+from xdsl.ir import SSAValue
 
-from sparsec.formats.depthwise_rows import MAX_TRIPLES, Plane, plane_for
+from sparsec.formats import Delta8, SparseFormat
+from sparsec.ir import rt
+from sparsec.kernels.convolve_packed import PACKED_STRIP, strips_of
+from sparsec.kernels.kernel import NOT_MINE, Kernel
+from sparsec.kernels.layer import Array, Arrays, Layer
+from sparsec.kernels.loops import Loops
+from sparsec.kernels.lowering import Lowering
+from sparsec.kernels.stored import Stored
+from sparsec.kernels.workload import Workload
+from sparsec.layouts.depthwise_rows import MAX_TRIPLES, Plane, pack_depthwise, plane_for
+from sparsec.planning.overlap import Overlap, apart
 from sparsec.quantization.window import Window
-from sparsec.targets.cpu import VectorUnit
-from sparsec.targets.dense_loops import Loops
-from sparsec.targets.sparse_loops import PACKED_STRIP, strips_of
-from sparsec.targets.stored import Stored
-from sparsec.targets.workload import Workload
+from sparsec.targets.cpu import Cpu, VectorUnit
+
+
+class DepthwiseDelta8(Kernel):
+    """A channel is unfolded, then each of its rows walked once for a strip of its pairs of pixels."""
+
+    function = rt.DepthwiseConvolveDelta8Op.C_FUNCTION
+
+    def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
+        return None if format == Delta8() and layer.kind == "depthwise_conv2d" else NOT_MINE
+
+    def lay_out(self, layer: Layer, format: SparseFormat | None) -> Arrays:
+        return layer.laid_out("depthwise rows", lambda: {"rows": _rows(layer)})
+
+    def stored(self, layer: Layer, format: SparseFormat | None) -> Stored:
+        return self.least(layer)
+
+    def least(self, layer: Layer) -> Stored:
+        used = np.count_nonzero(layer.matrix, axis=1)
+        return Stored(int(used.sum()), int(np.count_nonzero(used)))
+
+    def scratch(self, layer: Layer, cpu: Cpu) -> int:
+        return plane_of(layer).bytes
+
+    def overlap(self, layer: Layer) -> Overlap:
+        (*image, channels), (*outputs, written) = layer.input_size, layer.output_size
+        input, output = image[0] * image[1] * channels, outputs[0] * outputs[1] * written
+        return Overlap(output, input, channels) if channels == written else apart(output, input)
+
+    def loops(self, unit: VectorUnit, work: Workload, stored: Stored) -> tuple[str, Loops]:
+        return "", depthwise_convolve_delta8(unit, work, stored)
+
+    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
+        memory = low.scratch(self.scratch(layer, low.cpu))
+        assert memory is not None
+        output = low.output()
+        low.call(
+            rt.DepthwiseConvolveDelta8Op(
+                low.buffer(layer.op.operands[0]),
+                arrays["rows"],
+                output,
+                memory,
+                layer.requant,
+                layer.window,
+                layer.kernel_size,
+            )
+        )
+        return output
+
+
+def plane_of(layer: Layer) -> Plane:
+    """How the kernel uses its scratch memory."""
+    height, width, _ = layer.output_size
+    return plane_for(layer.window, (height, width), layer.kernel_size)
+
+
+def _rows(layer: Layer) -> Array:
+    numbers = layer.numbers
+    weights = np.ascontiguousarray(np.moveaxis(layer.constants.weights[..., 0], 0, -1))
+    arrays = (weights, numbers.bias, numbers.multiplier, numbers.shift)
+    return pack_depthwise(*arrays, layer.window, plane_of(layer))
 
 
 def depthwise_convolve_delta8(unit: VectorUnit, work: Workload, stored: Stored) -> Loops:

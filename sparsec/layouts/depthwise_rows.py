@@ -20,7 +20,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsec.formats.packed_rows import NARROW, field_bound, row_kind
+from sparsec.layouts.packed_rows import NARROW, field_bound, row_kind
 from sparsec.quantization.window import Window
 
 Int8 = NDArray[np.int8]

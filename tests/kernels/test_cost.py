@@ -10,13 +10,14 @@ from sparsec.calibration.calls import MeasuredCase, measure
 from sparsec.calibration.cases import Case
 from sparsec.calibration.fit import relative_fit
 from sparsec.calibration.grid import dense_linear, grid, sparse_convolutions, sparse_linear
+from sparsec.kernels.convolve_packed import strips_of
+from sparsec.kernels.cost import CALIBRATED, Cost, costs
+from sparsec.kernels.library import COSTED, kernel_cost, loops_of
+from sparsec.kernels.loops import product
+from sparsec.kernels.stored import Stored
+from sparsec.kernels.workload import Workload
 from sparsec.run import cmsis_nn
-from sparsec.targets.cost import CALIBRATED, KERNELS, Cost, costs, kernel_cost, loops_of
 from sparsec.targets.cpu import CPUS, cpu_named
-from sparsec.targets.dense_loops import product
-from sparsec.targets.sparse_loops import strips_of
-from sparsec.targets.stored import Stored
-from sparsec.targets.workload import Workload
 
 ERROR = 0.10
 """Of the instructions of every layer."""
@@ -128,7 +129,7 @@ def held_out(core: str) -> list[Case]:
 def error(core: str, measured: MeasuredCase) -> tuple[float, float]:
     """Of instructions and cycles, in terms of what was measured."""
     case, stored = measured.case, measured.stored
-    found = kernel_cost(core, case.kernel, case.work, stored.entries, stored.blocks, stored.zeros)
+    found = kernel_cost(core, case.kernel, case.work, stored)
     return (
         abs(found.instructions / measured.cost.instructions - 1),
         abs(found.cycles / measured.cost.cycles - 1),
@@ -156,34 +157,34 @@ def test_no_held_out_layer_is_in_the_grid() -> None:
 
 
 def test_every_kernel_is_measured_and_held_out() -> None:
-    assert {case.kernel for case in grid("dsp")} == set(KERNELS)
-    assert {case.kernel for case in held_out("cortex-m4")} == set(KERNELS)
+    assert {case.kernel for case in grid("dsp")} == set(COSTED)
+    assert {case.kernel for case in held_out("cortex-m4")} == set(COSTED)
 
 
 def test_every_core_has_costs_of_every_kernel_it_runs() -> None:
     assert set(costs()) == set(CALIBRATED)
     for cpu in CPUS.values():
         for case in grid(cpu.vector_unit):
-            cost = kernel_cost(cpu.name, case.kernel, case.work, entries=1000)
+            cost = kernel_cost(cpu.name, case.kernel, case.work, Stored(1000))
             assert cost.instructions > 0 and cost.cycles > 0, case
 
 
 def test_cortex_m85_and_the_host_take_the_costs_of_others() -> None:
     work = convolution(6, 6, 32, 32, 3, 1)
     for cpu, measured in (("cortex-m85", "cortex-m55"), ("host", "cortex-m3")):
-        assert kernel_cost(cpu, "arm_convolve_wrapper_s8", work, 0) == kernel_cost(
-            measured, "arm_convolve_wrapper_s8", work, 0
+        assert kernel_cost(cpu, "arm_convolve_wrapper_s8", work) == kernel_cost(
+            measured, "arm_convolve_wrapper_s8", work
         )
 
 
 def test_what_has_no_cost() -> None:
     work = convolution(6, 6, 32, 32, 3, 1)
     with pytest.raises(ValueError, match="no cost of sparsec_slice_s8 on cortex-m4"):
-        kernel_cost("cortex-m4", "sparsec_slice_s8", work, 0)
+        kernel_cost("cortex-m4", "sparsec_slice_s8", work)
     with pytest.raises(ValueError, match="no cost of sparsec_convolve_packed_s8 on cortex-m55"):
-        kernel_cost("cortex-m55", "sparsec_convolve_packed_s8", work, 100)
+        kernel_cost("cortex-m55", "sparsec_convolve_packed_s8", work, Stored(100))
     with pytest.raises(ValueError, match="unknown target 'cortex-m99'"):
-        kernel_cost("cortex-m99", "arm_convolve_wrapper_s8", work, 0)
+        kernel_cost("cortex-m99", "arm_convolve_wrapper_s8", work)
 
 
 def test_the_strips_of_a_layer() -> None:
@@ -204,9 +205,9 @@ def test_the_strips_of_a_layer() -> None:
 def test_strips_cost_more_than_the_layer_and_the_less_the_larger_they_are() -> None:
     for core in CORES:
         for work in (convolution(24, 24, 8, 16, 1, 1), convolution(8, 8, 64, 64, 3, 1)):
-            whole = kernel_cost(core, "arm_convolve_wrapper_s8", work, 0)
+            whole = kernel_cost(core, "arm_convolve_wrapper_s8", work)
             costs = [
-                kernel_cost(core, "sparsec_convolve_strips_s8", replace(work, strip=strip), 0)
+                kernel_cost(core, "sparsec_convolve_strips_s8", replace(work, strip=strip))
                 for strip in (4, 2, 1)
             ]
             instructions = [cost.instructions for cost in (whole, *costs)]
@@ -217,7 +218,7 @@ def test_more_entries_cost_more() -> None:
     work = convolution(25, 5, 64, 64, 1, 1)
     for core in CORES[:3]:
         packed = [
-            kernel_cost(core, "sparsec_convolve_packed_s8", work, n).instructions
+            kernel_cost(core, "sparsec_convolve_packed_s8", work, Stored(n)).instructions
             for n in (0, 400, 2000)
         ]
         assert 0 < packed[0] < packed[1] < packed[2]
@@ -228,8 +229,8 @@ def test_more_entries_cost_more() -> None:
 def test_blocks_cost_less_than_their_entries() -> None:
     work = convolution(25, 5, 64, 64, 1, 1)
     kernel = "sparsec_convolve_packed_s8"
-    apart = kernel_cost("cortex-m4", kernel, work, 400)
-    together = kernel_cost("cortex-m4", kernel, work, 400, blocks=100)
+    apart = kernel_cost("cortex-m4", kernel, work, Stored(400))
+    together = kernel_cost("cortex-m4", kernel, work, Stored(400, blocks=100))
     assert together.instructions < apart.instructions
 
 
@@ -249,7 +250,7 @@ def test_blocks_cost_less_than_their_entries() -> None:
     ],
 )
 def test_the_path_of_a_convolution(cpu: str, work: Workload, path: str) -> None:
-    assert loops_of(cpu, "arm_convolve_wrapper_s8", work, Stored())[0] == path
+    assert loops_of(cpu, "arm_convolve_wrapper_s8", work)[0] == path
 
 
 @pytest.mark.parametrize(
@@ -265,7 +266,7 @@ def test_the_path_of_a_convolution(cpu: str, work: Workload, path: str) -> None:
     ],
 )
 def test_the_path_of_a_depthwise_convolution(cpu: str, work: Workload, path: str) -> None:
-    assert loops_of(cpu, "arm_depthwise_conv_wrapper_s8", work, Stored())[0] == path
+    assert loops_of(cpu, "arm_depthwise_conv_wrapper_s8", work)[0] == path
 
 
 def test_padding_is_what_the_last_window_needs() -> None:
@@ -319,5 +320,5 @@ def test_a_relative_fit_finds_coefficients_and_none_below_zero() -> None:
 
 
 def test_a_cost_is_whole() -> None:
-    cost = kernel_cost("cortex-m4", "arm_fully_connected_s8", linear(64, 10), 0)
+    cost = kernel_cost("cortex-m4", "arm_fully_connected_s8", linear(64, 10))
     assert cost == Cost(int(cost.instructions), int(cost.cycles))

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sparsec.formats import Bitmap, Block, BlockRle, Csr, Dcsr, Delta4, Delta8, Nm, SparseFormat
 from sparsec.formats.base import Components
-from sparsec.formats.packed_rows import unpack_rows
+from sparsec.layouts.packed_rows import unpack_rows
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,10 @@ class Stored:
     entries: int = 0
     blocks: int = 0
     zeros: int = 0
+
+
+NOTHING = Stored()
+"""Of dense weights."""
 
 
 def stored_as(encoding: SparseFormat, components: Components, weights: NDArray[np.int8]) -> Stored:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sparsec.formats.fc_layouts import (
+from sparsec.layouts.linear import (
     FULL_CLAMP,
     ColumnBlockLayout,
     DenseLayout,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparsec.formats.depthwise_rows import Int32, pack_depthwise, plane_for, unpack_depthwise
+from sparsec.layouts.depthwise_rows import Int32, pack_depthwise, plane_for, unpack_depthwise
 from sparsec.quantization.window import Window
 
 

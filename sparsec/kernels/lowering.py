@@ -1,16 +1,12 @@
-"""What the lowerings of all operations share: tensors seen as buffers, and the call that replaces an op."""
+"""What the calls of all kernels share: tensors seen as buffers, constants, and the call that replaces an operation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from xdsl.dialects import memref
-from xdsl.dialects.builtin import (
-    StringAttr,
-    UnrealizedConversionCastOp,
-    i8,
-)
-from xdsl.ir import Operation, SSAValue
+from xdsl.dialects.builtin import StringAttr, UnrealizedConversionCastOp, i8
+from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.pattern_rewriter import PatternRewriter
 from xdsl.utils.exceptions import PassFailedException
 
@@ -21,7 +17,9 @@ from sparsec.ir.kernel import KernelOp
 from sparsec.ir.layer import copy_layer, layer_name
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.views import buffer_type, reshaped
+from sparsec.kernels.layer import OPERANDS
 from sparsec.targets import scratch
+from sparsec.targets.cpu import Cpu
 
 
 def failure(op: Operation, message: str) -> PassFailedException:
@@ -42,9 +40,11 @@ class Lowering:
     Buffers meet tensors in `builtin.unrealized_conversion_cast`, which `bufferize` removes.
     """
 
-    def __init__(self, op: Operation, rewriter: PatternRewriter):
+    def __init__(self, op: Operation, rewriter: PatternRewriter, cpu: Cpu):
+        """The calls are for `cpu`."""
         self.op = op
         self.rewriter = rewriter
+        self.cpu = cpu
 
     def buffer(self, value: SSAValue, shape: Sequence[int] | None = None) -> SSAValue:
         """`value` as a buffer, seen in another shape if one is given."""
@@ -67,6 +67,27 @@ class Lowering:
         self.rewriter.insert(constant)
         return self.buffer(constant.result)
 
+    def constants(self, arrays: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, SSAValue]:
+        """Buffers that hold what was laid out for a layer with weights, by name.
+
+        What is called like an operand of the layer and made of the same elements is that, or takes its place under its
+        label; all else belongs to the weights.
+        """
+        assert isinstance(self.op, qnn.WeightedOp)
+        found: dict[str, SSAValue] = {}
+        for name, array in arrays.items():
+            operand: SSAValue = getattr(self.op, name) if name in OPERANDS else self.op.weights
+            owner = required_constant(self.op, operand, name)
+            if name not in OPERANDS or array.dtype != owner.array.dtype:
+                label = required_constant(self.op, self.op.weights, "weights").label
+                label = None if label is None else StringAttr(f"{label.data}.{name}")
+                found[name] = self.constant(array, label)
+            elif array.shape == owner.array.shape and np.shares_memory(array, owner.array):
+                found[name] = self.buffer(operand)
+            else:
+                found[name] = self.constant(np.ascontiguousarray(array), owner.label)
+        return found
+
     def output(self) -> SSAValue:
         """A new buffer for the result of the operation."""
         return self._allocate(shape_of(self.op.results[0].type), None)
@@ -74,6 +95,12 @@ class Lowering:
     def scratch(self, size: int) -> SSAValue | None:
         """A new scratch buffer, None when no byte is needed."""
         return self._allocate((size,), scratch.ALIGNMENT) if size else None
+
+    def allocate(self, element: Attribute, length: int) -> SSAValue:
+        """A new buffer of `length` elements."""
+        alloc = memref.AllocOp.get(element, None, [length])
+        self.rewriter.insert(alloc)
+        return alloc.memref
 
     def _allocate(self, shape: Sequence[int], alignment: int | None) -> SSAValue:
         alloc = memref.AllocOp.get(i8, alignment, shape)

@@ -1,0 +1,178 @@
+"""Layers on two tensors element by element, and those that map each element by itself."""
+
+from collections.abc import Mapping
+
+from xdsl.ir import SSAValue
+
+from sparsec.formats import SparseFormat
+from sparsec.ir import cmsis, qnn, rt
+from sparsec.ir.shapes import shape_of
+from sparsec.kernels.kernel import NOT_MINE, Kernel
+from sparsec.kernels.layer import Layer
+from sparsec.kernels.lowering import Lowering
+from sparsec.quantization.softmax import MAX_ROW
+
+
+def is_whole(layer: Layer) -> bool:
+    """Whether both tensors have the shape of the result."""
+    lhs, rhs, *_ = layer.op.operands
+    return shape_of(lhs.type) == shape_of(rhs.type)
+
+
+class ElementwiseAdd(Kernel):
+    """`arm_elementwise_add_s8`."""
+
+    function = cmsis.ElementwiseAddOp.C_FUNCTION
+
+    def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
+        return None if isinstance(layer.op, qnn.AddOp) else NOT_MINE
+
+    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
+        op, output = layer.op, low.output()
+        assert isinstance(op, qnn.AddOp)
+        low.call(
+            cmsis.ElementwiseAddOp(low.buffer(op.lhs), low.buffer(op.rhs), output, op.params.data)
+        )
+        return output
+
+
+class ElementwiseMul(Kernel):
+    """`arm_elementwise_mul_s8`, for whole tensors."""
+
+    function = cmsis.ElementwiseMulOp.C_FUNCTION
+
+    def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
+        return None if isinstance(layer.op, qnn.MulOp) and is_whole(layer) else NOT_MINE
+
+    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
+        op, output = layer.op, low.output()
+        assert isinstance(op, qnn.MulOp)
+        low.call(
+            cmsis.ElementwiseMulOp(low.buffer(op.lhs), low.buffer(op.rhs), output, op.params.data)
+        )
+        return output
+
+
+class Mul(Kernel):
+    """`sparsec_mul_s8`, where an operand is repeated."""
+
+    function = rt.MulOp.C_FUNCTION
+
+    def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
+        return None if isinstance(layer.op, qnn.MulOp) and not is_whole(layer) else NOT_MINE
+
+    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
+        op, output = layer.op, low.output()
+        assert isinstance(op, qnn.MulOp)
+        low.call(rt.MulOp(low.buffer(op.lhs), low.buffer(op.rhs), output, op.params.data))
+        return output
+
+
+class Sum(Kernel):
+    """`sparsec_add_s8`: sums where an operand is repeated, and differences."""
+
+    function = rt.AddOp.C_FUNCTION
+
+    def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
+        return None if isinstance(layer.op, qnn.SubOp | qnn.BroadcastAddOp) else NOT_MINE
+
+    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
+        op, output = layer.op, low.output()
+        assert isinstance(op, qnn.SubOp | qnn.BroadcastAddOp)
+        low.call(rt.AddOp(low.buffer(op.lhs), low.buffer(op.rhs), output, op.params.data, op.SIGN))
+        return output
+
+
+class Maximum(Kernel):
+    """`sparsec_maximum_s8`."""
+
+    function = rt.MaximumOp.C_FUNCTION
+
+    def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
+        return None if isinstance(layer.op, qnn.MaximumOp) else NOT_MINE
+
+    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
+        lhs, rhs = layer.op.operands
+        output = low.output()
+        low.call(rt.MaximumOp(low.buffer(lhs), low.buffer(rhs), output))
+        return output
+
+
+class Minimum(Kernel):
+    """`sparsec_minimum_s8`."""
+
+    function = rt.MinimumOp.C_FUNCTION
+
+    def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
+        return None if isinstance(layer.op, qnn.MinimumOp) else NOT_MINE
+
+    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
+        lhs, rhs = layer.op.operands
+        output = low.output()
+        low.call(rt.MinimumOp(low.buffer(lhs), low.buffer(rhs), output))
+        return output
+
+
+class Prelu(Kernel):
+    """`sparsec_prelu_s8`."""
+
+    function = rt.PreluOp.C_FUNCTION
+
+    def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
+        return None if isinstance(layer.op, qnn.PreluOp) else NOT_MINE
+
+    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
+        op, output = layer.op, low.output()
+        assert isinstance(op, qnn.PreluOp)
+        low.call(rt.PreluOp(low.buffer(op.input), low.buffer(op.alpha), output, op.params.data))
+        return output
+
+
+class Lookup(Kernel):
+    """`sparsec_lookup_s8`."""
+
+    function = rt.LookupOp.C_FUNCTION
+
+    def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
+        return None if isinstance(layer.op, qnn.LookupOp) else NOT_MINE
+
+    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
+        op, output = layer.op, low.output()
+        assert isinstance(op, qnn.LookupOp)
+        low.call(rt.LookupOp(low.buffer(op.input), low.buffer(op.table), output))
+        return output
+
+
+class Requantize(Kernel):
+    """`sparsec_requantize_s8`."""
+
+    function = rt.RequantizeOp.C_FUNCTION
+
+    def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
+        return None if isinstance(layer.op, qnn.RescaleOp) else NOT_MINE
+
+    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
+        op, output = layer.op, low.output()
+        assert isinstance(op, qnn.RescaleOp)
+        low.call(rt.RequantizeOp(low.buffer(op.input), output, op.params.data))
+        return output
+
+
+class Softmax(Kernel):
+    """`arm_softmax_s8`, for the rows it computes without overflow."""
+
+    function = cmsis.SoftmaxOp.C_FUNCTION
+
+    def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
+        if not isinstance(layer.op, qnn.SoftmaxOp):
+            return NOT_MINE
+        row = shape_of(layer.op.input.type)[-1]
+        if row > MAX_ROW:
+            return f"softmax over {row} values overflows, at most {MAX_ROW} are possible"
+        return None
+
+    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
+        op, output = layer.op, low.output()
+        assert isinstance(op, qnn.SoftmaxOp)
+        low.call(cmsis.SoftmaxOp(low.buffer(op.input), output, op.params.data))
+        return output

@@ -1,0 +1,52 @@
+"""`sparsec_fully_connected_1x4_s8`, `sparsec_fully_connected_4x1_s8` and `_w16_s8`: blocks of four weights of a linear
+layer of one row."""
+
+from abc import ABC
+
+from sparsec.formats import Block, SparseFormat
+from sparsec.ir import rt
+from sparsec.kernels.layer import Layer
+from sparsec.kernels.linear_rows import BYTE_PLACES, LinearRow, row_loops
+from sparsec.kernels.loops import Loops
+from sparsec.kernels.stored import Stored, stored_as
+from sparsec.kernels.workload import Workload
+from sparsec.targets.cpu import VectorUnit
+
+
+class FullyConnectedBlocks(LinearRow, ABC):
+    """What costs is stored blocks, zeros in them included."""
+
+    def stored(self, layer: Layer, format: SparseFormat | None) -> Stored:
+        assert format is not None
+        return stored_as(format, layer.components(format), layer.matrix)
+
+
+class FullyConnected1x4(FullyConnectedBlocks):
+    """Four columns of one row."""
+
+    operation = rt.FullyConnected1x4Op
+    function = operation.C_FUNCTION
+    format = Block(1, 4)
+
+    def loops(self, unit: VectorUnit, work: Workload, stored: Stored) -> tuple[str, Loops]:
+        wide = work.columns % 4 != 0 or work.columns > 4 * BYTE_PLACES
+        return "", row_loops(work, stored.entries, wide, together=1)
+
+
+class FullyConnected4x1(FullyConnectedBlocks):
+    """Four rows of one column."""
+
+    operation = rt.FullyConnected4x1Op
+    function = operation.C_FUNCTION
+    format = Block(4, 1)
+
+    def loops(self, unit: VectorUnit, work: Workload, stored: Stored) -> tuple[str, Loops]:
+        return "", row_loops(work, stored.entries, wide=work.columns > BYTE_PLACES, together=4)
+
+
+class FullyConnected4x1W16(FullyConnected4x1):
+    """The same with weights of 16 bits, faster in more flash."""
+
+    operation = rt.FullyConnected4x1W16Op
+    function = operation.C_FUNCTION
+    format = Block(4, 1, 16)

@@ -1,0 +1,44 @@
+"""`sparsec_fully_connected_delta8_s8`: a linear layer of one row by `delta8` weights, which a decoder may have written."""
+
+from collections.abc import Mapping
+
+from xdsl.ir import SSAValue
+
+from sparsec.formats import Delta8, SparseFormat
+from sparsec.ir import rt
+from sparsec.kernels.convolve_delta8 import Delta8Kernel
+from sparsec.kernels.kernel import NOT_MINE
+from sparsec.kernels.layer import Layer
+from sparsec.kernels.loops import Loops
+from sparsec.kernels.lowering import Lowering
+from sparsec.kernels.stored import Stored
+from sparsec.kernels.workload import Workload
+from sparsec.targets.cpu import VectorUnit
+
+
+class FullyConnectedDelta8(Delta8Kernel):
+    """Entry by entry."""
+
+    function = rt.FullyConnectedDelta8Op.C_FUNCTION
+
+    def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
+        return None if format == Delta8() and layer.is_row else NOT_MINE
+
+    def loops(self, unit: VectorUnit, work: Workload, stored: Stored) -> tuple[str, Loops]:
+        return "", {"calls": 1, "outputs": work.outputs[2], "entries": stored.entries}
+
+    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
+        output = low.output()
+        low.call(
+            rt.FullyConnectedDelta8Op(
+                low.buffer(layer.op.operands[0]),
+                arrays["entries"],
+                arrays["counts"],
+                arrays["bias"],
+                arrays["multiplier"],
+                arrays["shift"],
+                output,
+                layer.requant,
+            )
+        )
+        return output

@@ -1,0 +1,51 @@
+"""Loops that several kernels share: how often they run for a shape. The names are the rows of costs.json."""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from sparsec.targets.cpu import VectorUnit
+
+Loops: TypeAlias = Mapping[str, int]
+"""Passes of each loop."""
+
+
+def product(
+    unit: VectorUnit, rows: int, columns: int, outputs: int, calls: int = 1
+) -> dict[str, int]:
+    """`arm_nn_mat_mult_nt_t_s8` of an input [rows, columns], `calls` times."""
+    loops: dict[str, int] = {"calls": 1}
+    if unit == "mve":
+        vectors = -(-columns // 16)
+        fours, ones = divmod(rows, 4)
+        loops |= {
+            "four rows, vectors": fours * outputs * vectors,
+            "four rows, outputs": fours * outputs,
+            "four rows": fours,
+            "one row, vectors": ones * outputs * vectors,
+            "one row, outputs": ones * outputs,
+            "one row, last outputs": ones * (outputs % 4),
+            "one row": ones,
+        }
+    else:
+        pairs, odd = divmod(outputs, 2)
+        loops |= {
+            "output pairs": pairs,
+            "output pairs, weights summed": pairs * columns,
+            "odd output": odd * rows,
+            "odd output, columns": odd * rows * columns,
+        }
+        for name, times in (("two rows", rows // 2), ("odd row", rows % 2)):
+            loops[name] = pairs * times
+            for part, passes in columns_of(unit, columns, 16).items():
+                loops[f"{name}, {part}"] = pairs * times * passes
+    return {name: calls * passes for name, passes in loops.items()}
+
+
+def columns_of(unit: VectorUnit, columns: int, most: int) -> dict[str, int]:
+    """Passes over columns, which DSP code takes 16 or 4 at a time and then one by one."""
+    if unit == "scalar":
+        return {"columns": columns}
+    parts = {"fours": columns % most // 4, "last columns": columns % 4}
+    if most == 4:
+        return parts | {"fours": columns // 4}
+    return {"sixteens": columns // 16} | parts

@@ -1,0 +1,67 @@
+"""A way to run a layer: a kernel, what its weights are stored as, and what decodes them in front of it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from xdsl.ir import SSAValue
+
+from sparsec.formats import SparseFormat
+from sparsec.kernels.cost import Cost, Costed, cost_of
+from sparsec.kernels.decoders import Decoder
+from sparsec.kernels.kernel import Kernel
+from sparsec.kernels.layer import Arrays, Layer
+from sparsec.kernels.lowering import Lowering
+from sparsec.kernels.stored import Stored
+from sparsec.targets.cpu import Cpu
+
+
+@dataclass(frozen=True)
+class Way:
+    """`format` is None where weights are dense and where there are none."""
+
+    kernel: Kernel
+    format: SparseFormat | None = None
+    decoder: Decoder | None = None
+
+    def arrays(self, layer: Layer) -> Arrays:
+        """All that is read from flash. ValueError where the weights cannot be laid out so."""
+        return self.kernel.lay_out(layer, self.format)
+
+    def scratch(self, layer: Layer, cpu: Cpu) -> int:
+        """Bytes of memory that is needed while the layer runs: scratch and decoded weights."""
+        decoded = 0 if self.decoder is None else self.decoder.decoded_bytes(layer)
+        return self.kernel.scratch(layer, cpu) + decoded
+
+    def cost(self, layer: Layer, cpu: Cpu) -> Cost | None:
+        """What it takes; None where that is not known. ValueError where the weights cannot be laid out so."""
+        calls: list[tuple[Costed, Stored]] = [(self.kernel, self.kernel.stored(layer, self.format))]
+        if self.decoder is not None:
+            assert self.format is not None
+            calls.append((self.decoder, self.decoder.stored(layer, self.format)))
+        return _sum(calls, layer, cpu)
+
+    def least_cost(self, layer: Layer, cpu: Cpu) -> Cost | None:
+        """What it takes at least, told without laying the weights out; None where that is not known."""
+        try:
+            cost = _sum([(self.kernel, self.kernel.least(layer))], layer, cpu)
+        except ValueError:
+            return None
+        if cost is None or self.decoder is None:
+            return cost
+        return cost + Cost(1, 1)  # no decoder takes less
+
+    def build(self, low: Lowering, layer: Layer) -> SSAValue:
+        """Insert the calls; the output of the layer. ValueError where the weights cannot be laid out so."""
+        arrays = low.constants(self.arrays(layer)) if layer.has_weights else {}
+        if self.decoder is not None:
+            assert self.format is not None
+            arrays = self.decoder.build(low, layer, self.format, arrays)
+        return self.kernel.build(low, layer, arrays)
+
+
+def _sum(calls: Iterable[tuple[Costed, Stored]], layer: Layer, cpu: Cpu) -> Cost | None:
+    try:
+        costs = [cost_of(each, cpu.name, layer.workload, stored) for each, stored in calls]
+    except ValueError:
+        return None
+    return sum(costs, Cost(0, 0))
