@@ -16,6 +16,7 @@ from sparsec.ir import qnn
 from sparsec.quantization.params import Requant
 from sparsec.quantization.window import Pool, Window
 from sparsec.targets import scratch
+from sparsec.targets.cmsis_nn import Release
 from sparsec.targets.cpu import VectorUnit
 from tests.end_to_end.building import Builder
 from tests.end_to_end.road import compile_module, compile_to, expect_scratch
@@ -72,9 +73,13 @@ def test_another_size_is_seen(more: int, monkeypatch: pytest.MonkeyPatch) -> Non
     right = scratch.convolve
 
     def wrong(
-        unit: VectorUnit, window: Window, input: Sequence[int], weights: Sequence[int]
+        unit: VectorUnit,
+        window: Window,
+        input: Sequence[int],
+        weights: Sequence[int],
+        release: Release,
     ) -> int:
-        return right(unit, window, input, weights) + more
+        return right(unit, window, input, weights, release) + more
 
     monkeypatch.setattr(scratch, "convolve", wrong)
     compiled = compile_module(layers(), "cortex-m4", "--weights=dense")

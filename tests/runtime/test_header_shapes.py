@@ -50,13 +50,14 @@ def test_convolution_with_headers_of_both_shapes(
     tmp_path: Path,
 ) -> None:
     include = headers(cmsis_nn_dir, PARAMETERS[shape], tmp_path / "cmsis-nn")
-    flags = ["-O1", *WARNINGS, "-fsanitize=undefined", "-fno-sanitize-recover=all"]
+    sanitizer = ("-fsanitize=undefined", "-fno-sanitize-recover=all")
+    flags = ["-O1", *WARNINGS, *sanitizer]
     flags += [
         "-Darm_convolve_s8=shaped_convolve_s8",
         *(["-DUPSCALED"] if PARAMETERS[shape] else []),
     ]
-    sources = [SOURCE, SHAPED, runtime.path, cmsis_nn.path]
-    library = build(sources, include, tmp_path / "shaped.so", flags)
+    link = (*sanitizer, runtime.path, cmsis_nn.path)
+    library = build([SOURCE, SHAPED], include, tmp_path / "shaped.so", flags, link)
     for layer in LAYERS:
         for distance in distances(layer):
             expected = output_at(runtime, layer, distance)
