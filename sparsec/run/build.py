@@ -25,6 +25,11 @@ from sparsec.targets.cpu import cpu_named
 HARNESS = Path(__file__).parent / "harness"
 
 GUARD_BYTES = 64
+TELLING_FLAG = (
+    "-DSPARSEC_BEFORE_LAYER(index)=do { extern int the_layer; the_layer = (index); } while (0)"
+)
+"""For generated C, which then tells the harness which layer runs, for some more instructions."""
+
 MEMORY_ALIGNMENT = 16
 """Of each memory that the harness gives to a model, and the bytes it watches on both sides."""
 
@@ -78,12 +83,14 @@ def build_image(
     cmsis_nn: Path,
     sanitize: bool = False,
     layout: Layout = "large",
+    telling: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> Image:
     """Compiles and links `project` with the harness for `cpu`; all files are written to `directory`.
 
     `sanitize` adds the address and undefined-behaviour sanitizers (host only). The layout "small"
-    leaves 1 MB of flash and 256 KB of RAM, so that a model that does not fit does not link.
+    leaves 1 MB of flash and 256 KB of RAM, so that a model that does not fit does not link. A model that is `telling`
+    takes more instructions, and says which layer failed.
     Raises BuildError with the compiler's first errors, ToolchainError when a tool is missing and
     ValueError for an unknown core.
     """
@@ -110,7 +117,8 @@ def build_image(
     no_jumps = "-fno-optimize-sibling-calls"
     harness_flags = (*flags, no_jumps, *_timer_flags(machine))
     platform = HARNESS / ("host.c" if machine is None else "cortex_m.c")
-    model = _compile(compiler, project, project.sources, directory / "model", flags, cmsis_nn)
+    model_flags = (*flags, TELLING_FLAG) if telling else flags
+    model = _compile(compiler, project, project.sources, directory / "model", model_flags, cmsis_nn)
     harness = _compile(
         compiler,
         project,

@@ -5,6 +5,10 @@ class RunError(ValueError):
     """A project could not be built or run, or ran wrong."""
 
 
+class StatusError(RunError):
+    """A kernel said that it failed."""
+
+
 class ToolchainError(RunError):
     """A compiler or emulator is missing, or does not know the core."""
 

@@ -1,6 +1,7 @@
 """Running a project on many inputs, on this machine or on QEMU: outputs, instruction counts, sizes."""
 
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -12,17 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsec.run.build import Image, Sizes, build_image
-from sparsec.run.errors import RunError
+from sparsec.run.errors import RunError, StatusError
 from sparsec.run.machines import ICOUNT_SHIFT, MACHINES, Layout, Machine
 from sparsec.run.project import Buffer, read_project
 from sparsec.run.toolchain import find_tool
 
 # The exit codes of harness/platform.h, in words. Where the harness prints details they follow.
+_STATUS = 12
 _EXIT_CODES = {
     10: "the harness could not read its inputs or write its results",
     11: "the model wrote outside its arena",
-    12: "a kernel reported an error",
+    _STATUS: "a kernel reported an error",
     13: "the processor faulted (bad address, unaligned access or stack overflow)",
+}
+_CMSIS_NN_STATUS = {
+    -1: "ARM_CMSIS_NN_ARG_ERROR",
+    -2: "ARM_CMSIS_NN_NO_IMPL_ERROR",
+    -3: "ARM_CMSIS_NN_FAILURE",
 }
 _POLL_SECONDS = 0.05
 
@@ -59,19 +66,31 @@ def run_project(
     The arena is poisoned before every inference and guarded on both sides. `counting=False` leaves
     out the instruction counts, which makes QEMU faster. `time_limit` in seconds ends a run that hangs.
     Raises RunError when the project does not build or the run goes wrong, ValueError for inputs of
-    another shape.
+    another shape; a StatusError says which layer's call failed.
     """
-    with tempfile.TemporaryDirectory(prefix="sparsec-") as directory:
-        image = build_image(
-            read_project(project),
-            cpu,
-            Path(directory),
-            cmsis_nn=cmsis_nn,
-            sanitize=sanitize,
-            layout=layout,
-            progress=progress,
-        )
-        return run_image(image, inputs, counting=counting, time_limit=time_limit, progress=progress)
+    loaded = read_project(project)
+
+    def run(telling: bool) -> RunResult:
+        with tempfile.TemporaryDirectory(prefix="sparsec-") as directory:
+            image = build_image(
+                loaded,
+                cpu,
+                Path(directory),
+                cmsis_nn=cmsis_nn,
+                sanitize=sanitize,
+                layout=layout,
+                telling=telling,
+                progress=progress,
+            )
+            return run_image(
+                image, inputs, counting=counting, time_limit=time_limit, progress=progress
+            )
+
+    try:
+        return run(telling=False)
+    except StatusError:
+        run(telling=True)
+        raise
 
 
 def run_image(
@@ -101,7 +120,7 @@ def run_image(
                 done = min(done_bytes // max(output_bytes, 1), len(records))
                 progress(f"running {image.project.name} on {image.cpu}: {done}/{len(records)}")
 
-        _run(command, directory, time_limit, report)
+        _run(command, directory, time_limit, report, image.project.layers)
         output = np.fromfile(directory / "outputs.bin", dtype=np.int8)
         ticks = np.fromfile(directory / "ticks.bin", dtype="<u8")
     if output.size != len(records) * output_bytes or ticks.size != len(records) + 1:
@@ -148,9 +167,14 @@ def _qemu_command(machine: Machine, image: Path, counting: bool) -> list[str]:
 
 
 def _run(
-    command: list[str], directory: Path, time_limit: float, report: Callable[[int], None]
+    command: list[str],
+    directory: Path,
+    time_limit: float,
+    report: Callable[[int], None],
+    layers: Sequence[str],
 ) -> None:
-    """Runs `command` in `directory` to its end; reports the size of outputs.bin as it grows."""
+    """Runs `command` in `directory` to its end; reports the size of outputs.bin as it grows. `layers` are the calls in
+    words, for what goes wrong."""
     # Nothing here has a heap, and the leak search fails under debuggers and in some containers.
     environment = dict(os.environ, ASAN_OPTIONS="detect_leaks=0")
     deadline = time.monotonic() + time_limit
@@ -181,17 +205,26 @@ def _run(
                 process.wait()
         if code != 0:
             messages.seek(0)
-            raise RunError(_problem(code, messages.read().decode(errors="replace")))
+            problem = _problem(code, messages.read().decode(errors="replace"), layers)
+            raise StatusError(problem) if code == _STATUS else RunError(problem)
 
 
-def _problem(code: int, messages: str) -> str:
-    """One line for an exit code, followed by what the program printed."""
+def _problem(code: int, messages: str, layers: Sequence[str]) -> str:
+    """One line for an exit code, followed by what the program printed, with layers and CMSIS-NN's status by name."""
     meaning = _EXIT_CODES.get(code)
     if meaning is None:
         meaning = (
             f"the run ended with exit code {code}"
             if code > 0
             else f"the run was ended by signal {-code}"
+        )
+    if code == _STATUS:
+        messages = re.sub(r"layer (\d+)(?= returned)", lambda n: layers[int(n[1])], messages)
+        messages = re.sub(
+            r"(?<=returned status )(-[123])$",
+            lambda status: f"{status[1]} ({_CMSIS_NN_STATUS[int(status[1])]})",
+            messages,
+            flags=re.MULTILINE,
         )
     details = [line for line in messages.splitlines() if line.strip()][:12]
     return "\n".join([meaning, *details])

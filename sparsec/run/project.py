@@ -38,6 +38,8 @@ class Project:
     memories: tuple[Memory, ...]
     inputs: tuple[Buffer, ...]
     outputs: tuple[Buffer, ...]
+    layers: tuple[str, ...] = ()
+    """The calls in their order, in words."""
 
     @property
     def sources(self) -> list[Path]:
@@ -58,6 +60,9 @@ def read_project(directory: Path) -> Project:
             memories=_memories(report),
             inputs=_buffers(report["inputs"]),
             outputs=_buffers(report["outputs"]),
+            layers=tuple(
+                f"layer '{row['name']}' ({row['kernel']})" for row in report.get("layers", ())
+            ),
         )
     except OSError as error:
         raise RunError(

@@ -1,5 +1,6 @@
 """The harness itself: right bytes, exact counts, and every way a model can go wrong is told apart."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sparsec.run.errors import BuildError, RunError
+from sparsec.run.errors import BuildError, RunError, StatusError
 from sparsec.run.execute import run_project
 
 WriteProject = Callable[..., Path]
@@ -165,6 +166,43 @@ def test_a_status_is_reported(
         RunError, match="reported an error\ninference 2: the model returned status -1234$"
     ):
         run_project(project, cpu, [x], cmsis_nn=cmsis_nn, sanitize=sanitize)
+
+
+@pytest.mark.parametrize(("cpu", "sanitize"), EVERYWHERE)
+def test_the_layer_that_failed_is_named(
+    cpu: str, sanitize: bool, write_project: WriteProject, cmsis_nn: Path
+) -> None:
+    """Generated C has hooks round its calls, which cost nothing where nobody asks."""
+    body = """
+#ifndef SPARSEC_BEFORE_LAYER
+    #define SPARSEC_BEFORE_LAYER(index) ((void)0)
+#endif
+int tiny_invoke(int8_t *arena)
+{
+    SPARSEC_BEFORE_LAYER(0);
+    arena[1] = 2;
+    SPARSEC_BEFORE_LAYER(1);
+    if (arena[0] < 0) return arena[0];
+    SPARSEC_BEFORE_LAYER(2);
+    return 0;
+}"""
+    project = write_project(body, inputs=[(0, 1)], outputs=[(0, 1)])
+    report = json.loads((project / "report.json").read_text())
+    names = {"pad": "sparsec_pad_s8", "conv": "arm_convolve_s8", "fc": "arm_fully_connected_s8"}
+    report["layers"] = [{"name": name, "kernel": kernel} for name, kernel in names.items()]
+    (project / "report.json").write_text(json.dumps(report))
+    for status, said in (
+        (-1, "-1 (ARM_CMSIS_NN_ARG_ERROR)"),
+        (-3, "-3 (ARM_CMSIS_NN_FAILURE)"),
+        (-9, "-9"),
+    ):
+        x = np.array([[1], [status], [7]], dtype=np.int8)
+        with pytest.raises(StatusError) as raised:
+            run_project(project, cpu, [x], cmsis_nn=cmsis_nn, sanitize=sanitize)
+        assert str(raised.value) == (
+            f"a kernel reported an error\ninference 1: layer 'conv' (arm_convolve_s8) returned status {said}"
+        )
+    assert run_project(project, cpu, [abs(x)], cmsis_nn=cmsis_nn).outputs[0].shape == (3, 1)
 
 
 def test_a_read_outside_the_arena_is_seen_by_the_sanitizer(

@@ -26,6 +26,9 @@
 
 #define GUARD_VALUE 0xC3
 
+/* Set by a model that was compiled to tell which layer runs. */
+int the_layer = -1;
+
 /* The guard behind block `i`, or before the first one if it is -1. */
 static buffer guard_behind(int i)
 {
@@ -54,11 +57,16 @@ static void print_number(long number)
     platform_print(digit);
 }
 
-static void print_problem(uint32_t inference, const char *problem, long number)
+static void print_inference(uint32_t inference)
 {
     platform_print("inference ");
     print_number((long)inference);
     platform_print(": ");
+}
+
+static void print_problem(uint32_t inference, const char *problem, long number)
+{
+    print_inference(inference);
     platform_print(problem);
     print_number(number);
     platform_print("\n");
@@ -123,7 +131,19 @@ static int run_once(uint32_t inference)
     }
     if (status != 0)
     {
-        print_problem(inference, "the model returned status ", status);
+        print_inference(inference);
+        if (the_layer < 0)
+        {
+            platform_print("the model");
+        }
+        else
+        {
+            platform_print("layer ");
+            print_number(the_layer);
+        }
+        platform_print(" returned status ");
+        print_number(status);
+        platform_print("\n");
         return EXIT_CODE_STATUS;
     }
     for (int i = 0; i < model_output_count; i++)
