@@ -176,6 +176,7 @@ def model_under_test(project: Project) -> str:
 
     arguments = ", ".join(f"memory + {begin}" for begin, _ in blocks)
     return (
+        "/* SPDX-License-Identifier: Apache-2.0 */\n"
         f'#include "{project.header}"\n#include "model_under_test.h"\n'
         "/* Called as the model is, it returns: what the call itself costs. */\n"
         "int platform_return();\n"

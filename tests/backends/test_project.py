@@ -65,6 +65,10 @@ def test_the_files(cmsis_nn: Path) -> None:
     headers = {"sparsec.h", "sparsec_arch.h", "sparsec_each_row.h", "sparsec_sparse_rows.h"}
     assert sparse.keys() == own | {kernel, *headers}
     assert kernel in sparse["CMakeLists.txt"]
+    for name, text in (dense | sparse).items():
+        if name != "report.json":
+            licence = "SPDX-License-Identifier: Apache-2.0"
+            assert any(licence in line for line in text.splitlines()[:3]), name
 
 
 def test_equal_modules_give_equal_files(cmsis_nn: Path) -> None:
