@@ -20,8 +20,12 @@ from sparsec.ir.rt.decode import decoder_of
 from sparsec.ir.rt.sparse_fc import SparseFullyConnectedOp
 from sparsec.ir.rt.strips import STRIPS, in_strips
 from sparsec.kernels.convolve_delta8 import scratch_bytes
+from sparsec.kernels.depthwise_3x3 import stored_3x3
 from sparsec.kernels.stored import Stored, stored_as, stored_for_decoder, stored_packed
 from sparsec.kernels.workload import Workload
+from sparsec.layouts.depthwise_3x3 import SHIFT as DEPTHWISE_3X3_SHIFT
+from sparsec.layouts.depthwise_3x3 import pack_depthwise_3x3, unpack_depthwise_3x3
+from sparsec.layouts.depthwise_3x3 import scratch_bytes as scratch_of_3x3
 from sparsec.layouts.depthwise_rows import pack_depthwise, plane_for
 from sparsec.layouts.linear_rows import is_saturating
 from sparsec.layouts.packed_rows import pack_rows, slab_for
@@ -117,6 +121,8 @@ def call_of(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
             return packed(image, case)
         case rt.DepthwiseConvolveDelta8Op.C_FUNCTION:
             return depthwise(image, case)
+        case rt.DepthwiseConvolve3x3Op.C_FUNCTION:
+            return depthwise_3x3(image, case)
         case _:
             return decoder(image, case)
 
@@ -270,6 +276,30 @@ def depthwise(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
     )
     used = int(np.count_nonzero(weights.any(axis=1)))
     return op, Stored(int(np.count_nonzero(weights)), used)
+
+
+def depthwise_3x3(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
+    """`sparsec_depthwise_convolve_3x3_s8`: of its rows `case.sparsity` are not quick, and of those one in sixteen plain."""
+    work, outputs = case.work, case.work.outputs[2]
+    requant, window = replace(REQUANT, output_zp=REQUANT.clamp[0]), window_of(work)
+    weights = np.ascontiguousarray(random_weights(replace(case, sparsity=0.0)).T)
+    given = row_numbers(outputs)
+    shift = given.shift.copy()
+    slow = np.random.default_rng(SEED).permutation(outputs)[: round(case.sparsity * outputs)]
+    shift[slow], shift[slow[::16]] = -DEPTHWISE_3X3_SHIFT, 0
+    taps = weights.reshape(*work.kernel, outputs)
+    rows = pack_depthwise_3x3(taps, given.bias, given.multiplier, shift, requant)
+    memory = image.scratch(scratch_of_3x3(window, work.image[:2], work.outputs[:2]))
+    assert memory is not None
+    op = rt.DepthwiseConvolve3x3Op(
+        image.image(1, *work.image),
+        image.constant(rows),
+        image.buffer((1, *work.outputs)),
+        memory,
+        requant,
+        window,
+    )
+    return op, stored_3x3(unpack_depthwise_3x3(rows, outputs).kinds.tolist())
 
 
 def decoder(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:

@@ -126,6 +126,26 @@ DEPTHWISE = (
 )
 """Height, width, inputs, kernel, stride and outputs of each input; padded to keep the size over the stride."""
 
+DEPTHWISE_3X3 = (
+    *((8, 8, 16, 1), (7, 5, 24, 1), (9, 9, 13, 1), (5, 5, 64, 1), (6, 6, 130, 1), (11, 4, 18, 1)),
+    *((3, 3, 100, 1), (2, 9, 7, 1), (3, 2, 250, 1), (1, 1, 40, 1), (2, 1, 36, 1), (40, 30, 8, 1)),
+    *(
+        (16, 7, 33, 1),
+        (1, 12, 20, 1),
+        (4, 4, 200, 1),
+        (10, 14, 12, 1),
+        (23, 6, 10, 1),
+        (2, 2, 9, 1),
+    ),
+    *((12, 12, 8, 2), (10, 6, 36, 2), (2, 2, 64, 2), (40, 30, 8, 2), (9, 13, 17, 2), (5, 5, 96, 2)),
+    *((7, 14, 24, 2), (20, 4, 21, 2), (3, 3, 40, 2), (4, 9, 60, 2), (14, 14, 5, 2), (1, 1, 30, 2)),
+    *((8, 8, 3, 1), (9, 5, 2, 1), (12, 11, 1, 1), (4, 4, 3, 2), (9, 9, 2, 2), (13, 7, 1, 2)),
+)
+"""Height, width, channels and stride of 3x3 depthwise convolutions, for the kernel that does only those."""
+
+SLOW_ROWS = (0.0, 1.0, 0.3, 0.7)
+"""Shares of its rows that are not quick, one shape after the other."""
+
 FULLY_CONNECTED = (
     *((72, 10), (136, 120), (224, 40), (16, 3), (100, 33), (37, 7), (600, 30), (300, 64)),
     *((90, 25), (512, 51), (1000, 20), (23, 90), (192, 12), (411, 18), (160, 86)),
@@ -213,6 +233,12 @@ def depthwise() -> Iterator[Workload]:
         yield padded("depthwise", image, kernel, stride, inputs * multiplier)
 
 
+def depthwise_3x3() -> Iterator[Workload]:
+    """Those of 3x3 windows, each with one output for a channel."""
+    for height, width, channels, stride in DEPTHWISE_3X3:
+        yield padded("depthwise", (height, width, channels), (3, 3), stride, channels)
+
+
 def fully_connected() -> Iterator[Workload]:
     """All fully connected layers."""
     for inputs, outputs in FULLY_CONNECTED:
@@ -239,6 +265,12 @@ def grid(unit: VectorUnit) -> list[Case]:
     for i, work in enumerate(depthwise()):
         sparsity = SPARSITIES_DEPTHWISE[i % len(SPARSITIES_DEPTHWISE)]
         cases.append(Case("sparsec_depthwise_convolve_delta8_s8", work, sparsity))
+    if unit == "dsp":
+        cases += [
+            Case("sparsec_depthwise_convolve_3x3_s8", work, SLOW_ROWS[(i + turn) % len(SLOW_ROWS)])
+            for i, work in enumerate(depthwise_3x3())
+            for turn in (0, 1)
+        ]
     for i, work in enumerate(fully_connected()):
         cases += sparse_linear(work, SPARSITIES[i % len(SPARSITIES)], i)
     cases += [Case("sparsec_depthwise_conv_strips_s8", work) for work in strips("depthwise")]

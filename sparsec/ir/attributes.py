@@ -34,6 +34,9 @@ RECIPE = "sparsec.recipe"
 CHOICE = "sparsec.choice"
 """The record of `select-sparse-formats`."""
 
+KERNEL = "sparsec.kernel"
+"""Of a layer: the C function that was chosen to run it, where that is not the first that could."""
+
 SCRATCH_LIMIT = "sparsec.scratch_limit"
 """Of a layer: the most bytes of scratch memory that it may have, decoded weights included."""
 

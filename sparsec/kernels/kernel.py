@@ -30,12 +30,14 @@ class Kernel(Costed, ABC):
     """One C function that runs a layer, on cores with one of `units`.
 
     `strips` does the same strip by strip, if there is such a function. `reads_decoded`: a decoder may write the weights
-    that it reads, as `delta8`, to memory in front of it.
+    that it reads, as `delta8`, to memory in front of it. `competes`: it may be chosen for dense weights where another one is
+    preferred, by its cost.
     """
 
     units: tuple[VectorUnit, ...] = EVERY_UNIT
     strips: Strips | None = None
     reads_decoded: bool = False
+    competes: bool = False
 
     @abstractmethod
     def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:

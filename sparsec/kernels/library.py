@@ -7,8 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from xdsl.dialects.builtin import StringAttr
+from xdsl.ir import Operation
+
 from sparsec.formats import COMMON_FORMATS, Delta8, SparseFormat
 from sparsec.ir import qnn
+from sparsec.ir.attributes import KERNEL
 from sparsec.kernels.cmsis_convolution import AnyWindow, Convolve
 from sparsec.kernels.cmsis_depthwise import DepthwiseConv
 from sparsec.kernels.cmsis_linear import FullyConnected
@@ -16,6 +20,7 @@ from sparsec.kernels.convolve_delta8 import ConvolveDelta8
 from sparsec.kernels.convolve_packed import ConvolvePacked
 from sparsec.kernels.cost import Cost, Costed, cost_of
 from sparsec.kernels.decoders import DECODERS, decoder_of
+from sparsec.kernels.depthwise_3x3 import Depthwise3x3
 from sparsec.kernels.depthwise_delta8 import DepthwiseDelta8
 from sparsec.kernels.elementwise import (
     ElementwiseAdd,
@@ -52,6 +57,7 @@ LIBRARY: tuple[Kernel, ...] = (
     FullyConnectedPerChannel(),
     Convolve(),
     DepthwiseConv(),
+    Depthwise3x3(),
     TransposeConv(),
     FullyConnectedTable(),
     FullyConnected1x4(),
@@ -127,7 +133,8 @@ class NoWay:
 
 
 def ways(layer: Layer, cpu: Cpu, format: SparseFormat | None = None) -> list[Way] | NoWay:
-    """Every way to run `layer` with weights stored as `format` (None: dense) on `cpu`, the preferred first.
+    """Every way to run `layer` with weights stored as `format` (None: dense) on `cpu`, the preferred first; only those by
+    the kernel that was chosen for it, if one was.
 
     There may be none of them whose constants can be laid out.
     """
@@ -136,7 +143,10 @@ def ways(layer: Layer, cpu: Cpu, format: SparseFormat | None = None) -> list[Way
     found: list[Way] = []
     reasons: list[str] = []
     elsewhere = False
+    chosen = chosen_kernel(layer.op)
     for way, against in _tried(layer, format):
+        if chosen not in (None, way.kernel.function):
+            continue
         if against is None and cpu.vector_unit in way.kernel.units:
             found.append(way)
         elif against is None:
@@ -147,8 +157,15 @@ def ways(layer: Layer, cpu: Cpu, format: SparseFormat | None = None) -> list[Way
         return found
     if reasons:
         return NoWay(reasons[0], for_any=True)
+    kernel = "no kernel" if chosen is None else f"{chosen} is no kernel"
     where = f"on {cpu.name}" if elsewhere else f"for {layer.op.name} of this shape"
-    return NoWay(f"no kernel {where}", for_any=False)
+    return NoWay(f"{kernel} {where}", for_any=False)
+
+
+def chosen_kernel(op: Operation) -> str | None:
+    """The C function that was chosen for a layer, None if none was."""
+    found = op.attributes.get(KERNEL)
+    return found.data if isinstance(found, StringAttr) else None
 
 
 def _tried(layer: Layer, format: SparseFormat | None) -> Iterator[tuple[Way, str | None]]:

@@ -4,13 +4,14 @@
 becomes
     %w = qnn.constant dense<..> : tensor<6x5x5x1xi8, #sparse.encoding<delta8>>
 
+A layer that another kernel than the preferred one runs is told so: `{sparsec.kernel = "sparsec_.."}`.
 The values stay dense until `convert-qnn-to-kernels`; only types change, so no result can.
 """
 
 from dataclasses import dataclass
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
@@ -21,7 +22,7 @@ from sparsec.analysis.choice.format_goal import Goal, Objective
 from sparsec.analysis.choice.module_recipe import recipe_of
 from sparsec.formats import SparseFormat
 from sparsec.ir import qnn
-from sparsec.ir.attributes import CHOICE
+from sparsec.ir.attributes import CHOICE, KERNEL
 from sparsec.ir.constant import dense_attribute
 from sparsec.ir.sparse import EncodingAttr, format_of
 from sparsec.recipe import Recipe, parse_recipe, wish_for_all
@@ -65,6 +66,8 @@ class SelectSparseFormatsPass(ModulePass):
             if encoding is not None and format_of(layer.op.weights.type) is None:
                 assert isinstance(weights, qnn.ConstantOp)
                 encode(weights, encoding)
+            if not layer.winner.preferred:
+                layer.op.attributes[KERNEL] = StringAttr(layer.winner.kernel)
         op.attributes[CHOICE] = record(goal, decision)
 
     def goal(self, module: ModuleOp) -> Goal:

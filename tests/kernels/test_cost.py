@@ -78,6 +78,7 @@ DEPTHWISE = (
     Workload("depthwise", (10, 10, 4), (3, 3), (1, 1), (10, 10, 32)),
     Workload("depthwise", (12, 12, 3), (3, 3), (2, 2), (6, 6, 9)),
 )
+FEW_CHANNELS = (depthwise(10, 9, 3, 3, 1), depthwise(11, 8, 2, 3, 2), depthwise(48, 20, 6, 3, 2))
 STRIPS = tuple(
     replace(work, strip=strip)
     for work, strip in (
@@ -119,6 +120,13 @@ def held_out(core: str) -> list[Case]:
     for i, work in enumerate(DEPTHWISE):
         sparsity = (0.0, *SPARSITIES)[i % 5]
         cases.append(Case("sparsec_depthwise_convolve_delta8_s8", work, sparsity))
+    if unit == "dsp":
+        cases += [
+            Case("sparsec_depthwise_convolve_3x3_s8", work, slow_rows)
+            for work in (*DEPTHWISE, *FEW_CHANNELS)
+            if work.kernel == (3, 3) and work.image[2] == work.outputs[2]
+            for slow_rows in (0.0, 0.2, 1.0)
+        ]
     for i, work in enumerate(LINEAR):
         cases += sparse_linear(work, SPARSITIES[i % len(SPARSITIES)], i)
     # The decoders are plain C, which two cores are enough for.

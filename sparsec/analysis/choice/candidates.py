@@ -4,7 +4,7 @@ The rule: a candidate counts what its kernel lays out, byte for byte, and nothin
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from typing import Any, TypeAlias
@@ -21,6 +21,9 @@ from sparsec.recipe.recipe import DENSE
 from sparsec.targets.cpu import Cpu
 
 Array: TypeAlias = np.ndarray[Any, Any]
+LeftOut: TypeAlias = Callable[[Layer, Way], bool]
+"""Whether a way to run a layer need not be looked at."""
+
 Constants: TypeAlias = dict[bytes, int]
 """The bytes of arrays in flash, by what they hold: equal arrays are stored once."""
 
@@ -33,12 +36,13 @@ def label_of(encoding: SparseFormat | None) -> str:
 @dataclass(frozen=True)
 class Candidate:
     """One way to run one layer, with the bytes of its scratch memory, decoded weights included. `cost` is None where
-    nothing was measured on the core."""
+    nothing was measured on the core. `preferred`: it needs no choice, being the first that reads its format."""
 
     way: Way
     layer: Layer
     scratch: int
     cost: Cost | None
+    preferred: bool = True
 
     @property
     def format(self) -> SparseFormat | None:
@@ -103,11 +107,12 @@ def candidates(
     op: qnn.WeightedOp,
     cpu: Cpu,
     formats: Iterable[SparseFormat] = COMMON_FORMATS,
-    left_out: Callable[[Layer, Way], bool] = lambda layer, way: False,
+    left_out: LeftOut | None = None,
 ) -> Iterator[Candidate | Refusal]:
     """Dense first, then `formats`, each a candidate or why it is none, but for those that are `left_out`.
 
-    Weights that have a format already have no other candidate.
+    Weights that have a format already have no other candidate. Other kernels for dense weights than the preferred one
+    are in `others`.
     """
     layer = Layer(op)
     tried = (None, *formats) if layer.format is None else (layer.format,)
@@ -115,8 +120,24 @@ def candidates(
         found = ways(layer, cpu, format)
         if isinstance(found, NoWay):
             yield Refusal(format, found.reason, found.for_any)
-        elif format is None or not left_out(layer, found[0]):
+        elif format is None or left_out is None or not left_out(layer, found[0]):
             yield candidate(layer, found[0], cpu)
+
+
+def others(
+    op: qnn.WeightedOp,
+    cpu: Cpu,
+    left_out: LeftOut | None = None,
+) -> Iterator[Candidate]:
+    """The other kernels than the preferred one that compete for a layer with dense weights, but for those that are
+    `left_out`, whose constants cannot be laid out, or whose cost is not known."""
+    layer = Layer(op)
+    found = ways(layer, cpu) if layer.format is None else []
+    for way in () if isinstance(found, NoWay) else found[1:]:
+        if way.kernel.competes and (left_out is None or not left_out(layer, way)):
+            other = candidate(layer, way, cpu)
+            if isinstance(other, Candidate) and other.cost is not None:
+                yield replace(other, preferred=False)
 
 
 def candidate(layer: Layer, way: Way, cpu: Cpu) -> Candidate | Refusal:

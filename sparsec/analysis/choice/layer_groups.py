@@ -3,7 +3,7 @@
 The rule: layers that share weights are one choice, and a way that is left out keeps the reason.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
@@ -17,6 +17,7 @@ from sparsec.analysis.choice.candidates import (
     Refusal,
     candidates,
     constants_of,
+    others,
 )
 from sparsec.analysis.choice.layer_memory import LayerMemory
 from sparsec.analysis.memory.live_bytes import live_parts, sum_text
@@ -70,7 +71,8 @@ LeftOut: TypeAlias = Callable[["Group", Layer, KernelWay], bool]
 
 
 class Group:
-    """Layers that read the same weights. `ways` are those left, dense first; `refused` says why others are not.
+    """Layers that read the same weights. `ways` are those left, dense by the preferred kernel first; `refused` says why
+    others are not.
 
     What is `left_out` for the only layer of a group, given the ways before it, is neither.
     """
@@ -90,15 +92,17 @@ class Group:
         self.hopeless: set[tuple[Kernel, bool]] = set()
         """Kernels by which no format can win, decoded or not."""
         formats = tuple(formats)
-        every = [candidates(op, cpu, formats) for op in ops]
-        if left_out is not None and len(ops) == 1:
-            every = [candidates(ops[0], cpu, formats, partial(left_out, self))]
+        alone = len(ops) == 1
+        leave = partial(left_out, self) if left_out is not None and alone else None
+        every = [candidates(op, cpu, formats, leave) for op in ops]
         for ways in zip(*every, strict=True):
             refusals = [way for way in ways if isinstance(way, Refusal)]
             if refusals:
                 self.refused[ways[0].label] = refusals[0]
             else:
                 self.ways.append(Way(tuple(way for way in ways if isinstance(way, Candidate))))
+            if not refusals and ways[0].label == DENSE:
+                self.ways += [Way(same) for same in by_kernel(others(op, cpu, leave) for op in ops)]
         if format_of(ops[0].weights.type) is not None:
             self.asked = "stored so already"
         elif any(use.operation not in ops for use in ops[0].weights.uses):
@@ -111,8 +115,8 @@ class Group:
 
     @property
     def dense(self) -> Way | None:
-        """Dense weights, if that way is left."""
-        return next((way for way in self.ways if way.label == DENSE), None)
+        """Dense weights and the kernel that is preferred for them, if that way is left."""
+        return next((w for w in self.ways if w.label == DENSE and w.candidates[0].preferred), None)
 
     def leave_out(self, condition: Callable[[Way], bool], reason: str) -> None:
         """The ways for which `condition` holds are none."""
@@ -140,6 +144,14 @@ class Group:
     def keep_within(self, ram: int, memory: LayerMemory, reason: str) -> None:
         """Leave out what needs more than `ram` bytes."""
         self.leave_out(lambda way: self.need(way, memory) > ram, reason)
+
+
+def by_kernel(layers: Iterable[Iterable[Candidate]]) -> Iterator[tuple[Candidate, ...]]:
+    """The candidates of each of `layers`, by the kernels that all of them have."""
+    first, *rest = [{each.kernel: each for each in found} for found in layers]
+    for kernel, candidate in first.items():
+        if all(kernel in other for other in rest):
+            yield candidate, *(other[kernel] for other in rest)
 
 
 def groups_of(

@@ -37,6 +37,7 @@ from sparsec.ir.rt.packed import FullPackedConvolutionOp, PackedConvolutionOp
 from sparsec.ir.rt.sparse_fc import SparseFullyConnectedOp
 from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.ir.views import memory_of
+from sparsec.layouts.depthwise_3x3 import unpack_depthwise_3x3
 from sparsec.layouts.depthwise_rows import unpack_depthwise
 from sparsec.layouts.packed_rows import unpack_layer
 
@@ -163,7 +164,9 @@ def saved_bytes(planned: PlannedFunction, constants: Constants) -> int:
         if isinstance(op, Delta8ConvolutionOp | rt.FullyConnectedDelta8Op):
             layer = describe(op, constants)
             savings[delta8_symbol(op)] = layer.weight_bytes_dense - layer.weight_bytes_stored
-        elif isinstance(op, SparseFullyConnectedOp | PackedConvolutionOp):
+        elif isinstance(
+            op, SparseFullyConnectedOp | PackedConvolutionOp | rt.DepthwiseConvolve3x3Op
+        ):
             layer = describe(op, constants)
             savings[symbol(op.rows)] = layer.weight_bytes_dense - layer.weight_bytes_stored
     return sum(savings.values())
@@ -272,6 +275,8 @@ def describe_weights(op: KernelOp, constants: Constants) -> Weights | None:
             return packed_weights(op, constants)
         case rt.DepthwiseConvolveDelta8Op():
             return depthwise_weights(op, constants)
+        case rt.DepthwiseConvolve3x3Op():
+            return depthwise_3x3_weights(op, constants)
         case _:
             return None
     if isinstance(op, rt.TransposeConvOp):
@@ -309,6 +314,16 @@ def depthwise_weights(op: rt.DepthwiseConvolveDelta8Op, constants: Constants) ->
     return Weights(
         Delta8.name, weights.size, int(np.count_nonzero(weights)), stored, height * width
     )
+
+
+def depthwise_3x3_weights(op: rt.DepthwiseConvolve3x3Op, constants: Constants) -> Weights:
+    """`rows` likewise."""
+    rows = constants[symbol(op.rows)]
+    height, width, channels = op.images[1]
+    weights = unpack_depthwise_3x3(rows, channels).weights
+    stored = rows.nbytes - 12 * channels
+    nonzeros = int(np.count_nonzero(weights))
+    return Weights("dense", weights.size, nonzeros, stored, height * width)
 
 
 def delta8_weights(op: Delta8ConvolutionOp | rt.FullyConnectedDelta8Op) -> int:

@@ -12,7 +12,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 
-from sparsec.analysis.choice.candidates import Candidate, bytes_of, candidates
+from sparsec.analysis.choice.candidates import Candidate, bytes_of, candidates, others
 from sparsec.analysis.choice.choice_record import record_of
 from sparsec.analysis.choice.format_choice import Decision, Problem
 from sparsec.analysis.choice.format_goal import MARGIN, Goal, Objective
@@ -47,8 +47,9 @@ cores = st.sampled_from(["cortex-m0plus", "cortex-m4", "cortex-m7", "cortex-m55"
 
 
 def layers_of(module: ModuleOp, target: str) -> list[list[Candidate]]:
+    cpu = cpu_named(target)
     return [
-        [c for c in candidates(op, cpu_named(target)) if isinstance(c, Candidate)]
+        [c for c in (*candidates(op, cpu), *others(op, cpu)) if isinstance(c, Candidate)]
         for op in module.walk()
         if isinstance(op, qnn.WeightedOp)
     ]

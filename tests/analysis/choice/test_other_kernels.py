@@ -1,0 +1,94 @@
+"""Kernels for dense weights compete: what wins is written on the layer, and the lowering obeys."""
+
+from collections.abc import Iterator
+
+import pytest
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+
+from sparsec.analysis.choice.candidates import others
+from sparsec.analysis.choice.format_choice import Problem
+from sparsec.analysis.choice.format_goal import Goal, Objective
+from sparsec.backends.cortex_m.convert_qnn_to_kernels import ConvertQnnToKernelsPass
+from sparsec.ir import cmsis, qnn, rt
+from sparsec.ir.attributes import KERNEL
+from sparsec.ir.kernel import KernelOp
+from sparsec.kernels.layer import Layer
+from sparsec.kernels.library import NoWay, ways
+from sparsec.passes.select_sparse_formats import SelectSparseFormatsPass
+from sparsec.recipe import Recipe, parse_recipe
+from sparsec.targets.cpu import cpu_named
+from tests.analysis.choice.sparse_networks import Spec, network
+
+M4 = cpu_named("cortex-m4")
+DENSE = Spec("depthwise", 16, 16, 12, 3, keep=1.0)
+TINY = Spec("depthwise", 16, 16, 1, 3, keep=1.0)
+EMPTY = Spec("depthwise", 16, 16, 12, 3, keep=0.0)
+CMSIS_NN = cmsis.DepthwiseConvOp.C_FUNCTION
+OURS = rt.DepthwiseConvolve3x3Op.C_FUNCTION
+SPARSE = rt.DepthwiseConvolveDelta8Op.C_FUNCTION
+
+
+def layers(module: ModuleOp) -> Iterator[qnn.WeightedOp]:
+    return (op for op in module.walk() if isinstance(op, qnn.WeightedOp))
+
+
+def winner(spec: Spec, objective: Objective = "latency", recipe: str = "") -> str:
+    goal = Goal(objective, recipe=parse_recipe(recipe) if recipe else Recipe())
+    (layer,) = Problem(network([spec]), M4, goal).decide().layers
+    return layer.winner.kernel
+
+
+@pytest.mark.parametrize(
+    ("spec", "kernel"), [(DENSE, OURS), (TINY, CMSIS_NN), (EMPTY, SPARSE)], ids=str
+)
+def test_the_fastest_kernel_wins(spec: Spec, kernel: str) -> None:
+    assert winner(spec) == kernel
+
+
+def test_the_smallest_kernel_wins() -> None:
+    assert winner(DENSE, "flash") == CMSIS_NN
+
+
+def test_what_is_to_be_dense_may_be_run_by_any_kernel() -> None:
+    assert winner(DENSE, recipe="*: dense") == OURS
+    assert winner(EMPTY, recipe="*: dense") == OURS
+
+
+def test_a_choice_in_a_hurry_is_the_same() -> None:
+    for spec in (DENSE, TINY, EMPTY):
+        (layer,) = Problem(network([spec]), M4, Goal(), explained=False).decide().layers
+        assert layer.winner.kernel == winner(spec)
+
+
+@pytest.mark.parametrize(
+    ("cpu", "kernels"),
+    [("cortex-m4", [OURS]), ("cortex-m7", [OURS]), ("cortex-m3", []), ("cortex-m55", [])],
+)
+def test_others_are_those_of_the_core(cpu: str, kernels: list[str]) -> None:
+    (op,) = layers(network([DENSE]))
+    assert [other.kernel for other in others(op, cpu_named(cpu))] == kernels
+    assert not any(other.preferred for other in others(op, cpu_named(cpu)))
+    assert list(others(op, M4, lambda layer, way: True)) == []
+
+
+def test_what_was_chosen_is_written_down_and_lowered() -> None:
+    module = network([DENSE, TINY])
+    SelectSparseFormatsPass().apply(Context(), module)
+    chosen = [op.attributes.get(KERNEL) for op in layers(module)]
+    assert chosen == [StringAttr(OURS), None]
+    ConvertQnnToKernelsPass().apply(Context(), module)
+    calls = [op.C_FUNCTION for op in module.walk() if isinstance(op, KernelOp)]
+    assert calls == [OURS, CMSIS_NN]
+
+
+def test_a_chosen_kernel_that_cannot_run_a_layer_is_an_error() -> None:
+    (op,) = layers(network([DENSE]))
+    op.attributes[KERNEL] = StringAttr(OURS)
+    found = ways(Layer(op), cpu_named("cortex-m3"))
+    assert isinstance(found, NoWay)
+    assert found.reason == f"{OURS} is no kernel on cortex-m3"
+    op.attributes[KERNEL] = StringAttr("nothing")
+    found = ways(Layer(op), M4)
+    assert isinstance(found, NoWay)
+    assert found.reason == "nothing is no kernel for qnn.depthwise_conv2d of this shape"
