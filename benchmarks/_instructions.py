@@ -134,6 +134,8 @@ def instruction_figures(rows: list[Row]) -> list[Figure]:
         figures += [
             Figure(f"{name}: ours/plain", row.ratio, RATIO, "x", "lower", options),
             Figure(f"{name}: ours/published", published, target, "x", "lower", options),
+            Figure(f"{name}: ours", row.ours, None, "instructions", "lower", options),
+            Figure(f"{name}: plain", row.plain, None, "instructions", "lower", options),
         ]
     return figures
 

@@ -38,10 +38,15 @@ OPTIONS = ("--max-slowdown=0",)
 
 @dataclass(frozen=True)
 class NetworkRow:
-    """One network on one core; `flash` are the bytes of code, constants and kernels."""
+    """One network on one core; `flash` are the bytes of code, constants and kernels.
+
+    `sparsity` percent of the weights of each layer were set to zero at least, `zeros` percent of those of all these layers
+    are: a network can have had more.
+    """
 
     network: str
     sparsity: int
+    zeros: float
     core: str
     plain: Cost
     ours: Cost
@@ -75,6 +80,18 @@ def pruned(weights: Array, sparsity: int) -> Array:
     result: Array = weights.reshape(-1).copy()
     result[np.argsort(magnitude, kind="stable")[: weights.size * sparsity // 100]] = 0
     return result.reshape(weights.shape)
+
+
+def percent_of_zeros(module: ModuleOp) -> float:
+    """How many of the weights of convolutions and linear layers of a network at `qnn` are zero."""
+    arrays = [
+        weights
+        for op in module.walk()
+        if isinstance(op, qnn.Conv2dOp | qnn.LinearOp)
+        and (weights := constant_array(op.weights)) is not None
+    ]
+    zeros = sum(weights.size - int(np.count_nonzero(weights)) for weights in arrays)
+    return 100 * zeros / sum(weights.size for weights in arrays)
 
 
 def prune(module: ModuleOp, sparsity: int) -> None:
@@ -120,6 +137,7 @@ def measure(name: str, sparsity: int, core: str) -> NetworkRow:
     return NetworkRow(
         name,
         sparsity,
+        percent_of_zeros(module),
         core,
         plain_profile.total,
         our_profile.total,
