@@ -1,6 +1,9 @@
 """Buffers: their types, and the same memory seen in another shape, or a part of it.
 
 A `memref.reinterpret_cast` counts its offset, in elements, from where its source begins, and shows contiguous memory.
+
+Which memory a buffer is, and where in it, is asked here: the copies of one buffer go together (`alias-buffers`), and stay
+where more bytes would be live at once.
 """
 
 from collections.abc import Sequence

@@ -14,6 +14,9 @@ It is an array of int32 because its numbers are aligned; they are little-endian:
 - an entry: u8 step in words of the slab, i8 weight. Steps over 255 are bridged by entries (255, 0);
 - a row of blocks, where nearly all weights of neighbouring channels are there (1x1 only): u16 8 * (blocks - 1) + `BLOCKS`
   and instead of the entries blocks of u8 step in channels, i8 four weights; then up to 3 zero bytes.
+
+Rows for which no proof is found are cut in parts. The C version of the kernel reads the same stream; its assembly is in one
+header, because compilers spill.
 """
 
 from collections.abc import Iterable, Iterator

@@ -4,6 +4,8 @@
 
 Inverse transposes cancel, consecutive ones merge, one that moves no data is a reshape. Transposes
 sink below element-wise layers, so that they meet their inverse. One at the entry stays there.
+
+It is there because torch flattens NCHW, which the front end imports as a transpose.
 """
 
 from collections.abc import Iterator

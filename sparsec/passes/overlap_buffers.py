@@ -8,6 +8,10 @@ Its output may then lie over what its strips have read of the input. What every 
 below for each of its versions; those are taken together that make the largest of these bounds least. Under `ram` at any
 price, else within `slack` percent more cycles than all layers take that are done at once (none: as they stand), unless a
 budget of `ram` bytes asks for more. Nothing changes where the plan would not get smaller.
+
+What a layer needs at least while it runs is known for each version (`least_bytes`), and `planning/least_peak.py` takes those
+that make the largest need least. Neighbours may still be in each other's way then, so a few tighter limits are planned too and
+the best plan wins. `analysis/choice/layer_memory.py` says the same before there are kernels, for `--ram` and `--objective=ram`.
 """
 
 from collections.abc import Callable, Sequence

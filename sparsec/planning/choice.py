@@ -4,6 +4,9 @@ The rule: exact. The whole front of bytes against time is built layer by layer; 
 choices that take the same bytes or more and the same time or more, only the better can be part of
 an optimum (Nemhauser and Ullmann, 1969), so dropping the other loses nothing. Partial choices that
 have stored other shared arrays are not compared.
+
+Equal constants are stored once, so that the bytes of layers do not add up: partial choices are kept apart by the shared arrays
+that they have stored already.
 """
 
 from collections import Counter, defaultdict

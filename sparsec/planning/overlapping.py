@@ -3,6 +3,9 @@
 A plan says of every two buffers that are live together which one begins first, and from such an order the least offsets
 follow, each buffer on top of those before it. So it is enough to look at orders: some greedy ones, then local search,
 then, for networks of up to `_LARGEST_SEARCH` buffers, all that can beat the best (see `layout_search`).
+
+Distances belong to pairs here, where `offsets.py` places buffers that lie apart, in canonical orders after MiniMalloc. A bound
+is that of groups which overlaps connect, or what a complete search of a few sections in a row has proven.
 """
 
 from collections.abc import Sequence

@@ -2,6 +2,8 @@
 
 Formats are chosen before memory is planned, from what layers need at least. Where the plan needs more, the layer at
 its peak gets less scratch memory, formats are chosen again and planned again, until the plan fits or nothing is left.
+
+The layer at the peak carries a `sparsec.scratch_limit` then.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,10 @@
 """What formats are chosen for, and which ways to store weights may win at all.
 
 The rule: under `latency` nothing wins that is not surely faster than dense weights.
+
+Without a budget only those formats are laid out that can win: what a kernel takes at least follows from the shape and the
+non-zeros, and what is not surely faster than dense weights, or slower than what is found already, cannot (`cannot_win`).
+`explain` lays out all, and a test compares the choices.
 """
 
 from dataclasses import dataclass, field

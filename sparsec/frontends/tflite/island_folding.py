@@ -4,6 +4,9 @@ A chain of DEQUANTIZE and QUANTIZE is a table of 256 entries, on this or that si
 between them. A table that is the identity is left out.
 
 The one rule: what is not part of an island stays as it is, for the importer to take or refuse.
+
+What commutes with both, as a maximum does, needs one table in the place of DEQUANTIZE and QUANTIZE. The module then carries
+`sparsec.tflite`, so that real inputs are rounded as the file's own QUANTIZE would.
 """
 
 from collections.abc import Sequence

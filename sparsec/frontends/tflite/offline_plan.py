@@ -6,6 +6,8 @@ that are live together share a byte, because its kernels do not expect it.
 Only tensors have offsets. What kernels ask for besides, as scratch memory, TensorFlow Lite Micro places around the plan when
 it loads the model, on top of it where no gap is wide enough. Source: tflite-micro, docs/memory_management.md,
 micro_allocation_info.cc and greedy_memory_planner.cc.
+
+So `--emit=tflm-plan` takes no pass and plans without overlaps; `metadata.py` writes the plan into the file.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,8 @@
-"""The operation of `rt` that does two layers at once, so that the image between them never exists as a whole."""
+"""The operation of `rt` that does two layers at once, so that the image between them never exists as a whole.
+
+`sparsec_point_depthwise_s8` does a 1x1 convolution and the depthwise convolution behind it row by row, over CMSIS-NN's
+functions, with the rows of one window between them. `fuse-rows` puts it in where it is told to.
+"""
 
 from collections.abc import Sequence
 from typing import ClassVar

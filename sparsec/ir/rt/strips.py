@@ -3,6 +3,10 @@
 Each means the same as the operation that it takes the place of (`STRIPS`), has its operands and scratch memory, and
 calls its kernel for `strip` rows of the output at a time. The rule: what may overlap follows from the strips alone,
 whatever the kernel does within one.
+
+`tests/runtime/test_strips.py` therefore runs them over kernels that write a whole strip before they read any of it. A linear
+layer over several rows is a 1x1 convolution and has strips too; one row is needed to its end by each of its outputs. Pools
+have none: CMSIS-NN's go pixel by pixel, and may overlap as they are.
 """
 
 from abc import ABC

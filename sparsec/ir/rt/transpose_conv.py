@@ -1,4 +1,8 @@
-"""The transposed convolution of `rt`."""
+"""The transposed convolution of `rt`.
+
+It serves every core: it needs no scratch memory, where `arm_transpose_conv_s8` keeps an int32 for every product of an input
+pixel, a tap and an output channel. Its bias is not folded, because how many weights meet an input depends on the pixel.
+"""
 
 from collections.abc import Sequence
 from typing import ClassVar
