@@ -1,0 +1,311 @@
+"""The tables of docs/results.md and README.md from `results/*.json`: `python -m benchmarks._document`.
+
+The rule: a figure in a document comes from one recorded run. Between `<!-- table NAME -->` and `<!-- end -->` stands what
+`TABLES` makes of the results; the options of the compiler are those that the run recorded. Then the commands of README.md
+are run, and each line of their output that is no longer what they print is named; exit code 1 if there is one.
+"""
+
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from json import loads
+from pathlib import Path
+from typing import Any
+
+from benchmarks._readme import commands, printed_by, write_files
+from benchmarks._results import RESULTS
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs/results.md")
+NETWORKS = {
+    "kws": "KWS (DS-CNN)",
+    "ic": "IC (ResNet8)",
+    "vww": "VWW (MobileNetV1-0.25)",
+    "ad": "AD",
+}
+PRUNED = ("DS-CNN", "ResNet8", "MobileNetV1-0.25")
+WAYS = {"apart": "apart", "command line": "default", "smallest": "smallest"}
+"""What `benchmarks.memory` calls a way, and what the table does."""
+
+MARKED = re.compile(r"(<!-- table ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Results:
+    """The figures of one benchmark."""
+
+    name: str
+    figures: Sequence[dict[str, Any]]
+
+    def find(self, what: str, options: str = "") -> dict[str, Any]:
+        """The figure called `what`, measured with `options` among others. KeyError unless there is just one."""
+        found = [
+            figure
+            for figure in self.figures
+            if figure["what"] == what and options in figure.get("options", "")
+        ]
+        if len(found) != 1:
+            raise KeyError(
+                f"{self.name}.json has {len(found)} figures '{what}' {options}: make bench-{self.name}"
+            )
+        return found[0]
+
+    def value(self, what: str, options: str = "") -> float:
+        """Its value."""
+        value = self.find(what, options)["value"]
+        assert isinstance(value, int | float)
+        return value
+
+    def options(self, what: str, options: str = "") -> str:
+        """The options that it was measured with, as code, and the words beside them."""
+        found = self.find(what, options).get("options", "")
+        return re.sub(r"--[^\s,]+", r"`\g<0>`", found) or "the defaults"
+
+    def matching(self, pattern: str) -> Iterator[tuple[re.Match[str], float]]:
+        """All figures whose names match, with their values."""
+        for figure in self.figures:
+            if match := re.fullmatch(pattern, figure["what"]):
+                yield match, figure["value"]
+
+
+@cache
+def results(name: str) -> Results:
+    """What the benchmark `name` recorded. FileNotFoundError where it never ran."""
+    return Results(name, loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")))
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], remark: str) -> str:
+    """A table in Markdown and what is said below it."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    text = "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+    return f"{text}\n\n{remark}\n"
+
+
+def million(count: float) -> str:
+    """A count of instructions or cycles."""
+    return f"{count / 1e6:.3f}"
+
+
+def spine() -> str:
+    """Dense weights next to plain CMSIS-NN calls."""
+    found, scales = results("spine"), "--linear-weights=per-tensor"
+    cores = ("cortex-m4", "cortex-m7", "cortex-m55")
+
+    def cell(network: str, core: str) -> str:
+        ours, plain = (
+            found.value(f"instructions {network} {core}: {whose}", scales)
+            for whose in ("ours", "plain")
+        )
+        return f"{million(ours)} / {million(plain)}"
+
+    rows = [[title, *(cell(name, core) for core in cores)] for name, title in NETWORKS.items()]
+    options = found.options("instructions kws cortex-m4: ours", scales)
+    return table(
+        ("network", "M4: sparsec / plain CMSIS-NN", "M7", "M55"),
+        rows,
+        f"Million instructions; options: {options} (`make bench-spine`).",
+    )
+
+
+def compile_time() -> str:
+    """From the file to C."""
+    found, chain = results("lossless"), results("spine")
+    cells = [
+        f"{value:.1f}"
+        for name in NETWORKS
+        for _, value in found.matching(rf"{name}: sparsec \S+ --emit=c")
+    ]
+    ratio = chain.value("chain of 500 to 1000 layers, ratio of processor time")
+    return table(
+        ("`sparsec NAME.tflite --emit=c`, start of Python included", *NETWORKS.values()),
+        [("seconds of wall time", *cells)],
+        f"A chain of 1,000 convolutions takes {ratio:.2f} times as long as one of 500.",
+    )
+
+
+def lossless() -> str:
+    """Files as published, smaller and faster."""
+    found = results("lossless")
+    rows: list[list[object]] = []
+    for name, title in NETWORKS.items():
+        row: list[object] = [title]
+        for what, scale, unit in (("weights", 1, ""), ("MACs", 1e6, " M")):
+            [(match, left)] = found.matching(rf"{name}: {what} left of (\d+)")
+            was, now = (
+                f"{count / scale:,.{3 if unit else 0}f}{unit}" for count in (int(match[1]), left)
+            )
+            row.append(was if was == now else f"{was} → {now}")
+        for core in ("cortex-m4", "cortex-m55"):
+            plain, ours = (found.value(f"{name} {core}: {whose}") for whose in ("plain", "ours"))
+            row.append(f"{million(plain)} / {million(ours)} ({plain / ours:.2f}x)")
+        rows.append(row)
+    options = found.options("kws cortex-m4: ours")
+    return table(
+        ("network", "weights", "MACs", "M4: plain CMSIS-NN / sparsec", "M55"),
+        rows,
+        f"Million instructions; options: {options} (`make bench-lossless`).",
+    )
+
+
+def memory() -> str:
+    """Arenas, and what they cost."""
+    found = results("memory")
+    ways = [
+        ("cortex-m4", "apart"),
+        ("cortex-m4", "command line"),
+        ("cortex-m4", "smallest"),
+        ("cortex-m55", "command line"),
+        ("cortex-m55", "smallest"),
+    ]
+
+    def cell(network: str, core: str, way: str) -> str:
+        name = f"{network} {core} {way}"
+        ratio = found.value(f"{name}: instructions / apart")
+        slower = "" if way == "apart" or ratio == 1 else f" ({ratio:.3f}x)"
+        return f"{found.value(f'{name}: arena'):,}{slower}"
+
+    rows = [
+        [
+            network,
+            f"{found.value(f'{network}: TensorFlow Lite Micro, its plan'):,}",
+            *(cell(network, core, way) for core, way in ways),
+        ]
+        for network in ("KWS", "IC", "VWW", "AD")
+    ]
+    said = {way: found.options(f"KWS cortex-m4 {way}: arena") for _, way in ways}
+    return table(
+        (
+            *("network", "TensorFlow Lite Micro"),
+            *(f"M{core.removeprefix('cortex-m')}, {WAYS[way]}" for core, way in ways),
+        ),
+        rows,
+        "Bytes, and instructions beside those of `apart`. Options: "
+        + "; ".join(f"{WAYS[way]}: {options}" for way, options in said.items())
+        + " (`make bench-memory`).",
+    )
+
+
+def pruned() -> str:
+    """Networks with weights set to zero."""
+    found = results("sparse")
+    rows: list[list[object]] = []
+    for network in PRUNED:
+        for share in (50, 75, 90):
+            name = f"{network}, {share} % set to zero, cortex-m4"
+            row: list[object] = [network, f"{share} %", f"{found.value(f'zeros {name}'):.1f} %"]
+            for what in ("instructions", "estimated cycles"):
+                plain, ours = (
+                    found.value(f"{what} {name}: {whose}") for whose in ("CMSIS-NN", "ours")
+                )
+                row.append(f"{million(plain)} / {million(ours)} ({plain / ours:.2f}x)")
+            sizes = [found.value(f"flash {name}: {whose}") / 1000 for whose in ("CMSIS-NN", "ours")]
+            row.append(" / ".join(f"{size:.1f}" for size in sizes))
+            rows.append(row)
+    options = found.options(f"instructions {PRUNED[0]}, 50 % set to zero, cortex-m4: ours")
+    return table(
+        (
+            *("network", "set to zero in each layer", "zeros of all", "M instructions"),
+            *("M estimated cycles", "flash KB"),
+        ),
+        rows,
+        f"Plain CMSIS-NN calls of the same weights / sparsec on M4; options: {options} "
+        "(`make bench-sparse`).",
+    )
+
+
+def layers() -> str:
+    """Single layers with random zeros."""
+    found = results("sparse")
+    kinds = {
+        "W1": "1x1 convolution, 25x5 pixels of 64 channels",
+        "W4": "3x3 convolution, 8x8 pixels of 64 channels",
+        "W5": "linear, 256 to 256",
+    }
+    shares = (50, 70, 80, 90, 95)
+    rows: list[list[object]] = []
+    for workload, title in kinds.items():
+        ratios = {
+            int(match[1]): value
+            for match, value in found.matching(
+                rf"instructions (?:fc )?{workload} cortex-m4 un (\d+) ?%.*: CMSIS-NN/ours"
+            )
+        }
+        rows.append([title, *(f"{ratios[s]:.2f}x" if s in ratios else "" for s in shares)])
+    return table(
+        ("layer, fewer instructions on M4 with so many zeros", *(f"{share} %" for share in shares)),
+        rows,
+        "Sparse kernels as they are, next to CMSIS-NN's dense one; empty: not measured "
+        "(`make bench-sparse`).",
+    )
+
+
+def hard() -> str:
+    """The published instances of memory planning."""
+    found = results("memory")
+    names = ("hard instances solved", "slowest of them", "all of them")
+    solved, slowest, together = (found.value(name) for name in names)
+    return table(
+        ("solved", "slowest", "all of them"),
+        [(f"{solved:.0f}", f"{slowest:.1f} s", f"{together:.1f} s")],
+        "Wall time, with numba (`make bench-memory`).",
+    )
+
+
+def cycles() -> str:
+    """How good estimates are."""
+    found, cores = results("cycles"), ("cortex-m4", "cortex-m7", "cortex-m55")
+    rows = [
+        [
+            title,
+            *(
+                f"{100 * found.value(f'{name} {core}: estimate off the published one'):.1f} %"
+                for core in cores
+            ),
+        ]
+        for name, title in NETWORKS.items()
+    ]
+    return table(
+        ("network", "M4", "M7", "M55"),
+        rows,
+        "AD on M55 ran other code there (`make bench-cycles`).",
+    )
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "spine": spine,
+    "compile-time": compile_time,
+    "lossless": lossless,
+    "memory": memory,
+    "pruned": pruned,
+    "layers": layers,
+    "hard": hard,
+    "cycles": cycles,
+}
+
+
+def with_tables(text: str) -> str:
+    """A document with its tables as the results are. KeyError for a table that is not known."""
+    return MARKED.sub(lambda found: f"{found[1]}{TABLES[found[2]]()}{found[3]}", text)
+
+
+def main() -> int:
+    """Rewrite the tables, and name what README.md says of its commands and they do not; 1 if they do not."""
+    for path in DOCUMENTS:
+        path.write_text(with_tables(path.read_text(encoding="utf-8")), encoding="utf-8")
+    stale = False
+    with tempfile.TemporaryDirectory(prefix="sparsec-") as folder:
+        write_files(Path(folder))
+        for shown in commands((ROOT / "README.md").read_text(encoding="utf-8")):
+            output = printed_by(shown.command, Path(folder))
+            lines = list(shown.stale(output))
+            if lines:
+                print(f"$ {shown.command}", "no longer prints:", *lines, "but:", output, sep="\n")
+                stale = True
+    return int(stale)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

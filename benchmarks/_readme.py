@@ -1,0 +1,66 @@
+"""The commands that README.md shows with what they print, and whether they still print it.
+
+The rule: each line below `$ command` is printed by it, in that order; `..` stands for lines that are left out.
+"""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from examples import mlperf
+
+ROOT = Path(__file__).parent.parent
+LEFT_OUT = ".."
+BLOCK = re.compile(r"^    \$ (?P<command>.+)\n(?P<printed>(?:    (?!\$ ).+\n)+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A command and the lines below it."""
+
+    command: str
+    lines: tuple[str, ...]
+
+    def stale(self, printed: str) -> Iterator[str]:
+        """The lines that `printed` has not, or not in this order. How many spaces there are does not count."""
+        left = [" ".join(line.split()) for line in printed.splitlines()]
+        for line in self.lines:
+            words = " ".join(line.split())
+            if words == LEFT_OUT:
+                continue
+            if words in left:
+                del left[: left.index(words) + 1]
+            else:
+                yield line
+
+
+def commands(text: str) -> list[Shown]:
+    """All commands of a document that show what they print."""
+    return [
+        Shown(match["command"], tuple(match["printed"].splitlines()))
+        for match in BLOCK.finditer(text)
+    ]
+
+
+def write_files(folder: Path) -> None:
+    """The files that README.md names. FileNotFoundError where a network of MLPerf Tiny is not there."""
+    shutil.copy(ROOT / "examples/mnist/model.pt", folder / "lenet.pt2")
+    with np.load(ROOT / "examples/mnist/test_images.npz") as images:
+        pixels = images["images"][:2].reshape(2, 1, 28, 28)
+    np.save(folder / "x.npy", (pixels / 255).astype(np.float32))
+    for name in ("vww_96_int8", "kws_ref_model_int8"):
+        shutil.copy(mlperf.require(name), folder / f"{name}.tflite")
+
+
+def printed_by(command: str, folder: Path) -> str:
+    """What a command prints in `folder`. CalledProcessError if it fails."""
+    words = [sys.executable, "-m", "sparsec.tools.sparsec", *shlex.split(command)[1:]]
+    ended = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True)
+    return ended.stderr + ended.stdout
