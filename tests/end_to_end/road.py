@@ -71,8 +71,8 @@ def compile_once(model: Path, cpu: str, *options: str) -> Compiled:
 
 def compile_side_by_side(module: ModuleOp, cpu: str, *options: str) -> Compiled:
     """As `compile_module`, for hundreds of layers whose order is no question: it stays as it is, the text is for other
-    tests to read back, and the IR is verified once. `module` is changed."""
-    args = parser().parse_args(["net.mlir", f"--target={cpu}", *options])
+    tests to read back, the IR is verified once, and nobody searches for the best plan. `module` is changed."""
+    args = parser().parse_args(["net.mlir", f"--target={cpu}", "--plan-seconds=0", *options])
     chosen = pipeline_options(args, cpu_named(cpu), module, None)
     passes = [each for each in pipelines.kernels(chosen) if not each.startswith("order-layers")]
     compilation = Compilation("net", cpu_named(cpu), module, ",".join(passes), module.clone())

@@ -155,8 +155,7 @@ def network(layers: Iterable[tuple[SparseFormat, Shape]], *, sparse: bool) -> Mo
 
 
 def compiled(module: ModuleOp, target: str, *options: str) -> Compiled:
-    """Hundreds of results are alive at the end: no plan is much smaller than the first."""
-    return compile_side_by_side(module, target, "--max-slowdown=0", "--plan-seconds=0.1", *options)
+    return compile_side_by_side(module, target, "--max-slowdown=0", *options)
 
 
 @cache

@@ -63,7 +63,7 @@ ROWS = cases(
     [(0, left, 0, right) for left, right in product(range(3), range(4))] + [(1, 1, 1, 1)],
     [(1, 1), (1, 2)],
 )
-AT_ONCE = 70
+AT_ONCE = 35
 """Layers of a network: placing buffers of which all live at the end takes time with their number squared."""
 SWEEPS = {
     "depthwise-3x3": (qnn.DepthwiseConv2dOp, 3, [*BY_THREE]),
