@@ -18,7 +18,7 @@ from examples import mlperf
 
 ROOT = Path(__file__).parent.parent
 LEFT_OUT = ".."
-BLOCK = re.compile(r"^    \$ (?P<command>.+)\n(?P<printed>(?:    (?!\$ ).+\n)+)", re.MULTILINE)
+BLOCK = re.compile(r"^    \$ (?P<command>.+)\n(?P<printed>(?:\n?    (?!\$ ).+\n)+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Shown:
 def commands(text: str) -> list[Shown]:
     """All commands of a document that show what they print."""
     return [
-        Shown(match["command"], tuple(match["printed"].splitlines()))
+        Shown(match["command"], tuple(line for line in match["printed"].splitlines() if line))
         for match in BLOCK.finditer(text)
     ]
 

@@ -56,6 +56,9 @@ SHOWN = """
     $ sparsec run net
     ran
 
+    behind a gap
+
+text
 """
 
 
@@ -71,6 +74,7 @@ def test_lines_that_are_no_longer_printed(printed: str, stale: list[str]) -> Non
     first, second = commands(SHOWN)
     assert (first.command, second.command) == ("sparsec net", "sparsec run net")
     assert list(first.stale(printed)) == stale
+    assert second.lines == ("    ran", "    behind a gap")
 
 
 def test_commands_of_the_readme() -> None:
