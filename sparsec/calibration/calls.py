@@ -29,7 +29,9 @@ from sparsec.layouts.depthwise_3x3 import scratch_bytes as scratch_of_3x3
 from sparsec.layouts.depthwise_rows import pack_depthwise, plane_for
 from sparsec.layouts.linear_rows import is_saturating
 from sparsec.layouts.packed_rows import pack_rows, slab_for
-from sparsec.quantization.params import Requant
+from sparsec.quantization.params import AddParams, Requant
+from sparsec.quantization.rounded_add import rounded
+from sparsec.quantization.short_add import shorten
 from sparsec.quantization.window import Window
 from sparsec.run.profile.profile import Cost
 from sparsec.targets import scratch
@@ -39,6 +41,8 @@ MOST_WEIGHTS = 1_000_000
 """Of the layers of one image, stored or not: flash has room for them."""
 
 REQUANT = Requant(input_zp=-3, output_zp=-2)
+SUM = AddParams(-128, 2**30, 0, 11, 1432136202, -1, 20, -128, 1529241330, -18)
+"""Every kernel of a sum takes it."""
 
 
 @irdl_op_definition
@@ -61,6 +65,10 @@ LISTS: dict[str, type[SparseFullyConnectedOp]] = {
         rt.FullyConnected4x1W16Op,
         rt.FullyConnectedDenseOp,
     )
+}
+SUMS = {
+    kernel.C_FUNCTION: kernel
+    for kernel in (cmsis.ElementwiseAddOp, rt.ResidualAddOp, rt.ResidualAddRoundedOp)
 }
 WHOLE = {strips.C_FUNCTION: whole.C_FUNCTION for whole, strips in STRIPS.items()}
 """What does at once what a kernel does in strips."""
@@ -123,6 +131,8 @@ def call_of(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
             return depthwise(image, case)
         case rt.DepthwiseConvolve3x3Op.C_FUNCTION:
             return depthwise_3x3(image, case)
+        case kernel if kernel in SUMS:
+            return whole_sum(image, case), Stored()
         case _:
             return decoder(image, case)
 
@@ -300,6 +310,21 @@ def depthwise_3x3(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
         window,
     )
     return op, stored_3x3(unpack_depthwise_3x3(rows, outputs).kinds.tolist())
+
+
+def whole_sum(image: CaseImage, case: Case) -> KernelOp:
+    """A sum of two tensors."""
+    shape = (1, *case.work.outputs)
+    input, output = image.image(*shape), image.buffer(shape)
+    short, sum = shorten(SUM), rounded(SUM)
+    assert short is not None and sum is not None
+    match case.kernel:
+        case rt.ResidualAddOp.C_FUNCTION:
+            return rt.ResidualAddOp(input, input, output, short)
+        case rt.ResidualAddRoundedOp.C_FUNCTION:
+            return rt.ResidualAddRoundedOp(input, input, output, sum.numbers)
+        case _:
+            return cmsis.ElementwiseAddOp(input, input, output, SUM)
 
 
 def decoder(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:

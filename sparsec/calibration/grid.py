@@ -3,10 +3,11 @@
 No layer of the held-out test (tests/targets/test_cost.py) is one of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from sparsec.calibration.cases import Case
 from sparsec.formats import Bitmap, Block, BlockRle, Csr, Dcsr, Delta4, Nm, SparseFormat
+from sparsec.ir import cmsis, rt
 from sparsec.kernels.workload import LayerKind, Workload
 from sparsec.targets.cpu import VectorUnit
 
@@ -164,6 +165,9 @@ STRIPS = (
 """Height, width, inputs, outputs, kernel, stride and strip of convolutions without padding, whose strips are layers that
 can be measured by themselves."""
 
+ELEMENTS = (1, 3, 10, 21, 36, 64, 95, 157, 250, 448, 1003, 1800, 4088)
+"""Of sums."""
+
 SPARSITIES = (0.3, 0.8, 0.93, 0.6)
 """Shares of zeros, one shape after the other."""
 
@@ -245,6 +249,15 @@ def fully_connected() -> Iterator[Workload]:
         yield padded("fully-connected", (1, 1, inputs), (1, 1), 1, outputs)
 
 
+def sums(sizes: Iterable[int]) -> Iterator[Case]:
+    """Sums of so many elements, by every kernel."""
+    for size in sizes:
+        column = (size, 1, 1)
+        work = Workload("elementwise", column, (1, 1), (1, 1), column)
+        for kernel in (cmsis.ElementwiseAddOp, rt.ResidualAddOp, rt.ResidualAddRoundedOp):
+            yield Case(kernel.C_FUNCTION, work)
+
+
 def strips(layer: LayerKind) -> Iterator[Workload]:
     """All layers done strip by strip."""
     for height, width, inputs, outputs, kernel, stride, strip in STRIPS:
@@ -273,6 +286,7 @@ def grid(unit: VectorUnit) -> list[Case]:
         ]
     for i, work in enumerate(fully_connected()):
         cases += sparse_linear(work, SPARSITIES[i % len(SPARSITIES)], i)
+    cases += sums(ELEMENTS)
     cases += [Case("sparsec_depthwise_conv_strips_s8", work) for work in strips("depthwise")]
     for work in strips("convolution"):
         cases.append(Case("sparsec_convolve_strips_s8", work))

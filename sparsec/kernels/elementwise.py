@@ -9,8 +9,12 @@ from sparsec.ir import cmsis, qnn, rt
 from sparsec.ir.shapes import shape_of
 from sparsec.kernels.kernel import NOT_MINE, Kernel
 from sparsec.kernels.layer import Layer
+from sparsec.kernels.loops import Loops, elements, vectors
 from sparsec.kernels.lowering import Lowering
+from sparsec.kernels.stored import Stored
+from sparsec.kernels.workload import Workload
 from sparsec.quantization.softmax import MAX_ROW
+from sparsec.targets.cpu import VectorUnit
 
 
 def is_whole(layer: Layer) -> bool:
@@ -26,6 +30,11 @@ class ElementwiseAdd(Kernel):
 
     def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
         return None if isinstance(layer.op, qnn.AddOp) else NOT_MINE
+
+    def loops(self, unit: VectorUnit, work: Workload, stored: Stored) -> tuple[str, Loops]:
+        if unit == "mve":
+            return "", vectors(work, 4)
+        return "", elements(work, (4, 1) if unit == "dsp" else (1,))
 
     def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
         op, output = layer.op, low.output()

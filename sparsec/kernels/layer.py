@@ -146,6 +146,9 @@ class Layer:
     @cached_property
     def workload(self) -> Workload:
         """The shape as costs see it."""
+        if not self.has_weights:
+            size = prod(shape_of(self.op.results[0].type))
+            return Workload("elementwise", (size, 1, 1), (1, 1), (1, 1), (size, 1, 1))
         kinds: dict[str, LayerKind] = {"depthwise_conv2d": "depthwise"}
         kind = "fully-connected" if self.is_row else kinds.get(self.kind, "convolution")
         return Workload(

@@ -1,8 +1,10 @@
 """Loops that several kernels share: how often they run for a shape. The names are the rows of costs.json."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import prod
 from typing import TypeAlias
 
+from sparsec.kernels.workload import Workload
 from sparsec.targets.cpu import VectorUnit
 
 Loops: TypeAlias = Mapping[str, int]
@@ -49,3 +51,17 @@ def columns_of(unit: VectorUnit, columns: int, most: int) -> dict[str, int]:
     if most == 4:
         return parts | {"fours": columns // 4}
     return {"sixteens": columns // 16} | parts
+
+
+def elements(work: Workload, sizes: Sequence[int]) -> Loops:
+    """Elements one by one, or in blocks of `sizes`, the largest first."""
+    loops, left = {"calls": 1}, prod(work.outputs)
+    for size in sizes:
+        loops[f"blocks of {size}"], left = divmod(left, size)
+    return loops
+
+
+def vectors(work: Workload, lanes: int) -> Loops:
+    """Elements in vectors, the last of which may not be full."""
+    whole, left = divmod(prod(work.outputs), lanes)
+    return {"calls": 1, "vectors": whole, "last vector": int(left > 0)}

@@ -9,18 +9,30 @@ from sparsec.ir import qnn, rt
 from sparsec.kernels.elementwise import is_whole
 from sparsec.kernels.kernel import NOT_MINE, Kernel
 from sparsec.kernels.layer import Layer
+from sparsec.kernels.loops import Loops, elements, vectors
 from sparsec.kernels.lowering import Lowering
+from sparsec.kernels.stored import Stored
+from sparsec.kernels.workload import Workload
 from sparsec.quantization.rounded_add import rounded
 from sparsec.quantization.short_add import ShortAdd, shorten
+from sparsec.targets.cpu import VectorUnit
 
 
 class ResidualAdd(Kernel):
-    """`sparsec_residual_add_s8`: one product for each input (`quantization/short_add.py` proves it on all pairs of bytes)."""
+    """`sparsec_residual_add_s8`: one product for each input (`quantization/short_add.py` proves it on all pairs of bytes).
+
+    Its cost is that of the usual shift without a clamp; others take up to half more.
+    """
 
     function = rt.ResidualAddOp.C_FUNCTION
 
     def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
         return None if _short(layer) is not None else NOT_MINE
+
+    def loops(self, unit: VectorUnit, work: Workload, stored: Stored) -> tuple[str, Loops]:
+        if unit == "mve":
+            return "", vectors(work, 16)
+        return "", elements(work, (8, 4, 1) if unit == "dsp" else (1,))
 
     def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
         short = _short(layer)
@@ -40,6 +52,11 @@ class ResidualAddRounded(Kernel):
         if not isinstance(layer.op, qnn.AddOp) or rounded(layer.op.params.data) is None:
             return NOT_MINE
         return None
+
+    def loops(self, unit: VectorUnit, work: Workload, stored: Stored) -> tuple[str, Loops]:
+        if unit == "mve":
+            return "", vectors(work, 16)
+        return "", elements(work, (4, 1) if unit == "dsp" else (1,))
 
     def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
         assert isinstance(layer.op, qnn.AddOp)

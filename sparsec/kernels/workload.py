@@ -1,4 +1,4 @@
-"""One layer with weights as its cost sees it: a shape. Geometry only, no core and no kernel."""
+"""One layer as its cost sees it: a shape. Geometry only, no core and no kernel."""
 
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -7,12 +7,13 @@ from typing import Literal
 
 from sparsec.planning.overlap import row_strips
 
-LayerKind = Literal["convolution", "depthwise", "fully-connected"]
+LayerKind = Literal["convolution", "depthwise", "fully-connected", "elementwise"]
 
 
 @dataclass(frozen=True)
 class Workload:
-    """A layer of int8 NHWC images; a fully connected layer of one row is an image of (1, 1, inputs).
+    """A layer of int8 NHWC images; a fully connected layer of one row is an image of (1, 1, inputs), what is
+    done element by element a column of pixels (elements, 1, 1).
 
     `image` and `outputs` are (height, width, channels), `kernel` and `strides` (height, width). The padding is what
     makes the last window fit, which for every layer without a dilation is the padding that it has. `strip` is how many

@@ -9,7 +9,7 @@ import pytest
 from sparsec.calibration.calls import MeasuredCase, measure
 from sparsec.calibration.cases import Case
 from sparsec.calibration.fit import relative_fit
-from sparsec.calibration.grid import dense_linear, grid, sparse_convolutions, sparse_linear
+from sparsec.calibration.grid import dense_linear, grid, sparse_convolutions, sparse_linear, sums
 from sparsec.kernels.convolve_packed import strips_of
 from sparsec.kernels.cost import CALIBRATED, Cost, costs
 from sparsec.kernels.library import COSTED, kernel_cost, loops_of
@@ -100,6 +100,7 @@ DEPTHWISE_STRIPS = tuple(
         (Workload("depthwise", (10, 10, 4), (3, 3), (1, 1), (10, 10, 32)), 3),
     )
 )
+ELEMENTS = (77, 512, 2050, 5000)
 LINEAR = (linear(64, 10), linear(128, 128), linear(256, 12), linear(640, 128), linear(121, 37))
 
 
@@ -129,6 +130,7 @@ def held_out(core: str) -> list[Case]:
         ]
     for i, work in enumerate(LINEAR):
         cases += sparse_linear(work, SPARSITIES[i % len(SPARSITIES)], i)
+    cases += sums(ELEMENTS)
     # The decoders are plain C, which two cores are enough for.
     decoders = core in ("cortex-m4", "cortex-m55")
     return [case for case in cases if decoders or not case.kernel.startswith("sparsec_decode")]

@@ -19,7 +19,7 @@ from sparsec.ir import qnn
 from sparsec.ir.attributes import CMSIS_NN, TARGET
 from sparsec.ir.shapes import shape_of
 from sparsec.kernels.layer import Layer
-from sparsec.kernels.library import NoWay, ways
+from sparsec.kernels.library import NoWay, fastest, ways
 from sparsec.kernels.lowering import Lowering, failure
 from sparsec.kernels.way import Way
 from sparsec.targets.cmsis_nn import PACKAGED, Release
@@ -72,7 +72,7 @@ class LowerLayer(RewritePattern):
         """The way that runs `layer`. PassFailedException where there is none."""
         found = ways(layer, self.cpu, layer.format)
         if not isinstance(found, NoWay):
-            return found[0]
+            return found[0] if layer.has_weights else fastest(found, layer, self.cpu)
         if layer.format is None or found.for_any:
             raise failure(layer.op, found.reason)
         raise failure(
