@@ -1,6 +1,8 @@
 """The suite draws the same examples in every run, and `make fuzz` others."""
 
+import os
 import random
+import subprocess
 import sys
 
 import numpy as np
@@ -39,6 +41,16 @@ def test_a_part_has_its_examples(monkeypatch: pytest.MonkeyPatch) -> None:
     assert drawn() == first
     monkeypatch.setenv(SEED, "1")
     assert drawn() != first
+
+
+def test_sums_are_not_split_among_threads() -> None:
+    """Asked of a process of its own: training sets the number for its whole process."""
+    code = "import tests.conftest, sys; assert 'numpy' not in sys.modules; import torch; print(torch.get_num_threads())"
+    environment = {name: value for name, value in os.environ.items() if "THREADS" not in name}
+    found = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert found.stdout == "1\n"
 
 
 @pytest.mark.parametrize("again", [False, True])
