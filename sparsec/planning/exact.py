@@ -71,6 +71,8 @@ class Portfolio:
     """Searches for the offsets of `buffers`, those in `pins` given, that learn from one another."""
 
     def __init__(self, buffers: Sequence[Buffer], pins: Mapping[int, int]) -> None:
+        self.least = 0
+        """Bytes that no plan goes below, as far as is known: what is dead says no more than the capacity."""
         self.buffers = buffers
         self.pins = pins
         self.grain = gcd(*(buffer.alignment for buffer in buffers))

@@ -51,6 +51,11 @@ class Distances:
         overlap = self._overlaps.get((j, k)) or self._overlaps.get((k, j))
         return overlap.step if overlap else 0
 
+    def step_apart(self, j: int, k: int) -> int:
+        """Their step if it leads anywhere but to the place of the other, else 0: then it is met by who comes second."""
+        overlap = self._overlaps.get((j, k)) or self._overlaps.get((k, j))
+        return overlap.step if overlap and overlap.step < max(overlap.below, overlap.above) else 0
+
     def distance(self, low: int, high: int) -> int:
         """The least bytes from the begin of `low` to that of `high` behind it, steps aside."""
         if overlap := self._overlaps.get((low, high)):
@@ -132,8 +137,8 @@ class Layout(Distances):
 
     @property
     def has_steps(self) -> bool:
-        """Whether some may lie at any multiple of a step."""
-        return any(overlap.step for overlap in self._overlaps.values())
+        """Whether some may lie steps apart that share bytes."""
+        return any(self.step_apart(*pair) for pair in self._overlaps)
 
     def without_steps(self) -> "Layout":
         """The same, but where there is a step any place will do."""
@@ -156,9 +161,22 @@ class Layout(Distances):
                 offset = max(offset, placed[k] + (0 if step else self.distance(k, j)))
                 stepping += [k] if step else []
         offset = -(-offset // alignment) * alignment
-        while not all(self.allows(j, offset, k, placed[k]) for k in stepping):
-            offset += alignment
+        moved = bool(stepping)
+        while moved:
+            before = offset
+            for k in stepping:
+                offset = self._next_allowed(j, offset, k, placed[k])
+            moved = offset != before
         return offset
+
+    def _next_allowed(self, j: int, offset: int, k: int, other: int) -> int:
+        """The least aligned place of j from `offset` on, which is above, or where, k lies: at a step from it or apart."""
+        alignment, step = self.buffers[j].alignment, self.step(j, k)
+        apart = other + self.distance(k, j)
+        for place in range(other + -(-(offset - other) // step) * step, apart, step):
+            if place % alignment == 0:
+                return place
+        return max(offset, -(-apart // alignment) * alignment)
 
     def place_in_order(self, order: Sequence[int], best_fit: bool) -> list[int]:
         """Offsets: each buffer in turn in the lowest gap that holds it or, with `best_fit`, where it fits best: at the

@@ -91,7 +91,9 @@ def assign_offsets(
 
 
 class Searcher(Protocol):
-    """What looks for a plan within a capacity."""
+    """What looks for a plan within a capacity; it knows of no plan with less than `least` bytes."""
+
+    least: int
 
     def run(self, capacity: int, effort: int, budget: Budget) -> tuple[int, list[int]]:
         """FOUND with the offsets, DEAD if there are none, UNKNOWN if effort or budget is too small."""
@@ -122,7 +124,7 @@ def close_gap(
                 offsets, best = found, arena_bytes(buffers, found)
                 tried = max(bound, capacity) if best <= max(bound, capacity) else tried
             elif result == DEAD:
-                bound = tried // grain * grain + grain
+                bound = max(tried // grain * grain + grain, searcher.least)
             if budget.is_over():
                 return offsets, bound
             if capacity >= bound:  # what is wanted: to find something between is no use

@@ -136,3 +136,18 @@ def test_without_time_the_bound_is_not_claimed() -> None:
     assert plan.lower_bound <= plan.arena_bytes
     assert is_safe((given, overlaps), plan.offsets)
     assert plan.arena_bytes <= assign_offsets(given, budget=Budget(0.0)).arena_bytes
+
+
+def test_a_long_step_allows_the_same_place_alone() -> None:
+    """A step as long as both buffers has no multiple at which they would share bytes; it is not to be tried byte by byte."""
+    sizes = [490, 8000, 8000, 7750, 7750, 7625, 7625, 7500, 7500, 6750, 54]
+    scratch = {1: 324, 2: 200, 3: 1088, 4: 200, 5: 1056, 6: 200, 7: 1040, 8: 200, 9: 1020, 10: 216}
+    buffers = [Buffer(size, t, t + 1, 4) for t, size in enumerate(sizes)]
+    buffers += [Buffer(size, t, t, 8) for t, size in scratch.items()]
+    overlaps = {(1, 0): Overlap(7720, 360)}
+    overlaps |= {(t, t - 1): Overlap(sizes[t] - 60, sizes[t], sizes[t]) for t in (2, 4, 6, 8)}
+    for t, overlap in ((3, (496, 736)), (5, (976, 1088)), (7, (960, 1072)), (9, (864, 1536))):
+        overlaps[t, t - 1] = Overlap(*overlap)
+    overlaps[10, 9] = Overlap(0, 6750)
+    plan = assign_overlapping(buffers, overlaps)
+    assert (plan.arena_bytes, plan.status) == (9776, "optimal")
