@@ -45,7 +45,7 @@ def stages(
     """A copy of `module` after each pass, verified; the last one is ready for printing."""
     lowered = module.clone()
     for module_pass in (
-        SelectSparseFormatsPass(format=format),
+        SelectSparseFormatsPass(target, format=format),
         ConvertQnnToKernelsPass(target, release),
         BufferizePass(),
         PlanMemoryPass(),
