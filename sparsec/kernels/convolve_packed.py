@@ -1,7 +1,8 @@
 """`sparsec_convolve_packed_s8`: sparse convolutions on cores with DSP instructions, two pixels in one accumulator.
 
 Weights, biases and multipliers are one stream (`layouts/packed_rows.py`), which proves that both pixels fit for every
-int8 input; rows that do not are cut in parts.
+int8 input; rows that do not are cut in parts. That stream is how this kernel wants `delta8` in flash: any other format
+is decoded in front of `sparsec_convolve_delta8_s8`, so that what is stored is what the format says.
 """
 
 from collections import Counter
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from xdsl.ir import SSAValue
 
-from sparsec.formats import Block, Delta8, Nm, SparseFormat
+from sparsec.formats import Delta8, SparseFormat
 from sparsec.ir import rt
 from sparsec.kernels.cost import Strips
 from sparsec.kernels.kernel import NOT_MINE, Kernel
@@ -38,14 +39,10 @@ class ConvolvePacked(Kernel):
         self.strips = Strips("sparsec_convolve_packed_strips_s8", self)
 
     def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
-        by_rows = isinstance(format, Delta8 | Nm) or (
-            isinstance(format, Block) and format.rows == 1
-        )
-        return None if by_rows and layer.is_full else NOT_MINE
+        return None if format == Delta8() and layer.is_full else NOT_MINE
 
     def lay_out(self, layer: Layer, format: SparseFormat | None) -> Arrays:
-        assert format is not None
-        layer.components(format)  # raises where the format cannot hold the weights
+        layer.components(Delta8())  # raises where the type of the constant would say what cannot be
         return layer.laid_out("packed rows", lambda: self._rows(layer))
 
     def _rows(self, layer: Layer) -> Arrays:

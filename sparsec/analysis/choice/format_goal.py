@@ -77,8 +77,6 @@ def cannot_win(goal: Goal, group: Group, layer: Layer, way: KernelWay, cpu: Cpu)
     key = way.kernel, way.decoder is None
     if key in group.hopeless:
         return True
-    if way.decoder is None and any(w.candidates[0].way.kernel is way.kernel for w in group.ways):
-        return True  # the same constants under another name
     least = way.least_cost(layer, cpu)
     if least is None:
         return False

@@ -21,6 +21,7 @@ from sparsec.analysis.choice.candidates import (
 )
 from sparsec.analysis.choice.layer_memory import LayerMemory
 from sparsec.analysis.memory.live_bytes import live_parts, sum_text
+from sparsec.analysis.values.removed_channels import records_of
 from sparsec.formats import COMMON_FORMATS, SparseFormat
 from sparsec.ir import qnn
 from sparsec.ir.attributes import SCRATCH_LIMIT
@@ -70,6 +71,12 @@ LeftOut: TypeAlias = Callable[["Group", Layer, KernelWay], bool]
 """Whether a way to run a layer need not be looked at."""
 
 
+COLUMNS_MOVED = (
+    " (channels that nobody needs were removed from it, so that its columns are not those of the model: prune whole groups "
+    "of columns where channels die, or leave this layer to another format)"
+)
+
+
 class Group:
     """Layers that read the same weights. `ways` are those left, dense by the preferred kernel first; `refused` says why
     others are not.
@@ -87,6 +94,8 @@ class Group:
         self.ops = ops
         self.refused: dict[str, Refusal] = {}
         self.ways: list[Way] = []
+        self.has_moved = False
+        """Whether columns of the weights were removed since the model was read."""
         self.asked: str | None = None
         """Who asked for the one way that is left."""
         self.hopeless: set[tuple[Kernel, bool]] = set()
@@ -130,9 +139,10 @@ class Group:
         if wanted not in (way.label for way in self.ways):
             refusal = self.refused.get(wanted)
             already = f"its weights are stored as {self.ways[0].label} already" if self.ways else ""
+            moved = COLUMNS_MOVED if refusal is not None and self.has_moved else ""
             raise ValueError(
                 f"layer '{self.names[0]}' cannot be stored as {wanted}, which {who} asks for: "
-                f"{already if refusal is None else refusal.reason}"
+                f"{already if refusal is None else refusal.reason}{moved}"
             )
         self.leave_out(lambda way: way.label != wanted, f"{who} asks for {wanted}")
         self.asked = f"{who} asks for it"
@@ -178,6 +188,7 @@ def groups_of(
     formats = {wish.format for wish in wishes if wish.format is not None}
     tried = (*COMMON_FORMATS, *sorted(formats - set(COMMON_FORMATS), key=lambda f: f.label))
     groups: list[Group] = []
+    removed = records_of(module)
     for ops in layers.values():
         wanted = [wish for op in ops if (wish := recipe.wish_for(layer_of(op))) is not None]
         asked = wanted or ([] if weights is None else [weights])
@@ -186,6 +197,7 @@ def groups_of(
             group = Group(ops, cpu, dict.fromkeys(named))
         else:
             group = Group(ops, cpu, tried, left_out)
+        group.has_moved = any(layer_of(op) in removed for op in ops)
         groups.append(group)
         for wish in wanted:
             group.demand(wish, f"'{wish.pattern}' of the recipe")

@@ -1,6 +1,7 @@
 """Candidates against what the backend makes of them: the kernel, every byte of flash, the scratch memory."""
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -156,6 +157,29 @@ def test_a_layer_that_overflows_when_it_is_folded_stays_dense() -> None:
     assert any(reason.startswith("an accumulator can leave 32 bits") for reason in reasons)
     with pytest.raises(PassFailedException, match="'layer0' cannot be stored as delta8"):
         SelectSparseFormatsPass(format="delta8").apply(Context(), module)
+
+
+@pytest.mark.parametrize("target", ["cortex-m3", "cortex-m4", "cortex-m55"])
+@pytest.mark.parametrize("kind", ["conv2d", "linear"])
+def test_what_is_stored_is_what_the_format_says(
+    kind: Literal["conv2d", "linear"], target: str
+) -> None:
+    """A 2:4 layer stored as nm(2:4) takes the bytes of nm(2:4), on every core: the formula counts entries alone, without
+    the bias, the multiplier and the shift of each row, which are 12 bytes, whatever the layout."""
+    spec = Spec(kind, 64, 16, size=6 if kind == "conv2d" else 1, keep=0.02, seed=3)
+    module = network([spec])
+    (op,) = [op for op in module.walk() if isinstance(op, qnn.WeightedOp)]
+    matrix = weights_of(spec).reshape(16, -1)
+    decoded: set[str] = set()
+    for found in candidates(op, cpu_named(target)):
+        if isinstance(found, Candidate) and found.decoder is not None:
+            assert found.format is not None
+            assert found.bytes - 12 * 16 == found.format.stored_bytes(matrix)
+            decoded.add(found.label)
+    assert {"nm(2:4)", "block(1x16)", "bitmap", "csr"} <= decoded
+    assert ("block(1x4)" in decoded) == (
+        kind == "conv2d"
+    )  # a linear one has a kernel that reads it
 
 
 def test_labels_are_what_recipes_say() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import DenseArrayBase, DictionaryAttr, ModuleOp, i64
 from xdsl.ir import SSAValue
 
 from sparsec.analysis.choice.candidates import Candidate, bytes_of, candidates, others
@@ -22,6 +22,7 @@ from sparsec.analysis.memory.memory_plan import planned_function
 from sparsec.backends.c.report import constants_of
 from sparsec.interpreters.signature import main_function
 from sparsec.ir import qnn
+from sparsec.ir.attributes import REMOVED
 from sparsec.passes.select_sparse_formats import SelectSparseFormatsPass
 from sparsec.recipe import parse_recipe, wish_for_all
 from sparsec.targets.cpu import cpu_named
@@ -370,6 +371,18 @@ def test_the_layer_that_needs_most_is_named() -> None:
 def test_wishes_that_cannot_be_met(recipe: str, error: str) -> None:
     with pytest.raises(ValueError, match=error):
         Problem(two_layers(), cpu_named("cortex-m4"), Goal(recipe=parse_recipe(recipe)))
+
+
+def test_a_pattern_that_removed_channels_broke() -> None:
+    """The error says why the columns are not those that were pruned."""
+    module = two_layers()
+    entry = DictionaryAttr({"weights": DenseArrayBase.from_list(i64, [320, 256])})
+    module.attributes[REMOVED] = DictionaryAttr({"layer1": entry})
+    moved = "'layer1' cannot be stored as nm.1:16., .* removed from it, so that its columns"
+    with pytest.raises(ValueError, match=moved):
+        Problem(module, cpu_named("cortex-m4"), Goal(recipe=parse_recipe("layer1: nm(1:16)")))
+    with pytest.raises(ValueError, match=r"of 16$"):
+        Problem(module, cpu_named("cortex-m4"), Goal(recipe=parse_recipe("layer0: nm(1:16)")))
 
 
 def test_a_recipe_is_obeyed_at_any_cost() -> None:
