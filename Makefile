@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+#
 # Each target sets up what it needs; `make help` lists them.
 VENV ?= .venv
 JOBS ?= 2

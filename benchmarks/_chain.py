@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A synthetic network of any length: convolutions 1x1 and 3x3 in turn, each with a clamp, ranges already measured."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exact instructions and estimated cycles of one project, for every benchmark alike."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tables of docs/results.md and README.md from `results/*.json`: `python -m benchmarks._document`.
 
 The rule: a figure in a document comes from one recorded run. Between `<!-- table NAME -->` and `<!-- end -->` stands what

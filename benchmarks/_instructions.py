@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Instructions of one inference, the compiler's C next to plain CMSIS-NN calls, on QEMU."""
 
 import tempfile

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layers side by side in one network at `qnn`, with random constants: what benchmarks of single layers compile."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The hard instances published with MiniMalloc, each planned within its capacity.
 
 Moffitt, MiniMalloc: A Lightweight Memory Allocator for Hardware-Accelerated Machine Learning,

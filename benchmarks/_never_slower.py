@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `--objective=latency` chooses, next to dense, layer by layer and from no zeros to almost only zeros.
 
 The rule it is held to: no layer takes more estimated cycles than its dense kernel, however many zeros it has.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Orders of execution of branching networks: the peak as given, the peak found, and whether it is proven.
 
 The graphs are the cells of networks known for their branches and random ones; sizes in bytes, int8.

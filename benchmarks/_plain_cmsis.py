@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An int8 network as the C a person would first write: one static buffer for each tensor, one CMSIS-NN call for each
 layer, structs as literals.
 

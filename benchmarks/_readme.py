@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The commands that README.md shows with what they print, and whether they still print it.
 
 The rule: each line below `$ command` is printed by it, in that order; `..` stands for lines that are left out.

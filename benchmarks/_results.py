@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A benchmark's figures: a table on stdout, the same in `benchmarks/results/NAME.json`.
 
 Whether a target is met is computed here and never stated by a benchmark.

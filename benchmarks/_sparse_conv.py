@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The packed sparse convolution next to arm_convolve_wrapper_s8 on the same weights with their zeros filled in.
 
 Workloads of the kernel study: a multiplier and a shift for each output, input offset 3, output offset -2, no clamp;

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The sparse depthwise convolution next to arm_depthwise_conv_wrapper_s8 on the same weights with their zeros filled in.
 
 A multiplier and a shift for each channel, input offset 3, output offset -2, no clamp; uniform weights of magnitude 12 to

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Instructions of the sparse fully connected kernels next to dense CMSIS-NN on QEMU.
 
 The layers are kernels.md's: random weights of magnitude 12 to 127, per-tensor multiplier and shift (all that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whole networks with small weights set to zero: sparsec's C next to plain CMSIS-NN calls of the same weights.
 
 DS-CNN, ResNet8 and MobileNetV1-0.25 of MLPerf Tiny. Of each convolution and linear layer the share of weights with the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What TensorFlow Lite Micro allocates for a network by its own planner, and with our plan in the file.
 
 Measured, not computed: its recording allocator says how large the two ends of its arena have become. The head holds the

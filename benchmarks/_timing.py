@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How long the compiler takes from a file to a written C project."""
 
 import contextlib

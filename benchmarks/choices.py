@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every way to run a layer, forced: how far predictions are off, and how often the choice is not the best way.
 
     make bench-choices         or        python -m benchmarks.choices

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Estimated cycles: MLPerf Tiny's networks as plain CMSIS-NN calls and as the compiler's C, and what others estimated.
 
     make bench-cycles         or        python -m benchmarks.cycles

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What decoding a compact format to `delta8` takes on Cortex-M4: instructions for each weight that is not zero.
 
     make bench-decoders            or        python -m benchmarks.decoders

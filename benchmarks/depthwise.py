@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dense 3x3 depthwise convolutions: the kernel with weights laid out ahead next to the one that skips zeros, and CMSIS-NN.
 
     make bench-depthwise         or        python -m benchmarks.depthwise

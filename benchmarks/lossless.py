@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Existing int8 networks, smaller and faster without one byte changed: MLPerf Tiny's own files.
 
     make bench-lossless         or        python -m benchmarks.lossless

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What RAM networks need: plans proven optimal, with outputs over dying inputs and without, on hard instances too.
 
     make bench-memory         or        python -m benchmarks.memory

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The kernels of a residual sum next to arm_elementwise_add_s8: exact instructions and estimated cycles for each element.
 
     make bench-residual_add         or        python -m benchmarks.residual_add

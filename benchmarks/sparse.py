@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sparse kernels next to CMSIS-NN's dense ones (gcc 12.2 -Ofast, the same image), byte for byte equal.
 
     make bench-sparse         or        python -m benchmarks.sparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From model file to C: compile time, its growth with depth, and instructions next to plain CMSIS-NN.
 
     make bench-spine            or        python -m benchmarks.spine

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The whole road on real images: a pruned LeNet-5 from PyTorch to C, run on QEMU, compared byte for byte.
 
 `python -m examples.demo` (or `make demo`) compiles `examples/mnist/model.pt` with dense and with sparse weights for

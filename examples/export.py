@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write the example networks as exported programs: `python -m examples.export [NAME...] [-o DIR]`.
 
 An exported program carries the example inputs it was exported with, and sparsec calibrates on those, so they are a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The int8 networks of MLPerf Tiny, where they are: files of others, no part of this repository.
 
 `SPARSEC_MODELS` is a folder with `mlperf-tiny/NAME.tflite`, by default `../shared/models` beside the repository. They come

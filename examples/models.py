@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The example networks as a user would write them in PyTorch: logits or probabilities out, NCHW in.
 
 The four MLPerf Tiny networks follow the Keras reference models of https://github.com/mlcommons/tiny layer for layer.

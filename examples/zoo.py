@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The example networks by name, with reproducible random weights and inputs for tests and benchmarks.
 
 Everything random comes from a generator seeded by an argument: torch's global random state is neither read nor left

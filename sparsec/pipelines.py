@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pipelines of the compiler, as text that `sparsec-opt -p` takes.
 
 A module goes on from its level. Our passes leave modules of a lower level alone; xDSL's `cse` does not know that planned

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The table of every dialect and pass. The only file that knows them all.
 
 Each is named as `module:class` and imported when it is asked for, so that tools start at once.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The whole suite: `python -m tests` runs lit, then pytest, and says what they cost."""
 
 import argparse

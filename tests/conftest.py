@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What holds for every test: what it may need besides Python, which random examples it draws, what it costs.
 
 The rule: the suite gives the same result every time, on every machine. Random search is `make fuzz`.

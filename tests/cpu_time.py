@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CPU seconds of the tests, with those of the programs that they start: what they cost on a machine however busy it is."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random search for as long as it is given: the property tests of the suite on examples that nobody drew before.
 
 `python -m tests.fuzz` runs them again and again, each round with the next seed, in an order of its own, until the time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A format of lit tests that runs our tools inside lit's own process, where starting each would cost more than its work.
 
 The rule: a RUN line means what it means to lit. It is parsed by lit, a pipeline fails where one command of it does, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """C sources as a shared library for this machine, out of the cache of objects where they were compiled before."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Walks the imports of sparsec and holds them to the floors: nothing points up, nothing in a circle."""
 
 import ast

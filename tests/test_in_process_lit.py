@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lit format that starts no processes gives the verdicts that lit's own shell gives."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the universe names exists, is called so, and has its filecheck test; every call fits its header."""
 
 import ast

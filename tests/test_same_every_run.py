@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The suite draws the same examples in every run, and `make fuzz` others."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """MNIST's IDX files: finding them in a folder and reading them; numpy and the standard library only.
 
 The format is described at the foot of http://yann.lecun.com/exdb/mnist/: a big-endian magic number (two zero bytes,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Train LeNet-5 on MNIST, prune it to 80 % zeros while fine-tuning, and export it: `python -m examples.mnist.train`.
 
 The model takes pixels divided by 255, so int8 quantization with scale 1/255 and zero point -128 loses nothing.

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """From IR to plain data: facts that passes, backends and reports share."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measure every kernel on QEMU and fit the cost model: writes costs.json.
 
     make calibrate [KERNELS="NAME .."]        or        python -m sparsec.calibration [CORE | KERNEL ..]

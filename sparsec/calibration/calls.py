@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layers as calls of one kernel each, measured in few images: what the cost model is fitted to and held to."""
 
 from collections.abc import Sequence

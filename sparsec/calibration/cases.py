@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layers to measure, with random constants.
 
 What weights are does not matter to a cost, only which of them are stored and how their rows end.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cost model: what a pass of each loop of a kernel takes, fitted to measured layers."""
 
 from collections import defaultdict

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The layers that the cost model is fitted to: every path of every kernel, every remainder of its loops.
 
 No layer of the held-out test (tests/targets/test_cost.py) is one of them.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Many kernel calls in one program: what each gives, its exact instructions and its estimated cycles, from one run on QEMU.
 
 The rule: a call is an operation, planned and printed as the compiler prints those of a network. Nobody writes C here.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The storage formats of sparse weights: `FORMATS` is the one list of them.
 
 Numpy only: no format knows the IR, a pass or a target.

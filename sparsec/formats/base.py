@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a storage format of sparse weights has to say about itself.
 
 A format sees every weight tensor as a matrix [rows, columns]: one row per output channel and, for a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Unstructured sparsity as one bit per weight and the values that are not zero.
 
 The smallest format for less than about three quarters of zeros. The layout is that of the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Block sparsity: tiles of R x C weights of which those that are all zero are left out.
 
 From 1x4 and 4x1, the shapes that vector and DSP kernels read, to the tile of 64 filters by 32 input

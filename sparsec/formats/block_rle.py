@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs of non-zeros in a byte stream over the whole matrix, without row lengths.
 
 The layout of sparse-engine, the deployment tool of TinyFormer (Yang et al., "TinyFormer: Efficient

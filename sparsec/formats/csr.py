@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compressed sparse rows: the column of every non-zero, and where each row starts."""
 
 from collections.abc import Mapping

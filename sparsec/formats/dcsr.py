@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Delta-compressed sparse rows: columns as residuals from a straight line, in groups of 16 lanes.
 
 The format of Trommer et al., "dCSR: A Memory-Efficient Sparse Matrix Representation for Parallel

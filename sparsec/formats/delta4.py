@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Unstructured sparsity as 4-bit column steps and values: 1.5 bytes an entry.
 
 The relative index of Han et al., "Deep Compression" (ICLR 2016), with the layout of the RLE-4

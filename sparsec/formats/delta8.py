@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Unstructured sparsity as a list of (column step, value) pairs per row, two bytes a pair."""
 
 from collections.abc import Mapping

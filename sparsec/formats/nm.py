@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """N:M sparsity: at most n non-zeros among any m consecutive columns from a multiple of m on.
 
 The structured sparsity of Mishra et al., "Accelerating Sparse Deep Neural Networks" (2021), there

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Walks: the places of a row as steps from one to the next, the first from column 0.
 
 A step that is too long for its field is bridged by entries with the longest step.

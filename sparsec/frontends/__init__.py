@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models of PyTorch to `nn` and of TensorFlow Lite to `qnn`: the only way into the compiler.
 
 Only this package and compress use torch.

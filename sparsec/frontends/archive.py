@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What kind of file a user hands in, told by its content; reading its parts executes nothing.
 
 The one rule: no byte of a file reaches an unpickler here. `pickletools` only lists opcodes.

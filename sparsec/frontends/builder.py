@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writing `nn`: one function `main`, to which each call of the model adds its operations.
 
 The one rule: an activation is never moved to another order before an operation asks for it.

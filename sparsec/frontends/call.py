@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One call of a torch operation: its name, its arguments by name, and where it stands in the model."""
 
 from collections.abc import Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What goes wrong with a file that a user hands in."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Programs of torch.export.save to `nn`, read from the archive's own JSON.
 
 torch's reader is not used: it unpickles example inputs and constants and evaluates the text of

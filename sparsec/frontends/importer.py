@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Running a model's calls against the table of operators, and remembering what they gave.
 
 The one rule: a model is not refused at its first unsupported operation, but with the list of all.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files of torch.save: refused with a hint, or unpickled where the user trusts them."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where a call stands in the user's model, from the notes that torch leaves beside it."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What must hold for an archive of TorchScript before torch may read it.
 
 `torch.jit.load` executes no Python, but it does execute TorchScript: `__setstate__` methods, and the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What TorchScript does on numbers, strings and lists while shapes are worked out."""
 
 import operator

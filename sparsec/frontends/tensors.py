@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tensors of a model while it is imported: values computed on the device, and constants.
 
 Both speak torch's axes, with a batch of 1. How an activation lies in memory is its `order`, so a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TorchScript, traced or scripted, to `nn`: the graph is read with every number known.
 
 The model is never run. Its methods are inlined, and conditions and loops over shapes are followed,

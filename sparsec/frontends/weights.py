@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The constants in an archive of torch.export.save, read as raw bytes.
 
 The one rule: what torch would unpickle is read with `weights_only`, or refused; and no view may

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How `main` is called at each level: with tensors, with buffers, or with memories."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the dense depthwise convolution of 3x3 windows means: the layer that its stream holds."""
 
 import numpy as np

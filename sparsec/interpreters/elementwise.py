@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What operations on two tensors element by element mean, as `qnn` and as kernel calls."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a function and its return mean.
 
 xDSL has the same, in a package whose import takes longer than compiling a small network.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What two layers done at once mean, on memory and row by row, so that a wrong overlap gives wrong bytes."""
 
 from dataclasses import replace

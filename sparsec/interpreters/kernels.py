@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What kernel calls mean: the arithmetic of `qnn`, on memory.
 
 Buffers are numpy views, those of a planned function of one arena, so that a wrong plan gives wrong

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the mean over an image means, as `qnn` and as kernel call."""
 
 from xdsl.interpreter import Interpreter, InterpreterFunctions, PythonValues, impl, register_impls

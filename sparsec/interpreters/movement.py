@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What operations that pick elements mean, as `qnn` and as kernel calls."""
 
 from xdsl.interpreter import Interpreter, InterpreterFunctions, PythonValues, impl, register_impls

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the operations of `nn` mean. Every result is computed in float64, then rounded to float32.
 
 The types say batch 1; the arrays may hold N samples along that first axis.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `qnn` means: the numpy oracle of `sparsec.quantization.int8`, one line for each operation."""
 
 from collections.abc import Sequence

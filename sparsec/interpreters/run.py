@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Running a module of any level on arrays."""
 
 from collections.abc import Callable, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the entry of a quantized module takes and gives, in real numbers."""
 
 from collections.abc import Sequence

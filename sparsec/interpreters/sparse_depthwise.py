@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the sparse depthwise convolution means: the layer that its stream holds."""
 
 import numpy as np

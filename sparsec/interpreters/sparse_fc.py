@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the sparse fully connected kernels mean: the layer that their arrays hold."""
 
 from xdsl.interpreter import Interpreter, InterpreterFunctions, PythonValues, impl, register_impls

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What layers done strip by strip mean, on memory: in the order of the kernel, and in the worst order within a strip.
 
 The rows that a strip writes are lost before it reads, so that an output that lies too far over its input gives wrong

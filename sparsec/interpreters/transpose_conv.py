@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a transposed convolution means, as `qnn` and as a kernel call."""
 
 from typing import Any, TypeAlias

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The names of all discardable attributes: what passes, tools and reports tell one another through the IR.
 
 Of a module, as far as nothing else is said. Each is written and read in few places; none changes what an operation

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How real numbers become the int8 inputs of a network: a mark of its module.
 
 The one rule: a network of TensorFlow Lite converts as its operators QUANTIZE and DEQUANTIZE do, halves

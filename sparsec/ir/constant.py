@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the constants of every level share: a dense value and the name it had in the model."""
 
 from abc import ABC

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a kernel operation is: one call of one C function, on memrefs.
 
 The class of a kernel op tells everything about its call: which memrefs it reads and writes, and

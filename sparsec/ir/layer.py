@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The discardable attribute `layer`: the module path an operation came from."""
 
 from xdsl.dialects.builtin import StringAttr

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which level of the IR a module, or a piece of it, is written in."""
 
 from enum import Enum

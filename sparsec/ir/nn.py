@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`nn`: the network in floating point, as trained. Activations are NHWC with batch 1.
 
 `nn.quantize` and `nn.dequantize` may stand between the layers: a calibrated network, one trained

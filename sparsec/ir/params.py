@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The numbers of int8 operators as attributes."""
 
 from typing import ClassVar

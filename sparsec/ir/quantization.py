@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The quantization and the bounds of a tensor as attributes."""
 
 from typing import ClassVar

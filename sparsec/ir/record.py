@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Attributes that hold one frozen dataclass of numbers, written `<field = value, ..>`.
 
 A field is an `int`, a `float` or a tuple of them (`[1, 2]`). Fields that have their default

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What shapes must agree on: checks shared by the verifiers of `nn` and `qnn`.
 
 Every function raises VerifyException with one sentence about the tensor that is wrong.

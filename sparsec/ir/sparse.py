@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`sparse`: how a constant is stored. The encoding is on the type; the value stays dense.
 
 A tensor of rank above 2 is stored as the matrix of its first axis by all others, depthwise weights as that of their last:

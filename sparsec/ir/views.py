@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Buffers: their types, and the same memory seen in another shape, or a part of it.
 
 A `memref.reinterpret_cast` counts its offset, in elements, from where its source begins, and shows contiguous memory.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Geometry as attributes: where windows slide, what is added around a tensor or taken of it."""
 
 from typing import ClassVar

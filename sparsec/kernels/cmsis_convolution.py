@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`arm_convolve_wrapper_s8`: dense convolutions on every core, and linear layers over several rows."""
 
 from collections.abc import Mapping

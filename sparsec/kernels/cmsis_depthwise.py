@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`arm_depthwise_conv_wrapper_s8`: dense depthwise convolutions on every core."""
 
 from collections.abc import Mapping

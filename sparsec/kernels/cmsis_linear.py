@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`arm_fully_connected_s8`: dense linear layers with one multiplier for all outputs.
 
 Its code for Helium is left aside, because gcc spoils it, and `sparsec_fully_connected_per_channel_s8` does the same.

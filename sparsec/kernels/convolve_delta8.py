@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`sparsec_convolve_delta8_s8`: a convolution by `delta8` weights on every core, which a decoder may have written."""
 
 from abc import ABC

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`sparsec_convolve_packed_s8`: sparse convolutions on cores with DSP instructions, two pixels in one accumulator.
 
 Weights, biases and multipliers are one stream (`layouts/packed_rows.py`), which proves that both pixels fit for every

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a layer costs by each kernel on each core: fitted sums, never a measurement.
 
 A kernel's loops follow from the shape and from what is stored (`Costed.loops`); what a pass of each loop takes on a core

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Decoders: weights of a compact format become `delta8` in memory once for each inference, in front of their kernel.
 
 That saves flash and costs 8 to 20 instructions for a weight, so it pays where a weight meets many pixels. The entries

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`sparsec_depthwise_convolve_3x3_s8`: dense depthwise convolutions of 3x3 windows, weights laid out ahead.
 
 It widens the inputs of four channels once, into words of two rows, and keeps the weights of a channel in registers while

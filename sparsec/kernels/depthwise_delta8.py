@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`sparsec_depthwise_convolve_delta8_s8`: depthwise convolutions whose zeros are skipped.
 
 It unfolds one channel at a time into words of two pixels, padding included, so that no tap checks a border; three

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layers on two tensors element by element, and those that map each element by itself."""
 
 from collections.abc import Mapping

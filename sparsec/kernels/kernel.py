@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a kernel has to say of itself.
 
 A kernel operation in `ir` says what a *call* is: C function, arguments, what it writes, how far it may overlap. A kernel

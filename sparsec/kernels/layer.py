@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A layer as its kernels see it: an operation of `qnn`, its shape, and its constants as plain arrays.
 
 The rule: a linear layer is a convolution of 1x1 over its rows, said here once. Images are (height, width, channels)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What can run a layer: the one list of kernels, and the ways that they give.
 
 The rule: whoever lowers, chooses, orders or counts asks here, and gets the same answer.

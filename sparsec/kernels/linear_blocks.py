@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`sparsec_fully_connected_1x4_s8`, `sparsec_fully_connected_4x1_s8` and `_w16_s8`: blocks of four weights of a linear
 layer of one row."""
 

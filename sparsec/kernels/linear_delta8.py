@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`sparsec_fully_connected_delta8_s8`: a linear layer of one row by `delta8` weights, which a decoder may have written."""
 
 from collections.abc import Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`sparsec_fully_connected_dense_s8`: dense linear layers of one row, four outputs together.
 
 It takes 1.7 times fewer instructions than `arm_fully_connected_s8` on cores with DSP instructions.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`sparsec_fully_connected_per_channel_s8`: dense linear layers of one row with a multiplier for each output.
 
 CMSIS-NN has no function for that. It multiplies raw inputs: `-input_zp * sum(weights)` is folded into the bias.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the kernels share that run a linear layer of one row by a layout of their own (`layouts/linear.py`).
 
 Bias, multiplier and shift of an output lie with its weights; the input zero point is folded into the bias.

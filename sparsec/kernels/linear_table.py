@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`sparsec_fully_connected_table_s8`: single weights of a linear layer of one row, eight at a time."""
 
 from sparsec.formats import Delta8

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Loops that several kernels share: how often they run for a shape. The names are the rows of costs.json."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the calls of all kernels share: tensors seen as buffers, constants, and the call that replaces an operation."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layers that only move elements."""
 
 from collections.abc import Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layers that reduce windows or whole axes to one number."""
 
 from collections.abc import Mapping

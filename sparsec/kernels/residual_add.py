@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`sparsec_residual_add_s8` and `sparsec_residual_add_rounded_s8`: sums of whole tensors in fewer instructions."""
 
 from collections.abc import Mapping

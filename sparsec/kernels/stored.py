@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is stored of sparse weights, as their cost sees it: counts only."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`sparsec_transpose_conv_s8`: transposed convolutions on every core.
 
 It needs no scratch memory, where `arm_transpose_conv_s8` keeps an int32 for every product of an input pixel, a tap and

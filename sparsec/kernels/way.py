@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A way to run a layer: a kernel, what its weights are stored as, and what decodes them in front of it."""
 
 from collections.abc import Iterable

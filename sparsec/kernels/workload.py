@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One layer as its cost sees it: a shape. Geometry only, no core and no kernel."""
 
 from collections import Counter

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The stream of `sparsec_depthwise_convolve_3x3_s8`: one array with the weights, biases and multipliers of a layer.
 
 The kernel widens the inputs of four channels into words that hold two rows of a column, and multiplies them with two

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The stream of `sparsec_depthwise_convolve_delta8_s8`: one array with the weights, biases and multipliers of a layer.
 
 The kernel unfolds one input channel at a time into a plane of words, each the inputs of two output pixels, x0 + x1 * 2**23,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The layouts that the fully connected kernels compute on.
 
 A storage format says which weights are kept; a layout is the flash that a kernel of the runtime reads, for every core

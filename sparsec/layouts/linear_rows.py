@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the layouts of the fully connected kernels share: the words of a row, and lists taken apart again.
 
 All words are little-endian, as Arm's are.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The stream of `sparsec_convolve_packed_s8`: one array with the weights, biases and multipliers of a layer.
 
 The kernel keeps two output pixels in one 64-bit accumulator, v0 + v1 * 2**23, and multiplies a weight with a word that

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """Passes that no backend owns: each rewrites a module of one level."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`alias-buffers`: what would be copied to or from a part of another buffer is that part.
 
     %b = memref.alloc() : memref<1x4xi8>

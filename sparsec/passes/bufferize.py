@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`bufferize`: no tensor is left: arguments, results and constants are buffers.
 
     func.func @main(%x : tensor<..>) -> tensor<..>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`calibrate`: run the float network on real data and note the range of every value.
 
     %y = nn.linear ..        becomes        %y = nn.linear .. {nn.range = array<f64: -1.5, 3.25>}

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`eliminate-dead-channels`: channels that nobody reads, or that are always the same, go.
 
 A channel whose every reader multiplies it by zero leaves its producer and its readers. A channel

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`fold-batch-norm`: batch normalization becomes part of the weights of a neighbour.
 
     nn.conv2d -> nn.batch_norm        becomes        nn.conv2d with scaled weights and shifted bias

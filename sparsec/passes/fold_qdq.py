@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`fold-qdq`: a layer between dequantize and quantize becomes one int8 operation.
 
     nn.dequantize -> nn.conv2d -> nn.quantize        becomes        qnn.conv2d

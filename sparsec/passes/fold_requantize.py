@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`fold-requantize`: operations that map byte to byte become one, a clamp of their producer, or none.
 
     qnn.conv2d <clamp = [-128, 127]> -> qnn.rescale that is max(x, 3)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`fold-transpose`: data is moved only where someone needs it moved.
 
     nn.transpose -> nn.reshape -> nn.linear        becomes        nn.reshape -> nn.linear, columns permuted

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`fuse-layers`: neighbours that one kernel computes become one operation.
 
 nn.conv2d -> nn.clamp        becomes        nn.conv2d .. clamp <min = 0.0>

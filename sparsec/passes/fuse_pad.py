@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`fuse-pad`: a border that a layer would read as its own padding becomes its padding.
 
     qnn.pad %x, -3 <low = [0, 1, 1, 0], ..> -> qnn.conv2d <input_zp = -3>

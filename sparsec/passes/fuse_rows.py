@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`fuse-rows`: a 1x1 convolution and the depthwise convolution behind it become one call, row by row.
 
     %b = memref.alloc() : memref<1x48x48x16xi8>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`merge-duplicates`: operations of `qnn` that compute the same become one, and so do equal constants.
 
     %a = qnn.constant named "a.scale" dense<[1, 2]>

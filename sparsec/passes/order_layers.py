@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`order-layers`: layers run in the order in which the fewest bytes are live at once.
 
     %a = qnn.conv2d %x ..        1x8x8x4 to 1x8x8x16

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`overlap-buffers`: layers are done in strips, or two at once, where the arena gets smaller by it.
 
     cmsis.convolve_wrapper_s8 %x, .. into %y

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`plan-memory`: every buffer becomes a place in the arena, or in one of several memories.
 
     func.func @main(%x : memref<..>, %y : memref<..> {sparsec.result})

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`quantize`: from measured ranges to quantize/dequantize pairs.
 
     %y = nn.linear %x, %w, %b {nn.range = array<f64: -1.0, 1.0>}

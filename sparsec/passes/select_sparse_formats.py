@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`select-sparse-formats`: weights get the storage format that serves the objective, as their type.
 
     %w = qnn.constant dense<..> : tensor<6x5x5x1xi8>

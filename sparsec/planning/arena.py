@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is to be placed: buffers with a size and a lifetime. Two may share bytes unless both are live at one time."""
 
 from collections.abc import Sequence

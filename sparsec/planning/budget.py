@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How much a search may do.
 
 The rule: by default searches count their steps, so that the same input gives the same result on every machine. Only who

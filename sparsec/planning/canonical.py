@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Depth-first search for offsets within a capacity: buffers are placed by non-decreasing offset.
 
 A plan is canonical when no buffer can drop to a lower free place; dropping never raises a plan, so

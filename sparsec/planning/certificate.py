@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Proves a memory plan by playing it: who wrote each byte of the memory last?
 
 Knows nothing of lifetimes and shares no code with the planner. A buffer that is read, or handed out at the end, must

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One option for each layer, so that together they are least: a multiple-choice knapsack.
 
 The rule: exact. The whole front of bytes against time is built layer by layer; of two partial

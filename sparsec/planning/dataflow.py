@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operations and the tensors that they read and write: what an order of execution is about.
 
 The rule: what an operation costs depends on which operations ran before it, not on their order.

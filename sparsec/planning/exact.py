@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Offsets within a capacity, or the proof that there are none: a portfolio of canonical searches.
 
 One order of the buffers suits one network, another the next, so several are tried with small

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A good plan in little time: greedy placement in several orders, then local search.
 
 Sources: Pisarchyk and Lee, Efficient Memory Management for Deep Neural Net Inference (2020), for

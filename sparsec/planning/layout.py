@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Buffers of which some may overlap: how far apart two of them are depends on the pair.
 
 The rule: a bound is claimed only for what holds in every plan.

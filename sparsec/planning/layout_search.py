@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Offsets within a capacity where pairs of buffers may overlap, or the proof that there are none.
 
 Buffers are placed by offset, each as low as those before it let it. In a plan whose offsets have the least sum no buffer

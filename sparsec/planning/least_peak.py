@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One option for each part of a program, so that the largest takes the fewest bytes without taking too long.
 
 The rule: exact. With a limit on the bytes each part takes its fastest option within it, so only the limits that some

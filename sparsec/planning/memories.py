@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which buffer lies in which memory, where there are several: what is used most per byte in the fastest.
 
 Greedy, memory by memory from the fastest on: each buffer in turn, by uses per byte, stays if all that stay can be placed

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Offsets for buffers in one arena, with what is known of the least arena that there is.
 
 The rule of this file: it never claims more than it has shown. A plan is optimal if its arena is as

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How an output may lie over the dying input of a kernel that works in one order, wherever the output lies.
 
 The rule: what is written must not be what a later step, or the same one, reads. (`overlap_of` is for kernels that may

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The order of execution in which the fewest bytes are live at once.
 
 The rule: the order given is kept unless another one is better, and "least" is only said of what is proven.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The search for an order of operations in which few bytes are live, from the begin of a network or from its end.
 
 Which bytes are live depends only on the set of operations that ran, so what was found to lead nowhere from a set is

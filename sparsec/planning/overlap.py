@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How far what a kernel writes may lie over what it reads and nobody reads again.
 
 The rule: an overlap is a property of a kernel, stated from the order in which it reads and writes, never of a plan.

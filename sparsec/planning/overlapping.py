@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Offsets where an output may lie over its dying input.
 
 A plan says of every two buffers that are live together which one begins first, and from such an order the least offsets

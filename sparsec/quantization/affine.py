@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Real numbers and int8 as TensorFlow Lite Micro's QUANTIZE and DEQUANTIZE convert them.
 
 The rule: all arithmetic is in float32, and halves go away from zero (`AffineQuantize`, `Dequantize`

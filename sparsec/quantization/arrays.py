@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The array types this floor speaks."""
 
 from typing import TypeAlias

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Element-wise int8 operators of two tensors, exact to TensorFlow Lite Micro's reference kernels.
 
 The rule: operands broadcast as in numpy, and nothing is rounded but by `requantize`.

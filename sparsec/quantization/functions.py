@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The element-wise functions that become a table in int8, as numpy float64 functions."""
 
 import math

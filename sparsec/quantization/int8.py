@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The int8 operators: plain functions on numpy arrays that give CMSIS-NN's bytes.
 
 The rule: a function means what the CMSIS-NN function of its docstring computes with default (double) rounding.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An elementwise function of int8 as a table of its 256 values.
 
 The rule: the table is made once, by the compiler; whoever runs it only looks up.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Observers: they see calibration data batch by batch and answer with a range.
 
 The rule: the answer does not depend on how the data is cut into batches, nor on their order.

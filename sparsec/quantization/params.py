@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The numbers of an int8 operator, one frozen dataclass for each family of operators.
 
 A clamp is (lowest, highest) of the int8 result. Every `zp` is a zero point as stored; CMSIS-NN's

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Real ranges and int8: observing them, turning them into scales and zero points, and quantizing with those.
 
 The rule: `real = scale * (quantized - zero_point)`; activations are asymmetric on [-128, 127], weights symmetric on

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixed-point scaling: a positive real scale as (multiplier, shift), and the rounding product with it.
 
 The rule: a scale is `multiplier * 2**(shift - 31)`, a positive shift goes left, and the product rounds twice, as

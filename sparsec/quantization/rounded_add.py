@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sums of two int8 tensors with the roundings of `elementwise.add`, but for the one that rounds nothing.
 
 TensorFlow Lite scales the inputs by the larger of their scales, so that the multiplier of one of them is a half. The

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How real numbers are held in int8: real = scale * (stored - zero_point)."""
 
 import math

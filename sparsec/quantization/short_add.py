@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sums of two int8 tensors in few operations: one product for each input, two additions and a shift.
 
 The rule: a short form is only given out when it was compared with `elementwise.add` on all 65,536 pairs of bytes.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The int8 softmax of CMSIS-NN (`arm_softmax_s8`), bit by bit.
 
 The rule: every intermediate is the int32 fixed-point value of the C code; only `exp` is looked up, as a row of int8

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The int8 transposed convolution, as an ordinary one over an image with zeros between its pixels.
 
 Follows the same rules as `int8`; the bytes are those of TensorFlow Lite's reference kernel.

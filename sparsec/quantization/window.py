@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where a sliding window or a slice reads, and what a border adds: geometry without values."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A recipe says how the weights of layers are to be stored, and what lies in which memory of the chip:
 `"conv*: delta8; fc: block(4x1) in sram; conv1: in dtcm"`.
 

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """Results as people see them: text and pictures made of plain data, without any IR."""

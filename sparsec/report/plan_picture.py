@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A memory plan as a picture: calls from left to right, bytes upwards, one box for each buffer.
 
 The rule: every length is in inches and follows from the plan alone, so the same plan is the same file.

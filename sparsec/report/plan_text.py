@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A memory plan as text: the arena over time, one row for each call, and a table of its buffers."""
 
 from collections.abc import Sequence

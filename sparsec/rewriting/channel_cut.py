@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Editing a `qnn` function: channels out of every tensor at once, and new arrays for a layer."""
 
 from typing import Any, TypeAlias

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Constants that passes change: a new value under the name of the old one."""
 
 from collections.abc import Iterable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Constants as globals of the module: named after the parameter they came from, equal ones shared."""
 
 import re

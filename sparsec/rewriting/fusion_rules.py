@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How two neighbouring operations become one: the rules that the table of `fuse-layers` names.
 
 A rule takes the producer and the consumer of a value. It returns new operations, the last of which

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writing a memory plan down: a function gets its memories as arguments and sees every buffer by a view of one."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a project directory to an image: the project's C files, the harness and CMSIS-NN, for one core."""
 
 import re

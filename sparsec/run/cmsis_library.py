@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CMSIS-NN as a static library: compiled once per core, compiler and content, and kept in the user's cache (its `lib` folder)."""
 
 import fcntl

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Finds CMSIS-NN's sources, or fetches the revision that the tests are held to.
 
 A folder counts as CMSIS-NN when it holds `Include/arm_nnfunctions.h`; its revision does not matter,

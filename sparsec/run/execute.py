@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Running a project on many inputs, on this machine or on QEMU: outputs, instruction counts, sizes."""
 
 import os

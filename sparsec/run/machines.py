@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The QEMU machines images run on: memory map and timer, one frozen row per core.
 
 QEMU's `-icount shift=7` makes one instruction 128 ns of virtual time, so a timer of more than

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compiles C files, each only once: objects lie in the user's cache under all that decides what is in them.
 
 The rule: the name of an object is the hash of the compiler, its flags, and the text of the source and of every header

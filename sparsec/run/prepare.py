@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compiles CMSIS-NN for every core that runs here, so that nobody waits for it later: `python -m sparsec.run.prepare`.
 
 What the cache has is left alone, and a core whose compiler is missing is left out.

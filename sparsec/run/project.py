@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the harness must know of a written project directory: the few facts it reads from report.json."""
 
 import json

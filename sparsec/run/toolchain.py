@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Finding gcc, arm-none-eabi-gcc and qemu-system-arm, and the flags of a core."""
 
 import shutil

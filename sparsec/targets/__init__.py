@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """Facts about the processors code is generated for: plain tables, no IR."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What sparsec knows of CMSIS-NN beyond the prototypes in its header: which files are compiled, and where releases differ.
 
 The rule: a release that is not known is refused. What a release wants is said where it is asked (`targets/scratch.py`,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The processors sparsec generates code for, as one frozen table."""
 
 from dataclasses import dataclass, replace

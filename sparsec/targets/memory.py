@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The memories of a chip as a user names them, the fastest first: `dtcm=65536,sram=262144`."""
 
 import re

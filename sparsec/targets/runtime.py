@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the C sources of the runtime lie: in the checkout, or inside the installed package."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How many bytes of scratch memory a kernel asks for: CMSIS-NN's `_get_buffer_size` functions in Python.
 
 The rule: equal to the C functions of each release for every shape (a test compares them), so that scratch is planned

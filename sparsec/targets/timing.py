@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The rules by which cycles are estimated, one frozen row per core, at zero wait states. Data, not code.
 
 Estimates of an in-order pipeline, never measurements: caches, flash wait states and bus conflicts are not in them.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`sparsec analyze MODEL`: what a network costs, layer by layer, and what of it is zero or dead.
 
 Layers are counted as they are in int8 before the lossless passes; the arena is that of the compiled

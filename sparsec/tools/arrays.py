@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Arrays that a user gives as .npy files; what is pickled is never read."""
 
 import warnings

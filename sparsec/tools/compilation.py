@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a file to compiled IR: load, run the pipeline, keep what later steps ask for."""
 
 import argparse

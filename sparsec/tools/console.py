@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What people see: progress on stderr, results on stdout, plain when not on a terminal."""
 
 import logging

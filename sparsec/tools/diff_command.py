@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`sparsec diff A B`: run two networks, or two levels of one, on the same inputs and compare.
 
 Int8 is compared byte by byte; channels that `eliminate-dead-channels` took from one of the two are

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writing what a compilation gave: IR text, or a C project."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How a command ends: 0 well, 1 a comparison failed, 2 the user's mistake, 70 ours."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`sparsec explain MODEL`: for each layer every way to store its weights, what it costs, and why one won."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`sparsec formats WEIGHTS`: the bytes of one weight tensor in every storage format.
 
 A tensor of rank above 2 is the matrix of its first axis by all others, as everywhere in sparsec.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is printed while passes run: the words of mlir-opt, for every tool the same."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The options that every command on a model takes, and what they mean together."""
 
 import argparse

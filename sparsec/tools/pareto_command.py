@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`sparsec pareto MODEL`: every choice of formats that none beats in flash and cycles, as CSV and as a plot."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parsing IR text: as xDSL does, but what type a constant may have is worked out once, not for each constant."""
 
 from functools import cache

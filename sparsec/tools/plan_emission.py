@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`--emit=plan`, `plan-svg` and `plan-png`: the memory plan as text, JSON or a picture."""
 
 import argparse

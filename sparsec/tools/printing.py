@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Printing IR for people: with large constants left out where asked."""
 
 from io import StringIO

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`sparsec run --profile` for people and for programs. It only renders; run/profile does the work."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A second try for networks whose planned memory is larger than `--ram`.
 
 Formats are chosen before memory is planned, from what layers need at least. Where the plan needs more, the layer at

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The dialects and passes that every tool knows: xDSL's own, and ours."""
 
 from collections.abc import Callable, Iterable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the passes that round may change: each value a little, by its own scale.
 
 A bound on the outputs that holds for all errors at once says nothing: they meet the weights of every layer behind them. So

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`sparsec run MODEL --on CPU --input x.npy`: build, run, and compare with the interpreter."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`--verify-semantics`: interpret the module before and after each pass and compare.
 
 From `qnn` on every output byte must stay the same. Between float levels rounding may differ by a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`sparsec`: the compiler. `sparsec MODEL --emit=c` writes C; other commands look at networks.
 
 What compiles is imported once the options are read, so that --help and mistakes answer at once.

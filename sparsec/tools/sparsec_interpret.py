@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`sparsec-interpret`: interpret `main` of IR text of any level, so that lit tests can compare meanings."""
 
 import shlex

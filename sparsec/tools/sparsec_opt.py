@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`sparsec-opt`: run passes on IR text, for tests and for looking at one step at a time."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`sparsec MODEL.tflite --emit=tflm-plan`: the file with a memory plan for TensorFlow Lite Micro.
 
 No pass runs: the network stays as it is, only the offsets of its tensors are added.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random convolutions of one row, and of images of one channel, which CMSIS-NN has functions of its own for on Helium."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a `qnn` module to planned kernels, pass by pass."""
 
 from collections.abc import Iterator

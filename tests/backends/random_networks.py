@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random int8 networks: every operation of `qnn`, odd shapes, strides, paddings and scales."""
 
 from collections.abc import Callable

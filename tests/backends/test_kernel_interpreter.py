@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The interpreter of kernels works on one arena: a wrong plan gives wrong bytes."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Convolutions that CMSIS-NN's wrappers hand to the wrong variant: exact, on the cores concerned."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layers by the packed kernel, or decoded where they have another format, give the bytes of their `qnn` operations: as interpreted, and as C on a Cortex-M4's instructions in
 tests/runtime/test_convolve_packed.py."""
 

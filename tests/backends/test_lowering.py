@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What has no kernel is refused with the layer's name, and constants get readable names."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The files of a project: what they say, that they compile, and how they reach the disk."""
 
 import ctypes

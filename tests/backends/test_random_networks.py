@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random networks of every operation: each pass and the C code keep every byte."""
 
 from pathlib import Path

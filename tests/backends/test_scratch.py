@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scratch sizes against CMSIS-NN's own functions, compiled for the host: those of the release in use."""
 
 import ctypes

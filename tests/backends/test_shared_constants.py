@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Equal constants are one array in flash, whatever their parameters are called, and count once."""
 
 import json

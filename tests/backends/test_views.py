@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Views that show a part of a buffer: where they lie, what they mean, how they are printed."""
 
 import re

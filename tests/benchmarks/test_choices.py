@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layers in every way, and what counts as a wrong choice."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Documents say what benchmarks recorded."""
 
 import re

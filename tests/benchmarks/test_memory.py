@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the figures of memory plans hold."""
 
 from benchmarks.memory import FLOORS, LEAST_SAVED, Planned, saved, way_figures

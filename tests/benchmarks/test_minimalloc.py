@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The reader of MiniMalloc's instances, and its check of a plan."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The baseline of instruction counts computes what the interpreter computes."""
 
 from pathlib import Path

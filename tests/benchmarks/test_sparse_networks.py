@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the benchmark of pruned networks calls pruned."""
 
 import numpy as np

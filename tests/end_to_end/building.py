@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small int8 networks, built operation by operation."""
 
 from collections.abc import Sequence

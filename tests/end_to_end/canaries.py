@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Canaries in a network's memory: before each call all bytes that are dead are painted, behind it all that the call had
 no right to change are compared.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The models that several tests compile, exported once for all workers."""
 
 import fcntl

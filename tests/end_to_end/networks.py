@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hypothesis strategies of int8 networks: every operation of `qnn`, in chains and branches.
 
 The rule: what is drawn is valid, so that no example is thrown away.

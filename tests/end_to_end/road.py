@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The whole road: a file goes in, C comes out, runs, and is compared byte for byte with the interpreter."""
 
 import tempfile

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The scratch memory of a network's calls against what the C functions that say how much they want return for the same
 arguments. On this machine CMSIS-NN has those of every vector unit.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Splits and concatenations without a copy: the same bytes as with all copies, in a smaller arena."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Nothing depends on a dead byte and no call writes outside its buffers: on this machine and on QEMU."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Networks with weights in every format that is decoded before it is multiplied: the same bytes everywhere."""
 
 import json

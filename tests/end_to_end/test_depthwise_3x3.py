@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A network of dense 3x3 depthwise convolutions: the same bytes on cores with DSP instructions, one plan over its inputs."""
 
 import json

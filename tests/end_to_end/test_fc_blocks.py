@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Linear layers in blocks, whose kernels have layouts of their own: chosen where they are faster, and exact everywhere."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every format times every shape of layer, by the kernel that the backend takes for it on each core: the bytes of CMSIS-NN's
 dense kernels."""
 

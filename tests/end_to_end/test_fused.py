@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A separable block whose wide image never exists: the same bytes, and an arena without it."""
 
 from dataclasses import replace
@@ -30,7 +31,7 @@ builtin.module attributes {sparsec.name = "block"} {
     %m = qnn.constant dense<1573741824> : tensor<8xi32>
     %s = qnn.constant dense<-6> : tensor<8xi32>
     %p = qnn.conv2d %x, %w, %b requant(%m, %s) <input_zp = 3, output_zp = -7> window <> {layer = "pw"} : tensor<1x12x10x4xi8>, tensor<8x1x1x4xi8>, tensor<8xi32>, tensor<8xi32> -> tensor<1x12x10x8xi8>
-    %y = qnn.depthwise_conv2d %p, %dw, %b requant(%m, %s) <input_zp = -7> window <strides = [2, 2], padding = [1, 0, 0, 1]> {layer = "dw"} : tensor<1x12x10x8xi8>, tensor<1x3x3x8xi8>, tensor<8xi32>, tensor<8xi32> -> tensor<1x6x5x8xi8>
+    %y = qnn.depthwise_conv2d %p, %dw, %b requant(%m, %s) <input_zp = -7> window <strides = [2, 2], padding = [1, 0, 0, 1]> {layer = "dw", sparsec.kernel = "arm_depthwise_conv_wrapper_s8"} : tensor<1x12x10x8xi8>, tensor<1x3x3x8xi8>, tensor<8xi32>, tensor<8xi32> -> tensor<1x6x5x8xi8>
     func.return %y : tensor<1x6x5x8xi8>
   }
 }

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CMSIS-NN's own golden data through the compiler: the emitted C gives every byte of it."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Packed rows that the assembly does not end, because their outputs are shifted to the left: not slower than dense ones."""
 
 import tempfile

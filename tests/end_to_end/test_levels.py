@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """IR goes on from its text: read back after any pass, it compiles to the same files."""
 
 from dataclasses import replace

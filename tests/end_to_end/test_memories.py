@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Networks in several memories, and with inputs and outputs of the caller's: exact, watched by canaries, C without a warning."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The checks of memory must be able to fail: a plan that is wrong is refused, a write outside is seen."""
 
 import json

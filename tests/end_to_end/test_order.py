@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A network with branches in a bad order: ordered, it takes a smaller arena and gives the same bytes."""
 
 import numpy as np

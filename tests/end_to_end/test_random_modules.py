@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random PyTorch modules through `torch.export`: interpreter, calls and C give the same bytes."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Networks as nobody would draw them: interpreter, calls and C give the same bytes."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scratch memory is what CMSIS-NN's and the runtime's functions say they want, for every call of whole networks.
 
 `expect_exact` compares it for every network of the other tests, on every core; here are networks that are not run on all

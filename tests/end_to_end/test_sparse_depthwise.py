@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A network of sparse depthwise convolutions: the same bytes everywhere."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Windows at the borders of what CMSIS-NN's kernels can compute, side by side in a few networks.
 
 Its wrappers choose a kernel by a few numbers and overlook others, the padding on the right above all.

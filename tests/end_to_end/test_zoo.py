@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every example network on every processor: interpreter, calls and C give the same bytes."""
 
 import json

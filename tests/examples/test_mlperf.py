@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the networks of MLPerf Tiny are looked for."""
 
 from hashlib import sha256

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """MNIST's IDX files are read from anywhere, gzipped or not, and each fault is one clear line."""
 
 import gzip

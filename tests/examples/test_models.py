@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The example networks: their published MAC counts, reproducible random weights, and the shipped files."""
 
 import re

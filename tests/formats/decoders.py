@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How a kernel would read each format: one element after the other, as its docstring says.
 
 They share no code with the formats, so that a mistake cannot hide in both directions.

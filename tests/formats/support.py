@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Formats and matrices to test with."""
 
 import numpy as np

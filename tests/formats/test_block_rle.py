@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """block-rle: the published stream, and right where the published encoder is not."""
 
 import numpy as np

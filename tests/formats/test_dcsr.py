@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """dcsr: to the bit as published, and right where the published encoder is not."""
 
 from typing import Any

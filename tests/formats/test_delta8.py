@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The layout that the kernels of delta8 read."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What holds for every format: it gives back the matrix it stored, in the layout it describes."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The layouts of delta4, bitmap and csr."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writing models to files, as users do, and comparing what comes out of them with torch."""
 
 import warnings

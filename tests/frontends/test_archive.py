@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files that are no models: one line that says what they are and what to do."""
 
 import gzip

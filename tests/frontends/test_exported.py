@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Archives of torch.export.save: entries, batches, examples, names, and what is refused."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hostile files of each kind: their code runs under torch's own reader, and never under `load`.
 
 Every payload makes a file. Where torch's reader runs it, the test shows that first, so that a test

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every operator against torch, through torch.export (plain and decomposed) and through TorchScript."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Networks that torchao quantized (data/make_pt2e.py) compile with their own scales; torchao is not needed."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Graphs with quantize and dequantize operations, as PT2E (torch.ao and torchao) writes them."""
 
 from pathlib import Path

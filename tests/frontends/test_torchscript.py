@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TorchScript: control flow over shapes, shapes from the trace or from the user, and refusals."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What slices and resizes mean, for one sample and for many at once."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A leading 1 in the types stands for any batch, also where a constant meets an activation."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Several samples at once: the same as one after the other, also where an axis of its own comes first."""
 
 from typing import Any

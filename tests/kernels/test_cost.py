@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cost model on layers that it was not fitted to."""
 
 from collections import Counter, defaultdict

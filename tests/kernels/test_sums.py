@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Of the kernels that can run a sum, the fastest does."""
 
 import pytest

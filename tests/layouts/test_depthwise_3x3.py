@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The stream of the 3x3 depthwise kernel holds the layer, its rows are of the kind that is exact, and what is broken is seen."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The stream of the sparse depthwise convolution, on its own."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The kernels' layouts hold what they were made of, and nothing else is taken for a layout."""
 
 from typing import Any

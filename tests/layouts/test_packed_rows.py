@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The stream holds its layer, and nothing in it can leave its field."""
 
 from dataclasses import replace

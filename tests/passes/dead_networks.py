@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Int8 networks with what `eliminate-dead-channels` looks for planted in them, and their size."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Applying passes that must not change one byte."""
 
 from typing import Any, TypeAlias

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small float networks for the tests of passes, built layer by layer."""
 
 from collections.abc import Sequence

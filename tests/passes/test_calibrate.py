@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """calibrate: the ranges are those of the data, and data that does not fit is one clear line."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`eliminate-dead-channels`: every byte of every result stays, and what is dead goes."""
 
 from typing import Any, TypeAlias

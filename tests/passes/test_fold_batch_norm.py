@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """fold-batch-norm: the results stay, the batch normalizations go, or one line says why not."""
 
 import re

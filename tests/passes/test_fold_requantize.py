@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`fold-requantize`: fewer operations, the same bytes."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """fold-transpose: the results stay, the transposes go where nobody needs them."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """fuse-layers: each row of the table, and the neighbours that must stay two."""
 
 from collections.abc import Callable

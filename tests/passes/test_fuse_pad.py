@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`fuse-pad`: the border is the same, whoever adds it."""
 
 import pytest

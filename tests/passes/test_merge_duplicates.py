@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`merge-duplicates`: what is there twice under two names is there once, byte for byte the same."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What all passes with the same option say of a wrong one."""
 
 import re

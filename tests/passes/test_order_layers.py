@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`order-layers`: fewer bytes live at once, byte for byte the same results, and nothing moved for nothing."""
 
 from dataclasses import replace

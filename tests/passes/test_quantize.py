@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """quantize: which values get which quantization, and that the int8 network means what fold-qdq makes."""
 
 import re

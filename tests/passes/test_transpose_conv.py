@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Transposed convolutions in the analyses of channels, and in `eliminate-dead-channels`."""
 
 from typing import Any, TypeAlias

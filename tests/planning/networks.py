@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Networks to order: small ones that hypothesis draws, and chains side by side."""
 
 from random import Random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The largest live set."""
 
 from hypothesis import given

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a search may do: steps, the same on every machine, or seconds for who asks for them."""
 
 import random

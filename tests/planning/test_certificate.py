@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The checker: it accepts what runs right and finds every kind of clash."""
 
 from random import Random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The front against all choices there are, and its ends."""
 
 from itertools import product

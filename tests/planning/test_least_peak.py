@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Against all picks there are."""
 
 from itertools import product

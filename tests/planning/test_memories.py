@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Several memories: nothing is lost, every capacity and pin is kept, what is used most lies in the fastest."""
 
 import pytest

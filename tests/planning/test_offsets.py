@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exact offsets: as good as trying everything, never below the bound, the same every time."""
 
 import random

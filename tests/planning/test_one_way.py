@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Overlaps of kernels that work in one order, against playing them byte by byte."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Orders of least peak: as good as trying all of them, never worse than the one given, the same every time."""
 
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Overlaps against playing them: a strip scribbles over all it writes before it reads."""
 
 import pytest

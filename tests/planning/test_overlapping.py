@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Plans with overlaps: as good as trying everything, safe when played, never below the bound."""
 
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a random network to a plan that is proven: order, lifetimes, overlaps, offsets, certificate."""
 
 from random import Random

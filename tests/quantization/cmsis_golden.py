@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CMSIS-NN's own golden test data, read from the C headers of its unit tests.
 
 The rule: a case is told in the words of `sparsec.quantization.int8`, its `params` and input `arrays` are the keyword

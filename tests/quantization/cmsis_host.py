@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CMSIS-NN compiled for the host and called with the arguments of `sparsec.quantization.int8`.
 
 The rule: a method here has the name, the arguments and the result of the operator it is compared with.

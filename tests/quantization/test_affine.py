@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conversions between float32 and int8 as TensorFlow Lite's reference kernels define them."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the golden data and the comparison with C leave open: preparation, errors, tables, batches."""
 
 import math

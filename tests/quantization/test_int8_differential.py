@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The int8 operators against CMSIS-NN compiled for the host: 0 differing bytes on any shape."""
 
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The int8 operators against CMSIS-NN's golden test data: 0 differing bytes."""
 
 from collections import Counter

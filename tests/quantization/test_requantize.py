@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scales as multipliers, and requantize against a scalar model in Python's unbounded integers."""
 
 from fractions import Fraction

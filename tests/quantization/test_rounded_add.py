@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The sum with the roundings that matter: for all sums whose larger scale TensorFlow Lite makes a half."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The short form of a sum: equal on all pairs of bytes or not there, and there for the scales that networks have."""
 
 from dataclasses import asdict, replace

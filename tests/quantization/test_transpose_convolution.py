@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The transposed convolution against its definition."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recipes: what they say, which wish holds, and what is refused in which words."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Plans to show: a small one with everything in it."""
 
 from sparsec.analysis.memory.plan_view import PlannedBuffer, PlanView

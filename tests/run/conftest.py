@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small hand-written projects for the tests of the harness, and the skips for missing tools."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Building: the harness is clean C, errors are the compiler's own words, the library cache is safe to share."""
 
 import subprocess

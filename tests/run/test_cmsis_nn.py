@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lookup and the unpacking of CMSIS-NN; the download itself is exercised by `make setup`."""
 
 import hashlib

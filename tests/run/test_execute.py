@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The harness itself: right bytes, exact counts, and every way a model can go wrong is told apart."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cache of object files: what is compiled again, and what is not."""
 
 import os

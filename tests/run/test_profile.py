@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Profiles: hand-counted programs on every core, exact sums, and what goes wrong."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The rules of estimated cycles on small blocks, each worked out by hand; and how instructions are read."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The runtime's kernels and CMSIS-NN's, built for this machine and called through ctypes.
 
 Our files are built with the undefined-behaviour sanitizer, which aborts on the first finding; the

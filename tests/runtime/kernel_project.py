@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kernel calls as a project directory that sparsec.run builds and runs, on the host or on QEMU.
 
 The calls' constants are arrays in flash; their outputs lie one behind the other in the arena, and one

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kernel operations as C functions that take their buffers, to be run with the output over the input."""
 
 import ctypes

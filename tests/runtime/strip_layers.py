@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layers that are done strip by strip: their operations, their constants, and the calls of their kernels."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """sparsec_convolve_delta8_s8 gives CMSIS-NN's bytes on the same weights with their zeros filled in."""
 
 from dataclasses import dataclass, replace

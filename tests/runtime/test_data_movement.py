@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lookup, requantize, pad, transpose and concatenate against numpy."""
 
 import itertools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The decoders give the arrays of `delta8` and no byte more, here and as each core compiles them."""
 
 from dataclasses import dataclass

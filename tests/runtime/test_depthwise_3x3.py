@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """sparsec_depthwise_convolve_3x3_s8 gives the bytes of CMSIS-NN and of the oracle on the same weights."""
 
 from dataclasses import dataclass, replace

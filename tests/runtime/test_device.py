@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The kernels as each core compiles them (plain C, DSP, MVE), against CMSIS-NN's bytes from the host,
 or numpy's where elements only move.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Product, sum, difference, maximum, minimum and PRELU against exact integers, whole and repeated operands."""
 
 from collections.abc import Callable, Iterator

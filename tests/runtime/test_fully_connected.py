@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Our fully connected kernels against CMSIS-NN's, which knows one scale per tensor.
 
 Where every output has its own scale, CMSIS-NN's 1x1 convolution of one pixel is the same layer.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """sparsec_point_depthwise_s8 gives the bytes of both layers, also with its output over its dying input."""
 
 import ctypes

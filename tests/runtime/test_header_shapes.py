@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The runtime compiles with the headers of every CMSIS-NN that it knows, without a warning, and calls what they declare."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The mean over an image against numpy, for every number of channels in the last vector."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Slice and resize against numpy, and the loops of a slice."""
 
 from math import prod

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Each kernel with its output over its dying input, at every distance it claims: 0 differing bytes; one byte more differs.
 
 On the host a `memcpy` stands in that destroys what it copies when its ranges meet, which C leaves undefined.

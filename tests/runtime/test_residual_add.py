@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """sparsec_residual_add_s8 and sparsec_residual_add_rounded_s8 against `arm_elementwise_add_s8`, on every pair of bytes and on every core.
 
 Sizes leave every number of elements behind the words and vectors; addresses are not aligned; outputs lie over inputs.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The sparse fully connected kernels against the numpy oracle and CMSIS-NN, here and as each core compiles them."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layers done strip by strip give CMSIS-NN's bytes at exactly the overlap that their operations claim, and no byte more.
 
 That the claim holds for any kernel is shown with kernels that write all of a strip before they read any of it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`sparsec_transpose_conv_s8` against the definition, on this machine and as each core compiles it."""
 
 import ctypes

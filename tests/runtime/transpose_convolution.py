@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Transposed convolutions for the tests, and what they give by definition: each input scatters into the result."""
 
 from dataclasses import dataclass

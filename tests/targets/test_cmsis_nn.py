@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which release of CMSIS-NN a header is of, and what each wants on Helium where they differ."""
 
 from pathlib import Path

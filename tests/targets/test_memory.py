@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Memories as a user names them."""
 
 import pytest

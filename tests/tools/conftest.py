@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tools, and a small model exported once."""
 
 from pathlib import Path

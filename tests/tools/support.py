@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calling the tools in this process, and a small model for them."""
 
 from collections.abc import Callable, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """sparsec analyze: counts against a count by hand, against the compiled project, and for known networks."""
 
 import json

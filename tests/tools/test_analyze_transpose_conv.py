@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a transposed convolution costs: each pixel of its input meets all of its weights."""
 
 import json

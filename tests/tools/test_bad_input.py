@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What users get wrong: one line that says what to do, exit code 2, and nothing is written."""
 
 import shutil

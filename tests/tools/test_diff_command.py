@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """sparsec diff: equal networks, planted differences, and how inputs reach both."""
 
 import json

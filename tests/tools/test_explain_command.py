@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`sparsec explain`: what it says is what the compiler does."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """sparsec formats: bytes against the formats themselves, the bound against known figures, bad files."""
 
 import json

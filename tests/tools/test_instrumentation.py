@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The words of mlir-opt, the same in both tools."""
 
 import re

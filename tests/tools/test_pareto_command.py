@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`sparsec pareto`: each line is a network that can be had."""
 
 import csv

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """IR text is parsed as xDSL parses it, and refused where xDSL refuses it."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`--emit=plan`, `plan-svg` and `plan-png`: what they write where, and what they refuse."""
 
 import io

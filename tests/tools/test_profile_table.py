@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """sparsec run --profile: a table for people, JSON for programs, one line when it cannot be done."""
 
 import json

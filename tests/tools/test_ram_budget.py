@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`--ram` where only the memory plan tells that the first choice of formats does not fit."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recipes from the command line, a file and the module to the bytes that the compiled network gives."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """sparsec run: outputs, instruction counts, and mismatches against the interpreter."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """--verify-semantics and crash reproducers, with passes that are broken on purpose."""
 
 import shlex

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The front door: levels, going on from text, pipelines, and what goes to stdout and stderr."""
 
 import io

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """sparsec-opt: what it adds to xDSL's tool, and how fast it starts."""
 
 import subprocess

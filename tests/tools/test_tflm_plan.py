@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`--emit=tflm-plan`: what it writes and prints, and what it refuses in one line without writing."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A `.tflite` with operators that cannot be compiled: all are listed, exit code 2, nothing is written."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What --help and README.md show runs as it is written, on the networks that are shipped.
 
 The file names they use stand for files of the repository: `FILES` says for which.

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """Choosing how each layer is stored and run: the ways there are, what each costs, which win and why."""

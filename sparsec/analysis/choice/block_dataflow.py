@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The layers of a `qnn` function and their tensors as plain data, for whoever orders them.
 
 The rule: a reshape is its input and constants lie in flash, so neither takes memory or time. Sizes are those that

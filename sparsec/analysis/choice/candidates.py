@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """All ways to store and run each layer with weights on a core, each with what it takes.
 
 The rule: a candidate counts what its kernel lays out, byte for byte, and nothing is dropped without a reason.

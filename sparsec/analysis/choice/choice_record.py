@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The record of `select-sparse-formats`: what was chosen for, and what each layer with weights is predicted to cost.
 
     sparsec.choice = {objective = "latency", flash = 65536, layers = [

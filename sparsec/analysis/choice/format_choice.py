@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How each layer stores its weights: chosen for all layers together, with the reason for each format.
 
 The rule: exact for what is predicted. Under `latency` no layer is slower than dense where a dense one is left, under

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What formats are chosen for, and which ways to store weights may win at all.
 
 The rule: under `latency` nothing wins that is not surely faster than dense weights.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Why each way to store a layer's weights won or lost, in words. It only reports: `format_choice` decides."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The layers of a network by the weights that they read, and what ways to store those are left.
 
 The rule: layers that share weights are one choice, and a way that is left out keeps the reason.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a layer with weights needs of memory while it runs, for each way to run it, before there are buffers.
 
 The rule: never more than what the compiled network needs, so that whoever leaves something out for it is right. So each

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The recipe that a module carries: what the user says besides comes after it and so holds."""
 
 from xdsl.dialects.builtin import ModuleOp, StringAttr

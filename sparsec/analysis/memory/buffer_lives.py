@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When the buffers of a bufferized function are live, and how many bytes that is at most.
 
 Inputs are live from the start to their last use, results from their first write to the end. A view is its buffer.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which pairs of layers can be done row by row at once, how far the output may then lie over the input, and what that costs.
 
 The rule: both layers are done by the code that would do them one after the other.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The activations that are live while each operation of a `qnn` function runs."""
 
 from collections.abc import Iterable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The buffers of a bufferized function at each of its calls, and what would be if some calls were done otherwise.
 
 The rule: nothing is rewritten to find out.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a recipe's pins mean in a bufferized function: which buffers and constants must lie in which memory."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The memory plan that a module states, read from its IR and nothing else.
 
 A planned function takes its memories as arguments, by default one arena, and sees every buffer by a `memref.view` of one of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How many bytes of each buffer and constant one inference reads and writes, by a simple model of the kernels.
 
 What a layer has stored, its weights above all, is read once for each pixel of its output, and with each such byte one of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A memory plan as plain data: which buffer lies where, and from which call to which.
 
 The rule: tables, pictures, reports and errors read this and no IR. Calls are numbered from 0 in their order.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which strips a layer can be done in, how far its output may then lie over its input, and what that costs.
 
 The rule: a strip is done by the code that would do the whole layer, which was found exact when the network was lowered.

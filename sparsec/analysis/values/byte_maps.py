@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operations of `qnn` that map each byte of one tensor to a byte of the result.
 
 The rule: a map is its 256 results, so that what one or two of them do is known exactly.

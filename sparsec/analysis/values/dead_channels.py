@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which channels of a `qnn` network nobody reads, and which of them can go together.
 
 A channel is an index of the last axis. An element is read if a result of the network depends on it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operations of `qnn` on two tensors element by element: what they compute and how far it reaches.
 
 The rule: every value comes from the oracle's own functions, so that a bound or a table is exact.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which int8 values each element of a `qnn` network can take, for every possible input.
 
 Interval arithmetic from the arguments on: every operation grows with its inputs, or is a table of

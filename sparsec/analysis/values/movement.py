@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operations that pick elements of a tensor: where each element comes from, and which channels go together."""
 
 from typing import Any, TypeAlias

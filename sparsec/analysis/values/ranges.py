@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The discardable attribute `nn.range`: the (lowest, highest) value that calibration saw.
 
 On an operation it is about the one result; for an argument it stands in the function's `arg_attrs`.

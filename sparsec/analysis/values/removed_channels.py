@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The record of `eliminate-dead-channels`: which channels each layer lost, and why.
 
     sparsec.removed = {conv1 = {dead_inputs = array<i64: 3, 7>, weights = array<i64: 216, 162>, ..}}

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A `qnn` layer with weights as plain arrays, and what its window says about ranges and readers.
 
 The rule: a linear layer is a convolution of 1x1 over its rows, so that everything here is said

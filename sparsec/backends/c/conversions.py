@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Functions of the generated header that convert real inputs and outputs, as C text.
 
 The one rule: they are exact. Those of a network of TensorFlow Lite give the bits of its operators

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The header is the contract: every call is checked against the prototype it will be compiled with.
 
 The prototypes are read from the headers in use, so another revision of CMSIS-NN is refused with a

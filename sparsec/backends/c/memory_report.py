@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What report.json says of memory: what lies in which one, and how many bytes that takes of it."""
 
 from collections import Counter

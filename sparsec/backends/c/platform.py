@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What generated C stands on: all that the files of one backend differ in from those of another."""
 
 from collections.abc import Callable, Mapping, Sequence

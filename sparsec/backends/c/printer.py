@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Planned kernels as C text. Decides nothing: what is called, with what and where, is in the IR.
 
 Structs without an address of a memory are `static const`, so that they lie in flash. Each call has

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The files of a C project: everything is checked before anything is written.
 
 The same module gives the same bytes: no file says when or where it was made.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a network costs, layer by layer, counted on the final IR: the content of report.json.
 
 A multiply-accumulate that reads padding counts like any other; an effective one is by a weight that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The parts of the generated files that are the same for every network, but for names and numbers."""
 
 from collections.abc import Sequence

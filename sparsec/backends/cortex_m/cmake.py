@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How a project for Cortex-M is built: with CMake, over CMSIS-NN."""
 
 from collections.abc import Sequence

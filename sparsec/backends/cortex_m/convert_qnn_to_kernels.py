@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`convert-qnn-to-kernels`: every int8 operation becomes a call of CMSIS-NN or of the runtime.
 
 %y = qnn.linear %x, %w, ..       becomes       %b = memref.alloc()

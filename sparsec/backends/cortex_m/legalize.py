@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Convolutions that CMSIS-NN's wrappers would hand to a variant that cannot compute them.
 
 The wrappers choose by a few numbers only. What they overlook, found by reading the variants:

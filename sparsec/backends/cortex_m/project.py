@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """C projects for Cortex-M: calls of CMSIS-NN and of our runtime, built with CMake."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every torch operation that can be imported: a new one is a function and one entry of its file's table.
 
 An operator takes a Builder and a Call and gives what the call gives: a Tensor, a number, a list of

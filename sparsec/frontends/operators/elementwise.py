@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Element by element: activations, clamps, sums, and products with constants."""
 
 import math

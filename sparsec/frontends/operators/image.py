@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Images and signals: a signal, (N, C, L) in torch, is handled as an image of height 1."""
 
 from collections.abc import Sequence

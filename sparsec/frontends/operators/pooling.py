@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reductions of windows of an image, and softmax."""
 
 from collections.abc import Mapping, Sequence

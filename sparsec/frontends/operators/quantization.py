@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Quantize and dequantize, as torch and torchao write them into an exported graph.
 
 The IR holds int8: what torch holds in uint8 is shifted by 128, which changes no real value.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Numbers that a model computes from its shapes: every shape is known, so they are known too."""
 
 import operator

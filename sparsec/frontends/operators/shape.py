@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where elements lie: reshapes, permutations, borders and concatenation; and what does nothing."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layers with weights: convolutions, fully connected layers and batch normalization."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """int8 models of TensorFlow Lite to `qnn`, with the arithmetic of TensorFlow Lite Micro's reference kernels.
 
 The one rule: a file becomes plain, checked data (`reader`) before anything is made of it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What operators ask of their inputs: constants, and tensors that are images."""
 
 import numpy as np

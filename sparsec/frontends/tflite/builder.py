@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writing `qnn`: one function `main`, to which each operator of the model adds its operations.
 
 The one rule: an operator gets no value that was not computed before it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operators on two tensors element by element.
 
 The one rule: an operand that is smaller than the result is repeated end to end; a constant stays as

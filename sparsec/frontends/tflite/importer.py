@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a file of TensorFlow Lite to a module of `qnn`.
 
 The one rule: a model is not refused at its first unsupported operator, but with the list of all.

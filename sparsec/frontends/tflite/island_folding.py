@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Float islands done in int8, before the importer sees the model.
 
 A chain of DEQUANTIZE and QUANTIZE is a table of 256 entries, on this or that side of what lies

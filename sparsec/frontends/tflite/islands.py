@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Float islands: what a model computes in float32 between DEQUANTIZE and QUANTIZE, found.
 
     DEQUANTIZE -> max, clamp or moved data -> QUANTIZE

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Adds metadata to a file of TensorFlow Lite, every other byte of which stays as it is.
 
 The one rule: the old file is kept whole. In a flatbuffer every offset leads towards the end, so what is written in front

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A model of TensorFlow Lite as plain data: what `reader` gives and the operators work on.
 
 The one rule: a number here is as it stands in the file; only its place and size are checked.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operators that pick elements: slices, splits, the largest of an image, the nearest pixel.
 
 The one rule: elements are copied as they are stored. Which ones is decided here, as TensorFlow Lite

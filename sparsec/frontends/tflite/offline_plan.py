@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A memory plan for TensorFlow Lite Micro, which takes it from the file's metadata instead of its own planner.
 
 The one rule: the plan is of the file's own operators in their order, as TensorFlow Lite Micro runs them; no two tensors

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every operator of TensorFlow Lite that can be imported: a new one is a function and an entry of the table.
 
 An operator takes a Builder and an Operator, appends operations of `qnn` and defines its result.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The bytes of a TensorFlow Lite file as plain data.
 
 The one rule: every offset and length is checked against the file before it is followed, and what is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Multipliers and clamps, computed as TensorFlow Lite's `kernel_util.cc` computes them.
 
 The rule: a product or quotient is taken in float32 where TensorFlow Lite takes it in `float`, and in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Element-wise functions as tables of 256 bytes, each entry as TensorFlow Lite Micro computes it.
 
 The rule: the arithmetic is that of the reference kernel, in its fixed point, never the real function

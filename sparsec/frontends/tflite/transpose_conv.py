@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TRANSPOSE_CONV.
 
 The one rule: its padding is that of the convolution from its result to its input.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`cmsis`: one operation is one call of CMSIS-NN, `cmsis.X` is `arm_X`."""
 
 from xdsl.ir import Dialect

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Convolutions by CMSIS-NN: operations of `cmsis`, and what those of `rt` share with them that call CMSIS-NN in strips."""
 
 from abc import ABC

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A fully connected layer of dense weights."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pooling by CMSIS-NN: operations of `cmsis`."""
 
 from abc import ABC, abstractmethod

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`qnn`: the network in int8, every multiplier, shift, zero point and clamp explicit.
 
 The arithmetic is that of CMSIS-NN with its default (double) rounding. Arrays that end in flash are

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Functions of each int8 value on its own, and softmax."""
 
 from abc import ABC

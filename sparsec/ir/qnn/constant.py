@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Constants, and the quantization that values carry."""
 
 from xdsl.irdl import irdl_op_definition

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The operations of `qnn` on two tensors element by element.
 
 The one rule: an operand is repeated end to end until it fills the result, so a vector is one value

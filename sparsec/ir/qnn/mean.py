@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The operation of `qnn` that reduces a whole image to one pixel."""
 
 from xdsl.dialects.builtin import I8, TensorType, i8

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The operations of `qnn` that pick elements of a tensor; which ones is constant."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The operations of `qnn` with weights.
 
 The one rule: a layer is requantize(bias + sum of weights * (input - input_zp)), whatever its geometry.

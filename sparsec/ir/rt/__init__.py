@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`rt`: one operation is one call of our runtime, `rt.X` is `sparsec_X`."""
 
 from xdsl.ir import Dialect

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The operations of `rt` that decode compact weights once, in front of the `delta8` kernel of their layer.
 
 What a format stores is an operand of the same name, and what it says of itself the property `encoding`.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The operations of `rt` that read weights stored as `delta8`, and what layers with folded biases have in common."""
 
 from abc import ABC

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The operation of `rt` for dense depthwise convolutions of 3x3 windows."""
 
 from collections.abc import Sequence

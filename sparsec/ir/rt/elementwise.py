@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The operations of `rt` on two buffers element by element; each operand is repeated end to end."""
 
 from abc import ABC

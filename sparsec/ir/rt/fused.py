@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The operation of `rt` that does two layers at once, so that the image between them never exists as a whole.
 
 `sparsec_point_depthwise_s8` does a 1x1 convolution and the depthwise convolution behind it row by row, over CMSIS-NN's

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Functions of each int8 value on its own: a table, or a multiplier and a shift."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The operation of `rt` that reduces a whole image to one pixel."""
 
 from collections.abc import Sequence

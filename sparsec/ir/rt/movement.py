@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The operations of `rt` that move elements of a buffer."""
 
 from collections.abc import Sequence

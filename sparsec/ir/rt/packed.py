@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The operations of `rt` for sparse convolutions of pairs of pixels: all constants of the layer are one array."""
 
 from abc import ABC, abstractmethod

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The operations of `rt` that add two buffers of one shape."""
 
 from abc import ABC

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The operations of `rt` for sparse fully connected layers: one row of inputs, weights laid out for the kernel.
 
 Bias, multiplier and shift of an output lie together in `rows`; the layouts are `layouts/linear.py`'s.

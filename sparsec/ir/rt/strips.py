@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The operations of `rt` that do a layer strip by strip, so that the output may lie over rows of the dying input.
 
 Each means the same as the operation that it takes the place of (`STRIPS`), has its operands and scratch memory, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The transposed convolution of `rt`.
 
 It serves every core: it needs no scratch memory, where `arm_transpose_conv_s8` keeps an int32 for every product of an input

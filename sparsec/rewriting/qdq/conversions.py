@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How each operation of `nn` becomes int8: one function and one entry of `CONVERSIONS` for each.
 
 A multiplier is a ratio of scales in float64, split into mantissa and shift; a bias is rounded to

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `fold-qdq` knows while it converts a function: which float values are already stored in int8."""
 
 from dataclasses import dataclass, field

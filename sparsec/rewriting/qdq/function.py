@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A whole function from `nn` to `qnn`, with its signature."""
 
 from collections.abc import Sequence

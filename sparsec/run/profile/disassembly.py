@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The instructions and functions of a linked image, as objdump and nm print them."""
 
 import re

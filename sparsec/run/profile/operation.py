@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the timing of an Arm instruction depends on, read from objdump's text. One pure function, `decode`."""
 
 import re

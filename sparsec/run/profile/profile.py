@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One inference taken apart: exact instructions and estimated cycles of each layer and each function."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Estimated cycles of a basic block that follows another, by the rules of sparsec/targets/timing.py.
 
 In order: an instruction issues when those before it have, its operands are there and its pipe is free. Code knows no

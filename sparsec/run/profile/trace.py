@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which basic blocks of an image one inference executes, and how often: QEMU with harness/count_blocks.c."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small `qnn` networks: a row of independent layers with weights, each between an input and a result."""
 
 from collections.abc import Sequence

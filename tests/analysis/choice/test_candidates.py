@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Candidates against what the backend makes of them: the kernel, every byte of flash, the scratch memory."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The choice against trying everything, and its promises against what is compiled."""
 
 from collections.abc import Iterator, Sequence

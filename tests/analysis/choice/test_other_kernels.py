@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kernels for dense weights compete: what wins is written on the layer, and the lowering obeys."""
 
 from collections.abc import Iterator

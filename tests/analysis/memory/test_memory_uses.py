@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How often buffers and constants are used: what is read for every pixel counts so often."""
 
 from xdsl.dialects.func import FuncOp

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The plan as data: lifetimes, what buffers are called, and the peak."""
 
 from dataclasses import replace

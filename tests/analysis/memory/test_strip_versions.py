@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The versions of a layer in strips: which there are, what they claim, and that they compute the layer."""
 
 from dataclasses import replace

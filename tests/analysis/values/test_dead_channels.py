@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the analyses of channels say holds for the interpreter, element by element."""
 
 from typing import Any, TypeAlias

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bounds, tables and readers of element-wise operations, next to every pair of bytes."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a mean reads, and which values it can take."""
 
 import numpy as np

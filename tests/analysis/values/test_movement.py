@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the elements of a slice or a resized image come from."""
 
 import numpy as np

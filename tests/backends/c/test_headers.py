@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The header contract: what a call and its prototype can disagree on is found."""
 
 from pathlib import Path

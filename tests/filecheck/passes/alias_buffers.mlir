@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p alias-buffers --split-input-file | filecheck %s
 // RUN: sparsec-opt %s -p alias-buffers,alias-buffers --split-input-file | filecheck %s
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p alias-buffers --verify-diagnostics | filecheck %s
 
 func.func @main(%x : memref<8xi8>, %y : memref<2xi8> {sparsec.result}) {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p bufferize --split-input-file | filecheck %s
 
 // A result is computed where the caller wants it; a constant becomes a global.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p bufferize --verify-diagnostics | filecheck %s
 
 func.func @main(%x : tensor<1x4xi8>) -> tensor<4xi8> {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: python -c "import numpy, sys; numpy.save(sys.argv[1], numpy.array([[-1.0, 0.5], [2.0, 0.25]]))" %t.npy
 // RUN: sparsec-opt %s -p 'calibrate{file="%t.npy"}' | filecheck %s
 // RUN: sparsec-opt %s -p 'calibrate{file="%t.npy" observer=percentile percentile=60.0}' | filecheck %s --check-prefix PERCENTILE

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p eliminate-dead-channels --split-input-file | filecheck %s
 
 // Channel 1 of the first layer meets only zeros: its filter and its column go.

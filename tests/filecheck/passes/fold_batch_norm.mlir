@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p fold-batch-norm --split-input-file | filecheck %s
 
 // Into the convolution before it: weights times 2, bias (1 - 3) * 2 + 5. The names stay.

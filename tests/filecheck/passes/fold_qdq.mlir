@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p fold-qdq --split-input-file | filecheck %s
 
 // A convolution between Q and DQ, a clamp and per-channel scales.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p fold-requantize,dce --split-input-file | filecheck %s
 
 // To another zero point and back is nothing, except for what the clamp in between cuts off.

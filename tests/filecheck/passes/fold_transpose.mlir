@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p fold-transpose --split-input-file | filecheck %s
 
 // Inverse ones cancel through a clamp, others merge.

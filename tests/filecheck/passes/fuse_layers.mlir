@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p fuse-layers --split-input-file | filecheck %s
 
 // A border of zeros, a constant per channel and a clamp, all in one convolution.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p fuse-pad,dce --split-input-file | filecheck %s
 
 // A border of the zero point, strided and not symmetric, joins the padding that is there.

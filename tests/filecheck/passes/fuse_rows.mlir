@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p fuse-rows --split-input-file | filecheck %s
 // RUN: sparsec-opt %s -p "fuse-rows{target=cortex-m55}" --split-input-file | filecheck %s --check-prefix HELIUM
 // RUN: sparsec-opt %s -p "fuse-rows{layers=\"dw\"},fuse-rows" --split-input-file --verify-diagnostics | filecheck %s --check-prefix NAMED

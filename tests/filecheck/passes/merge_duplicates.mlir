@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p merge-duplicates --split-input-file | filecheck %s
 
 // Equal constants and equal operations become one, whatever they and their layers are called.

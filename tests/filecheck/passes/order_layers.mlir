@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p order-layers --split-input-file | filecheck %s
 
 // Of two branches that grow before they shrink, one is over when the other begins.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p overlap-buffers --split-input-file | filecheck %s --check-prefixes CHECK,FAST
 // RUN: sparsec-opt %s -p "overlap-buffers{objective=ram}" --split-input-file | filecheck %s --check-prefixes CHECK,SMALL
 // RUN: sparsec-opt %s -p "overlap-buffers{ram=1400}" --split-input-file | filecheck %s --check-prefixes CHECK,BUDGET

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A linear layer over several rows is a 1x1 convolution over as many pixels, and done in strips as one. A single scale makes it
 // `arm_fully_connected_s8`, which goes row by row as it is, so that only a row of the output needs memory of its own. A single row is
 // needed to its end by each output.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Packed rows of one channel are done in strips anyway, so these cost nothing that the cost model knows of. They do cost
 // some instructions: where nothing may be slower, the layer stays whole, unless a budget asks for it.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p "plan-memory{overlap=false}" --split-input-file | filecheck %s --check-prefixes CHECK,APART
 // RUN: sparsec-opt %s -p plan-memory --split-input-file | filecheck %s --check-prefixes CHECK,OVER
 // RUN: sparsec-opt %s -p plan-memory,plan-memory --split-input-file | filecheck %s --check-prefixes CHECK,OVER

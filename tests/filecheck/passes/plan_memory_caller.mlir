@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p "plan-memory{io=caller}" --split-input-file | filecheck %s
 // RUN: sparsec-opt %s -p "plan-memory{io=caller},plan-memory" --split-input-file | filecheck %s
 

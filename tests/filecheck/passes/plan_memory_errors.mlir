@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p plan-memory --verify-diagnostics --split-input-file | filecheck %s
 
 // A plan in which the second call overwrites what the third one reads.

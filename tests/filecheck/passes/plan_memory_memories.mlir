@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p "plan-memory{memories=\"dtcm=24,sram=64\"}" | filecheck %s
 // RUN: sparsec-opt %s -p "plan-memory{memories=\"dtcm=24,sram=64\" overlap=false}" | filecheck %s --check-prefix APART
 // RUN: sparsec-opt %s -p "plan-memory{memories=\"dtcm=24,sram=64\" io=caller}" | filecheck %s --check-prefix CALLER

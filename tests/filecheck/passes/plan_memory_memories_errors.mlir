@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p "plan-memory{memories=\"a=8,b=40\"}" --verify-diagnostics | filecheck %s --check-prefix SMALL
 // RUN: sparsec-opt %s -p "plan-memory{memories=\"w=8,b=40\"}" --verify-diagnostics | filecheck %s --check-prefix CONSTANT
 

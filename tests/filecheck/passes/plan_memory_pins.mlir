@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p "plan-memory{memories=\"dtcm=99,sram=300\"}" | filecheck %s
 // RUN: sparsec-opt %s -p "plan-memory{memories=\"dtcm=100,sram=300\" pins=\"first: in sram; fc.weight: in sram\"}" | filecheck %s --check-prefix PIN
 // RUN: sparsec-opt %s -p "plan-memory{memories=\"dtcm=100,sram=300\" pins=\"*: in sram; fc.*: in dtcm; output: in dtcm\"}" | filecheck %s --check-prefix LATER

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p "plan-memory{memories=\"dtcm=99,sram=300\" pins=\"first: in tcm\"}" --verify-diagnostics | filecheck %s --check-prefix UNKNOWN
 // RUN: sparsec-opt %s -p "plan-memory{memories=\"dtcm=99,sram=300\" pins=\"frist: in dtcm\"}" --verify-diagnostics | filecheck %s --check-prefix NAME
 // RUN: sparsec-opt %s -p "plan-memory{memories=\"dtcm=99,sram=300\" io=caller pins=\"fc: in dtcm\"}" --verify-diagnostics | filecheck %s --check-prefix OWNER

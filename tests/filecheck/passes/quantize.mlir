@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p quantize --split-input-file | filecheck %s
 // RUN: sparsec-opt %s -p quantize{linear-weights=per-tensor} --split-input-file | filecheck %s --check-prefix PER-TENSOR
 

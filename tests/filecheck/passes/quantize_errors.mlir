@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p quantize --split-input-file --verify-diagnostics | filecheck %s
 
 func.func @main(%x : tensor<1x2xf32>) -> tensor<1x2xf32> {

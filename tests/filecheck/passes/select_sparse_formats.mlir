@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p select-sparse-formats | filecheck %s
 // RUN: sparsec-opt %s -p "select-sparse-formats{objective=flash}" | filecheck %s --check-prefix FLASH
 // RUN: sparsec-opt %s -p "select-sparse-formats{objective=balanced}" | filecheck %s --check-prefix BALANCED

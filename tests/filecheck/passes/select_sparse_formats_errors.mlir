@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p "select-sparse-formats{format=delta8}" --verify-diagnostics | filecheck %s
 // RUN: sparsec-opt %s -p "select-sparse-formats{flash=1000}" --verify-diagnostics | filecheck %s --check-prefix FLASH
 // RUN: sparsec-opt %s -p "select-sparse-formats{ram=1000}" --verify-diagnostics | filecheck %s --check-prefix RAM

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Fully connected layers in every format that has a kernel give the same bytes as tensors and as kernels in planned
 // memory. The first clamp is not saturating.
 //

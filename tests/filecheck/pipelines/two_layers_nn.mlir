@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A calibrated float network, with a batch norm and an activation to fuse, means the same after each
 // step on floats; quantization rounds, and from there on every byte stays.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // An int8 convolution and a linear layer give the same bytes after every step down to kernels in
 // planned memory, densely and sparsely stored.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What is printed around passes goes to stderr, under a header that names the pass.
 //
 // RUN: sparsec-opt %s -p "canonicalize,cse,dce" --print-ir-after-all -o /dev/null 2>&1 | filecheck %s --check-prefix AFTER-ALL

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p "calibrate" --split-input-file --verify-diagnostics --parsing-diagnostics | filecheck %s
 //
 // Each piece is on its own: a failing pass, a failing verifier, a text that does not parse, and one

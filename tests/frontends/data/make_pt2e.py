@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write the quantized networks of this folder with torchao: `python -m tests.frontends.data.make_pt2e`.
 
 Needs torchao 0.18 (`pip install torchao==0.18.0`), which no test does: the tests read what this

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small TensorFlow Lite files, written with the schema's own builders, and TensorFlow Lite Micro to run them."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Inputs and outputs in float32: the generated header converts as TensorFlow Lite Micro does."""
 
 import ctypes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operators on two tensors: TensorFlow Lite Micro, interpreter, calls and C give the same bytes."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every operator that can be imported, side by side in one network: C gives the bytes of TensorFlow Lite Micro."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mutated real files: the reader gives a module or one FrontendError, soon and in little memory."""
 
 import os

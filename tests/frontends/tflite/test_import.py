@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is imported besides arithmetic: borders in float32, old files, names, and every refusal."""
 
 from collections.abc import Callable

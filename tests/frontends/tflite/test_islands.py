@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Islands in float32: the bytes of TensorFlow Lite Micro, what is left of them, and what is refused."""
 
 from collections.abc import Sequence

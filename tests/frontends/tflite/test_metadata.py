@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Metadata is added, and nothing else of a file changes: neither a table nor a byte."""
 
 from typing import Any, cast

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operators that pick elements: TensorFlow Lite Micro, interpreter, calls and C give the same bytes."""
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The four int8 networks of MLPerf Tiny: 0 bytes differ from TensorFlow Lite Micro, nor in the generated C."""
 
 from pathlib import Path

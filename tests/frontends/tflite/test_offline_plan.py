@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Plans for TensorFlow Lite Micro: which tensors, for how long, in how many bytes; and that it takes them."""
 
 import struct

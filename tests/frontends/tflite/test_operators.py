@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One-operator networks against TensorFlow Lite Micro: 0 differing bytes, whatever the scales."""
 
 from collections.abc import Callable, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The same network from torch and from a `.tflite`: one IR from `qnn` on, one C program, the same bytes."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TRANSPOSE_CONV: TensorFlow Lite Micro, interpreter, calls and C give the same bytes."""
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p convert-qnn-to-kernels,reconcile-unrealized-casts 2>/dev/null | filecheck %s
 // RUN: sparsec-opt %s -p "convert-qnn-to-kernels{target=cortex-m3}" --verify-diagnostics 2>/dev/null | filecheck %s --check-prefix ERROR
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p convert-qnn-to-kernels --verify-diagnostics --split-input-file | filecheck %s
 
 

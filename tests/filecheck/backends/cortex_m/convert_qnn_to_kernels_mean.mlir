@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p convert-qnn-to-kernels,reconcile-unrealized-casts 2>/dev/null | filecheck %s
 
 func.func @main(%x : tensor<1x4x3x2xi8>) -> tensor<1x1x1x2xi8> {

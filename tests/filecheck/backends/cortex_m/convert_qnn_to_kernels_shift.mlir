@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p "convert-qnn-to-kernels{target=host}" --split-input-file --verify-diagnostics --parsing-diagnostics | filecheck %s
 
 // C defines `1 << -shift` down to -30 only.

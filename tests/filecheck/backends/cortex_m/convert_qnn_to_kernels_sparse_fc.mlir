@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: sparsec-opt %s -p convert-qnn-to-kernels,reconcile-unrealized-casts --split-input-file 2>/dev/null | filecheck %s
 
 // Blocks have kernels of their own; what a clamp or a shift forbids is not saturating.

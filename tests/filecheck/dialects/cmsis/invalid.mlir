@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: VERIFY_DIAG
 
 func.func @f(%x : memref<1x5x5x2xi8>, %w : memref<4x3x3x3xi8>, %b : memref<4xi32>, %y : memref<1x3x3x4xi8>) {

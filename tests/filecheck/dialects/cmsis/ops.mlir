@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: ROUNDTRIP
 
 func.func @ops(%x : memref<1x5x5x2xi8>, %w : memref<4x3x3x2xi8>, %dw : memref<1x3x3x4xi8>, %b : memref<4xi32>, %i : memref<1x2x2x4xi8>, %y : memref<1x2x2x4xi8>, %s : memref<72xi8>) {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: VERIFY_DIAG
 
 func.func @f(%x : tensor<1x5x5x2xf32>, %w : tensor<4x3x3x3xf32>, %b : tensor<4xf32>) {

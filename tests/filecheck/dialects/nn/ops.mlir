@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: ROUNDTRIP
 
 func.func @layers(%x : tensor<1x5x5x2xf32>, %d : tensor<1x3x3x4xf32>, %b : tensor<4xf32>, %r : tensor<1x8xf32>) {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: ROUNDTRIP
 
 func.func @layers(%x : tensor<1x6x6x2xi8> {qnn.quantization = #nn.quantization<scales = [0.05], zero_point = 3>}, %v : tensor<1x4xi8>, %t : tensor<256xi8>) {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: VERIFY_DIAG
 
 func.func @f(%x : memref<1x3xi8>, %e : memref<5xui8>, %c : memref<2xui16>, %b : memref<2xi32>, %y : memref<1x2xi8>) {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: ROUNDTRIP
 
 func.func @weighted(%x : memref<1x4x4x2xi8>, %e : memref<6xui8>, %c : memref<2xui16>, %b : memref<2xi32>, %y : memref<1x3x3x2xi8>, %s : memref<128xi8>, %row : memref<1x3xi8>, %w : memref<2x3xi8>, %z : memref<1x2xi8>) {

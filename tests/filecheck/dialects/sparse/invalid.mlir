@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: VERIFY_DIAG
 
 func.func @f(%w : tensor<4x3xi8, #sparse.encoding<coo>>) {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // RUN: ROUNDTRIP
 
 func.func @formats() {
