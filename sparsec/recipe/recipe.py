@@ -27,10 +27,22 @@ RecipeTree: TypeAlias = "Tree[Token]"
 
 @dataclass(frozen=True)
 class Wish:
-    """Layers whose names match `pattern`, a shell pattern, are to be stored as `format`; None is dense."""
+    """Layers whose names match `pattern`, a shell pattern, are to be stored as `format`; None is dense. `kernel` is the C
+    function that is to run them, if it matters."""
 
     pattern: str
     format: SparseFormat | None
+    kernel: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What is wished for, in the language of recipes."""
+        return way_label(DENSE if self.format is None else self.format.label, self.kernel)
+
+
+def way_label(format: str, kernel: str | None) -> str:
+    """A format and the C function that runs it, if it matters, in the language of recipes."""
+    return format if kernel is None else f"{format} by {kernel}"
 
 
 @dataclass(frozen=True)
@@ -56,10 +68,7 @@ class Recipe:
     @property
     def text(self) -> str:
         """The recipe in its language, on one line."""
-        formats = [
-            f'"{wish.pattern}": {DENSE if wish.format is None else wish.format.label}'
-            for wish in self.wishes
-        ]
+        formats = [f'"{wish.pattern}": {wish.label}' for wish in self.wishes]
         return "; ".join([*formats, *(pin.text for pin in self.pins)])
 
     def wish_for(self, layer: str) -> Wish | None:
@@ -114,13 +123,16 @@ def _wish(node: RecipeTree) -> Wish | None:
     format = next(node.find_data("format"), None)
     if format is None:
         return None
-    given = list(format.scan_values(bool))
+    *given, kernel = (*format.scan_values(bool), None)
+    if given[-1].type == "KERNEL":
+        kernel = str(given.pop())
     numbers = [int(n) for n in given if n.type == "INT"]
     width = next((int(n.removeprefix("int")) for n in given if n.type == "WIDTH"), None)
     name, *rest = given
     try:
         is_dense = name == DENSE and not rest
-        return Wish(_pattern(node), None if is_dense else _format(str(name), numbers, width))
+        found = None if is_dense else _format(str(name), numbers, width)
+        return Wish(_pattern(node), found, kernel)
     except ValueError as error:
         raise ValueError(f"recipe, line {name.line}: {error}") from None
 

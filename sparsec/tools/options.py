@@ -208,7 +208,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         type=recipe,
         metavar="TEXT|FILE",
         default="",
-        help="storage of the weights by the names of layers, e.g. 'conv*: delta8; stem: dense'; and what "
+        help="storage of the weights by the names of layers, e.g. 'conv*: delta8; stem: dense', with "
+        "'by C_FUNCTION' behind it where one of several kernels is wanted; and what "
         "lies in which --memory, e.g. 'conv1: in dtcm; fc.weight: in dtcm' for what conv1 writes and a constant",
     )
     group.add_argument(

@@ -21,7 +21,7 @@ EXAMPLES = """\
 columns:
   flash_bytes       all constants of the network
   estimated_cycles  predicted for the layers with weights, with instructions
-  recipe            the formats, as --recipe takes them
+  recipe            the formats, as --recipe takes them, and the kernel of those that several run
 
 examples:
   sparsec pareto lenet.pt

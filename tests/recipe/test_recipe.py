@@ -3,7 +3,7 @@
 
 import pytest
 
-from sparsec.formats import Delta8
+from sparsec.formats import Block, Delta8
 from sparsec.recipe import Pin, Recipe, Wish, parse_recipe, wish_for_all
 
 
@@ -100,3 +100,18 @@ def test_one_format_for_all() -> None:
         wish_for_all("delta8 in dtcm")
     with pytest.raises(ValueError, match="'delta8; a: dense' is not one format"):
         wish_for_all("delta8; a: dense")
+
+
+def test_a_kernel_is_named_behind_the_format() -> None:
+    text = (
+        '"dw*": dense by arm_depthwise_conv_wrapper_s8; "fc": block(4x1,int16) by sparsec_x in sram'
+    )
+    recipe = parse_recipe(text)
+    assert recipe.wishes == (
+        Wish("dw*", None, "arm_depthwise_conv_wrapper_s8"),
+        Wish("fc", Block(4, 1, 16), "sparsec_x"),
+    )
+    assert [pin.memory for pin in recipe.pins] == ["sram"]
+    assert parse_recipe(recipe.text) == recipe
+    with pytest.raises(ValueError, match="cannot read 'fc: dense by'"):
+        parse_recipe("fc: dense by")

@@ -64,7 +64,7 @@ class Decision:
 @dataclass(frozen=True)
 class Point:
     """One choice of a front: bytes of all constants, cycles and instructions of the layers with weights, and the
-    format of each of those as (layer, format)."""
+    format of each of those as (layer, format), as recipes write it."""
 
     flash: int
     cycles: int
@@ -243,7 +243,7 @@ class Problem:
     def _point(self, ways: Sequence[Sequence[Way]], found: Choice) -> Point:
         winners = self._picked(ways, found)
         formats = {
-            op: (layer_of(op), way.label)
+            op: (layer_of(op), group.told_apart(way))
             for group, way in zip(self.groups, winners, strict=True)
             for op in group.ops
         }

@@ -32,7 +32,7 @@ from sparsec.ir.sparse import format_of
 from sparsec.kernels.kernel import Kernel
 from sparsec.kernels.layer import Layer
 from sparsec.kernels.way import Way as KernelWay
-from sparsec.recipe.recipe import DENSE, Recipe, Wish
+from sparsec.recipe.recipe import DENSE, Recipe, Wish, way_label
 from sparsec.targets.cpu import Cpu
 
 
@@ -46,6 +46,16 @@ class Way:
     def label(self) -> str:
         """The format as recipes write it."""
         return self.candidates[0].label
+
+    @property
+    def kernel(self) -> str:
+        """The C function of the first layer."""
+        return self.candidates[0].kernel
+
+    def grants(self, wish: Wish) -> bool:
+        """Whether it is what `wish` names."""
+        wanted = DENSE if wish.format is None else wish.format.label
+        return self.label == wanted and wish.kernel in (None, self.kernel)
 
     @property
     def constants(self) -> Constants:
@@ -123,6 +133,11 @@ class Group:
         """The names of the layers."""
         return [layer_of(op) for op in self.ops]
 
+    def told_apart(self, way: Way) -> str:
+        """`way` in the language of recipes, with its kernel where another one is left for the same format."""
+        same = sum(other.label == way.label for other in self.ways)
+        return way_label(way.label, way.kernel if same > 1 else None)
+
     @property
     def dense(self) -> Way | None:
         """Dense weights and the kernel that is preferred for them, if that way is left."""
@@ -136,16 +151,18 @@ class Group:
 
     def demand(self, wish: Wish, who: str) -> None:
         """Only the way that `wish` names is left. Raises ValueError, naming the layer, when there is none."""
-        wanted = DENSE if wish.format is None else wish.format.label
-        if wanted not in (way.label for way in self.ways):
-            refusal = self.refused.get(wanted)
+        wanted = wish.label
+        if not any(way.grants(wish) for way in self.ways):
+            refusal = self.refused.get(DENSE if wish.format is None else wish.format.label)
             already = f"its weights are stored as {self.ways[0].label} already" if self.ways else ""
+            if wish.kernel is not None and refusal is None:
+                already = "that C function does not run it so"
             moved = COLUMNS_MOVED if refusal is not None and self.has_moved else ""
             raise ValueError(
                 f"layer '{self.names[0]}' cannot be stored as {wanted}, which {who} asks for: "
                 f"{already if refusal is None else refusal.reason}{moved}"
             )
-        self.leave_out(lambda way: way.label != wanted, f"{who} asks for {wanted}")
+        self.leave_out(lambda way: not way.grants(wish), f"{who} asks for {wanted}")
         self.asked = f"{who} asks for it"
 
     def need(self, way: Way, memory: LayerMemory) -> int:

@@ -56,6 +56,28 @@ def test_what_is_to_be_dense_may_be_run_by_any_kernel() -> None:
     assert winner(EMPTY, recipe="*: dense") == OURS
 
 
+@pytest.mark.parametrize("objective", ["latency", "flash", "balanced"])
+def test_a_point_of_the_front_is_what_its_recipe_gives(objective: Objective) -> None:
+    """Whatever the recipe is compiled for: bytes and cycles are those that the front promises."""
+    module = network([DENSE, EMPTY, Spec("conv2d", 16, 8, 12, keep=0.2, seed=4)])
+    front = Problem(module, M4, Goal()).front()
+    assert len(front) > 3
+    for point in front:
+        recipe = parse_recipe("; ".join(f"{layer}: {way}" for layer, way in point.formats))
+        assert parse_recipe(recipe.text) == recipe
+        decision = Problem(module, M4, Goal(objective, recipe=recipe)).decide()
+        costs = [layer.winner.cost for layer in decision.layers]
+        assert decision.flash == point.flash
+        assert sum(cost.cycles for cost in costs if cost is not None) == point.cycles
+
+
+def test_a_kernel_can_be_asked_for() -> None:
+    assert winner(DENSE, recipe=f"*: dense by {CMSIS_NN}") == CMSIS_NN
+    assert winner(DENSE, "flash", recipe=f"*: dense by {OURS}") == OURS
+    with pytest.raises(ValueError, match="stored as dense by sparsec_slice_s8, which .* asks for"):
+        winner(DENSE, recipe="*: dense by sparsec_slice_s8")
+
+
 def test_a_choice_in_a_hurry_is_the_same() -> None:
     for spec in (DENSE, TINY, EMPTY):
         (layer,) = Problem(network([spec]), M4, Goal(), explained=False).decide().layers
