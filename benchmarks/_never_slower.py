@@ -80,7 +80,6 @@ def passes(core: str, options: str) -> list[str]:
     return [
         f"select-sparse-formats{{target={core} {options}}}",
         f"convert-qnn-to-kernels{{target={core}}}",
-        "pack-sparse-constants",
     ]
 
 

@@ -12,17 +12,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from xdsl.dialects.builtin import StringAttr
 
 from benchmarks._layers import Layer, Network, measure
 from benchmarks._results import Figure, publish, step
-from sparsec.analysis.choice.candidates import Candidate, candidates
+from sparsec.analysis.choice.candidates import Candidate, candidates, others
 from sparsec.analysis.choice.format_choice import Problem
 from sparsec.analysis.choice.format_goal import Goal
 from sparsec.calibration.image import in_parts
 from sparsec.formats import COMMON_FORMATS
 from sparsec.ir import qnn
+from sparsec.ir.attributes import KERNEL
 from sparsec.kernels.cost import Cost
 from sparsec.passes.select_sparse_formats import encode
+from sparsec.recipe.recipe import way_label
 from sparsec.run.errors import RunError
 from sparsec.run.profile.profile import Cost as Measured
 from sparsec.targets.cpu import cpu_named
@@ -124,22 +127,24 @@ def measured(core: str, layers: Sequence[tuple[Layer, int]], seed: int) -> Itera
         ways, chosen = choice_of(core, layer, sparsity, seed + number)
         for way in ways:
             net.rng = np.random.default_rng(seed + number)
-            op = net.add(f"{number} {way.label}", layer, sparsity, argument)
+            op = net.add(f"{number} {name_of(way)}", layer, sparsity, argument)
+            if not way.preferred:
+                op.attributes[KERNEL] = StringAttr(way.kernel)
             constant = op.weights.owner
             if way.format is not None:
                 assert isinstance(constant, qnn.ConstantOp)
                 encode(constant, way.format)
         found.append((ways, chosen))
-    passes = [f"convert-qnn-to-kernels{{target={cpu.name}}}", "pack-sparse-constants"]
+    passes = [f"convert-qnn-to-kernels{{target={cpu.name}}}"]
     costs, outputs = measure(net.module(), core, passes)
     for number, (ways, chosen) in enumerate(found):
         expected = outputs[0]
         for _ in ways:
             assert np.array_equal(outputs.pop(0), expected), f"ways of {layers[number]} differ"
         all_ways = {
-            way.label: Way(way.label, each.kernels, way.cost, each.cost)
+            name: Way(name, each.kernels, way.cost, each.cost)
             for way in ways
-            if (each := costs[f"{number} {way.label}"])
+            if (each := costs[f"{number} {(name := name_of(way))}"])
         }
         layer, sparsity = layers[number]
         yield Row(layer, sparsity, tuple(all_ways.values()), all_ways[chosen])
@@ -153,13 +158,18 @@ def choice_of(core: str, layer: Layer, sparsity: int, seed: int) -> tuple[list[C
     cpu = cpu_named(core)
     ways: dict[object, Candidate] = {}
     labels: dict[str, str] = {}
-    for way in candidates(op, cpu, COMMON_FORMATS):
+    for way in (*candidates(op, cpu, COMMON_FORMATS), *others(op, cpu)):
         if isinstance(way, Candidate):
             # Formats of one layout are the same call.
             first = ways.setdefault((way.kernel, way.decoder, frozenset(way.constants)), way)
-            labels[way.label] = first.label
+            labels[name_of(way)] = name_of(first)
     (chosen,) = Problem(net.module(), cpu, Goal()).decide().layers
-    return list(ways.values()), labels[chosen.winner.label]
+    return list(ways.values()), labels[name_of(chosen.winner)]
+
+
+def name_of(way: Candidate) -> str:
+    """The format, and the kernel where it is not the preferred one."""
+    return way_label(way.label, None if way.preferred else way.kernel)
 
 
 def figures_of(core: str, rows: Sequence[Row]) -> list[Figure]:

@@ -2,11 +2,14 @@
 """Layers in every way, and what counts as a wrong choice."""
 
 import pytest
+from xdsl.passes import PassPipeline
 
 from benchmarks._layers import Layer
-from benchmarks.choices import Row, Way, choice_of, figures_of, random_layers
+from benchmarks._never_slower import passes
+from benchmarks.choices import Row, Way, choice_of, figures_of, measured, random_layers
 from sparsec.kernels.cost import Cost
 from sparsec.run.profile.profile import Cost as Measured
+from sparsec.tools.registry import available_passes
 
 
 def way(label: str, predicted: int | None, actual: int) -> Way:
@@ -37,6 +40,24 @@ def test_every_way_of_a_layer_is_there_once() -> None:
     assert labels[:2] == ["dense", "delta8"] and "nm(2:4)" in labels
     assert len(set(labels)) == len(labels)
     assert "bitmap" in labels and chosen in labels
+
+
+@pytest.mark.qemu
+def test_every_way_is_run_on_the_core() -> None:
+    """Also the kernels that compete for dense weights: each is the one that is called."""
+    layers = [(Layer((6, 5, 12), 12, 3, 1, depthwise=True), 50), (Layer((4, 4, 8), 8), 90)]
+    depthwise, point = measured("cortex-m4", layers, seed=3)
+    kernels = {way.label: way.kernels for way in depthwise.ways}
+    ours = "sparsec_depthwise_convolve_3x3_s8"
+    assert kernels["dense"] == ("arm_depthwise_conv_wrapper_s8",)
+    assert kernels[f"dense by {ours}"] == (ours,)
+    assert all(way.actual.cycles > 0 for row in (depthwise, point) for way in row.ways)
+    assert {"dense", "delta8", "bitmap"} <= {way.label for way in point.ways}
+
+
+@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m55"])
+def test_the_passes_of_never_slower_exist(core: str) -> None:
+    assert PassPipeline.parse_spec(available_passes(), ",".join(passes(core, "objective=latency")))
 
 
 def test_layers_are_odd_and_of_every_kind() -> None:
