@@ -113,9 +113,9 @@ class TableLayout(FcLayout):
                 (single, left_over[row], 1),
                 (grouped, groups[row], self.group),
             ):
-                for _ in range(count):
-                    columns = reader.take(place, size)
-                    dense.add([row], columns, reader.take(np.dtype(np.int8), size)[np.newaxis])
+                entry = np.dtype([("columns", place, (size,)), ("weights", np.int8, (size,))])
+                taken = reader.take(entry, count)
+                dense.add([row], taken["columns"], taken["weights"])
         single.end()
         grouped.end()
         return dense.matrix(), numbers
@@ -162,11 +162,12 @@ class RowBlockLayout(FcLayout):
         places = Reader(components["places"], "places")
         weights = Reader(components["weights"], "weights")
         dense = MatrixSum(shape)
+        place = np.dtype("<u2" if wide else np.uint8)
         for row in range(shape[0]):
-            for _ in range(left_over[row] + self.group * groups[row]):
-                (place,) = places.take(np.dtype("<u2" if wide else np.uint8), 1).astype(np.int64)
-                columns = (1 if wide else BLOCK) * place + np.arange(BLOCK)
-                dense.add([row], columns, weights.take(np.dtype(np.int8), BLOCK)[np.newaxis])
+            count = left_over[row] + self.group * groups[row]
+            first = (1 if wide else BLOCK) * places.take(place, count).astype(np.int64)
+            columns = first[:, np.newaxis] + np.arange(BLOCK)
+            dense.add([row], columns, weights.take(np.dtype(np.int8), count * BLOCK))
         places.end()
         weights.end()
         return dense.matrix(), numbers
@@ -218,11 +219,11 @@ class ColumnBlockLayout(FcLayout):
             by_pair = by_pair.reshape(-1, 2, 2, 2).transpose(0, 1, 3, 2)
         return np.ascontiguousarray(by_pair).reshape(-1, 8)
 
-    def _untiled(self, tile: NDArray[Any]) -> NDArray[Any]:
-        """The inverse of `_tiles` for one pair: [4 rows, 2]."""
+    def _untiled(self, tiles: NDArray[Any]) -> NDArray[Any]:
+        """The inverse of `_tiles`: from [pairs, 8] to [4 rows, pairs, 2]."""
         if self.weight_bytes == 1:
-            return tile.reshape(2, 2, 2).transpose(0, 2, 1).reshape(BLOCK, 2)
-        return tile.reshape(BLOCK, 2)
+            tiles = tiles.reshape(-1, 2, 2, 2).transpose(0, 1, 3, 2)
+        return tiles.reshape(-1, BLOCK, 2).transpose(1, 0, 2)
 
     def unpack(
         self, components: Mapping[str, NDArray[Any]], shape: tuple[int, int]
@@ -239,10 +240,12 @@ class ColumnBlockLayout(FcLayout):
                 tile = reader.take(weight, 8)
                 dense.add(rows, reader.take(place, 2), self._untiled(tile))
                 reader.take(np.dtype(np.uint8), -2 * place.itemsize % 4)
-            for _ in range(groups[top]):
-                tiles = [reader.take(weight, 8), reader.take(weight, 8)]
-                dense.add(rows, reader.take(place, 2), self._untiled(tiles[1]))
-                dense.add(rows, reader.take(place, 2), self._untiled(tiles[0]))
+            taken = reader.take(
+                np.dtype([("tiles", weight, (2, 8)), ("places", place, (2, 2))]), groups[top]
+            )
+            for first, second in ((0, 1), (1, 0)):
+                tiles = self._untiled(taken["tiles"][:, second])
+                dense.add(rows, taken["places"][:, first], tiles)
         reader.end()
         matrix = dense.matrix()
         if matrix[shape[0] :].any():

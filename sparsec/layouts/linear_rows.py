@@ -4,6 +4,7 @@
 All words are little-endian, as Arm's are.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,10 +65,13 @@ class MatrixSum:
     def __init__(self, shape: tuple[int, ...]):
         self._values = np.zeros(shape, np.int64)
 
-    def add(self, rows: Any, columns: NDArray[Any], weights: NDArray[Any]) -> None:
-        if columns.max() >= self._values.shape[1]:
+    def add(self, rows: Sequence[int], columns: NDArray[Any], weights: NDArray[Any]) -> None:
+        """Add weights [rows, ..], of any shape, to these columns, in which a column may come again."""
+        columns = columns.reshape(-1).astype(np.int64)
+        if columns.max(initial=-1) >= self._values.shape[1]:
             raise ValueError(f"column {columns.max()} of {self._values.shape[1]} is named")
-        np.add.at(self._values, np.ix_(np.asarray(rows), columns.astype(np.int64)), weights)
+        summands = weights.reshape(len(rows), -1)
+        np.add.at(self._values, np.ix_(np.asarray(rows), columns), summands)
 
     def matrix(self) -> Int8Array:
         if np.abs(self._values).max() > 128 or self._values.max() > 127:
