@@ -171,7 +171,16 @@ def test_a_budget_of_flash_is_kept_or_refused(
     assert all(point.flash <= budget for point in problem.front())
 
 
+SHARING = [
+    Spec("conv2d", 4, 3, size=1, kernel=3, keep=1.0, seed=322),
+    Spec("linear", 4, 3, size=1, keep=0.01, seed=731),
+    Spec("linear", 4, 3, size=1, keep=0.01, seed=760),
+]
+"""Some ways to store the linear layers have an array of one byte in common: who adds up layers counts it twice."""
+
+
 # Layers of next to nothing, some of whose arrays are equal by chance.
+@example(SHARING, "cortex-m0plus")
 @example(
     [
         Spec("linear", 4, 4, size=6, keep=0.01, seed=992),
@@ -196,6 +205,22 @@ def test_the_front_is_what_nothing_beats(specs: list[Spec], target: str) -> None
     front = Problem(module, cpu_named(target), Goal()).front()
     assert [(point.flash, point.cycles) for point in front] == best
     assert [name for name, _ in front[0].formats] == [f"layer{i}" for i in range(len(specs))]
+
+
+def test_a_front_counts_what_is_stored() -> None:
+    """Its bytes are those of the arrays that its recipes compile to, where layers happen to share some."""
+    target = "cortex-m0plus"
+    front = Problem(network(SHARING), cpu_named(target), Goal()).front()
+    added_up: list[bool] = []
+    for point in front:
+        recipe = parse_recipe("; ".join(f"{layer}: {way}" for layer, way in point.formats))
+        module = network(SHARING)
+        decision = Problem(module, cpu_named(target), Goal(recipe=recipe)).decide()
+        SelectSparseFormatsPass(target, recipe=recipe.text).apply(Context(), module)
+        stored = constants_of(compiled(module, target)).values()
+        assert point.flash == decision.flash == sum(array.nbytes for array in stored)
+        added_up.append(point.flash < bytes_alone(winners(decision)))
+    assert any(added_up)
 
 
 @settings(max_examples=10)
