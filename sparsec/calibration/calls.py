@@ -22,6 +22,7 @@ from sparsec.ir.rt.sparse_fc import SparseFullyConnectedOp
 from sparsec.ir.rt.strips import STRIPS, in_strips
 from sparsec.kernels.convolve_delta8 import scratch_bytes
 from sparsec.kernels.depthwise_3x3 import stored_3x3
+from sparsec.kernels.depthwise_delta8 import stored_depthwise
 from sparsec.kernels.stored import Stored, stored_as, stored_for_decoder, stored_packed
 from sparsec.kernels.workload import Workload
 from sparsec.layouts.depthwise_3x3 import SHIFT as DEPTHWISE_3X3_SHIFT
@@ -196,18 +197,20 @@ def listed(
     image: CaseImage, case: Case, kernel: type[SparseFullyConnectedOp]
 ) -> tuple[KernelOp, Stored]:
     """A fully connected kernel with a layout of its own."""
-    weights, numbers = random_weights(case), row_numbers(case.work.outputs[2])
+    weights, numbers = random_weights(case), row_numbers(case.work.outputs[2], case.slow)
     arrays = kernel.LAYOUT.pack(weights, numbers)
+    saturating = is_saturating(weights, numbers, REQUANT.clamp)
     op = kernel(
         image.image(1, case.work.columns),
         {name: image.constant(array) for name, array in arrays.items()},
         image.buffer((1, len(weights))),
         REQUANT,
-        is_saturating(weights, numbers, REQUANT.clamp),
+        saturating,
     )
+    stored = Stored(int(np.count_nonzero(weights))) if case.sparsity else Stored()
     if case.format is not None:
-        return op, stored_as(case.format, case.format.pack(weights), weights)
-    return op, Stored(int(np.count_nonzero(weights))) if case.sparsity else Stored()
+        stored = stored_as(case.format, case.format.pack(weights), weights)
+    return op, replace(stored, slow=0 if saturating else len(weights))
 
 
 def linear_delta8(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
@@ -249,7 +252,7 @@ def packed(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
     window = window_of(work)
     slab = slab_for(window, work.outputs[:2], work.kernel, channels)
     weights = random_weights(case).reshape(outputs, *work.kernel, channels)
-    given = row_numbers(outputs)
+    given = row_numbers(outputs, case.slow)
     rows = pack_rows(weights, given.bias, given.multiplier, given.shift, window, slab)
     memory = image.scratch(slab.bytes)
     assert memory is not None
@@ -272,7 +275,7 @@ def depthwise(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
     plane = plane_for(window, work.outputs[:2], work.kernel)
     weights = random_weights(case)
     taps = np.ascontiguousarray(weights.T).reshape(*work.kernel, outputs)
-    given = row_numbers(outputs)
+    given = row_numbers(outputs, case.slow)
     rows = pack_depthwise(taps, given.bias, given.multiplier, given.shift, window, plane)
     memory = image.scratch(plane.bytes)
     assert memory is not None
@@ -285,8 +288,7 @@ def depthwise(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
         window,
         work.kernel,
     )
-    used = int(np.count_nonzero(weights.any(axis=1)))
-    return op, Stored(int(np.count_nonzero(weights)), used)
+    return op, stored_depthwise(weights, given)
 
 
 def depthwise_3x3(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:

@@ -21,23 +21,25 @@ SEED = 11
 class Case:
     """A layer to measure by a kernel: `sparsity` is the share of zeros, 0 for a dense kernel.
 
-    `format` is what a decoder reads. The zeros of a format of blocks are whole blocks, those of N:M fill its groups.
+    `format` is what a decoder reads. The zeros of a format of blocks are whole blocks, those of N:M fill its groups. No
+    row of a `slow` layer ends in the short way that its kernel has for most.
     """
 
     kernel: str
     work: Workload
     sparsity: float = 0.0
     format: SparseFormat | None = None
+    slow: bool = False
 
 
 @lru_cache
-def row_numbers(rows: int) -> RowNumbers:
-    """Biases, multipliers and shifts of outputs."""
+def row_numbers(rows: int, slow: bool = False) -> RowNumbers:
+    """Biases, multipliers and shifts of outputs; those of `slow` rows are not to the right."""
     rng = np.random.default_rng(SEED)
     return RowNumbers(
         rng.integers(-2000, 2000, rows).astype(np.int32),
         rng.integers(2**30, 2**31, rows).astype(np.int32),
-        rng.integers(-9, -6, rows).astype(np.int32),
+        (rng.integers(-9, -6, rows) * (not slow)).astype(np.int32),
     )
 
 

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The layers that the cost model is fitted to: every path of every kernel, every remainder of its loops.
 
-No layer of the held-out test (tests/targets/test_cost.py) is one of them.
+No layer of the held-out test (tests/kernels/test_cost.py) is one of them.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from sparsec.calibration.cases import Case
 from sparsec.formats import Bitmap, Block, BlockRle, Csr, Dcsr, Delta4, Nm, SparseFormat
@@ -168,6 +171,10 @@ can be measured by themselves."""
 
 ELEMENTS = (1, 3, 10, 21, 36, 64, 95, 157, 250, 448, 1003, 1800, 4088)
 """Of sums."""
+ODD = 32
+"""How many layers of each kind have a random shape, besides those listed: remainders of every loop, together."""
+
+ODD_SEED = 2
 
 SPARSITIES = (0.3, 0.8, 0.93, 0.6)
 """Shares of zeros, one shape after the other."""
@@ -178,6 +185,17 @@ SPARSITIES_DEPTHWISE = (0.0, 0.5, 0.9, 0.2, 0.75)
 DENSE_LINEAR = ("sparsec_fully_connected_per_channel_s8", "sparsec_fully_connected_dense_s8")
 PER_TENSOR = "arm_fully_connected_s8"
 """Not for Helium: see its operation."""
+
+SHORT = (
+    "sparsec_convolve_packed_s8",
+    "sparsec_depthwise_convolve_delta8_s8",
+    "sparsec_fully_connected_dense_s8",
+    "sparsec_fully_connected_table_s8",
+    "sparsec_fully_connected_1x4_s8",
+    "sparsec_fully_connected_4x1_s8",
+    "sparsec_fully_connected_4x1_w16_s8",
+)
+"""Kernels that have a short way to end a row, and another one for any row."""
 
 LISTS: dict[str, SparseFormat | None] = {
     "table": None,
@@ -230,12 +248,15 @@ def convolutions() -> Iterator[Workload]:
         image, kernel = (height, width, inputs), (kernel_h, kernel_w)
         yield Workload("convolution", image, kernel, (stride, stride), pixels)
 
+    yield from odd_convolutions(ODD_SEED, ODD)
+
 
 def depthwise() -> Iterator[Workload]:
     """All depthwise convolutions."""
     for height, width, inputs, kernel_h, kernel_w, stride, multiplier in DEPTHWISE:
         image, kernel = (height, width, inputs), (kernel_h, kernel_w)
         yield padded("depthwise", image, kernel, stride, inputs * multiplier)
+    yield from odd_depthwise(ODD_SEED, ODD)
 
 
 def depthwise_3x3() -> Iterator[Workload]:
@@ -247,6 +268,38 @@ def depthwise_3x3() -> Iterator[Workload]:
 def fully_connected() -> Iterator[Workload]:
     """All fully connected layers."""
     for inputs, outputs in FULLY_CONNECTED:
+        yield padded("fully-connected", (1, 1, inputs), (1, 1), 1, outputs)
+    yield from odd_linear(ODD_SEED, ODD // 2)
+
+
+def odd_convolutions(seed: int, count: int) -> Iterator[Workload]:
+    """Of random shapes: `count` with a window of one pixel and as many with a larger one."""
+    for most in (1, 5):
+        rng = np.random.default_rng((seed, most))
+        for _ in range(count):
+            height, width = rng.integers(1, 13, 2).tolist()
+            kernel_h, kernel_w = rng.integers(min(most, 2), most + 1, 2).tolist()
+            image = (height, width, int(rng.integers(1, 72 if most == 1 else 40)))
+            stride, outputs = int(rng.choice([1, 1, 2])), int(rng.integers(2, 64))
+            yield padded("convolution", image, (kernel_h, kernel_w), stride, outputs)
+
+
+def odd_depthwise(seed: int, count: int) -> Iterator[Workload]:
+    """`count` depthwise convolutions of random shapes."""
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        height, width = rng.integers(1, 13, 2).tolist()
+        kernel_h, kernel_w = rng.integers(2, 6, 2).tolist()
+        channels, stride = int(rng.integers(1, 72)), int(rng.choice([1, 1, 2]))
+        image = (height, width, channels)
+        yield padded("depthwise", image, (kernel_h, kernel_w), stride, channels)
+
+
+def odd_linear(seed: int, count: int) -> Iterator[Workload]:
+    """`count` fully connected layers of random shapes."""
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        inputs, outputs = int(rng.integers(8, 480)), int(rng.integers(2, 220))
         yield padded("fully-connected", (1, 1, inputs), (1, 1), 1, outputs)
 
 
@@ -288,6 +341,7 @@ def grid(unit: VectorUnit) -> list[Case]:
     for i, work in enumerate(fully_connected()):
         cases += sparse_linear(work, SPARSITIES[i % len(SPARSITIES)], i)
     cases += sums(ELEMENTS)
+    cases += slow_cases(cases)
     cases += [Case("sparsec_depthwise_conv_strips_s8", work) for work in strips("depthwise")]
     for work in strips("convolution"):
         cases.append(Case("sparsec_convolve_strips_s8", work))
@@ -295,6 +349,15 @@ def grid(unit: VectorUnit) -> list[Case]:
         if unit == "dsp":
             cases.append(Case("sparsec_convolve_packed_strips_s8", work, SPARSITIES[0]))
     return cases
+
+
+def slow_cases(cases: Sequence[Case]) -> list[Case]:
+    """Layers again by kernels that have a short way to end a row, which none of their rows allows: all fully connected
+    ones, and every third other one."""
+    short = [case for case in cases if case.kernel in SHORT]
+    lists = [case for case in short if case.work.layer == "fully-connected"]
+    others = [case for case in short if case.work.layer != "fully-connected"]
+    return [replace(case, slow=True) for case in (*lists, *others[::3])]
 
 
 def dense_linear(unit: VectorUnit) -> tuple[str, ...]:

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """`arm_convolve_wrapper_s8`: dense convolutions on every core, and linear layers over several rows."""
 
+from collections import Counter
 from collections.abc import Mapping
+from itertools import product as product_of
+from math import gcd
 
 from xdsl.ir import SSAValue
 
@@ -75,9 +78,10 @@ def convolution(unit: VectorUnit, work: Workload) -> tuple[str, Loops]:
     """`arm_convolve_wrapper_s8`: the path it takes, and its loops."""
     height, width, outputs = work.outputs
     if work.is_point and work.strides == (1, 1):
-        return "point", product(unit, work.pixels, work.columns, outputs)
+        return "point", {"layers": 1} | product(unit, work.pixels, work.columns, outputs)
     if work.is_point:
-        return "point", product(unit, width, work.columns, outputs, calls=height)
+        rows = product(unit, width, work.columns, outputs, calls=height)
+        return "point", {"layers": 1} | rows
     if unit == "mve":
         if work.image[0] == work.kernel[0] == 1 and work.strides[1] * work.image[2] % 4 == 0:
             return "row", helium_row(work)
@@ -94,17 +98,16 @@ def window(unit: VectorUnit, work: Workload) -> Loops:
     channels, outputs = work.image[2], work.outputs[2]
     pixel_pairs, odd_pixel = divmod(work.pixels, 2)
     pairs, odd = divmod(outputs, 2)
-    words, bytes_ = divmod(channels, 4)
-    aligned = channels % 4 == 0
+    copies = {
+        f"taps copied, {part}": round(work.inner_taps * passes)
+        for part, passes in copy(channels).items()
+    }
     loops = {
         "calls": 1,
         "pixels": work.pixels,
         "kernel rows": work.pixels * work.kernel[0],
         "taps copied": work.inner_taps,
-        "taps copied, words": work.inner_taps * words * aligned,
-        "taps copied unaligned": work.inner_taps * (not aligned),
-        "taps copied unaligned, words": work.inner_taps * words * (not aligned),
-        "taps copied unaligned, bytes": work.inner_taps * bytes_ * (not aligned),
+        **copies,
         "taps filled": work.outer_taps,
         "taps filled, channels": work.outer_taps * channels,
         "pixel pairs, output pairs": pixel_pairs * pairs,
@@ -119,6 +122,29 @@ def window(unit: VectorUnit, work: Workload) -> Loops:
             f"odd pixel, outputs, {part}": odd_pixel * outputs * passes,
         }
     return loops
+
+
+def copy(size: int) -> dict[str, float]:
+    """Passes of newlib's `memcpy` of `size` bytes that follow `size` others, in the mean over where they lie.
+
+    It takes 64 and 16 bytes and words; where neither side begins with a word, bytes come first up to one of the target.
+    """
+    places = range(0, 4, gcd(size, 4))
+    total: Counter[str] = Counter()
+    for target, source in product_of(places, places):
+        apart = target != 0 and source != 0
+        if (target != 0 or source != 0) and size < 8:
+            total["bytes"] += size if size >= 4 else 0
+            total["few bytes"] += size < 4
+            continue
+        left = size - (4 - target) * apart
+        total["aligned"] += apart
+        total["sixty-fours"] += left // 64
+        total["sixteens"] += left % 64 // 16
+        total["words"] += left % 16 // 4
+        total["last bytes"] += left % 4 > 0
+    parts = ("bytes", "few bytes", "aligned", "sixty-fours", "sixteens", "words", "last bytes")
+    return {part: total[part] / len(places) ** 2 for part in parts}
 
 
 def helium_window(work: Workload) -> Loops:

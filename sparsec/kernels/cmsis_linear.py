@@ -55,11 +55,10 @@ class FullyConnected(Kernel):
 
 
 def fully_connected(unit: VectorUnit, work: Workload) -> Loops:
-    """`arm_fully_connected_s8`."""
+    """`arm_fully_connected_s8` of DSP and scalar cores."""
     columns, outputs = work.columns, work.outputs[2]
-    together = {"mve": 4, "dsp": 2, "scalar": 3}[unit]
-    groups, rest = divmod(outputs, together)
-    parts = {"vectors": -(-columns // 16)} if unit == "mve" else columns_of(unit, columns, 4)
+    groups, rest = divmod(outputs, 2 if unit == "dsp" else 3)
+    parts = columns_of(unit, columns, 4)
     loops = {"rows": 1, "outputs": groups, "last outputs": rest}
     for part, passes in parts.items():
         loops |= {f"outputs, {part}": groups * passes, f"last outputs, {part}": rest * passes}

@@ -56,10 +56,8 @@ class ConvolvePacked(Kernel):
 
     def least(self, layer: Layer) -> Stored:
         rows = layer.laid_out("packed rows", lambda: self._rows(layer))["rows"]
-        entries, blocks, zeros = layer.laid_out("packed rows, counted", lambda: _counted(rows))[
-            "counts"
-        ]
-        return Stored(int(entries), int(blocks), int(zeros))
+        counts = layer.laid_out("packed rows, counted", lambda: _counted(rows))["counts"]
+        return Stored(*(int(count) for count in counts))
 
     def scratch(self, layer: Layer, cpu: Cpu) -> int:
         return slab_of(layer).bytes
@@ -99,7 +97,7 @@ def slab_of(layer: Layer) -> Slab:
 
 def _counted(rows: Array) -> Arrays:
     stored = stored_packed(rows)
-    return {"counts": np.array([stored.entries, stored.blocks, stored.zeros])}
+    return {"counts": np.array(list(vars(stored).values()))}
 
 
 def convolve_packed(unit: VectorUnit, work: Workload, stored: Stored) -> Loops:
@@ -111,14 +109,17 @@ def convolve_packed(unit: VectorUnit, work: Workload, stored: Stored) -> Loops:
     columns = width if slab.pairs_rows else -(-width // 2)
     lines = -(-height // 2) if slab.pairs_rows else height
     strips = Counter(strips_of(columns))
+    entries = stored.entries - stored.slow_entries - 4 * stored.blocks
     loops = {"calls": 1, "lines": lines}
     for words in range(1, PACKED_STRIP + 1):
         count = lines * strips[words]
         loops |= {
             f"strips of {words}": count,
-            f"strips of {words}, outputs": count * outputs,
-            f"strips of {words}, entries": count * (stored.entries - 4 * stored.blocks),
+            f"strips of {words}, outputs": count * (outputs - stored.slow),
+            f"strips of {words}, entries": count * entries,
             f"strips of {words}, blocks": count * stored.blocks,
+            f"strips of {words}, slow outputs": count * stored.slow,
+            f"strips of {words}, slow entries": count * stored.slow_entries,
         }
     kept, chunks, even = packed_chunks(work, slab, lines, columns)
     twos, ones = chunks[2] + chunks[3], chunks[1] + chunks[3]

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 from xdsl.ir import SSAValue
 
 from sparsec.formats import Delta8, SparseFormat
@@ -21,6 +22,8 @@ from sparsec.kernels.lowering import Lowering
 from sparsec.kernels.stored import Stored
 from sparsec.kernels.workload import Workload
 from sparsec.layouts.depthwise_rows import MAX_TRIPLES, Plane, pack_depthwise, plane_for
+from sparsec.layouts.linear_rows import RowNumbers
+from sparsec.layouts.packed_rows import NARROW, field_bound, row_kind
 from sparsec.planning.overlap import Overlap, apart
 from sparsec.quantization.window import Window
 from sparsec.targets.cpu import Cpu, VectorUnit
@@ -41,8 +44,7 @@ class DepthwiseDelta8(Kernel):
         return self.least(layer)
 
     def least(self, layer: Layer) -> Stored:
-        used = np.count_nonzero(layer.matrix, axis=1)
-        return Stored(int(used.sum()), int(np.count_nonzero(used)))
+        return stored_depthwise(layer.matrix, layer.numbers)
 
     def scratch(self, layer: Layer, cpu: Cpu) -> int:
         return plane_of(layer).bytes
@@ -71,6 +73,19 @@ class DepthwiseDelta8(Kernel):
             )
         )
         return output
+
+
+def stored_depthwise(matrix: NDArray[np.int8], numbers: RowNumbers) -> Stored:
+    """What the stream holds of weights [rows, taps]: `blocks` are the rows that are not empty."""
+    used = np.count_nonzero(matrix, axis=1)
+    rows = zip(matrix, numbers.bias, numbers.multiplier, numbers.shift, used, strict=True)
+    slow = [
+        int(entries)
+        for row, bias, multiplier, shift, entries in rows
+        if entries and row_kind(field_bound(bias, row), entries, shift, multiplier) != NARROW
+    ]
+    entries, filled = int(used.sum()), int(np.count_nonzero(used))
+    return Stored(entries, filled, slow=len(slow), slow_entries=sum(slow))
 
 
 def plane_of(layer: Layer) -> Plane:
@@ -105,11 +120,18 @@ def depthwise_convolve_delta8(unit: VectorUnit, work: Workload, stored: Stored) 
     segments = list(segments_of(plane, work))
     both = [words for words, inside in segments if inside]
     outside = [words for words, inside in segments if not inside]
+    used = outputs - empty
+    # The rows that the assembly does not take are done in C, a pair of pixels at a time.
+    fast, entries = used - stored.slow, stored.entries - stored.slow_entries
+    slow_triples = round(triples * stored.slow_entries / max(1, stored.entries))
+    triples -= slow_triples
     loops = {
         "calls": 1,
         "words cleared": plane.rows * plane.row_words,
-        "lists": plane.rows + plane.strips,
-        "rows": outputs - empty,
+        "rows listed": plane.rows * (plane.row_words // plane.phase_words),
+        "segments listed": len(segments),
+        "strips listed": plane.strips,
+        "rows": used,
         "empty rows": empty,
         "empty rows, pixels": empty * work.pixels,
         "segments unfolded": unfolded * len(segments),
@@ -121,11 +143,16 @@ def depthwise_convolve_delta8(unit: VectorUnit, work: Workload, stored: Stored) 
     for words in range(1, PACKED_STRIP + 1):
         count = plane.lines * strips[words]
         loops |= {
-            f"strips of {words}, rows": count * (outputs - empty),
-            f"strips of {words}, singles": count * (stored.entries - 3 * triples),
+            f"strips of {words}, rows": count * fast,
+            f"strips of {words}, singles": count * (entries - 3 * triples),
             f"strips of {words}, triples": count * triples,
         }
-    return loops
+    pairs = plane.lines * plane.line_words
+    return loops | {
+        "pairs, slow rows": pairs * stored.slow,
+        "pairs, slow singles": pairs * (stored.slow_entries - 3 * slow_triples),
+        "pairs, slow triples": pairs * slow_triples,
+    }
 
 
 def expected_triples(places: int, density: float) -> float:

@@ -3,14 +3,16 @@
 layer of one row."""
 
 from abc import ABC
+from dataclasses import replace
 
 from sparsec.formats import Block, SparseFormat
 from sparsec.ir import rt
 from sparsec.kernels.layer import Layer
-from sparsec.kernels.linear_rows import BYTE_PLACES, LinearRow, row_loops
+from sparsec.kernels.linear_rows import BYTE_PLACES, LinearRow, Lists, row_loops, row_path
 from sparsec.kernels.loops import Loops
 from sparsec.kernels.stored import Stored, stored_as
 from sparsec.kernels.workload import Workload
+from sparsec.layouts.linear import BLOCK, RowBlockLayout
 from sparsec.targets.cpu import VectorUnit
 
 
@@ -19,7 +21,8 @@ class FullyConnectedBlocks(LinearRow, ABC):
 
     def stored(self, layer: Layer, format: SparseFormat | None) -> Stored:
         assert format is not None
-        return stored_as(format, layer.components(format), layer.matrix)
+        found = stored_as(format, layer.components(format), layer.matrix)
+        return replace(found, slow=self.slow_rows(layer))
 
 
 class FullyConnected1x4(FullyConnectedBlocks):
@@ -31,7 +34,9 @@ class FullyConnected1x4(FullyConnectedBlocks):
 
     def loops(self, unit: VectorUnit, work: Workload, stored: Stored) -> tuple[str, Loops]:
         wide = work.columns % 4 != 0 or work.columns > 4 * BYTE_PLACES
-        return "", row_loops(work, stored.entries, wide, together=1)
+        blocks, places = stored.entries // BLOCK, -(-work.columns // BLOCK)
+        lists = Lists(blocks, work.outputs[2], places, RowBlockLayout.group)
+        return row_path(stored), row_loops(lists, stored, wide)
 
 
 class FullyConnected4x1(FullyConnectedBlocks):
@@ -42,7 +47,10 @@ class FullyConnected4x1(FullyConnectedBlocks):
     format = Block(4, 1)
 
     def loops(self, unit: VectorUnit, work: Workload, stored: Stored) -> tuple[str, Loops]:
-        return "", row_loops(work, stored.entries, wide=work.columns > BYTE_PLACES, together=4)
+        rows, last = divmod(work.outputs[2], BLOCK)
+        lists = Lists(stored.entries // BLOCK, rows + (last > 0), work.columns, BLOCK)
+        loops = row_loops(lists, stored, wide=work.columns > BYTE_PLACES)
+        return row_path(stored), {**loops, "last outputs": last}
 
 
 class FullyConnected4x1W16(FullyConnected4x1):

@@ -7,9 +7,9 @@ It takes 1.7 times fewer instructions than `arm_fully_connected_s8` on cores wit
 from sparsec.formats import SparseFormat
 from sparsec.ir import rt
 from sparsec.kernels.layer import Layer
-from sparsec.kernels.linear_rows import LinearRow
+from sparsec.kernels.linear_rows import LinearRow, row_path
 from sparsec.kernels.loops import Loops
-from sparsec.kernels.stored import NOTHING, Stored
+from sparsec.kernels.stored import Stored
 from sparsec.kernels.workload import Workload
 from sparsec.layouts.linear import DenseLayout
 from sparsec.targets.cpu import VectorUnit
@@ -33,13 +33,13 @@ class FullyConnectedDense(LinearRow):
         return None
 
     def least(self, layer: Layer) -> Stored:
-        return NOTHING
+        return Stored(slow=self.slow_rows(layer))
 
     def loops(self, unit: VectorUnit, work: Workload, stored: Stored) -> tuple[str, Loops]:
-        return "", fully_connected_four_rows(unit, work)
+        return row_path(stored), fully_connected_four_rows(work)
 
 
-def fully_connected_four_rows(unit: VectorUnit, work: Workload) -> Loops:
+def fully_connected_four_rows(work: Workload) -> Loops:
     """`sparsec_fully_connected_dense_s8`, the runtime's dense kernel with a layout of its own."""
     fours, rest = divmod(work.outputs[2], 4)
     all_fours = fours + (rest > 0)

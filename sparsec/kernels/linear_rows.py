@@ -6,6 +6,8 @@ Bias, multiplier and shift of an output lie with its weights; the input zero poi
 
 from abc import ABC
 from collections.abc import Mapping
+from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 from xdsl.ir import SSAValue
@@ -17,7 +19,6 @@ from sparsec.kernels.layer import Arrays, Layer
 from sparsec.kernels.loops import Loops
 from sparsec.kernels.lowering import Lowering
 from sparsec.kernels.stored import Stored
-from sparsec.kernels.workload import Workload
 from sparsec.layouts.linear import is_saturating, pack_proven
 
 BYTE_PLACES = 256
@@ -47,23 +48,59 @@ class LinearRow(Kernel, ABC):
         return self.least(layer)
 
     def least(self, layer: Layer) -> Stored:
-        return Stored(int(np.count_nonzero(layer.matrix)))
+        return Stored(int(np.count_nonzero(layer.matrix)), slow=self.slow_rows(layer))
+
+    def slow_rows(self, layer: Layer) -> int:
+        """All rows, or none if the short requantization is proven for them."""
+        return 0 if self.is_saturating(layer) else layer.output_size[2]
+
+    def is_saturating(self, layer: Layer) -> bool:
+        """Whether that is proven. ValueError where the layer has no folded bias."""
+        return is_saturating(layer.matrix, layer.numbers, layer.requant.clamp)
 
     def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
         output = low.output()
-        saturating = is_saturating(layer.matrix, layer.numbers, layer.requant.clamp)
         input = low.buffer(layer.op.operands[0])
+        saturating = self.is_saturating(layer)
         low.call(self.operation(input, arrays, output, layer.requant, saturating))
         return output
 
 
-def row_loops(work: Workload, entries: int, wide: bool, together: int) -> Loops:
-    """Rows of entries, whose places take two bytes if `wide`; `together` rows share theirs."""
-    groups, rest = divmod(work.outputs[2], together)
-    loops = {
+def row_path(stored: Stored) -> str:
+    """Rows end in the short way, or all of them in the one for any sum."""
+    return "slow" if stored.slow else ""
+
+
+@dataclass(frozen=True)
+class Lists:
+    """`rows` lists that hold `stored` of their `places` together; a loop takes `group` of a list at a time."""
+
+    stored: int
+    rows: int
+    places: int
+    group: int
+
+    def by_groups(self) -> tuple[int, int, int, int]:
+        """How many lists have no whole group, one, two and more if what is stored lies anywhere."""
+        density = min(1.0, self.stored / (self.rows * self.places))
+        shares = [0.0] * 3
+        for count in range(min(3 * self.group, self.places + 1)):
+            chance = density**count * (1 - density) ** (self.places - count)
+            shares[count // self.group] += comb(self.places, count) * chance
+        none, one, two = (round(self.rows * share) for share in shares)
+        return none, one, two, max(0, self.rows - none - one - two)
+
+
+def row_loops(lists: Lists, stored: Stored, wide: bool) -> Loops:
+    """Lists of entries, whose places take two bytes if `wide`. How a branch at the end of a loop is predicted follows
+    from its passes."""
+    none, one, two, more = lists.by_groups()
+    return {
         "calls": 1,
-        "outputs": groups,
-        "entries": entries * (not wide),
-        "wide entries": entries * wide,
+        "lists of no group": none,
+        "lists of one group": one,
+        "lists of two groups": two,
+        "lists of more groups": more,
+        "entries": stored.entries * (not wide),
+        "wide entries": stored.entries * wide,
     }
-    return loops if together == 1 else loops | {"last outputs": rest}

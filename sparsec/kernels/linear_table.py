@@ -3,10 +3,11 @@
 
 from sparsec.formats import Delta8
 from sparsec.ir import rt
-from sparsec.kernels.linear_rows import BYTE_PLACES, LinearRow, row_loops
+from sparsec.kernels.linear_rows import BYTE_PLACES, LinearRow, Lists, row_loops, row_path
 from sparsec.kernels.loops import Loops
 from sparsec.kernels.stored import Stored
 from sparsec.kernels.workload import Workload
+from sparsec.layouts.linear import TableLayout
 from sparsec.targets.cpu import VectorUnit
 
 
@@ -18,4 +19,6 @@ class FullyConnectedTable(LinearRow):
     format = Delta8()
 
     def loops(self, unit: VectorUnit, work: Workload, stored: Stored) -> tuple[str, Loops]:
-        return "", row_loops(work, stored.entries, wide=work.columns > BYTE_PLACES, together=1)
+        lists = Lists(stored.entries, work.outputs[2], work.columns, TableLayout.group)
+        wide = work.columns > BYTE_PLACES
+        return row_path(stored), row_loops(lists, stored, wide)

@@ -8,17 +8,20 @@ from numpy.typing import NDArray
 
 from sparsec.formats import Bitmap, Block, BlockRle, Csr, Dcsr, Delta4, Delta8, Nm, SparseFormat
 from sparsec.formats.base import Components
-from sparsec.layouts.packed_rows import unpack_rows
+from sparsec.layouts.packed_rows import GENERIC, unpack_rows
 
 
 @dataclass(frozen=True)
 class Stored:
     """`entries`: weights, padding included. `blocks`: what they are stored in, 0 where they are single. `zeros`: the
-    entries among them that are zero."""
+    entries among them that are zero. `slow`: outputs that are done by code for any sum, multiplier, shift and clamp, which
+    takes longer than what most of them allow; `slow_entries` are theirs."""
 
     entries: int = 0
     blocks: int = 0
     zeros: int = 0
+    slow: int = 0
+    slow_entries: int = 0
 
 
 NOTHING = Stored()
@@ -68,4 +71,7 @@ def stored_packed(stream: NDArray[np.int32]) -> Stored:
     rows = unpack_rows(stream)
     entries = sum(len(row.entries) for row in rows)
     zeros = sum(int(np.count_nonzero(row.entries[:, 1] == 0)) for row in rows)
-    return Stored(entries, sum(len(row.blocks) for row in rows if row.blocks is not None), zeros)
+    blocks = sum(len(row.blocks) for row in rows if row.blocks is not None)
+    slow = [row for row in rows if row.kind == GENERIC]
+    outputs = len({row.channel for row in slow})
+    return Stored(entries, blocks, zeros, outputs, sum(len(row.entries) for row in slow))

@@ -104,6 +104,13 @@ class Workload:
         """Output columns whose windows reach over the left or right border."""
         return sum(inside < self.kernel[1] for inside in self._inside(1))
 
+    @property
+    def cut_ends(self) -> int:
+        """How often a window of an output row begins above the image, and how often one ends below it."""
+        starts = [y * self.strides[0] - self.padding[0] for y in range(self.outputs[0])]
+        below = self.image[0] - self.kernel[0]
+        return sum(start < 0 for start in starts) + sum(start > below for start in starts)
+
     def _inside(self, axis: int) -> list[int]:
         """For each output along an axis how much of its window lies inside the image."""
         starts = [i * self.strides[axis] - self.padding[axis] for i in range(self.outputs[axis])]

@@ -10,7 +10,17 @@ import pytest
 from sparsec.calibration.calls import MeasuredCase, measure
 from sparsec.calibration.cases import Case
 from sparsec.calibration.fit import relative_fit
-from sparsec.calibration.grid import dense_linear, grid, sparse_convolutions, sparse_linear, sums
+from sparsec.calibration.grid import (
+    dense_linear,
+    grid,
+    odd_convolutions,
+    odd_depthwise,
+    odd_linear,
+    slow_cases,
+    sparse_convolutions,
+    sparse_linear,
+    sums,
+)
 from sparsec.kernels.convolve_packed import strips_of
 from sparsec.kernels.cost import CALIBRATED, Cost, costs
 from sparsec.kernels.library import COSTED, kernel_cost, loops_of
@@ -23,8 +33,23 @@ from sparsec.targets.cpu import CPUS, cpu_named
 ERROR = 0.10
 """Of the instructions of every layer."""
 
+CYCLES_ERROR = {"cortex-m4": 0.08, "cortex-m7": 0.08, "cortex-m33": 0.08, "cortex-m55": 0.10}
+"""Of the estimated cycles of every layer."""
+
+DECODER_CYCLES_ERROR = 0.17
+"""The same of decoders on the Cortex-M7. Their branches follow the weights; one that alternates, as that behind a group of
+two weights does, is mispredicted always or half of the time, by the state that a counter of two bits happens to be in."""
+
+FEW = 1000
+"""Instructions or cycles, fewer of which are no error of a layer of odd shape: some of them are very small."""
+
+FEW_CYCLES = 100
+"""The same of cycles of other layers: branches that no one has seen yet."""
+
 MEAN_CYCLES_ERROR = 0.05
 """Of the estimated cycles, over the layers of a kernel."""
+
+ODD_SEED, ODD = 3, 12
 
 CORES = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
 
@@ -102,6 +127,9 @@ DEPTHWISE_STRIPS = tuple(
     )
 )
 ELEMENTS = (77, 512, 2050, 5000)
+ODD_CONVOLUTIONS = tuple(odd_convolutions(ODD_SEED, ODD))
+ODD_DEPTHWISE = tuple(odd_depthwise(ODD_SEED, ODD))
+ODD_LINEAR = tuple(odd_linear(ODD_SEED, ODD))
 LINEAR = (linear(64, 10), linear(128, 128), linear(256, 12), linear(640, 128), linear(121, 37))
 
 
@@ -132,19 +160,39 @@ def held_out(core: str) -> list[Case]:
     for i, work in enumerate(LINEAR):
         cases += sparse_linear(work, SPARSITIES[i % len(SPARSITIES)], i)
     cases += sums(ELEMENTS)
+    cases += slow_cases(cases)
+    for i, work in enumerate(ODD_CONVOLUTIONS):
+        cases.append(Case("arm_convolve_wrapper_s8", work))
+        cases += sparse_convolutions(work, SPARSITIES[i % len(SPARSITIES)], unit)
+    for i, work in enumerate(ODD_DEPTHWISE):
+        cases.append(Case("arm_depthwise_conv_wrapper_s8", work))
+        sparsity = SPARSITIES[i % len(SPARSITIES)]
+        cases.append(Case("sparsec_depthwise_convolve_delta8_s8", work, sparsity))
+    for i, work in enumerate(ODD_LINEAR):
+        cases += [Case(kernel, work) for kernel in dense_linear(unit)]
+        cases += sparse_linear(work, SPARSITIES[i % len(SPARSITIES)], i)
     # The decoders are plain C, which two cores are enough for.
     decoders = core in ("cortex-m4", "cortex-m55")
     return [case for case in cases if decoders or not case.kernel.startswith("sparsec_decode")]
 
 
-def error(core: str, measured: MeasuredCase) -> tuple[float, float]:
-    """Of instructions and cycles, in terms of what was measured."""
+def errors(core: str, measured: MeasuredCase) -> tuple[int, int]:
+    """Predicted less measured instructions and cycles."""
     case, stored = measured.case, measured.stored
     found = kernel_cost(core, case.kernel, case.work, stored)
-    return (
-        abs(found.instructions / measured.cost.instructions - 1),
-        abs(found.cycles / measured.cost.cycles - 1),
-    )
+    cost = measured.cost
+    return found.instructions - cost.instructions, found.cycles - cost.cycles
+
+
+def allowed(core: str, measured: MeasuredCase) -> tuple[float, float]:
+    """The largest errors."""
+    share = CYCLES_ERROR[core]
+    if core == "cortex-m7" and measured.case.kernel.startswith("sparsec_decode"):
+        share = DECODER_CYCLES_ERROR
+    cost = measured.cost
+    is_odd = measured.case.work in (*ODD_CONVOLUTIONS, *ODD_DEPTHWISE, *ODD_LINEAR)
+    instructions, cycles = (FEW, FEW) if is_odd else (0, FEW_CYCLES)
+    return max(instructions, ERROR * cost.instructions), max(cycles, share * cost.cycles)
 
 
 @pytest.mark.qemu
@@ -154,9 +202,9 @@ def test_the_costs_of_other_layers(core: str) -> None:
         pytest.skip("no CMSIS-NN: run python -m sparsec.run.cmsis_nn")
     cycles: defaultdict[str, list[float]] = defaultdict(list)
     for measured in measure(core, held_out(core)):
-        instructions_error, cycles_error = error(core, measured)
-        assert instructions_error < ERROR, (measured, instructions_error)
-        cycles[measured.case.kernel].append(cycles_error)
+        found, most = errors(core, measured), allowed(core, measured)
+        assert abs(found[0]) < most[0] and abs(found[1]) < most[1], (measured, found)
+        cycles[measured.case.kernel].append(abs(found[1]) / measured.cost.cycles)
     assert {
         kernel: errors for kernel, errors in cycles.items() if np.mean(errors) > MEAN_CYCLES_ERROR
     } == {}
