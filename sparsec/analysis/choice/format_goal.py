@@ -20,9 +20,10 @@ from sparsec.targets.cpu import Cpu
 
 Objective: TypeAlias = Literal["latency", "flash", "ram", "balanced"]
 
-MARGIN = 0.1
-"""The share of cycles and of instructions that sparse weights have to save under `latency`, because the costs of dense
-and sparse kernels are only predicted."""
+MARGIN, FEW = 0.04, 100
+"""The share of the cycles of dense weights, and the cycles on top of it, that another way has to save under `latency`,
+because costs are only predicted: `make bench-choices` finds them off by 2 % in the mean on the core where it is most, and
+branches that a core has not seen yet are in no prediction."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +57,12 @@ def objection(goal: Goal, group: Group, way: Way, cpu: str) -> str:
 
 def too_slow(sparse: Way | Cost, dense: Way) -> str:
     """Why a cost is not surely below that of dense weights, empty if it is."""
-    for what, taken, limit in (
-        ("cycles", sparse.cycles, dense.cycles),
-        ("instructions", sparse.instructions, dense.instructions),
-    ):
-        if taken > limit:
-            return f"{taken - limit:,} {what} more than dense"
-        if taken > (1 - MARGIN) * limit:
-            return f"saves less than {MARGIN:.0%} of the {what} of dense, which are predictions"
+    if sparse.cycles > dense.cycles:
+        return f"{sparse.cycles - dense.cycles:,} cycles more than dense"
+    if sparse.cycles > (1 - MARGIN) * dense.cycles - FEW:
+        return (
+            f"saves less than {MARGIN:.0%} and {FEW} of the cycles of dense, which are predictions"
+        )
     return ""
 
 

@@ -16,7 +16,7 @@ from xdsl.ir import SSAValue
 from sparsec.analysis.choice.candidates import Candidate, bytes_of, candidates, others
 from sparsec.analysis.choice.choice_record import record_of
 from sparsec.analysis.choice.format_choice import Decision, Problem
-from sparsec.analysis.choice.format_goal import MARGIN, Goal, Objective
+from sparsec.analysis.choice.format_goal import FEW, MARGIN, Goal, Objective
 from sparsec.analysis.choice.layer_groups import RamError
 from sparsec.analysis.choice.layer_memory import LayerMemory
 from sparsec.analysis.memory.memory_plan import planned_function
@@ -76,10 +76,7 @@ def surely_faster(candidate: Candidate, dense: Candidate) -> bool:
         return True
     if candidate.cost is None or dense.cost is None:
         return False
-    return (
-        candidate.cost.cycles <= (1 - MARGIN) * dense.cost.cycles
-        and candidate.cost.instructions <= (1 - MARGIN) * dense.cost.instructions
-    )
+    return candidate.cost.cycles <= (1 - MARGIN) * dense.cost.cycles - FEW
 
 
 def combinations(layers: list[list[Candidate]], objective: Objective) -> Iterator[Combination]:
