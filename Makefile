@@ -11,7 +11,7 @@ BENCHMARKS = $(patsubst benchmarks/%.py,%,$(shell find benchmarks -maxdepth 1 -n
 export VENV PIP_INSTALL_FLAGS
 .DEFAULT_GOAL := help
 FUZZ_SECONDS ?= 300
-.PHONY: help setup demo test fuzz lint format calibrate bench clean
+.PHONY: help setup demo test fuzz lint format calibrate calibrate-code bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 16
@@ -45,6 +45,9 @@ format: setup ## apply ruff's fixes and both formatters
 
 calibrate: setup ## measure every kernel on QEMU, or KERNELS="NAME .." only, and refit the cost model
 	@$(PYTHON) -m sparsec.calibration $(KERNELS)
+
+calibrate-code: setup ## link every kernel for every core and note what code it brings
+	@$(PYTHON) -m sparsec.calibration.code_sizes
 
 bench: setup ## every benchmark; each prints a table and writes benchmarks/results/NAME.json
 	@status=0; for name in $(BENCHMARKS); do $(PYTHON) -m benchmarks.$$name || status=1; done; exit $$status

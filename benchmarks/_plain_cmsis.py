@@ -175,8 +175,11 @@ class _Writer:
             )
             return
         weights = _constant(op.weights)
-        # Helium code reads the sums of the weights; other code ignores the buffer.
+        # Helium code reads the sums of the weights; other code takes no buffer.
         sums = self.constant(weights.sum(axis=1, dtype=np.int32))
+        self.constants[-1] = (
+            f"#ifdef __ARM_FEATURE_MVE\n{self.constants[-1]}\n#else\n#define {sums} 0\n#endif"
+        )
         self.call(
             "arm_fully_connected_s8",
             f"&(cmsis_nn_context){{.buf = (void *){sums}, .size = {4 * features}}}",

@@ -31,6 +31,9 @@ TELLING_FLAG = (
 )
 """For generated C, which then tells the harness which layer runs, for some more instructions."""
 
+LIBRARIES = ("-lc", "-lgcc")
+"""What kernels call of the C library, for a core."""
+
 MEMORY_ALIGNMENT = 16
 """Of each memory that the harness gives to a model, and the bytes it watches on both sides."""
 
@@ -134,17 +137,21 @@ def build_image(
     link_flags = (*sanitizer_flags, "-Wl,--gc-sections", *_layout_flags(machine, layout))
     _link(compiler, [*harness, *model, library], path, link_flags, layout)
     reached = directory / "reached.o"
-    # A relocatable link that keeps what the entry reaches and nothing else.
-    reached_flags = (
-        "-nostdlib",
-        "-r",
-        "-Wl,--gc-sections",
-        f"-Wl,-e,{project.entry}",
-        f"-Wl,-u,{project.entry}",
-    )
-    libraries = (library,) if machine is None else (library, "-lc", "-lgcc")
-    _link(compiler, [*model, *libraries], reached, reached_flags, layout)
-    return Image(path, project, cpu, _sizes(compiler, path), _sizes(compiler, reached))
+    libraries = (library,) if machine is None else (library, *LIBRARIES)
+    keep_reached(compiler, [*model, *libraries], reached, project.entry)
+    return Image(path, project, cpu, sizes_of(compiler, path), sizes_of(compiler, reached))
+
+
+def keep_reached(
+    compiler: Compiler,
+    inputs: Sequence[Path | str],
+    output: Path,
+    entry: str,
+    *flags: str,
+) -> None:
+    """Links what `entry` reaches of `inputs`, and nothing else, to a relocatable file. Raises BuildError."""
+    kept = ("-nostdlib", "-r", "-Wl,--gc-sections", f"-Wl,-e,{entry}", f"-Wl,-u,{entry}")
+    _link(compiler, inputs, output, (*kept, *flags), "large")
 
 
 def compile_strictly(project: Project, cpu: str, *, cmsis_nn: Path) -> None:
@@ -266,7 +273,7 @@ def _link(
     raise BuildError(f"the image does not link:\n{first_errors(result.stderr)}")
 
 
-def _sizes(compiler: Compiler, path: Path) -> Sizes:
+def sizes_of(compiler: Compiler, path: Path) -> Sizes:
     """Section sizes as the `size` program prints them (Berkeley format)."""
     result = subprocess.run([compiler.size, path], capture_output=True, text=True, check=True)
     text, data, bss = result.stdout.splitlines()[1].split()[:3]

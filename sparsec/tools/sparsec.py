@@ -78,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def summarize(report: dict[str, Any], directory: Path) -> None:
-    """What was written, as a table of layers and four lines."""
+    """What was written, as a table of layers and some lines."""
     from sparsec.tools.console import print_table
 
     rows = [
@@ -97,6 +97,7 @@ def summarize(report: dict[str, Any], directory: Path) -> None:
     print_table(f"{report['name']} for {report['target']}", columns, rows)
     stored, dense = report["flash_weight_bytes_stored"], report["flash_weight_bytes_dense"]
     print(f"constants  {stored:,} B in flash ({dense:,} B if all were dense)")
+    print(f"flash      {report['flash_bytes']:,} B with {report['flash_code_bytes']:,} B of code")
     print(f"arena      {arena_text(report)}")
     if report["arena_status"] != "optimal":
         print(f"not proven {search_hint()}")

@@ -15,6 +15,7 @@ import pytest
 from sparsec.backends.c.project import write_project
 from sparsec.backends.cortex_m.project import emit_project
 from sparsec.interpreters.run import interpret
+from sparsec.kernels.code import code_of
 from sparsec.quantization.ranges import dequantize, quantize
 from sparsec.run.build import compile_strictly
 from sparsec.run.project import read_project
@@ -126,6 +127,9 @@ def test_the_report(cmsis_nn: Path) -> None:
     biases_and_multipliers = 3 * 2 * 4 + 3 * 3 * 4
     assert report["flash_weight_bytes_stored"] == 8 + 16 + biases_and_multipliers
     assert report["flash_weight_bytes_dense"] == 8 + 96 + biases_and_multipliers
+    assert report["flash_bytes"] == report["flash_weight_bytes_stored"] + report["flash_code_bytes"]
+    called = [layer["kernel"] for layer in report["layers"]]
+    assert report["flash_code_bytes"] == code_of(report["target"]).bytes(called)
     assert (report["macs"], report["macs_effective"]) == (224, 54)
 
 

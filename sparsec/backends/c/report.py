@@ -3,7 +3,8 @@
 
 A multiply-accumulate that reads padding counts like any other; an effective one is by a weight that
 is not zero. The weight bytes of a layer are those of its weight tensor; the flash bytes of the
-network are those of all its constants, biases, multipliers and tables included.
+network are those of all its constants, biases, multipliers and tables included, and of its code: that of the generated
+function and of all that it reaches, by `kernels/code.py`, as an image has it that is linked with `--gc-sections`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,6 +39,7 @@ from sparsec.ir.rt.packed import FullPackedConvolutionOp, PackedConvolutionOp
 from sparsec.ir.rt.sparse_fc import SparseFullyConnectedOp
 from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.ir.views import memory_of
+from sparsec.kernels.code import code_of
 from sparsec.layouts.depthwise_3x3 import unpack_depthwise_3x3
 from sparsec.layouts.depthwise_rows import unpack_depthwise
 from sparsec.layouts.packed_rows import unpack_layer
@@ -93,6 +95,7 @@ def report(
     chosen, live = record_of(module), module.attributes.get(ARENA_LIVE_BYTES)
     layers = predicted([describe(op, constants) for op in planned.kernels], chosen)
     stored = sum(array.nbytes for array in constants.values())
+    code = code_of(target.data).bytes(op.C_FUNCTION for op in planned.kernels)
     removed = live_bytes_of(module)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -116,6 +119,8 @@ def report(
         "outputs": describe_places("output", planned),
         "flash_weight_bytes_dense": stored + saved_bytes(planned, constants),
         "flash_weight_bytes_stored": stored,
+        "flash_code_bytes": code,
+        "flash_bytes": stored + code,
         "macs": sum(layer.macs for layer in layers),
         "macs_effective": sum(layer.macs_effective for layer in layers),
         "layers": [asdict(layer) for layer in layers],

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What code each kernel brings into flash on each core: measured sizes, never an estimate by hand.
+
+A C function brings its own section and those that it reaches, each of which is there once however many bring it; each
+call takes some code and structs of its own in the generated C. The sizes are in code_sizes.json, which
+`make calibrate-code` writes and nobody edits: gcc with `-Ofast` and a section for each function, as generated projects
+are built, and the packaged CMSIS-NN. Gaps between sections, at most three bytes each, are not counted.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sparsec.kernels.cost import STAND_INS
+
+CODE_SIZES = Path(__file__).parent / "code_sizes.json"
+
+Sections = Mapping[str, int]
+"""Bytes of code by the names of their sections."""
+
+
+@dataclass(frozen=True)
+class Code:
+    """Of one core. `entry` is what generated code takes without a call, `other_call` what a call does whose `calls` are not
+    known."""
+
+    sections: Sections
+    functions: Mapping[str, tuple[str, ...]]
+    calls: Mapping[str, int]
+    entry: int
+    other_call: int
+
+    def reached(self, functions: Iterable[str]) -> Sections:
+        """The sections that C functions bring. KeyError for one that is not known."""
+        names = (name for function in functions for name in self.functions[function])
+        return {name: self.sections[name] for name in names}
+
+    def call(self, function: str) -> int:
+        """Bytes of generated code and structs for one call."""
+        return self.calls.get(function, self.other_call)
+
+    def bytes(self, calls: Iterable[str]) -> int:
+        """Code of a network that makes `calls`, by C function, as often as they are there."""
+        made = list(calls)
+        return self.entry + sum(self.reached(made).values()) + sum(map(self.call, made))
+
+
+@cache
+def code_of(cpu: str) -> Code:
+    """The sizes of a core, or of the one that stands in for it."""
+    core: Any = json.loads(CODE_SIZES.read_text(encoding="utf-8"))[STAND_INS.get(cpu, cpu)]
+    calls = {name: each["call"] for name, each in core["functions"].items() if "call" in each}
+    return Code(
+        core["sections"],
+        {name: tuple(each["sections"]) for name, each in core["functions"].items()},
+        calls,
+        core["entry"],
+        round(sum(calls.values()) / len(calls)),
+    )
