@@ -31,6 +31,11 @@ class Call:
     place: Place
     exported_batch: int = 1
 
+    @property
+    def first(self) -> object:
+        """Its first argument, None if it has none."""
+        return next(iter(self.arguments.values()), None)
+
     def given(self, name: str) -> bool:
         """Whether the argument is there and not None."""
         return self.arguments.get(name) is not None

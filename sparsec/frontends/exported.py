@@ -81,8 +81,7 @@ class _Reader:
             self._read_node(node)
         self.importer.check()
         values = self.importer.values
-        results = [tensor_named(values, name) for name in self._output_names()]
-        return self.importer.builder.finish(results)
+        return self.importer.finish([tensor_named(values, name) for name in self._output_names()])
 
     def _read_inputs(self) -> None:
         users: list[str] = []
@@ -118,6 +117,7 @@ class _Reader:
             known = (1, *(size for size in sizes if isinstance(size, int)))
             self.inputs.append((name, known))
             self.importer.values[name] = self.importer.builder.argument(name, known)
+            self._note_strides(name)
         if not users:
             raise FrontendError("the model has no tensor as input")
 
@@ -141,7 +141,7 @@ class _Reader:
         return sizes
 
     def _read_node(self, node: Json) -> None:
-        outputs = [_output_name(output) for output in node["outputs"]]
+        outputs = list(_output_names(node))
         name = _operation(node["target"])
         call = Call(
             name,
@@ -157,6 +157,7 @@ class _Reader:
         for output, value in zip(outputs, results, strict=False):
             if output is not None:
                 self.importer.values[output] = self._agreed(call, output, value)
+                self._note_strides(output)
         for output in outputs[len(results) :]:
             if output is not None:
                 self.importer.values[output] = MISSING
@@ -167,10 +168,16 @@ class _Reader:
         if not isinstance(value, Activation) or meta is None:
             return value
         first, *rest = _sizes(meta) or (1,)
-        if first in self.batches and (1, *rest) == value.shape:
+        if first in self.batches and (1, *rest) == self.importer.storages.shape(value):
             return value
         self.importer.refuse(call, "it mixes the batch with other dimensions")
         return MISSING
+
+    def _note_strides(self, name: str) -> None:
+        """Tell the importer how torch keeps the elements of a tensor, where the file says so."""
+        value, meta = self.importer.values[name], self.graph["tensor_values"].get(name)
+        if isinstance(value, Activation | Parameter) and meta is not None:
+            self.importer.storages.note_contiguous(value, _is_contiguous(meta))
 
     def _argument(self, argument: Json) -> object:
         """An argument of a call, names replaced by what they stand for."""
@@ -241,18 +248,34 @@ def _leaves(value: object) -> Iterator[object]:
 
 def _sizes(meta: Json) -> tuple[int | str, ...]:
     """The sizes of a tensor; an expression is only ever compared as text, never evaluated."""
+    return _numbers(meta["sizes"])
+
+
+def _numbers(values: Sequence[Json]) -> tuple[int | str, ...]:
     return tuple(
-        int(size["as_int"]) if "as_int" in size else str(size["as_expr"]["expr_str"])
-        for size in meta["sizes"]
+        int(value["as_int"]) if "as_int" in value else str(value["as_expr"]["expr_str"])
+        for value in values
     )
 
 
-def _output_name(output: Json) -> str | None:
-    ((_, content),) = output.items()
-    if not isinstance(content, dict):
-        return None
-    named = cast(dict[str, Any], content)
-    return named.get("name") or named.get("as_name")
+def _is_contiguous(meta: Json) -> bool:
+    """Whether the elements of a tensor lie row by row; the first axis is the batch, of which there may be several."""
+    expected = 1
+    axes = list(zip(_sizes(meta), _numbers(meta["strides"]), strict=True))
+    for axis, (size, stride) in reversed(list(enumerate(axes))):
+        if stride != expected and (axis == 0 or size != 1):
+            return False
+        expected *= size if isinstance(size, int) else 1
+    return True
+
+
+def _output_names(node: Json) -> Iterator[str | None]:
+    """The names of what a node gives, those of a list one by one."""
+    for output in cast(list[Json], node["outputs"]):
+        ((_, content),) = output.items()
+        for item in cast(list[object], content if isinstance(content, list) else [content]):
+            named = cast(dict[str, Any], item if isinstance(item, dict) else {})
+            yield named.get("name") or named.get("as_name")
 
 
 def _operation(target: str) -> str:

@@ -4,14 +4,17 @@
 The one rule: a model is not refused at its first unsupported operation, but with the list of all.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, cast
 
+from xdsl.dialects.builtin import ModuleOp
+
 from sparsec.frontends.builder import Builder, Layout
-from sparsec.frontends.call import Call
-from sparsec.frontends.errors import FrontendError, UnsupportedModelError
+from sparsec.frontends.call import Call, Place
+from sparsec.frontends.errors import FrontendError, UnsupportedError, UnsupportedModelError
 from sparsec.frontends.operators import OPERATORS
+from sparsec.frontends.storage import READS_NO_ELEMENTS, Storages, makes_view
 from sparsec.frontends.tensors import Activation, Parameter, Tensor
 
 READS_ANY_ORDER = {
@@ -43,34 +46,75 @@ class Problem:
 
 
 class Importer:
-    """The state of an import: operations written, values by the model's names, problems met."""
+    """The state of an import: operations written, values by the model's names, problems met.
+
+    A value that is a tensor stands for torch's tensor, whatever was written into it since: `read`
+    gives what it holds.
+    """
 
     def __init__(self, layout: Layout):
         self.builder = Builder(layout)
+        self.storages = Storages(self._give)
         self.values: dict[str, object] = {}
         self.problems: list[Problem] = []
 
     def run(self, call: Call) -> object:
         """What `call` gives; MISSING if it, or what it reads, cannot be imported."""
-        in_place = call.name.endswith("_") and not call.name.endswith("__")
-        name = call.name.removesuffix("_") if in_place else call.name
-        operator = OPERATORS.get(name)
-        if operator is None:
+        if _operator_name(call) not in OPERATORS:
             self.problems.append(Problem(call))
             return MISSING
         if any(_is_missing(value) for value in call.arguments.values()):
             return MISSING
-        self.builder.place = call.place
         try:
-            result = operator(self.builder, self._settled(name, call))
+            return self._run(call)
         except FrontendError:
             raise
         except ValueError as error:
             self.problems.append(Problem(call, str(error)))
             return MISSING
-        if in_place:
-            self._replace(next(iter(call.arguments.values())), result)
-        return result
+
+    def _run(self, call: Call) -> object:
+        """What `call` gives, with its effect on what it writes. Raises ValueError where it cannot."""
+        read = call
+        if call.name not in READS_NO_ELEMENTS:
+            arguments = {name: self.read(value) for name, value in call.arguments.items()}
+            read = replace(call, arguments=arguments)
+        written = call.first if _is_in_place(call) else call.arguments.get("out")
+        if not isinstance(written, Activation | Parameter):
+            return self.storages.record(call, read, self._give(read))
+        if _is_in_place(call) and makes_view(call):
+            self.storages.show(written, read)
+        else:
+            result = self._give(read)
+            if not isinstance(result, Activation | Parameter):
+                raise UnsupportedError("it writes something other than a tensor")
+            self.storages.write(written, result, call)
+        return written
+
+    def _give(self, read: Call) -> object:
+        """What the operator of a call gives; its arguments are what its tensors hold."""
+        self.builder.place = read.place
+        name = _operator_name(read)
+        return OPERATORS[name](self.builder, self._settled(name, read))
+
+    def read(self, value: object) -> object:
+        """`value`, with what its tensors hold now. Raises UnsupportedError where that is not known."""
+        if isinstance(value, Activation | Parameter):
+            return self.storages.read(value)
+        if isinstance(value, list):
+            return [self.read(item) for item in cast(list[object], value)]
+        return value
+
+    def finish(self, results: Sequence[Tensor]) -> ModuleOp:
+        """The module that gives what `results` hold at the model's end. Raises FrontendError."""
+        held: list[Tensor] = []
+        for result in results:
+            try:
+                held.append(self.storages.read(result))
+            except ValueError as error:
+                self.refuse(Call("output", {}, Place("")), str(error))
+        self.check()
+        return self.builder.finish(held)
 
     def refuse(self, call: Call, reason: str) -> None:
         """Note that `call` gave something unusable."""
@@ -86,7 +130,7 @@ class Importer:
         if name in READS_ANY_ORDER:
             return call
         arguments = {name: self._settle(value) for name, value in call.arguments.items()}
-        return Call(call.name, arguments, call.place, call.exported_batch)
+        return replace(call, arguments=arguments)
 
     def _settle(self, value: object) -> object:
         if isinstance(value, Activation):
@@ -95,11 +139,13 @@ class Importer:
             return [self._settle(item) for item in cast(list[object], value)]
         return value
 
-    def _replace(self, old: object, new: object) -> None:
-        """After an operation in place, all names of the old value stand for the new one."""
-        for name, value in self.values.items():
-            if value is old:
-                self.values[name] = new
+
+def _is_in_place(call: Call) -> bool:
+    return call.name.endswith("_") and not call.name.endswith("__")
+
+
+def _operator_name(call: Call) -> str:
+    return call.name.removesuffix("_") if _is_in_place(call) else call.name
 
 
 def _is_missing(value: object) -> bool:

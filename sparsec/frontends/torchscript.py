@@ -71,6 +71,10 @@ class _Module:
             return _Module(value, path)
         return _imported(value, path)
 
+    def keeps_row_by_row(self, name: str) -> bool:
+        """Whether the elements of an attribute that is a tensor lie row by row."""
+        return cast(torch.Tensor, getattr(self.module, name)).is_contiguous()
+
 
 def _imported(value: object, name: str) -> object:
     """A value of torch: tensors as Parameters, lists item by item."""
@@ -113,7 +117,7 @@ class _Reader:
             raise FrontendError(
                 "the model returns something other than tensors: return tensors from forward()"
             )
-        return self.importer.builder.finish(cast(list[Tensor], results))
+        return self.importer.finish(cast(list[Tensor], results))
 
     def _input_shapes(
         self, inputs: Sequence[Any], given: Sequence[Sequence[int]] | None
@@ -163,7 +167,13 @@ class _Reader:
                 return [_constant(node)]
             case "prim::GetAttr":
                 (owner,) = inputs
-                return [owner.attribute(node.s("name")) if isinstance(owner, _Module) else MISSING]
+                if not isinstance(owner, _Module):
+                    return [MISSING]
+                value = owner.attribute(node.s("name"))
+                if isinstance(value, Parameter):
+                    lies = owner.keeps_row_by_row(node.s("name"))
+                    self.importer.storages.add(value, contiguous=lies, owner=value.name)
+                return [value]
             case "prim::ListConstruct" | "prim::TupleConstruct":
                 return [inputs]
             case "prim::ListUnpack" | "prim::TupleUnpack" if isinstance(inputs[0], list):
@@ -178,7 +188,7 @@ class _Reader:
                 raise FrontendError(f"the model raises an exception for this input: {inputs[0]}")
             case "aten::size" | "aten::dim" | "aten::is_floating_point" | "prim::dtype":
                 if isinstance(inputs[0], Activation | Parameter):
-                    return [_fact(kind, inputs)]
+                    return [_fact(kind, self.importer.storages.shape(inputs[0]), inputs)]
             case _:
                 pass
         if MISSING in inputs and (kind in SCALARS or kind in _READ_HERE):
@@ -227,16 +237,15 @@ def _constant(node: Any) -> object:
     return _imported(output.toIValue(), f"constant_{output.debugName()}")
 
 
-def _fact(kind: str, inputs: list[object]) -> object:
-    """What a node asks of a tensor: its shape, its rank or its type."""
-    tensor = cast(Tensor, inputs[0])
+def _fact(kind: str, shape: tuple[int, ...], inputs: list[object]) -> object:
+    """What a node asks of a tensor of a shape: its shape, its rank or its type."""
     match kind:
         case "aten::size" if len(inputs) > 1:
-            return tensor.shape[cast(int, inputs[1])]
+            return shape[cast(int, inputs[1])]
         case "aten::size":
-            return list(tensor.shape)
+            return list(shape)
         case "aten::dim":
-            return len(tensor.shape)
+            return len(shape)
         case "prim::dtype":
             return 6  # TorchScript's number of float32
         case _:

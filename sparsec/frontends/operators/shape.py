@@ -117,6 +117,31 @@ def identity(builder: Builder, call: Call) -> Tensor:
     return call.tensor("self", "input")
 
 
+def empty_like(builder: Builder, call: Call) -> Tensor:
+    """A tensor with whatever in it, which is zero here."""
+    return Parameter(f"{call.place.layer}.empty", np.zeros(call.tensor("self").shape, np.float32))
+
+
+def copy(builder: Builder, call: Call) -> Tensor:
+    """`src` in the shape of what it is copied into."""
+    shape, source = call.tensor("self").shape, call.tensor("src")
+    if source.shape == shape:
+        return source
+    if isinstance(source, Activation):
+        raise UnsupportedError(f"a copy of shape {source.shape} into shape {shape}")
+    try:
+        return Parameter(source.name, np.broadcast_to(source.values(), shape))
+    except ValueError as error:
+        raise UnsupportedError(str(error)) from error
+
+
+def fill(builder: Builder, call: Call) -> Tensor:
+    """One number everywhere; `zero_` has no number."""
+    number = call.number("value", 0.0)
+    shape = call.tensor("self").shape
+    return Parameter(f"{call.place.layer}.filled", np.full(shape, number, np.float32))
+
+
 def dropout(builder: Builder, call: Call) -> Tensor:
     """Nothing, once training is over."""
     if call.flag("train") and call.number("p", 0.5) > 0:
@@ -193,10 +218,10 @@ def concatenate(builder: Builder, call: Call) -> Tensor:
         raise UnsupportedError("a concatenation of constants")
     order, rank = activations[0].order, len(activations[0].shape)
     axis = call.integer("dim", 0) % rank
-    if axis == 0:
-        raise UnsupportedError("a concatenation of batches")
     if len(values) == 1:
         return values[0]
+    if axis == 0:
+        raise UnsupportedError("a concatenation of batches")
     shape = list(activations[0].shape)
     shape[axis] = sum(value.shape[axis] for value in values)
     type = float_type([shape[a] for a in order])
@@ -227,6 +252,10 @@ SHAPE: Mapping[str, Operator] = {
     "aten.feature_dropout": dropout,
     "aten.alpha_dropout": dropout,
     "aten.native_dropout": dropout,
+    "aten.empty_like": empty_like,
+    "aten.copy": copy,
+    "aten.fill": fill,
+    "aten.zero": fill,
     "aten.contiguous": identity,
     "aten.clone": identity,
     "aten.alias": identity,
