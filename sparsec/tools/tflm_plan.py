@@ -70,6 +70,9 @@ def figures(plan: OfflinePlan) -> dict[str, Any]:
         "arena_lower_bound_bytes": plan.assignment.lower_bound,
         "status": plan.assignment.status,
         "plan_added": plan.is_smaller,
+        "plan_refused": {"arena_bytes": plan.refused_bytes, "because": plan.because}
+        if plan.because
+        else None,
         "tflm_arena_bytes": plan.greedy_bytes,
     }
 
@@ -84,11 +87,18 @@ def summarize(model: str, plan: OfflinePlan, output: Path) -> None:
         f"(no plan needs less than {plan.assignment.lower_bound:,} B)"
     )
     if plan.is_smaller:
-        print(f"without it   {own:,} B by TFLM's own planner: {own - arena:,} B{share} saved")
+        print(
+            f"without it   {own:,} B by TFLM's own planner: {own - arena:,} B{share} saved, "
+            "scratch memory apart"
+        )
     else:
         print(
             "without it   the same by TFLM's own planner, which stays in charge: no plan is added"
         )
-    if plan.assignment.status != "optimal":
+    if plan.because:
+        print(
+            f"not taken    a plan of {plan.refused_bytes:,} B, which may make a larger arena: {plan.because}"
+        )
+    if not plan.is_proven:
         print(f"not proven   {search_hint()}")
     print(f"written to {output}")

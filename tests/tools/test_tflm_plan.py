@@ -43,7 +43,7 @@ def test_person_detection(tools: Tools, elsewhere: Path) -> None:
     (elsewhere / "vww.tflite").write_bytes(network("vww_96_int8"))
     ended = tools.sparsec("vww.tflite", EMIT, "-o", "out.tflite")
     assert "activations  55,296 B in RAM, optimal" in ended.out
-    assert "73,728 B by TFLM's own planner: 18,432 B (25%) saved" in ended.out
+    assert "73,728 B by TFLM's own planner: 18,432 B (25%) saved, scratch memory apart" in ended.out
 
 
 def test_json_and_quiet(tools: Tools, relus: Path) -> None:
@@ -55,6 +55,7 @@ def test_json_and_quiet(tools: Tools, relus: Path) -> None:
         "arena_lower_bound_bytes": 96,
         "status": "optimal",
         "plan_added": False,
+        "plan_refused": None,
         "tflm_arena_bytes": 96,
     }
     ended = tools.sparsec(relus, EMIT, "-o", "out.tflite", "-q")
