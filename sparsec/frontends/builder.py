@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
-from xdsl.dialects.builtin import Float32Type, FunctionType, ModuleOp, TensorType
+from xdsl.dialects.builtin import FunctionType, ModuleOp, TensorType
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 
@@ -34,11 +34,6 @@ def entry_order(rank: int, layout: Layout) -> Order:
     return CHANNELS_LAST[4] if rank == 4 and layout == "nhwc" else as_in_torch(rank)
 
 
-def float_type(shape: Sequence[int]) -> TensorType[Float32Type]:
-    """A tensor of float32."""
-    return TensorType(Float32Type(), shape)
-
-
 class Builder:
     """Collects the operations of `main`."""
 
@@ -53,7 +48,7 @@ class Builder:
         """A new input of `main`; `shape` is torch's."""
         order = entry_order(len(shape), self.layout)
         ssa = self.block.insert_arg(
-            float_type([shape[axis] for axis in order]), len(self.block.args)
+            nn.float_type([shape[axis] for axis in order]), len(self.block.args)
         )
         if SSAValue.is_valid_name(name):
             ssa.name_hint = name

@@ -19,7 +19,7 @@ from sparsec.interpreters.fused import FusedFunctions
 from sparsec.interpreters.kernels import KernelFunctions, MemoryFunctions
 from sparsec.interpreters.mean import MeanFunctions
 from sparsec.interpreters.movement import MovementFunctions
-from sparsec.interpreters.nn import NnFunctions
+from sparsec.interpreters.nn import NN_FUNCTIONS
 from sparsec.interpreters.qnn import QnnFunctions
 from sparsec.interpreters.signature import main_function
 from sparsec.interpreters.sparse_depthwise import SparseDepthwiseFunctions
@@ -34,7 +34,7 @@ Listen: TypeAlias = Callable[[Operation, Sequence[Array]], None]
 
 FUNCTIONS: tuple[type[InterpreterFunctions], ...] = (
     FuncFunctions,
-    NnFunctions,
+    *NN_FUNCTIONS,
     QnnFunctions,
     MemoryFunctions,
     KernelFunctions,

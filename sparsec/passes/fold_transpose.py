@@ -145,7 +145,7 @@ class SinkBelowJoin(RewritePattern):
             new = nn.AddOp(inputs[0], inputs[1], op.bounds)
         else:
             shape = shape_of(op.result.type)
-            result = nn.F32Tensor(nn.Float32Type(), [shape[axis] for axis in inverse])
+            result = nn.float_type([shape[axis] for axis in inverse])
             new = nn.ConcatOp(inputs, permutation[op.axis.value.data], result)
         rewriter.insert(constants)
         rebuild_below(op, first, new, rewriter)

@@ -13,7 +13,7 @@ one already. Biases stay in float: their scale follows from the others.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, TypeGuard
+from typing import Literal, TypeGuard
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -30,15 +30,7 @@ from sparsec.ir.level import is_float
 from sparsec.quantization.ranges import activation_qparams
 from sparsec.quantization.scheme import Quantization
 from sparsec.rewriting.constants import quantize_constant, weight_quantization
-from sparsec.rewriting.qdq.conversions import FIXED_OUTPUT
-
-MOVES_DATA = (nn.MaxPool2dOp, nn.ReshapeOp, nn.TransposeOp, nn.PadOp)
-"""Layers that select or order values: they commute with quantization."""
-
-Moving: TypeAlias = nn.MaxPool2dOp | nn.ReshapeOp | nn.TransposeOp | nn.PadOp
-
-KEEPS_QUANTIZATION = (*MOVES_DATA, nn.AvgPool2dOp)
-"""Layers whose result has the quantization of their input."""
+from sparsec.rewriting.qdq.conversions.activation import FIXED_OUTPUT
 
 NO_LAYER = (nn.ConstantOp, nn.QuantizeOp, nn.DequantizeOp)
 
@@ -71,9 +63,9 @@ def joins(op: Operation | Block) -> TypeGuard[nn.ConcatOp | nn.PadOp]:
     return isinstance(op, nn.ConcatOp) or (isinstance(op, nn.PadOp) and op.value.value.data != 0)
 
 
-def moves_data(op: Operation | Block) -> TypeGuard[Moving]:
+def moves_data(op: Operation | Block) -> TypeGuard[Operation]:
     """Whether `op` commutes with quantization."""
-    return isinstance(op, MOVES_DATA) and not joins(op)
+    return isinstance(op, Operation) and op.has_trait(nn.MovesData) and not joins(op)
 
 
 def asked_for(value: SSAValue) -> Quantization | None:
@@ -83,7 +75,7 @@ def asked_for(value: SSAValue) -> Quantization | None:
         if isinstance(user, nn.QuantizeOp):
             return user.quantization.data
         if moves_data(user):
-            found = asked_for(user.result)
+            found = asked_for(user.results[0])
             if found is not None:
                 return found
     return None
@@ -144,8 +136,8 @@ class Quantizer:
         """The quantization that the result of `op` must have; None if its range decides."""
         if joins(op):
             return self.chosen[op.result]
-        if isinstance(op, KEEPS_QUANTIZATION):
-            return self.input_of(op, op.input)
+        if op.has_trait(nn.MovesData) or op.has_trait(nn.KeepsQuantization):
+            return self.input_of(op, op.operands[0])
         if isinstance(op, nn.SoftmaxOp):
             return FIXED_OUTPUT["softmax"]
         if isinstance(op, nn.ActivationOp) and not asked_for(op.result):
@@ -166,7 +158,7 @@ class Quantizer:
             self.chosen[op.result] = wanted = self.measured(op.result)
             for value in op.operands:
                 while moves_data(value.owner) and value.has_one_use():
-                    value = value.owner.input
+                    value = value.owner.operands[0]
                 # An argument keeps its own quantization: it is the network's contract.
                 if value.has_one_use() and isinstance(value.owner, Operation):
                     self.chosen[value] = wanted

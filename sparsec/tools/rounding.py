@@ -23,10 +23,10 @@ from sparsec.ir import nn
 from sparsec.ir.attributes import LAYER
 from sparsec.ir.layer import layer_of
 from sparsec.ir.shapes import shape_of
-from sparsec.passes.quantize import MOVES_DATA, NO_LAYER
+from sparsec.passes.quantize import NO_LAYER
 from sparsec.quantization.ranges import dequantize
 from sparsec.quantization.scheme import Quantization
-from sparsec.rewriting.qdq.conversions import FIXED_OUTPUT
+from sparsec.rewriting.qdq.conversions.activation import FIXED_OUTPUT
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Values: TypeAlias = Mapping[SSAValue, Array]
@@ -89,7 +89,7 @@ def seen_of(value: SSAValue) -> SSAValue:
     """What the next layer sees of a value: a maximum hides the low numbers, so that those may be cut off before it."""
     while value.has_one_use():
         user = next(iter(value.uses)).operation
-        if not isinstance(user, MOVES_DATA):
+        if not user.has_trait(nn.MovesData):
             break
         value = user.results[0]
     return value

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
-from xdsl.ir import Operation
+from xdsl.ir import Operation, SSAValue
 
 from sparsec.interpreters.run import interpret
 from sparsec.ir import nn
@@ -25,7 +25,7 @@ Array = np.ndarray[Any, Any]
 
 def expect(
     net: Net,
-    result: nn.SSAValue,
+    result: SSAValue,
     expected: Callable[[Tensor], Tensor] | Callable[[Tensor, Tensor], Tensor],
 ) -> None:
     """`result` is what `expected` makes of the inputs, as NHWC like them; float32 rounding apart."""

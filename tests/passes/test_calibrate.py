@@ -126,7 +126,7 @@ def test_inputs_of_different_length() -> None:
 def test_nan_weights_name_the_constant() -> None:
     net = Net((1, 2))
     weights = net.constant(np.array([[1.0, np.nan]]), "fc.weight")
-    result = nn.F32Tensor(nn.Float32Type(), (1, 1))
+    result = nn.float_type((1, 1))
     module = net.done(net.add_op(nn.LinearOp(net.inputs[0], weights, net.random(1), result)))
     with pytest.raises(PassFailedException, match="fc.weight holds NaN or infinity"):
         calibrate(module, [np.zeros((1, 2))], MinMaxObserver)

@@ -11,6 +11,7 @@ from sparsec.ir import nn
 from sparsec.ir.shapes import shape_of
 from sparsec.passes.fold_transpose import FoldTransposePass
 from sparsec.quantization.scheme import Quantization
+from sparsec.quantization.window import Border
 from tests.passes.nets import TO_NCHW, TO_NHWC, Net, expect_same_results, op_names, ops
 
 
@@ -42,7 +43,7 @@ def test_one_that_moves_no_data_is_a_reshape(shape: tuple[int, ...], kept: int) 
 SINKS: dict[str, Callable[[Net, SSAValue], SSAValue]] = {
     "clamp": lambda net, x: net.clamp(x),
     "activation": lambda net, x: net.activation(x, "tanh"),
-    "pad": lambda net, x: net.add_op(nn.PadOp(x, 1.0, nn.Border((0, 0, 1, 2), (0, 1, 0, 0)))),
+    "pad": lambda net, x: net.add_op(nn.PadOp(x, 1.0, Border((0, 0, 1, 2), (0, 1, 0, 0)))),
     "add": lambda net, x: net.add(x, net.transpose(net.conv(net.inputs[0], 3), TO_NCHW)),
     "add to itself": lambda net, x: net.clamp(net.add(x, net.constant(np.ones((1, 3, 2, 3))))),
     "concat": lambda net, x: net.concat(
@@ -95,7 +96,7 @@ def test_flattened_branches_of_a_concat() -> None:
 def test_shared_weights_are_permuted_for_each_reader() -> None:
     net = Net((1, 4, 4, 2))
     weights, bias = net.random(3, 8), net.random(3)
-    result = nn.F32Tensor(nn.Float32Type(), (1, 3))
+    result = nn.float_type((1, 3))
     x = net.flatten(net.conv(net.inputs[0], 2))
     y = net.reshape(net.conv(net.inputs[0], 2), 1, 8)
     one = net.add_op(nn.LinearOp(x, weights, bias, result))
@@ -112,7 +113,7 @@ def test_quantized_weights_are_permuted_in_int8() -> None:
     stored = nn.ConstantOp(net.rng.integers(-128, 127, (3, 8), np.int8), "fc.weight")
     net.block.add_op(stored)
     weights = net.add_op(nn.DequantizeOp(stored.result, Quantization((0.1, 0.2, 0.3), 0, 0)))
-    result = nn.F32Tensor(nn.Float32Type(), (1, 3))
+    result = nn.float_type((1, 3))
     y = net.add_op(nn.LinearOp(x, weights, net.random(3), result))
     module = expect_same_results(net.done(y), FoldTransposePass())
     assert "transpose" not in op_names(module)

@@ -96,7 +96,7 @@ def test_linear_weights_per_tensor() -> None:
 def test_a_large_bias_enlarges_the_weight_scale(linear_weights: str) -> None:
     net = Net((1, 2))
     weights, bias = net.constant(np.full((2, 2), 1e-9)), net.constant(np.array([1e3, 0.0]))
-    result = nn.F32Tensor(nn.Float32Type(), (1, 2))
+    result = nn.float_type((1, 2))
     x = net.add_op(nn.LinearOp(net.inputs[0], weights, bias, result))
     module = quantized(net, x, linear_weights=linear_weights)
     (linear,) = ops(module, nn.LinearOp)

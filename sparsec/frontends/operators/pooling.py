@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from xdsl.ir import SSAValue
 
-from sparsec.frontends.builder import Builder, float_type
+from sparsec.frontends.builder import Builder
 from sparsec.frontends.call import Call
 from sparsec.frontends.errors import UnsupportedError
 from sparsec.frontends.operators.image import height_and_width, read_image, written_image
@@ -22,7 +22,7 @@ def pooled(
     """An image reduced by `pool`."""
     height, width, channels = image_shape(image.type)
     size = pool.output_size((height, width), pool.kernel)
-    op = kind(image, pool, float_type((1, *size, channels)))
+    op = kind(image, pool, nn.float_type((1, *size, channels)))
     return written_image(builder, builder.add(op, CHANNELS_LAST[4]), rank)
 
 
@@ -136,7 +136,7 @@ def mean(builder: Builder, call: Call) -> Tensor:
         1,
     )
     size = (plane[0][0] // kernel[0], plane[0][1] // kernel[1])
-    op = nn.AvgPool2dOp(image, Pool(kernel, kernel=kernel), float_type((1, *size, stored[-1])))
+    op = nn.AvgPool2dOp(image, Pool(kernel, kernel=kernel), nn.float_type((1, *size, stored[-1])))
     result = builder.add(op, CHANNELS_LAST[4]).ssa
     if call.flag("keepdim"):
         kept = [1 if axis in reduced else n for n, axis in zip(stored, order, strict=True)]

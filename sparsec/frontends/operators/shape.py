@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-from sparsec.frontends.builder import Builder, float_type
+from sparsec.frontends.builder import Builder
 from sparsec.frontends.call import Call
 from sparsec.frontends.errors import UnsupportedError
 from sparsec.frontends.operators.signature import Operator
@@ -224,7 +224,7 @@ def concatenate(builder: Builder, call: Call) -> Tensor:
         raise UnsupportedError("a concatenation of batches")
     shape = list(activations[0].shape)
     shape[axis] = sum(value.shape[axis] for value in values)
-    type = float_type([shape[a] for a in order])
+    type = nn.float_type([shape[a] for a in order])
     inputs = [builder.ssa(value, order) for value in values]
     return builder.add(nn.ConcatOp(inputs, order.index(axis), type), order)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from xdsl.ir import SSAValue
 
-from sparsec.frontends.builder import Builder, float_type
+from sparsec.frontends.builder import Builder
 from sparsec.frontends.call import Call
 from sparsec.frontends.errors import UnsupportedError
 from sparsec.frontends.operators.image import height_and_width, read_image, written_image
@@ -78,7 +78,7 @@ def convolution(builder: Builder, call: Call) -> Tensor:
         (kernel[0], kernel[1]),
     )
     bias = bias_of(builder, call.optional_parameter("bias"), outputs)
-    op = kind(image, builder.ssa(weight, order), bias, window, float_type((1, *size, outputs)))
+    op = kind(image, builder.ssa(weight, order), bias, window, nn.float_type((1, *size, outputs)))
     return written_image(builder, builder.add(op, CHANNELS_LAST[4]), rank)
 
 
@@ -101,7 +101,7 @@ def fully_connected(
         builder.ssa(value),
         builder.ssa(weight),
         bias_of(builder, bias, outputs),
-        float_type((*value.shape[:-1], outputs)),
+        nn.float_type((*value.shape[:-1], outputs)),
     )
     return builder.add(op, as_in_torch(len(value.shape)))
 

@@ -16,9 +16,6 @@ from sparsec.quantization.scheme import Quantization
 from sparsec.rewriting.qdq.conversions import CONVERSIONS
 from sparsec.rewriting.qdq.folding import Folding, fail
 
-MOVES_DATA = (nn.ReshapeOp, nn.TransposeOp, nn.MaxPool2dOp)
-"""Layers that select or order values: they commute with quantization."""
-
 
 def hoist_quantize(block: Block) -> None:
     """Quantize before layers that only move data, unless their input is quantized already.
@@ -30,13 +27,16 @@ def hoist_quantize(block: Block) -> None:
     while pending:
         op = pending.pop()
         mover = op.input.owner
-        if not isinstance(mover, MOVES_DATA) or op.quantization.data.axis is not None:
+        if not isinstance(mover, Operation) or op.quantization.data.axis is not None:
             continue
-        if isinstance(mover.input.owner, nn.DequantizeOp | nn.ConstantOp):
+        if not mover.has_trait(nn.MovesData):
             continue
-        before = nn.QuantizeOp(mover.input, op.quantization.data)
+        source = mover.operands[0]
+        if isinstance(source.owner, nn.DequantizeOp | nn.ConstantOp):
+            continue
+        before = nn.QuantizeOp(source, op.quantization.data)
         between = nn.DequantizeOp(before.result, op.quantization.data)
-        moved = mover.clone({mover.input: between.result})
+        moved = mover.clone({source: between.result})
         Rewriter.insert_op((before, between, moved), InsertPoint.before(mover))
         op.operands[0] = moved.results[0]
         if not mover.results[0].uses:

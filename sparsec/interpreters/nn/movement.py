@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layers that move elements."""
+
+import numpy as np
+from xdsl.interpreter import Interpreter, InterpreterFunctions, impl, register_impls
+
+from sparsec.interpreters.nn.values import Values
+from sparsec.ir import nn
+from sparsec.ir.shapes import shape_of
+
+
+@register_impls
+class NnMovementFunctions(InterpreterFunctions):
+    """What these operations mean."""
+
+    @impl(nn.PadOp)
+    def pad(self, interpreter: Interpreter, op: nn.PadOp, args: Values) -> Values:
+        border = tuple(zip(op.border.data.low, op.border.data.high, strict=True))
+        return (np.pad(args[0], border, constant_values=op.value.value.data),)
+
+    @impl(nn.ReshapeOp)
+    def reshape(self, interpreter: Interpreter, op: nn.ReshapeOp, args: Values) -> Values:
+        shape = shape_of(op.result.type)
+        return (args[0].reshape((-1, *shape[1:]) if shape else ()),)
+
+    @impl(nn.TransposeOp)
+    def transpose(self, interpreter: Interpreter, op: nn.TransposeOp, args: Values) -> Values:
+        return (np.ascontiguousarray(args[0].transpose(op.permutation.get_values())),)
+
+    @impl(nn.ConcatOp)
+    def concat(self, interpreter: Interpreter, op: nn.ConcatOp, args: Values) -> Values:
+        axis = op.axis.value.data
+        if axis > 0:  # a constant among the inputs holds one sample for all
+            n = max(len(arg) for arg in args)
+            args = tuple(np.broadcast_to(arg, (n, *arg.shape[1:])) for arg in args)
+        return (np.concatenate(args, axis),)

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`nn`: the network in floating point, as trained. Activations are NHWC with batch 1.
+
+`nn.quantize` and `nn.dequantize` may stand between the layers: a calibrated network, one trained
+with quantization in the loop and an imported Q/DQ graph all take that form before `fold-qdq`.
+A layer may carry two discardable attributes: `layer`, the module path it came from, and
+`nn.range`, the (lowest, highest) value that calibration saw in its result.
+"""
+
+from xdsl.ir import Dialect
+
+from sparsec.ir.nn.activation import ActivationOp, ClampOp, SoftmaxOp
+from sparsec.ir.nn.boundary import DequantizeOp, QuantizeOp
+from sparsec.ir.nn.constant import ConstantOp
+from sparsec.ir.nn.elementwise import AddOp
+from sparsec.ir.nn.movement import ConcatOp, PadOp, ReshapeOp, TransposeOp
+from sparsec.ir.nn.pool import AvgPool2dOp, MaxPool2dOp
+from sparsec.ir.nn.pool import Pool2dOp as Pool2dOp
+from sparsec.ir.nn.types import KeepsQuantization as KeepsQuantization
+from sparsec.ir.nn.types import MovesData as MovesData
+from sparsec.ir.nn.types import float_type as float_type
+from sparsec.ir.nn.weighted import (
+    BatchNormOp,
+    Conv2dOp,
+    DepthwiseConv2dOp,
+    LinearOp,
+)
+from sparsec.ir.nn.weighted import ConvolutionOp as ConvolutionOp
+from sparsec.ir.nn.weighted import WeightedOp as WeightedOp
+from sparsec.ir.quantization import BoundsAttr, QuantizationAttr
+from sparsec.ir.window import BorderAttr, PoolAttr, WindowAttr
+
+Nn = Dialect(
+    "nn",
+    [
+        ConstantOp,
+        Conv2dOp,
+        DepthwiseConv2dOp,
+        LinearOp,
+        BatchNormOp,
+        ClampOp,
+        ActivationOp,
+        SoftmaxOp,
+        AddOp,
+        MaxPool2dOp,
+        AvgPool2dOp,
+        PadOp,
+        ReshapeOp,
+        TransposeOp,
+        ConcatOp,
+        QuantizeOp,
+        DequantizeOp,
+    ],
+    [WindowAttr, PoolAttr, BorderAttr, BoundsAttr, QuantizationAttr],
+)

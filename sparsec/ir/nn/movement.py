@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layers that pick, order or join elements."""
+
+from collections.abc import Sequence
+
+from xdsl.dialects.builtin import (
+    DenseArrayBase,
+    Float32Type,
+    Float64Type,
+    FloatAttr,
+    IntegerAttr,
+    TensorType,
+    f64,
+    i64,
+)
+from xdsl.ir import Attribute, SSAValue
+from xdsl.irdl import (
+    IRDLOperation,
+    irdl_op_definition,
+    operand_def,
+    prop_def,
+    result_def,
+    traits_def,
+    var_operand_def,
+)
+from xdsl.traits import Pure
+
+from sparsec.ir.nn.types import F32Tensor, MovesData
+from sparsec.ir.shapes import (
+    shape_of,
+    verify_border,
+    verify_concatenation,
+    verify_permutation,
+    verify_reshape,
+)
+from sparsec.ir.window import BorderAttr
+from sparsec.quantization.window import Border
+
+
+@irdl_op_definition
+class PadOp(IRDLOperation):
+    """Adds a border of one value.
+
+    `%y = nn.pad %x, 0.0 <low = [0, 1, 1, 0], high = [0, 1, 1, 0]> : .. -> ..`
+    """
+
+    name = "nn.pad"
+
+    input = operand_def(F32Tensor)
+    value = prop_def(FloatAttr[Float64Type])
+    border = prop_def(BorderAttr)
+    result = result_def(F32Tensor)
+
+    assembly_format = "$input `,` $value $border attr-dict `:` type($input) `->` type($result)"
+
+    traits = traits_def(Pure(), MovesData())
+
+    def __init__(self, input: SSAValue, value: float, border: Border):
+        super().__init__(
+            operands=[input],
+            properties={"value": FloatAttr(value, f64), "border": BorderAttr(border)},
+            result_types=[
+                TensorType(Float32Type(), border.output_shape(shape_of(input.type))),
+            ],
+        )
+
+    def verify_(self) -> None:
+        verify_border(self.border.data, self.input.type, self.result.type)
+
+
+@irdl_op_definition
+class ReshapeOp(IRDLOperation):
+    """`%y = nn.reshape %x : tensor<1x4x4x8xf32> -> tensor<1x128xf32>`"""
+
+    name = "nn.reshape"
+
+    input = operand_def(F32Tensor)
+    result = result_def(F32Tensor)
+
+    assembly_format = "$input attr-dict `:` type($input) `->` type($result)"
+
+    traits = traits_def(Pure(), MovesData())
+
+    def __init__(self, input: SSAValue, shape: Sequence[int]):
+        super().__init__(operands=[input], result_types=[TensorType(Float32Type(), shape)])
+
+    def verify_(self) -> None:
+        verify_reshape(self.input.type, self.result.type)
+
+
+@irdl_op_definition
+class TransposeOp(IRDLOperation):
+    """`%y = nn.transpose %x [0, 2, 3, 1] : .. -> ..`: result axis i is input axis p[i]."""
+
+    name = "nn.transpose"
+
+    input = operand_def(F32Tensor)
+    permutation = prop_def(DenseArrayBase.constr(i64))
+    result = result_def(F32Tensor)
+
+    assembly_format = "$input $permutation attr-dict `:` type($input) `->` type($result)"
+
+    traits = traits_def(Pure(), MovesData())
+
+    def __init__(self, input: SSAValue, permutation: Sequence[int]):
+        shape = shape_of(input.type)
+        super().__init__(
+            operands=[input],
+            properties={"permutation": DenseArrayBase.from_list(i64, permutation)},
+            result_types=[TensorType(Float32Type(), [shape[axis] for axis in permutation])],
+        )
+
+    def verify_(self) -> None:
+        verify_permutation(self.permutation.get_values(), self.input.type, self.result.type)
+
+
+@irdl_op_definition
+class ConcatOp(IRDLOperation):
+    """`%y = nn.concat %a, %b axis 3 : tensor<..>, tensor<..> -> tensor<..>`"""
+
+    name = "nn.concat"
+
+    inputs = var_operand_def(F32Tensor)
+    axis = prop_def(IntegerAttr.constr(i64))
+    result = result_def(F32Tensor)
+
+    assembly_format = "$inputs `axis` $axis attr-dict `:` type($inputs) `->` type($result)"
+
+    traits = traits_def(Pure())
+
+    def __init__(self, inputs: Sequence[SSAValue], axis: int, result_type: Attribute):
+        super().__init__(
+            operands=[inputs],
+            properties={"axis": IntegerAttr(axis, 64)},
+            result_types=[result_type],
+        )
+
+    def verify_(self) -> None:
+        verify_concatenation(
+            self.axis.value.data, [value.type for value in self.inputs], self.result.type
+        )

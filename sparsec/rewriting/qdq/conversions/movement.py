@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How layers that move elements become int8."""
+
+from sparsec.ir import nn, qnn
+from sparsec.ir.shapes import shape_of
+from sparsec.quantization.ranges import quantize
+from sparsec.rewriting.qdq.conversions.signature import Conversions, int8_type
+from sparsec.rewriting.qdq.folding import Folding
+
+
+def convert_pad(f: Folding, op: nn.PadOp) -> None:
+    source = f.input(op, op.input)
+    q = source.quantization
+    value = int(quantize(op.value.value.data, q.scale, q.zero_point))
+    f.finish(op, f.emit(op, qnn.PadOp(source.value, value, op.border.data)), q)
+
+
+def convert_reshape(f: Folding, op: nn.ReshapeOp) -> None:
+    source = f.input(op, op.input)
+    new = qnn.ReshapeOp(source.value, shape_of(op.result.type))
+    f.finish(op, f.emit(op, new), source.quantization)
+
+
+def convert_transpose(f: Folding, op: nn.TransposeOp) -> None:
+    source = f.input(op, op.input)
+    new = qnn.TransposeOp(source.value, op.permutation.get_values())
+    f.finish(op, f.emit(op, new), source.quantization)
+
+
+def convert_concat(f: Folding, op: nn.ConcatOp) -> None:
+    inputs = [f.input(op, value) for value in op.inputs]
+    output = f.output_of(op, default=inputs[0].quantization)
+    values = [f.rescaled(op, source, output) for source in inputs]
+    new = qnn.ConcatOp(values, op.axis.value.data, int8_type(op.result))
+    f.finish(op, f.emit(op, new), output)
+
+
+MOVEMENT: Conversions = {
+    nn.PadOp: convert_pad,
+    nn.ReshapeOp: convert_reshape,
+    nn.TransposeOp: convert_transpose,
+    nn.ConcatOp: convert_concat,
+}
