@@ -46,6 +46,10 @@ class PipelineOptions:
     pins: str = ""
 
 
+PLAIN = PipelineOptions()
+"""Where a user chose nothing."""
+
+
 def quoted(text: str) -> str:
     """`text` as a value of a pass option."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
@@ -80,13 +84,20 @@ def qnn(options: PipelineOptions) -> list[str]:
     return [f"quantize{{linear-weights={options.linear_weights}}}", "fold-qdq", "cse", "dce"]
 
 
-def lossless() -> list[str]:
+def wishes(options: PipelineOptions) -> str:
+    """What the user asks weights to be stored as, as options of a pass."""
+    asked = [] if options.weights == "auto" else [f"format={quoted(options.weights)}"]
+    return " ".join([*asked, *([f"recipe={quoted(options.recipe)}"] if options.recipe else [])])
+
+
+def lossless(options: PipelineOptions = PLAIN) -> list[str]:
     """From an int8 network to a smaller one that gives the same bytes for every input."""
+    asked = wishes(options)
     return [
         "merge-duplicates",
         "fold-requantize",
         "fuse-pad",
-        "eliminate-dead-channels",
+        f"eliminate-dead-channels{{{asked}}}" if asked else "eliminate-dead-channels",
         "fold-requantize",  # of what became constant
         "merge-duplicates",
         "dce",
@@ -113,14 +124,12 @@ def overlap_buffers(options: PipelineOptions) -> str:
 def kernels(options: PipelineOptions) -> list[str]:
     """From an int8 network to calls of kernels in planned memory."""
     select = f"{target(options)} objective={options.objective}"
-    if options.weights != "auto":
-        select += f" format={quoted(options.weights)}"
     if options.flash is not None:
         select += f" flash={options.flash}"
     if options.ram is not None and options.io == "arena":  # it counts inputs and outputs
         select += f" ram={options.ram}"
-    if options.recipe:
-        select += f" recipe={quoted(options.recipe)}"
+    if asked := wishes(options):
+        select += f" {asked}"
     return [
         f"order-layers{{{target(options)}}}",
         f"select-sparse-formats{{{select}}}",
@@ -152,7 +161,7 @@ def pipeline(emit: Emit, options: PipelineOptions, start: Emit = "nn") -> str:
     if start != "kernels":
         passes += nn(options)
         if emit != "nn":
-            passes += qnn(options) + lossless()
+            passes += qnn(options) + lossless(options)
     if emit not in ("nn", "qnn"):
         passes += kernels(options)
     return ",".join(passes)

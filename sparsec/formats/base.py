@@ -35,6 +35,11 @@ class SparseFormat(ABC):
         """The format and its parameters in a few characters, such as `block(4x1)`."""
         return self.name
 
+    @property
+    def group(self) -> int:
+        """How many columns, from a multiple of it on, belong together."""
+        return 1
+
     def check(self, shape: tuple[int, ...]) -> None:
         """Raise ValueError when a matrix of this shape [rows, columns] cannot be stored."""
         check_matrix(shape)

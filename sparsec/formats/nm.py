@@ -45,6 +45,10 @@ class Nm(SparseFormat):
         return f"nm({self.n}:{self.m})"
 
     @property
+    def group(self) -> int:
+        return self.m
+
+    @property
     def offset_bits(self) -> int:
         """The bits of an offset."""
         return (self.m - 1).bit_length()

@@ -38,6 +38,9 @@ CHOICE = "sparsec.choice"
 KERNEL = "sparsec.kernel"
 """Of a layer: the C function that was chosen to run it, where that is not the first that could."""
 
+MOVED = "sparsec.moved"
+"""Of a layer: what passes did to the rows and columns of its weights, a list of texts (`ir/moved.py`)."""
+
 SCRATCH_LIMIT = "sparsec.scratch_limit"
 """Of a layer: the most bytes of scratch memory that it may have, decoded weights included."""
 

@@ -5,6 +5,8 @@ A channel whose every reader multiplies it by zero leaves its producer and its r
 that is one value for every input, because its filter is zero or its clamp lets nothing through,
 moves into the biases of its readers, and is then one that nobody reads. Repeated until nothing
 changes; the results of the network keep every byte.
+
+Where `format` or `recipe` ask for N:M weights, and a layer has them, channels that keep its columns in their groups stay.
 """
 
 from dataclasses import dataclass
@@ -16,14 +18,19 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
+from xdsl.utils.exceptions import PassFailedException
 
-from sparsec.analysis.values.dead_channels import dead_channels, read_elements, removable_channels
+from sparsec.analysis.choice.module_recipe import recipe_of
+from sparsec.analysis.values.dead_channels import dead_channels, read_elements
 from sparsec.analysis.values.intervals import Interval, Intervals, intervals
+from sparsec.analysis.values.patterns import Asked, removable_beside_patterns
 from sparsec.analysis.values.removed_channels import RemovedChannels
 from sparsec.analysis.values.weighted_layer import weighted_layer
+from sparsec.formats import SparseFormat
 from sparsec.ir import qnn
 from sparsec.ir.layer import layer_of
 from sparsec.ir.sparse import format_of
+from sparsec.recipe import AUTO, Recipe, parse_recipe, wish_for_all
 from sparsec.rewriting.channel_cut import (
     cut_channels,
     erase_dead_code,
@@ -132,14 +139,14 @@ def fold_constants(block: Block, removed: RemovedChannels) -> bool:
     return store_constants(block, known) or changed
 
 
-def eliminate(function: func.FuncOp) -> RemovedChannels:
-    """Remove all that can go from one function."""
+def eliminate(function: func.FuncOp, asked: Asked) -> RemovedChannels:
+    """Remove all that can go from one function whose layers are `asked` to be stored in formats."""
     block = function.body.block
     removed = RemovedChannels(block)
     while True:
         erase_dead_code(block)
         unshare_constants(block)
-        gone = removable_channels(block, read_elements(block))
+        gone = removable_beside_patterns(block, read_elements(block), asked)
         if gone:
             removed.note(gone)
             cut_channels(block, gone)
@@ -167,8 +174,26 @@ class EliminateDeadChannelsPass(ModulePass):
     """
 
     name = "eliminate-dead-channels"
+    format: str = AUTO
+    recipe: str = ""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        try:
+            asked = self.asked(op)
+        except ValueError as error:
+            raise PassFailedException(str(error)) from error
         for function in list(op.ops):
             if isinstance(function, func.FuncOp) and can_be_read(function):
-                eliminate(function).attach(op)
+                eliminate(function, asked).attach(op)
+
+    def asked(self, module: ModuleOp) -> Asked:
+        """What the options ask for. Raises ValueError for a format or recipe that cannot be read."""
+        all = [] if self.format == AUTO else [wish_for_all(self.format)]
+        given = parse_recipe(self.recipe).wishes
+        recipe = Recipe((*all, *recipe_of(module).wishes, *given))
+
+        def asked(op: qnn.WeightedOp) -> SparseFormat | None:
+            wish = recipe.wish_for(layer_of(op))
+            return None if wish is None else wish.format
+
+        return asked

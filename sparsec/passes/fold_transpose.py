@@ -28,11 +28,16 @@ from xdsl.pattern_rewriter import (
 
 from sparsec.ir import nn
 from sparsec.ir.constant import constant_array
+from sparsec.ir.moved import note_move
 from sparsec.ir.shapes import shape_of
 from sparsec.quantization.window import Border
 from sparsec.rewriting.constants import replace_constant
 
 Permutation = tuple[int, ...]
+
+REORDERED = (
+    "fold-transpose put its columns into the order in which data lies in memory, channels last"
+)
 
 
 def permutation_of(op: nn.TransposeOp) -> Permutation:
@@ -208,6 +213,7 @@ class FoldIntoLinear(RewritePattern):
         order = source.transpose(permutation_of(transpose)).ravel()
         for layer, start in found:
             permute_columns(layer, start, order)
+            note_move(layer, REORDERED)
         new = nn.ReshapeOp(transpose.input, shape)
         new.attributes.update(op.attributes)
         rewriter.replace(op, new)

@@ -20,16 +20,16 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 
 from sparsec.ir import qnn
-from sparsec.ir.attributes import LAYER
+from sparsec.ir.attributes import LAYER, MOVED
 
 
 def meaning(op: Operation) -> Hashable:
-    """Equal for operations whose results are the same."""
+    """Equal for operations whose results are the same, whatever they are called and came from."""
     if isinstance(op, qnn.ConstantOp):
         # Not the attribute itself: a splat and a full list of equal elements are the same array.
         return op.result.type, op.array.tobytes()
     properties = frozenset(op.properties.items())
-    attributes = frozenset((k, v) for k, v in op.attributes.items() if k != LAYER)
+    attributes = frozenset((k, v) for k, v in op.attributes.items() if k not in (LAYER, MOVED))
     return op.name, op.operands, properties, attributes, op.result_types
 
 

@@ -26,11 +26,9 @@ from sparsec.ir import qnn
 from sparsec.ir.attributes import CHOICE, KERNEL
 from sparsec.ir.constant import dense_attribute
 from sparsec.ir.sparse import EncodingAttr, format_of
-from sparsec.recipe import Recipe, parse_recipe, wish_for_all
+from sparsec.recipe import AUTO, Recipe, parse_recipe, wish_for_all
 from sparsec.targets.cmsis_nn import PACKAGED, Release
 from sparsec.targets.cpu import cpu_named
-
-AUTO = "auto"
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,9 @@ from sparsec.formats import FORMATS, SparseFormat
 
 DENSE = "dense"
 
+AUTO = "auto"
+"""Stands for no wish for all layers."""
+
 BITS = "bits"
 """The field of a format for the width of what it stores."""
 

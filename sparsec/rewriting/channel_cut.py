@@ -18,6 +18,7 @@ from sparsec.analysis.values.dead_channels import (
 from sparsec.analysis.values.movement import channels_read
 from sparsec.ir import qnn
 from sparsec.ir.constant import constant_array
+from sparsec.ir.moved import note_move
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.window import BorderAttr, SliceAttr
 from sparsec.quantization.window import Border, Slice
@@ -116,10 +117,12 @@ def _cut_layer(op: qnn.WeightedOp, kept: dict[SSAValue, Indices]) -> None:
     if weights is None or (op.result in kept and not kept[op.result].size):
         return
     if op.input in kept and not isinstance(op, qnn.DepthwiseConv2dOp):
+        _note_cut(op, kept[op.input], weights.shape[-1], "inputs")
         weights = weights[..., kept[op.input]]
     if op.result in kept:
         outputs = kept[op.result]
         axis = 3 if isinstance(op, qnn.DepthwiseConv2dOp) else 0
+        _note_cut(op, outputs, weights.shape[axis], "outputs")
         weights = weights.take(outputs, axis)
         for index in (2, 3, 4):
             array = constant_array(op.operands[index])
@@ -128,6 +131,10 @@ def _cut_layer(op: qnn.WeightedOp, kept: dict[SSAValue, Indices]) -> None:
                 set_array(op, index, array[outputs])
     if weights.shape != shape_of(op.weights.type):
         set_array(op, 1, weights)
+
+
+def _note_cut(op: qnn.WeightedOp, kept: Indices, count: int, what: str) -> None:
+    note_move(op, f"eliminate-dead-channels removed {count - len(kept)} of its {count} {what}")
 
 
 def _cut_border(op: qnn.PadOp, kept: Indices) -> None:

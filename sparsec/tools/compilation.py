@@ -201,7 +201,7 @@ def compile_model(
         if emit != "nn":
             passes += pipelines.qnn(options)
             callbacks.append(keep_quantized(compilation, len(passes)))
-            passes += pipelines.lossless()
+            passes += pipelines.lossless(options)
     lowers = emit not in ("nn", "qnn")
     if lowers and options.ram is None:
         passes += pipelines.kernels(options)

@@ -15,6 +15,7 @@ from sparsec.interpreters.signature import main_function
 from sparsec.ir import qnn
 from sparsec.ir.attributes import REMOVED
 from sparsec.ir.constant import constant_array, dense_attribute
+from sparsec.ir.moved import moves_of
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.sparse import EncodingAttr
 from sparsec.passes.eliminate_dead_channels import EliminateDeadChannelsPass
@@ -155,6 +156,52 @@ def removed(module: ModuleOp, layer: str) -> dict[str, list[int]]:
         assert isinstance(value, DenseArrayBase)
         lists[key] = [int(number) for number in value.get_values()]
     return lists
+
+
+def grouped(*groups: int) -> Array:
+    """[3, 4 * groups]: 2:4 in the groups that are marked, zero in others."""
+    return ones(3, 4 * len(groups)) * np.kron(groups, [0, 1, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("columns", "asked", "kept"),
+    [
+        # Without a wish every dead channel goes.
+        (grouped(1, 1, 1), "auto", 6),
+        (grouped(1, 1, 1), "nm(2:4)", 12),
+        # A whole group may go, and what leaves the pattern whole.
+        (grouped(1, 0, 1), "nm(2:4)", 8),
+        (grouped(0, 0, 1), "nm(2:4)", 2),
+        # What is no 2:4 can keep none.
+        (without(ones(3, 12), 1, 1, 2, 3), "nm(2:4)", 9),
+        (grouped(1, 1, 1), "delta8", 6),
+    ],
+)
+def test_channels_that_a_pattern_needs_stay(columns: Array, asked: str, kept: int) -> None:
+    net = Net()
+    y = net.linear(net.input((1, 5)), ones(columns.shape[1], 5))
+    module = net.module([net.linear(y, columns)])
+    apply_exactly(module, EliminateDeadChannelsPass(format=asked))
+    assert shapes(module) == [(1, kept), (1, 3)]
+    first, second = (op for op in module.walk() if isinstance(op, qnn.LinearOp))
+    gone = columns.shape[1] - kept
+    what = f"eliminate-dead-channels removed {gone} of its {columns.shape[1]}"
+    assert moves_of(second) == ((f"{what} inputs",) if gone else ())
+    assert moves_of(first) == ((f"{what} outputs",) if gone else ())
+
+
+@pytest.mark.parametrize(("channels", "kept"), [(8, 4), (6, 6)])
+def test_groups_that_lie_across_pixels_stay(channels: int, kept: int) -> None:
+    """Columns of a convolution are (ky, kx, channel): a group of 4 is one of channels if they are a multiple of it."""
+    net = Net()
+    y = net.conv(net.input((1, 4, 4, 1)), ones(channels, 1, 1, 1))
+    weights = ones(2, 3, 3, channels)
+    weights[..., [0, 2, *range(4, channels)]] = 0
+    weights[0, 0, 0, 1] = weights[0, 0, 0, 3] = 1
+    module = net.module([net.conv(y, weights)])
+    recipe = EliminateDeadChannelsPass(recipe="*: nm(2:4)")
+    apply_exactly(module, recipe)
+    assert shapes(module)[0] == (1, 4, 4, kept)
 
 
 def test_dead_inputs_go_through_everything_between():

@@ -22,12 +22,12 @@ from sparsec.analysis.choice.candidates import (
 )
 from sparsec.analysis.choice.layer_memory import LayerMemory
 from sparsec.analysis.memory.live_bytes import live_parts, sum_text
-from sparsec.analysis.values.removed_channels import records_of
 from sparsec.formats import COMMON_FORMATS, SparseFormat
 from sparsec.ir import qnn
 from sparsec.ir.attributes import SCRATCH_LIMIT
 from sparsec.ir.constant import DenseConstantOp
 from sparsec.ir.layer import layer_of
+from sparsec.ir.moved import moves_of
 from sparsec.ir.sparse import format_of
 from sparsec.kernels.kernel import Kernel
 from sparsec.kernels.layer import Layer
@@ -82,12 +82,6 @@ LeftOut: TypeAlias = Callable[["Group", Layer, KernelWay], bool]
 """Whether a way to run a layer need not be looked at."""
 
 
-COLUMNS_MOVED = (
-    " (channels that nobody needs were removed from it, so that its columns are not those of the model: prune whole groups "
-    "of columns where channels die, or leave this layer to another format)"
-)
-
-
 class Group:
     """Layers that read the same weights. `ways` are those left, dense by the preferred kernel first; `refused` says why
     others are not.
@@ -105,8 +99,6 @@ class Group:
         self.ops = ops
         self.refused: dict[str, Refusal] = {}
         self.ways: list[Way] = []
-        self.has_moved = False
-        """Whether columns of the weights were removed since the model was read."""
         self.asked: str | None = None
         """Who asked for the one way that is left."""
         self.hopeless: set[tuple[Kernel, bool]] = set()
@@ -157,13 +149,20 @@ class Group:
             already = f"its weights are stored as {self.ways[0].label} already" if self.ways else ""
             if wish.kernel is not None and refusal is None:
                 already = "that C function does not run it so"
-            moved = COLUMNS_MOVED if refusal is not None and self.has_moved else ""
+            moved = "" if refusal is None else self._moves()
             raise ValueError(
                 f"layer '{self.names[0]}' cannot be stored as {wanted}, which {who} asks for: "
                 f"{already if refusal is None else refusal.reason}{moved}"
             )
         self.leave_out(lambda way: not way.grants(wish), f"{who} asks for {wanted}")
         self.asked = f"{who} asks for it"
+
+    def _moves(self) -> str:
+        """Why the weights are not those of the model, if they are not."""
+        moves = dict.fromkeys(move for op in self.ops for move in moves_of(op))
+        if not moves:
+            return ""
+        return f" (rows and columns are not those of the model: {', '.join(moves)})"
 
     def need(self, way: Way, memory: LayerMemory) -> int:
         """Bytes of RAM at the layer that needs most."""
@@ -206,7 +205,6 @@ def groups_of(
     formats = {wish.format for wish in wishes if wish.format is not None}
     tried = (*COMMON_FORMATS, *sorted(formats - set(COMMON_FORMATS), key=lambda f: f.label))
     groups: list[Group] = []
-    removed = records_of(module)
     for ops in layers.values():
         wanted = [wish for op in ops if (wish := recipe.wish_for(layer_of(op))) is not None]
         asked = wanted or ([] if weights is None else [weights])
@@ -215,7 +213,6 @@ def groups_of(
             group = Group(ops, cpu, dict.fromkeys(named))
         else:
             group = Group(ops, cpu, tried, left_out)
-        group.has_moved = any(layer_of(op) in removed for op in ops)
         groups.append(group)
         for wish in wanted:
             group.demand(wish, f"'{wish.pattern}' of the recipe")

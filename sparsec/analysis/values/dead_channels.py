@@ -7,8 +7,9 @@ must have the same fate, those before and after a pool, or on both sides of an a
 class, and go only if all of the class are dead. The rule: what is not known here is read and stays.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod
+from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
@@ -227,10 +228,13 @@ class ChannelClasses:
         return self.root[start : start + channels_of(value)]
 
 
-def removable_channels(block: Block, read: Masks) -> Masks:
+def removable_channels(
+    block: Block, read: Masks, groups: Mapping[SSAValue, int] = MappingProxyType({})
+) -> Masks:
     """[C] for each int8 tensor that can lose channels: those that can go, all at once.
 
-    A tensor loses all of them only if the operation that makes it, and all that read it, can go.
+    A tensor loses all of them only if the operation that makes it, and all that read it, can go. Those of `groups` lose so
+    many channels that are beside each other, from a multiple of that on, or none of them.
     """
     values = list(read)
     classes = ChannelClasses(block, values)
@@ -238,12 +242,27 @@ def removable_channels(block: Block, read: Masks) -> Masks:
     for value in values:
         stays[classes.roots(value)[~dead_channels(read[value])]] = True
     while True:
+        _keep_whole_groups(classes, groups)
         gone = {value: ~stays[classes.roots(value)] for value in values}
         emptied = (value for value in values if gone[value].all())
         kept = next((value for value in emptied if not _can_vanish(value, gone)), None)
         if kept is None:
             return {value: mask for value, mask in gone.items() if mask.any()}
         stays[classes.roots(kept)[0]] = True
+
+
+def _keep_whole_groups(classes: ChannelClasses, groups: Mapping[SSAValue, int]) -> None:
+    """Where one channel of a group stays, all do."""
+    changed = True
+    while changed:
+        changed = False
+        for value, size in groups.items():
+            roots = classes.roots(value)
+            stays = classes.stays[roots]
+            starts = np.arange(0, len(roots), size)
+            whole = np.repeat(np.logical_or.reduceat(stays, starts), size)[: len(roots)]
+            classes.stays[roots[whole]] = True
+            changed |= bool((whole & ~stays).any())
 
 
 def _can_vanish(value: SSAValue, gone: Masks) -> bool:

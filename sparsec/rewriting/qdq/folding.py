@@ -11,6 +11,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from sparsec.ir import nn, qnn
 from sparsec.ir.layer import copy_layer, layer_of
+from sparsec.ir.moved import copy_moves
 from sparsec.quantization.params import FULL_RANGE, Clamp, Rescale
 from sparsec.quantization.ranges import quantize
 from sparsec.quantization.requantize import quantize_multiplier
@@ -71,6 +72,8 @@ class Folding:
         """Insert `new` in the place of `op`; returns its result."""
         Rewriter.insert_op(new, InsertPoint.before(op))
         copy_layer(op, new)
+        if isinstance(new, qnn.WeightedOp):
+            copy_moves(op, new)
         if op.results:
             new.results[0].name_hint = op.results[0].name_hint
         return new.results[0]

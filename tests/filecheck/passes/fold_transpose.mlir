@@ -57,7 +57,7 @@ func.func @main(%x : tensor<1x1x2x2xf32>) -> tensor<1x1xf32> {
 // CHECK:       %r = nn.reshape %x {layer = "flatten"} : tensor<1x1x2x2xf32> -> tensor<1x4xf32>
 // CHECK-NEXT:  %c = nn.clamp %r
 // CHECK-NEXT:  %w = nn.constant named "fc.weight" dense<{{\[\[}}1.000000e+00, 3.000000e+00, 2.000000e+00, 4.000000e+00]]>
-// CHECK-NEXT:  nn.linear %c, %w, %b {layer = "fc"}
+// CHECK-NEXT:  nn.linear %c, %w, %b {layer = "fc", sparsec.moved = ["fold-transpose put its columns into the order in which data lies in memory, channels last"]}
 
 // -----
 

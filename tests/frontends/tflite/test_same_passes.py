@@ -15,7 +15,7 @@ from sparsec.frontends.tflite import import_tflite
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import main_function
 from sparsec.ir import nn, qnn
-from sparsec.ir.attributes import LAYER, NAME, TFLITE
+from sparsec.ir.attributes import LAYER, MOVED, NAME, TFLITE
 from sparsec.ir.layer import layer_of
 from sparsec.ir.shapes import shape_of
 from sparsec.quantization.scheme import Bounds, Quantization
@@ -157,6 +157,7 @@ def nameless(module: ModuleOp) -> ModuleOp:
     copy.attributes.pop(NAME, None)
     for op in copy.walk():
         op.attributes.pop(LAYER, None)
+        op.attributes.pop(MOVED, None)
         op.properties.pop("label", None)
         for block in (block for region in op.regions for block in region.blocks):
             for argument in block.args:
