@@ -25,6 +25,7 @@ from sparsec.frontends.tensors import (
 )
 from sparsec.ir import nn
 from sparsec.ir.layer import set_layer
+from sparsec.ir.shapes import shape_of
 
 Layout: TypeAlias = Literal["nchw", "nhwc"]
 
@@ -78,9 +79,11 @@ class Builder:
             return self._constant(value, order)
         if value.order == order:
             return value.ssa
-        key = (value.ssa, order)
+        # Not `order` itself: a value and its permutation have one place in memory, and two orders there.
+        permutation = tuple(value.order.index(axis) for axis in order)
+        key = (value.ssa, permutation)
         if key not in self._moved:
-            self._moved[key] = self._transpose(value, order)
+            self._moved[key] = self._transposed(value.ssa, permutation)
         return self._moved[key]
 
     def reshape(self, value: SSAValue, shape: Sequence[int]) -> SSAValue:
@@ -95,13 +98,12 @@ class Builder:
         """A constant as it is, named for what it came from."""
         return self._constant(Parameter(name, array), as_in_torch(array.ndim))
 
-    def _transpose(self, value: Activation, order: Order) -> SSAValue:
-        permutation = [value.order.index(axis) for axis in order]
-        shape = [value.shape[axis] for axis in order]
-        moving = [axis for axis in permutation if value.shape[value.order[axis]] != 1]
+    def _transposed(self, value: SSAValue, permutation: Sequence[int]) -> SSAValue:
+        shape = shape_of(value.type)
+        moving = [axis for axis in permutation if shape[axis] != 1]
         if moving == sorted(moving):  # only axes of one element change places
-            return self.reshape(value.ssa, shape)
-        return self.add(nn.TransposeOp(value.ssa, permutation), as_in_torch(len(order))).ssa
+            return self.reshape(value, [shape[axis] for axis in permutation])
+        return self.add(nn.TransposeOp(value, permutation), as_in_torch(len(permutation))).ssa
 
     def _constant(self, parameter: Parameter, order: Order) -> SSAValue:
         key = (id(parameter), order)

@@ -45,6 +45,11 @@ def of(
     return Case(Apply(function), shape, ops)
 
 
+def both_ways(x: Tensor) -> Tensor:
+    y = F.relu(x)
+    return torch.cat([y.flatten(1), y.transpose(2, 3).flatten(1)], 1)
+
+
 COLUMN = torch.linspace(0.5, 2.0, 3).reshape(1, 3, 1, 1)
 OFFSETS = torch.linspace(0.5, 2.0, 3)
 MATRIX = torch.linspace(-1.0, 1.0, 12).reshape(4, 3)
@@ -123,6 +128,7 @@ CASES: dict[str, Case] = {
     "squeeze": of(lambda x: torch.relu(x.unsqueeze(1)).squeeze(1), 3, 4),
     "squeeze_pooled": of(lambda x: F.adaptive_avg_pool2d(x, 1).squeeze(-1).squeeze(-1), 3, 4, 4),
     "permute": of(lambda x: torch.relu(x.permute(0, 3, 1, 2)).transpose(1, -1), 3, 4, 2),
+    "permuted_and_not": of(both_ways, 3, 4, 4),
     "channel_shuffle": of(
         lambda x: x.view(-1, 2, 3, 4, 2).transpose(1, 2).reshape(-1, 6, 4, 2).relu(), 6, 4, 2
     ),
