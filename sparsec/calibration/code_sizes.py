@@ -19,7 +19,7 @@ from typing import Any
 
 from xdsl.context import Context
 
-from sparsec.backends.c.project import write_project
+from sparsec.backends.c.folder import write_project
 from sparsec.backends.cortex_m.project import emit_project
 from sparsec.calibration.calls import CaseImage
 from sparsec.calibration.cases import Case

@@ -25,7 +25,7 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute, Block, Region, SSAValue
 
-from sparsec.backends.c.project import write_project
+from sparsec.backends.c.folder import write_project
 from sparsec.backends.cortex_m.project import emit_project
 from sparsec.ir import qnn
 from sparsec.ir.attributes import QUANTIZATION, TARGET

@@ -3,7 +3,6 @@
 
 import ctypes
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparsec.backends.c.project import write_project
+from sparsec.backends.c.folder import write_project
 from sparsec.backends.cortex_m.project import emit_project
 from sparsec.interpreters.run import interpret
 from sparsec.kernels.code import code_of
@@ -346,29 +345,3 @@ def test_a_plan_that_was_tampered_with_is_refused(cmsis_nn: Path) -> None:
 def test_planned_ir_survives_text(cmsis_nn: Path) -> None:
     again = parse(str(lower(parse(ONE_SPARSE_LAYER), format="auto")))
     assert emit_project(again, cmsis_nn / "Include", "tiny") == emit(cmsis_nn)
-
-
-def test_writing_replaces_only_its_own_files(tmp_path: Path) -> None:
-    target = tmp_path / "deep" / "out"
-    write_project({"a.c": "1", "b.c": "2"}, target)
-    (target / "mine.txt").write_text("keep")
-    write_project({"a.c": "3"}, target)
-    content = {path.name: path.read_text() for path in target.iterdir()}
-    assert content == {"a.c": "3", "b.c": "2", "mine.txt": "keep"}
-    assert [path.name for path in target.parent.iterdir()] == ["out"]
-
-
-def test_a_file_in_the_way_stays(tmp_path: Path) -> None:
-    (tmp_path / "out").write_text("a file")
-    with pytest.raises(NotADirectoryError):
-        write_project({"a.c": "1"}, tmp_path / "out")
-    assert (tmp_path / "out").read_text() == "a file"
-
-
-def test_a_failed_write_leaves_the_directory_as_it_was(tmp_path: Path) -> None:
-    target = tmp_path / "out"
-    write_project({"a.c": "old"}, target)
-    with pytest.raises(OSError, match="."):
-        write_project({"a.c": "new", "no/such/folder.c": ""}, target)
-    assert {path.name: path.read_text() for path in target.iterdir()} == {"a.c": "old"}
-    assert os.listdir(tmp_path) == ["out"]

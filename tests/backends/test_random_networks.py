@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparsec.backends.c.project import write_project
+from sparsec.backends.c.folder import write_project
 from sparsec.backends.cortex_m.project import emit_project
 from sparsec.interpreters.run import interpret
 from sparsec.run.build import compile_strictly

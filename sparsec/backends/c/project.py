@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files of a C project: everything is checked before anything is written.
+"""The files of a C project: everything is checked before anything is written (by `folder`).
 
 The same module gives the same bytes: no file says when or where it was made.
 """
 
 import json
-import os
 import re
-import tempfile
-from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
 from typing import Literal
@@ -19,6 +16,7 @@ from xdsl.dialects.memref import GlobalOp
 from sparsec.analysis.memory.memory_plan import PlannedFunction, certify_plan, planned_function
 from sparsec.backends.c import text
 from sparsec.backends.c.conversions import conversions
+from sparsec.backends.c.folder import MANIFEST, digest
 from sparsec.backends.c.headers import check_call, read_headers
 from sparsec.backends.c.platform import Platform
 from sparsec.backends.c.printer import CPrinter, parameters
@@ -81,7 +79,8 @@ def emit_project(
     }
     sources = [file for file in files if file.endswith(".c")]
     files |= platform.build_files(name, facts["target"], sources)
-    files["report.json"] = json.dumps(facts, indent=2) + "\n"
+    digests = {file: digest(content) for file, content in sorted(files.items())}
+    files[MANIFEST] = json.dumps({**facts, "files": digests}, indent=2) + "\n"
     return files
 
 
@@ -99,27 +98,3 @@ def runtime_files(planned: PlannedFunction, runtime: Path) -> dict[str, str]:
         if file.endswith(".c"):
             wanted += [f"{name}.c" for name in re.findall(r"\b(sparsec_\w+)\(", files[file])]
     return files
-
-
-def write_project(files: Mapping[str, str], directory: Path) -> None:
-    """Write `files` to `directory`, all of them or none.
-
-    They are written beside it and then moved; of an existing directory only files of the same names
-    are replaced. Raises OSError when that is not possible.
-    """
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    if directory.exists():
-        if not directory.is_dir():
-            raise NotADirectoryError(f"{directory} is a file")
-        if not os.access(directory, os.W_OK | os.X_OK):
-            raise PermissionError(f"{directory} cannot be written")
-    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}-") as outer:
-        staging = Path(outer, directory.name)
-        staging.mkdir()
-        for name, content in files.items():
-            (staging / name).write_text(content, encoding="utf-8", newline="\n")
-        if not directory.exists():
-            staging.replace(directory)
-            return
-        for name in files:
-            (staging / name).replace(directory / name)
