@@ -69,13 +69,21 @@ def write_text(text: str, output: Path | None) -> None:
 
 
 def write_bytes(content: bytes, output: Path) -> None:
-    """The file `output`, whole or not at all. UserError when that is not possible."""
+    """The file `output`, whole or not at all. UserError when that is not possible.
+
+    What is no plain file, a device or a pipe, is written to and stays; so does a symbolic link.
+    """
     try:
+        target = output.resolve()
+        if target.exists() and not target.is_file():
+            with target.open("wb") as stream:
+                stream.write(content)
+            return
         # A file in a folder of its own gets the usual permissions, unlike a temporary file.
-        with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as folder:
-            staged = Path(folder, output.name)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as folder:
+            staged = Path(folder, target.name)
             staged.write_bytes(content)
-            staged.replace(output)
+            staged.replace(target)
     except OSError as error:
         raise cannot_write(output, "file", error) from error
 

@@ -2,15 +2,19 @@
 """How a command ends: 0 well, 1 a comparison failed, 2 the user's mistake, 70 ours."""
 
 import contextlib
+import errno
 import os
 import shlex
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 USER_ERROR = 2
 INTERNAL_ERROR = 70
+INTERRUPTED = 130
 REPRODUCER = Path("sparsec-crash.mlir")
 """Written to the working directory when a command ends by a bug of ours."""
 
@@ -31,6 +35,12 @@ class InternalError(Exception):
 def first_line(error: BaseException) -> str:
     """The first line of what `error` says."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def discard_stdout() -> None:
+    """Python would complain once more as it flushes at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def report_internal_error(error: BaseException, command: str) -> int:
@@ -57,6 +67,11 @@ def guarded(command: Callable[[], int], text: str) -> int:
 
     A UserError becomes a message on stderr, anything else a reproducer.
     """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in ("stdout", "stderr"):  # None where the shell closed it
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))
     try:
         code = command()
         sys.stdout.flush()
@@ -66,11 +81,15 @@ def guarded(command: Callable[[], int], text: str) -> int:
         return USER_ERROR
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
-        # The reader has gone; Python would complain once more as it flushes at exit.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_stdout()  # the reader has gone
         return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            return report_internal_error(error, text)
+        discard_stdout()
+        print("error: cannot write: no space left on the device", file=sys.stderr)
+        return USER_ERROR
     except Exception as error:
         return report_internal_error(error, text)

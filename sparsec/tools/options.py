@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from sparsec import __version__
+from sparsec.backends.c import names
 from sparsec.pipelines import MAX_SLOWDOWN
 from sparsec.targets.cpu import CPUS
 from sparsec.tools import instrumentation
@@ -314,12 +315,13 @@ def network_name(model: str, chosen: str | None) -> str:
     A file called `model` is named after its folder.
     """
     if chosen is not None:
+        try:
+            names.check_network_name(chosen)
+        except ValueError as error:
+            raise UserError(f"--name: {error}") from error
         return chosen
     path = Path("model.mlir" if model == "-" else model)
     stem = path.stem
     if stem == "model" and path.parent.name not in ("", ".", ".."):
         stem = path.parent.name
-    name = re.sub(r"[^0-9a-zA-Z_]+", "_", stem).strip("_").lower()
-    if not name or name[0].isdigit():
-        name = f"net_{name}"
-    return name
+    return names.network_name(stem)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sparsec.backends.c.project import write_project
+from sparsec.backends.c.folder import write_project
 from sparsec.backends.cortex_m.legalize import row_is_exact
 from sparsec.backends.cortex_m.project import emit_project
 from sparsec.interpreters.run import interpret

@@ -345,3 +345,51 @@ def test_a_plan_that_was_tampered_with_is_refused(cmsis_nn: Path) -> None:
 def test_planned_ir_survives_text(cmsis_nn: Path) -> None:
     again = parse(str(lower(parse(ONE_SPARSE_LAYER), format="auto")))
     assert emit_project(again, cmsis_nn / "Include", "tiny") == emit(cmsis_nn)
+
+
+def test_a_symbol_that_is_no_name_of_c_is_refused(cmsis_nn: Path) -> None:
+    text = str(lower(parse(NETWORK)))
+    symbol = re.search(r"memref.global \"private\" constant @(\w+)|sym_name = \"(\w+)\"", text)
+    assert symbol is not None
+    name = symbol[1] or symbol[2]
+    evil = text.replace(f"@{name}", '@"q[1]; int evil(void)"').replace(
+        f'"{name}"', '"q[1]; int evil(void)"'
+    )
+    with pytest.raises(ValueError, match="is no name that C can have"):
+        emit_project(parse(evil), cmsis_nn / "Include", "tiny")
+
+
+def test_networks_of_one_program_share_the_runtime(cmsis_nn: Path, tmp_path: Path) -> None:
+    """By plain lists of files."""
+    modules = {"one": ONE_SPARSE_LAYER, "two": ONE_SPARSE_LAYER}
+    objects: list[Path] = []
+    for name, network in modules.items():
+        module = lower(parse(network), format="delta8")
+        write_project(emit_project(module, cmsis_nn / "Include", name), tmp_path / name)
+        for source in (tmp_path / name).glob("*.c"):
+            objects.append(tmp_path / f"{name}_{source.stem}.o")
+            compile = ["gcc", "-c", f"-I{cmsis_nn / 'Include'}", source, "-o", objects[-1]]
+            subprocess.run(compile, check=True)
+    shared = [path for path in objects if "sparsec_" in path.name]
+    assert len(shared) >= 2
+    subprocess.run(["ld", "-r", *objects, "-o", tmp_path / "all.o"], check=True)
+
+
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="cmake is not installed")
+def test_networks_of_one_build_share_the_runtime(cmsis_nn: Path, tmp_path: Path) -> None:
+    """By CMake's targets."""
+    for name in ("one", "two"):
+        module = lower(parse(ONE_SPARSE_LAYER), format="delta8")
+        write_project(emit_project(module, cmsis_nn / "Include", name), tmp_path / name)
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.15)\nproject(demo LANGUAGES C)\n"
+        "add_library(cmsis-nn INTERFACE)\n"
+        f'target_include_directories(cmsis-nn SYSTEM INTERFACE "{cmsis_nn}/Include")\n'
+        "add_subdirectory(one)\nadd_subdirectory(two)\n"
+    )
+    configure = ["cmake", "-S", ".", "-B", "b", f"-DCMSIS_NN_DIR={cmsis_nn}"]
+    subprocess.run(configure, cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    built = subprocess.run(
+        ["cmake", "--build", "b"], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    assert built.stdout.count("sparsec_fully_connected") == 1

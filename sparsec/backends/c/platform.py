@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-BuildFiles: TypeAlias = Callable[[str, str, Sequence[str]], Mapping[str, str]]
-"""From the network's name, its target and its C files to files that build them, by name."""
+BuildFiles: TypeAlias = Callable[[str, str, Sequence[str], Sequence[str]], Mapping[str, str]]
+"""From the network's name, its target, its C files and those of the runtime to files that build them, by name."""
 
 
 @dataclass(frozen=True)

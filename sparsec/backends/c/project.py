@@ -18,6 +18,7 @@ from sparsec.backends.c import text
 from sparsec.backends.c.conversions import conversions
 from sparsec.backends.c.folder import MANIFEST, digest
 from sparsec.backends.c.headers import check_call, read_headers
+from sparsec.backends.c.names import check_identifiers, check_network_name
 from sparsec.backends.c.platform import Platform
 from sparsec.backends.c.printer import CPrinter, parameters
 from sparsec.backends.c.report import constants_of, report
@@ -41,8 +42,7 @@ def emit_project(
     header converts no real numbers. Raises ValueError when the module is not planned, its plan does not hold, or a call
     does not fit the prototype in the headers of `platform`.
     """
-    if re.fullmatch(r"[A-Za-z_]\w*", name, flags=re.ASCII) is None:
-        raise ValueError(f"'{name}' cannot name C functions, choose a name of letters and digits")
+    check_network_name(name)
     planned = planned_function(module)
     if planned is None:
         raise ValueError("the module's memory is not planned: run plan-memory first")
@@ -53,6 +53,10 @@ def emit_project(
     facts = report(module, planned, name, constants)
     converting = "" if int8_io else conversions(name, facts, converts_as_tflite(module))
     globals = [op for op in module.ops if isinstance(op, GlobalOp)]
+    check_identifiers(op.sym_name.data for op in globals)
+    check_identifiers(
+        place["name"] for key in ("memories", "inputs", "outputs") for place in facts[key]
+    )
 
     source = StringIO()
     printer = CPrinter(source, name=name, status=platform.status)
@@ -75,10 +79,11 @@ def emit_project(
             name, [printer.declaration(op) for op in globals], facts
         ),
         f"{name}_weights.c": weights.getvalue(),
-        **runtime_files(planned, runtime_dir()),
     }
-    sources = [file for file in files if file.endswith(".c")]
-    files |= platform.build_files(name, facts["target"], sources)
+    runtime = runtime_files(planned, runtime_dir())
+    sources, shared = ([file for file in part if file.endswith(".c")] for part in (files, runtime))
+    files |= runtime
+    files |= platform.build_files(name, facts["target"], sources, shared)
     digests = {file: digest(content) for file, content in sorted(files.items())}
     files[MANIFEST] = json.dumps({**facts, "files": digests}, indent=2) + "\n"
     return files
@@ -93,8 +98,16 @@ def runtime_files(planned: PlannedFunction, runtime: Path) -> dict[str, str]:
         folder = runtime / ("src" if (runtime / "src" / file).is_file() else "include")
         if file in files or not (folder / file).is_file():
             continue
-        files[file] = (folder / file).read_text(encoding="utf-8")
-        wanted += re.findall(r'^#include "(\w+\.h)"', files[file], flags=re.MULTILINE)
+        text = (folder / file).read_text(encoding="utf-8")
+        wanted += re.findall(r'^#include "(\w+\.h)"', text, flags=re.MULTILINE)
         if file.endswith(".c"):
-            wanted += [f"{name}.c" for name in re.findall(r"\b(sparsec_\w+)\(", files[file])]
+            wanted += [f"{name}.c" for name in re.findall(r"\b(sparsec_\w+)\(", text)]
+            text = shareable(text, Path(file).stem)
+        files[file] = text
     return files
+
+
+def shareable(text: str, function: str) -> str:
+    """The source of a function of the runtime that two networks of one program may both bring: one of them is linked."""
+    head, end, rest = text.partition("*/\n")
+    return f"{head}{end}\n#pragma weak {function}\n{rest}"

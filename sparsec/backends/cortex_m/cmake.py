@@ -7,14 +7,21 @@ from sparsec.targets.cmsis_nn import HEADER, REVISIONS, SOURCES, Release
 from sparsec.targets.cpu import cpu_named
 
 
-def cmake_lists(name: str, target: str, sources: Sequence[str], release: Release | None) -> str:
-    """CMakeLists.txt: a static library of the network, and CMSIS-NN unless there is one already; where a `release` is
-    given, no other one."""
+def cmake_lists(
+    name: str,
+    target: str,
+    sources: Sequence[str],
+    shared: Sequence[str],
+    release: Release | None,
+) -> str:
+    """CMakeLists.txt: a static library of the network, one of the runtime's functions that all networks of a program
+    share, and CMSIS-NN unless there is one already; where a `release` is given, no other one."""
     return _CMAKE.format(
         name=name,
         upper=name.upper(),
         target=target,
         sources="\n  ".join(sources),
+        shared="".join(f"\n  {file}" for file in shared),
         release="" if release is None else _release_check(target, release),
         cmsis_nn="\n    ".join(f'"${{CMSIS_NN_DIR}}/Source/{pattern}"' for pattern in SOURCES),
         flags=";".join(cpu_named(target).compiler_flags),
@@ -73,11 +80,28 @@ if(NOT TARGET cmsis-nn)
   target_compile_options(cmsis-nn PRIVATE ${{{upper}_CPU_FLAGS}} ${{{upper}_OPTIMIZATION}} -ffunction-sections -w)
 endif()
 
+# The runtime's functions, once for all networks of a program.
+if(NOT TARGET sparsec_runtime)
+  file(WRITE "${{CMAKE_CURRENT_BINARY_DIR}}/sparsec_runtime.c" "typedef int sparsec_runtime_is_never_empty;\n")
+  add_library(sparsec_runtime STATIC "${{CMAKE_CURRENT_BINARY_DIR}}/sparsec_runtime.c")
+  target_include_directories(sparsec_runtime PUBLIC "${{CMAKE_CURRENT_SOURCE_DIR}}")
+  target_link_libraries(sparsec_runtime PUBLIC cmsis-nn)
+  target_compile_options(sparsec_runtime PRIVATE ${{{upper}_CPU_FLAGS}} ${{{upper}_OPTIMIZATION}} -ffunction-sections)
+  set_target_properties(sparsec_runtime PROPERTIES C_STANDARD 11 C_STANDARD_REQUIRED ON)
+endif()
+get_target_property(SPARSEC_RUNTIME_FILES sparsec_runtime SPARSEC_FILES)
+foreach(file{shared})
+  if(NOT file IN_LIST SPARSEC_RUNTIME_FILES)
+    target_sources(sparsec_runtime PRIVATE "${{CMAKE_CURRENT_SOURCE_DIR}}/${{file}}")
+    set_property(TARGET sparsec_runtime APPEND PROPERTY SPARSEC_FILES ${{file}})
+  endif()
+endforeach()
+
 add_library({name} STATIC
   {sources}
 )
 target_include_directories({name} PUBLIC "${{CMAKE_CURRENT_SOURCE_DIR}}")
-target_link_libraries({name} PUBLIC cmsis-nn)
+target_link_libraries({name} PUBLIC sparsec_runtime cmsis-nn)
 target_compile_options({name} PRIVATE ${{{upper}_CPU_FLAGS}} ${{{upper}_OPTIMIZATION}} -ffunction-sections -fdata-sections)
 set_target_properties({name} PROPERTIES C_STANDARD 11 C_STANDARD_REQUIRED ON)
 """

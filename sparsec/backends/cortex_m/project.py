@@ -25,9 +25,11 @@ def cmsis_nn_platform(header_dir: Path, release: Release | None = None) -> Platf
         runtime_dir() / "include" / "sparsec.h",
     )
 
-    def build_files(name: str, target: str, sources: Sequence[str]) -> Mapping[str, str]:
+    def build_files(
+        name: str, target: str, sources: Sequence[str], shared: Sequence[str]
+    ) -> Mapping[str, str]:
         """The one file that CMake reads."""
-        return {"CMakeLists.txt": cmake_lists(name, target, sources, release)}
+        return {"CMakeLists.txt": cmake_lists(name, target, sources, shared, release)}
 
     return Platform(headers, build_files, CMSIS_NN_STATUS)
 

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where output goes that is no plain file, and what happens when it cannot go there, or the user stops it."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.tools.support import Tools
+
+COMMAND = [sys.executable, "-c", "from sparsec.tools.start import sparsec; sparsec()"]
+
+
+def test_a_device_stays_one(tools: Tools, texts: dict[str, Path], tmp_path: Path) -> None:
+    """As root, a file would take the place of /dev/null."""
+    before = os.stat("/dev/null")
+    assert tools.sparsec(texts["qnn"], "--emit=qnn", "-q", "-o", "/dev/null").code == 0
+    assert os.path.samestat(before, os.stat("/dev/null"))
+
+
+def test_a_pipe_is_written_to(tools: Tools, texts: dict[str, Path], tmp_path: Path) -> None:
+    pipe, read = tmp_path / "pipe", list[str]()
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    reader.start()
+    assert tools.sparsec(texts["qnn"], "--emit=qnn", "-q", "-o", pipe).code == 0
+    reader.join()
+    assert pipe.is_fifo()
+    assert "qnn.conv2d" in read[0]
+
+
+def test_a_symbolic_link_stays_one(tools: Tools, texts: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("real")
+    assert tools.sparsec(texts["qnn"], "--emit=qnn", "-q", "-o", tmp_path / "link").code == 0
+    assert (tmp_path / "link").is_symlink()
+    assert "qnn.conv2d" in (tmp_path / "real").read_text()
+
+
+@pytest.mark.parametrize("redirection", [">/dev/full", ">&-"])
+def test_stdout_that_takes_nothing(
+    texts: dict[str, Path], elsewhere: Path, redirection: str
+) -> None:
+    shell = f'exec "$@" {redirection}'
+    command = ["sh", "-c", shell, "sh", *COMMAND, str(texts["qnn"]), "--emit=qnn"]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=elsewhere)
+    if redirection == ">&-":
+        assert (ended.returncode, ended.stderr) == (0, "")
+    else:
+        assert ended.returncode == 2
+        assert ended.stderr == "error: cannot write: no space left on the device\n"
+    assert not list(elsewhere.glob("sparsec-crash*"))
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.3, 0.8])
+def test_interrupted(texts: dict[str, Path], elsewhere: Path, seconds: float) -> None:
+    """While modules are imported, and while something runs: here it waits for a pipe to be read."""
+    os.mkfifo(elsewhere / "pipe")
+    ready = "import sys; print('on', flush=True)\n"
+    command = [sys.executable, "-c", ready + "from sparsec.tools.start import sparsec\n"
+               "print('on', flush=True)\nsparsec()", str(texts["qnn"]), "--emit=qnn", "-o", "pipe"]  # fmt: skip
+    running = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=elsewhere
+    )
+    assert running.stdout is not None
+    assert [running.stdout.readline() for _ in range(2)] == ["on\n", "on\n"]
+    time.sleep(seconds)
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert err in ("", "interrupted\n")
