@@ -21,7 +21,7 @@ from sparsec.kernels.loops import Loops
 from sparsec.kernels.lowering import Lowering
 from sparsec.kernels.stored import Stored, stored_packed
 from sparsec.kernels.workload import Workload
-from sparsec.layouts.packed_rows import Slab, pack_rows, slab_for
+from sparsec.layouts.packed_rows import NAME, Slab, pack_rows, slab_for
 from sparsec.planning.overlap import Overlap, apart
 from sparsec.quantization.window import Window
 from sparsec.targets.cpu import Cpu, VectorUnit
@@ -35,6 +35,7 @@ class ConvolvePacked(Kernel):
 
     function = rt.ConvolvePackedOp.C_FUNCTION
     units = ("dsp",)
+    layout = NAME
 
     def __init__(self) -> None:
         self.strips = Strips("sparsec_convolve_packed_strips_s8", self)
@@ -44,7 +45,7 @@ class ConvolvePacked(Kernel):
 
     def lay_out(self, layer: Layer, format: SparseFormat | None) -> Arrays:
         layer.components(Delta8())  # raises where the type of the constant would say what cannot be
-        return layer.laid_out("packed rows", lambda: self._rows(layer))
+        return layer.laid_out(NAME, lambda: self._rows(layer))
 
     def _rows(self, layer: Layer) -> Arrays:
         numbers = layer.numbers
@@ -55,8 +56,8 @@ class ConvolvePacked(Kernel):
         return self.least(layer)
 
     def least(self, layer: Layer) -> Stored:
-        rows = layer.laid_out("packed rows", lambda: self._rows(layer))["rows"]
-        counts = layer.laid_out("packed rows, counted", lambda: _counted(rows))["counts"]
+        rows = layer.laid_out(NAME, lambda: self._rows(layer))["rows"]
+        counts = layer.laid_out(f"{NAME}, counted", lambda: _counted(rows))["counts"]
         return Stored(*(int(count) for count in counts))
 
     def scratch(self, layer: Layer, cpu: Cpu) -> int:

@@ -23,6 +23,7 @@ from sparsec.kernels.workload import Workload
 from sparsec.layouts.depthwise_3x3 import (
     ANY,
     LANES,
+    NAME,
     PLAIN,
     kind_of,
     overlap,
@@ -41,6 +42,7 @@ class Depthwise3x3(Kernel):
 
     function = rt.DepthwiseConvolve3x3Op.C_FUNCTION
     units = ("dsp",)
+    layout = NAME
     competes = True
 
     def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
@@ -50,7 +52,7 @@ class Depthwise3x3(Kernel):
         return why_not(layer.window, layer.kernel_size, channels)
 
     def lay_out(self, layer: Layer, format: SparseFormat | None) -> Arrays:
-        return layer.laid_out("depthwise 3x3", lambda: {"rows": _rows(layer)})
+        return layer.laid_out(NAME, lambda: {"rows": _rows(layer)})
 
     def stored(self, layer: Layer, format: SparseFormat | None) -> Stored:
         return self.least(layer)

@@ -21,7 +21,7 @@ from sparsec.kernels.loops import Loops
 from sparsec.kernels.lowering import Lowering
 from sparsec.kernels.stored import Stored
 from sparsec.kernels.workload import Workload
-from sparsec.layouts.depthwise_rows import MAX_TRIPLES, Plane, pack_depthwise, plane_for
+from sparsec.layouts.depthwise_rows import MAX_TRIPLES, NAME, Plane, pack_depthwise, plane_for
 from sparsec.layouts.linear_rows import RowNumbers
 from sparsec.layouts.packed_rows import NARROW, field_bound, row_kind
 from sparsec.planning.overlap import Overlap, apart
@@ -33,12 +33,13 @@ class DepthwiseDelta8(Kernel):
     """A channel is unfolded, then each of its rows walked once for a strip of its pairs of pixels."""
 
     function = rt.DepthwiseConvolveDelta8Op.C_FUNCTION
+    layout = NAME
 
     def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
         return None if format == Delta8() and layer.kind == "depthwise_conv2d" else NOT_MINE
 
     def lay_out(self, layer: Layer, format: SparseFormat | None) -> Arrays:
-        return layer.laid_out("depthwise rows", lambda: {"rows": _rows(layer)})
+        return layer.laid_out(NAME, lambda: {"rows": _rows(layer)})
 
     def stored(self, layer: Layer, format: SparseFormat | None) -> Stored:
         return self.least(layer)

@@ -18,6 +18,7 @@ from sparsec.kernels.loops import Loops
 from sparsec.kernels.lowering import Lowering
 from sparsec.kernels.stored import NOTHING, Stored
 from sparsec.kernels.workload import Workload
+from sparsec.layouts import PLAIN
 from sparsec.planning.overlap import Geometry, Overlap, apart, overlap_of
 from sparsec.targets.cpu import Cpu, VectorUnit
 
@@ -30,12 +31,13 @@ NOT_MINE = ""
 class Kernel(Costed, ABC):
     """One C function that runs a layer, on cores with one of `units`.
 
-    `strips` does the same strip by strip, if there is such a function. `reads_decoded`: a decoder may write the weights
+    `layout` names how it wants the weights in flash. `strips` does the same strip by strip, if there is such a function. `reads_decoded`: a decoder may write the weights
     that it reads, as `delta8`, to memory in front of it. `competes`: it may be chosen for dense weights where another one is
     preferred, by its cost.
     """
 
     units: tuple[VectorUnit, ...] = EVERY_UNIT
+    layout: str = PLAIN
     strips: Strips | None = None
     reads_decoded: bool = False
     competes: bool = False

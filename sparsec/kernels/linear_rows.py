@@ -31,6 +31,9 @@ class LinearRow(Kernel, ABC):
     operation: type[SparseFullyConnectedOp]
     format: SparseFormat | None
 
+    def __init__(self) -> None:
+        self.layout = self.operation.LAYOUT.name
+
     def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
         if format != self.format or not layer.is_row:
             return NOT_MINE

@@ -13,6 +13,7 @@ from sparsec.kernels.kernel import Kernel
 from sparsec.kernels.layer import Arrays, Layer
 from sparsec.kernels.lowering import Lowering
 from sparsec.kernels.stored import Stored
+from sparsec.layouts import PLAIN
 from sparsec.targets.cpu import Cpu
 
 
@@ -23,6 +24,11 @@ class Way:
     kernel: Kernel
     format: SparseFormat | None = None
     decoder: Decoder | None = None
+
+    @property
+    def layout(self) -> str:
+        """How the weights lie in flash: what is decoded lies there as its format says."""
+        return self.kernel.layout if self.decoder is None else PLAIN
 
     def arrays(self, layer: Layer) -> Arrays:
         """All that is read from flash. ValueError where the weights cannot be laid out so."""

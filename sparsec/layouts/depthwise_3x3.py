@@ -35,6 +35,8 @@ from sparsec.quantization.window import Window
 Int8 = NDArray[np.int8]
 Int32 = NDArray[np.int32]
 
+NAME = "depthwise 3x3"
+
 LANES = 4
 SHIFT = 12
 QUICK, ANY, PLAIN = 0, 1, 2

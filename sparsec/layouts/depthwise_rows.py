@@ -27,6 +27,8 @@ from sparsec.quantization.window import Window
 Int8 = NDArray[np.int8]
 Int32 = NDArray[np.int32]
 
+NAME = "depthwise rows"
+
 MAX_STEP = 255
 MAX_TRIPLES = 5
 MAX_SINGLES = 0x7FFF

@@ -54,6 +54,7 @@ class FcLayout(ABC):
     `group` is how many entries the kernel's loop takes at a time, `wide` below whether places take two bytes.
     """
 
+    name: ClassVar[str]
     group: ClassVar[int]
 
     def check(self, shape: tuple[int, ...]) -> None:
@@ -78,6 +79,7 @@ class TableLayout(FcLayout):
     """Single weights. `groups`: eight columns and eight int8 weights, for each group; `left_over`, uint8: a column and
     a weight for each entry that fills no group. Columns are bytes up to 256 of them, else two bytes."""
 
+    name: ClassVar[str] = "table rows"
     group: ClassVar[int] = 8
 
     def pack(self, dense: Int8Array, numbers: RowNumbers) -> Components:
@@ -129,6 +131,7 @@ class RowBlockLayout(FcLayout):
     The last block of a row of such columns begins four before the end, with zeros for what its neighbour holds.
     """
 
+    name: ClassVar[str] = "row blocks"
     group: ClassVar[int] = 4
 
     def check(self, shape: tuple[int, ...]) -> None:
@@ -178,6 +181,7 @@ class ColumnBlockLayout(FcLayout):
     """4x1 blocks in pairs of columns (see sparsec.h): four rows share their columns, an odd number of which is filled up
     by a block of zeros. `weight_bytes` is 1, or 2 for twice the bytes and fewer instructions."""
 
+    name: ClassVar[str] = "column blocks"
     group: ClassVar[int] = 2
     weight_bytes: Literal[1, 2] = 1
 
@@ -260,6 +264,7 @@ class DenseLayout(FcLayout):
     ValueError where a half leaves 16 bits or the kernel could not tell the sum of r1.
     """
 
+    name: ClassVar[str] = "four rows"
     group: ClassVar[int] = 8
 
     def check_weights(self, dense: Int8Array) -> None:

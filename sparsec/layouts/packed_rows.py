@@ -32,6 +32,8 @@ from sparsec.quantization.window import Window
 Int8 = NDArray[np.int8]
 Int32 = NDArray[np.int32]
 
+NAME = "packed rows"
+
 FIELD_BITS = 23
 NARROW, WIDE, GENERIC = 1, 2, 3
 NARROW_LIMIT = 1 << (FIELD_BITS - 2)

@@ -17,6 +17,7 @@ from sparsec.tools.options import Parser, add_model_options, hides_progress
 SCHEMA_VERSION = 1
 EXAMPLES = """\
 columns:
+  layout        how the kernel wants the weights in flash; plain: as the format says
   flash B       all constants of the layer: weights, biases, multipliers, shifts
   scratch B     memory that its kernels want while they run
   instructions  predicted, with est. cycles, from calibrated costs of each kernel (kernels/costs.json)
@@ -61,6 +62,7 @@ def describe_verdict(verdict: Verdict) -> dict[str, Any]:
     cost = None if found is None else found.cost
     return {
         "format": verdict.label,
+        "layout": None if found is None else found.way.layout,
         "kernel": None if found is None else found.kernel,
         "decoder": None if found is None else found.decoder,
         "flash_bytes": None if found is None else found.bytes,
@@ -99,6 +101,7 @@ def row(candidate: dict[str, Any]) -> list[object]:
     functions = [candidate["decoder"], candidate["kernel"]]
     return [
         ("* " if candidate["won"] else "  ") + candidate["format"],
+        candidate["layout"],
         " + ".join(f.removeprefix("sparsec_") for f in functions if f is not None),
         candidate["flash_bytes"],
         candidate["scratch_bytes"],
@@ -111,7 +114,10 @@ def row(candidate: dict[str, Any]) -> list[object]:
 def print_layer(layer: dict[str, Any]) -> None:
     """The candidates of a layer, then what it cannot be stored as."""
     possible = [each for each in layer["candidates"] if each["kernel"] is not None]
-    columns = ("format", "kernel", "flash B", "scratch B", "instructions", "est. cycles", "why")
+    columns = (
+        *("format", "layout", "kernel", "flash B"),
+        *("scratch B", "instructions", "est. cycles", "why"),
+    )
     print_table(layer["layer"], ["  " + columns[0], *columns[1:]], [row(c) for c in possible])
     refused: dict[str, list[str]] = {}
     for each in layer["candidates"]:

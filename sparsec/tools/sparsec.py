@@ -86,6 +86,7 @@ def summarize(report: dict[str, Any], directory: Path) -> None:
             layer["name"],
             layer["kernel"],
             layer["format"],
+            layer["layout"],
             f"{layer['density']:.2f}",
             layer["macs_effective"],
             layer["weight_bytes_stored"],
@@ -93,7 +94,10 @@ def summarize(report: dict[str, Any], directory: Path) -> None:
         )
         for layer in report["layers"]
     ]
-    columns = ("layer", "kernel", "format", "density", "MACs", "weights B", "scratch B")
+    columns = (
+        *("layer", "kernel", "format", "layout", "density"),
+        *("MACs", "weights B", "scratch B"),
+    )
     print_table(f"{report['name']} for {report['target']}", columns, rows)
     stored, dense = report["flash_weight_bytes_stored"], report["flash_weight_bytes_dense"]
     print(f"constants  {stored:,} B in flash ({dense:,} B if all were dense)")

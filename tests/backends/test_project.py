@@ -108,6 +108,7 @@ def test_the_report(cmsis_nn: Path) -> None:
         "op": "conv2d",
         "kernel": "arm_convolve_wrapper_s8",
         "format": "dense",
+        "layout": "plain",
         "density": 3 / 8,
         "macs": 128,
         "macs_effective": 48,
@@ -115,8 +116,8 @@ def test_the_report(cmsis_nn: Path) -> None:
         "weight_bytes_stored": 8,
         "scratch_bytes": 16,
     }
-    assert (fc["format"], fc["density"], fc["macs"], fc["macs_effective"]) == (
-        "delta8",
+    assert (fc["format"], fc["layout"]) == ("delta8", "table rows")
+    assert (fc["density"], fc["macs"], fc["macs_effective"]) == (
         6 / 96,
         96,
         6,

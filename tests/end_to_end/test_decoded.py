@@ -23,6 +23,7 @@ from sparsec.ir import qnn
 from sparsec.ir.constant import dense_attribute
 from sparsec.ir.rt.decode import decoder_of
 from sparsec.ir.sparse import EncodingAttr
+from sparsec.layouts import PLAIN
 from sparsec.quantization.params import Requant
 from sparsec.quantization.window import Window
 from tests.end_to_end.building import Builder
@@ -117,6 +118,7 @@ def test_report(encoding: SparseFormat) -> None:
         assert decoding["kernel"] == decoder.C_FUNCTION
         assert layer["kernel"] in KERNELS
         assert decoding["format"] == layer["format"] == encoding.label
+        assert decoding["layout"] == layer["layout"] == PLAIN
         assert decoding["name"] == layer["name"]
         assert decoding["scratch_bytes"] > 0 == decoding["weight_bytes_stored"]
         assert decoding["density"] == layer["density"] < 0.5

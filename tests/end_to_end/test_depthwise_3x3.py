@@ -68,7 +68,7 @@ def test_report() -> None:
     report = json.loads(network("cortex-m4").files["report.json"])
     layers = report["layers"]
     assert [layer["kernel"] for layer in layers] == [FUNCTION] * 4
-    assert all(layer["format"] == "dense" for layer in layers)
+    assert all((layer["format"], layer["layout"]) == ("dense", "depthwise 3x3") for layer in layers)
     assert [layer["weight_bytes_dense"] for layer in layers] == [9 * 22] * 4
     # Every output begins where its input does.
     assert report["arena_bytes"] < 21 * 17 * 22 + 8 * (4 * 18 + 1) + 16

@@ -23,6 +23,7 @@ from tests.end_to_end.road import compile_module, expect_exact, extreme_and_rand
 
 FORMATS = (Block(1, 4), Block(4, 1), Block(4, 1, 16))
 KERNELS = [f"sparsec_fully_connected_{name}_s8" for name in ("1x4", "4x1", "4x1_w16")]
+LAYOUTS = ("row blocks", "column blocks", "column blocks")
 
 
 def weights(outputs: int, inputs: int, rows: int, density: float) -> NDArray[np.int8]:
@@ -67,6 +68,7 @@ def test_exact(cpu: str) -> None:
     report = json.loads(compiled.files["report.json"])["layers"]
     assert [layer["kernel"] for layer in report] == [k for k in KERNELS for _ in shapes]
     assert [layer["format"] for layer in report] == [f.label for f in FORMATS for _ in shapes]
+    assert [layer["layout"] for layer in report] == [each for each in LAYOUTS for _ in shapes]
     outputs = expect_exact(
         compiled, cpu, extreme_and_random(compiled.input_shapes, random=2, seed=1)
     )

@@ -76,5 +76,7 @@ def test_exact(cpu: str) -> None:
 def test_report() -> None:
     layers = json.loads(network("host").files["report.json"])["layers"]
     assert [layer["kernel"] for layer in layers] == [FUNCTION] * 3
-    assert all(layer["format"] == "delta8" for layer in layers)
+    assert all(
+        (layer["format"], layer["layout"]) == ("delta8", "depthwise rows") for layer in layers
+    )
     assert [layer["weight_bytes_dense"] for layer in layers] == [54, 72, 300]

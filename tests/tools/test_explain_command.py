@@ -31,6 +31,7 @@ def test_the_compiler_does_what_is_explained(
         (winner,) = [each for each in layer["candidates"] if each["won"]]
         real = weighted[layer["layer"]]
         assert winner["kernel"] == real["kernel"]
+        assert (winner["format"], winner["layout"]) == (real["format"], real["layout"])
         assert winner["instructions"] == real["predicted_instructions"]
         assert winner["estimated_cycles"] == real["predicted_cycles"]
         assert layer["candidates"][0]["format"] == "dense" or options
@@ -42,7 +43,7 @@ def test_the_table(tools: Tools, model: Path) -> None:
     lines = ended.out.splitlines()
     assert lines[0] == "tiny for cortex-m4, objective latency"
     stars = [line.split() for line in lines if line.startswith("* ")]
-    assert stars[0][1:3] == ["dense", "arm_convolve_wrapper_s8"]
+    assert stars[0][1:4] == ["dense", "plain", "arm_convolve_wrapper_s8"]
     assert "'conv' of the recipe asks for it" in ended.out
     assert any(line.startswith("  not nm(1:16): row 0 has") for line in lines)
     assert lines[-1].startswith("constants  ")

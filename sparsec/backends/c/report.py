@@ -40,11 +40,13 @@ from sparsec.ir.rt.sparse_fc import SparseFullyConnectedOp
 from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.ir.views import memory_of
 from sparsec.kernels.code import code_of
+from sparsec.layouts import NO_LAYOUT, PLAIN, depthwise_3x3, depthwise_rows, packed_rows
 from sparsec.layouts.depthwise_3x3 import unpack_depthwise_3x3
 from sparsec.layouts.depthwise_rows import unpack_depthwise
 from sparsec.layouts.packed_rows import unpack_layer
 
 SCHEMA_VERSION = 2
+"""It grows where a field goes or means something else; new fields leave it."""
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Constants: TypeAlias = Mapping[str, Array]
@@ -53,12 +55,14 @@ Constants: TypeAlias = Mapping[str, Array]
 
 @dataclass(frozen=True)
 class Layer:
-    """One kernel call. A layer without weights has the format `none` and the density 1."""
+    """One kernel call. `format` says what is stored, `layout` how it lies in flash; a layer without weights has `none` of
+    both and the density 1."""
 
     name: str
     op: str
     kernel: str
     format: str
+    layout: str
     density: float
     macs: int
     macs_effective: int
@@ -192,6 +196,7 @@ def describe(op: KernelOp, constants: Constants) -> Layer:
         op=original.data if isinstance(original, StringAttr) else op.name,
         kernel=op.C_FUNCTION,
         format="none" if weights is None else weights.format,
+        layout=NO_LAYOUT if weights is None else weights.layout,
         density=1.0 if weights is None else weights.nonzero / weights.count,
         macs=0 if weights is None else weights.positions * weights.count,
         macs_effective=0 if weights is None else weights.positions * weights.nonzero,
@@ -210,6 +215,7 @@ def describe_decoder(op: DecodeOp, constants: Constants) -> Layer:
         op=original.data if isinstance(original, StringAttr) else op.name,
         kernel=op.C_FUNCTION,
         format=op.encoding.data.label,
+        layout=PLAIN,
         density=int(np.count_nonzero(weights)) / weights.size,
         macs=0,
         macs_effective=0,
@@ -234,6 +240,7 @@ def describe_fused(op: rt.PointDepthwiseOp, constants: Constants) -> Layer:
         op=original.data if isinstance(original, StringAttr) else op.name,
         kernel=op.C_FUNCTION,
         format="dense",
+        layout=PLAIN,
         density=sum(int(np.count_nonzero(weights)) for weights, _ in layers) / count,
         macs=sum(weights.size * positions for weights, positions in layers),
         macs_effective=sum(int(np.count_nonzero(w)) * positions for w, positions in layers),
@@ -253,6 +260,7 @@ class Weights:
     nonzero: int
     stored_bytes: int
     positions: int
+    layout: str = PLAIN
 
 
 def describe_weights(op: KernelOp, constants: Constants) -> Weights | None:
@@ -297,7 +305,8 @@ def sparse_fc_weights(op: SparseFullyConnectedOp, constants: Constants) -> Weigh
     arrays = {name: constants[symbol(value)] for name, value in op.arrays.items()}
     weights, _ = op.LAYOUT.unpack(arrays, op.matrix_shape)
     stored = sum(array.nbytes for name, array in arrays.items() if name != "rows")
-    return Weights(op.FORMAT, weights.size, int(np.count_nonzero(weights)), stored, 1)
+    nonzeros = int(np.count_nonzero(weights))
+    return Weights(op.FORMAT, weights.size, nonzeros, stored, 1, op.LAYOUT.name)
 
 
 def packed_weights(op: FullPackedConvolutionOp, constants: Constants) -> Weights:
@@ -306,9 +315,8 @@ def packed_weights(op: FullPackedConvolutionOp, constants: Constants) -> Weights
     height, width, channels = image_shape(op.output.type)
     weights = unpack_layer(rows, channels, op.window.data, op.slab).weights
     stored = rows.nbytes - 12 * channels
-    return Weights(
-        Delta8.name, weights.size, int(np.count_nonzero(weights)), stored, height * width
-    )
+    nonzeros = int(np.count_nonzero(weights))
+    return Weights(Delta8.name, weights.size, nonzeros, stored, height * width, packed_rows.NAME)
 
 
 def depthwise_weights(op: rt.DepthwiseConvolveDelta8Op, constants: Constants) -> Weights:
@@ -317,9 +325,8 @@ def depthwise_weights(op: rt.DepthwiseConvolveDelta8Op, constants: Constants) ->
     height, width, channels = image_shape(op.output.type)
     weights = unpack_depthwise(rows, channels, op.window.data, op.plane).weights
     stored = rows.nbytes - 12 * channels
-    return Weights(
-        Delta8.name, weights.size, int(np.count_nonzero(weights)), stored, height * width
-    )
+    nonzeros = int(np.count_nonzero(weights))
+    return Weights(Delta8.name, weights.size, nonzeros, stored, height * width, depthwise_rows.NAME)
 
 
 def depthwise_3x3_weights(op: rt.DepthwiseConvolve3x3Op, constants: Constants) -> Weights:
@@ -329,7 +336,7 @@ def depthwise_3x3_weights(op: rt.DepthwiseConvolve3x3Op, constants: Constants) -
     weights = unpack_depthwise_3x3(rows, channels).weights
     stored = rows.nbytes - 12 * channels
     nonzeros = int(np.count_nonzero(weights))
-    return Weights("dense", weights.size, nonzeros, stored, height * width)
+    return Weights("dense", weights.size, nonzeros, stored, height * width, depthwise_3x3.NAME)
 
 
 def delta8_weights(op: Delta8ConvolutionOp | rt.FullyConnectedDelta8Op) -> int:
