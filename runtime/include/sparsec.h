@@ -653,34 +653,32 @@ void sparsec_resize_nearest_s8(const cmsis_nn_dims *input_dims,
                                int8_t *output);
 
 /**
- * @brief Element-wise product of two tensors, each repeated end to end until it fills the output.
+ * @brief Element-wise product of two tensors, which broadcast.
  *
  * @param[in]  input_1_offset  The negative of the first input's zero point
  * @param[in]  input_2_offset  The negative of the second input's zero point
  * @param[in]  output_offset   The output's zero point
  * @param[in]  activation      Lowest and highest result
  * @param[in]  quant_params    Multiplier and shift (at most 14) of input scale 1 * input scale 2 / output scale
- * @param[in]  input_1_size    Number of elements of the first input; divides `size`
+ * @param[in]  input_1_dims    Dimensions of the first input; an axis of one element is repeated
  * @param[in]  input_1         First input
- * @param[in]  input_2_size    Number of elements of the second input; divides `size`
+ * @param[in]  input_2_dims    Dimensions of the second input; an axis of one element is repeated
  * @param[in]  input_2         Second input
- * @param[in]  size            Number of elements of the output
- * @param[out] output          Output data; may be an input of `size` elements (in place)
+ * @param[out] output          Output data; of both their longer axes; may be an input of its shape (in place)
  */
 void sparsec_mul_s8(int32_t input_1_offset,
                     int32_t input_2_offset,
                     int32_t output_offset,
                     const cmsis_nn_activation *activation,
                     const cmsis_nn_per_tensor_quant_params *quant_params,
-                    int32_t input_1_size,
+                    const cmsis_nn_dims *input_1_dims,
                     const int8_t *input_1,
-                    int32_t input_2_size,
+                    const cmsis_nn_dims *input_2_dims,
                     const int8_t *input_2,
-                    int32_t size,
                     int8_t *output);
 
 /**
- * @brief Element-wise sum or difference of two tensors, each repeated end to end until it fills the output.
+ * @brief Element-wise sum or difference of two tensors, which broadcast.
  *
  * Each input is shifted left and brought to a common scale; the terms are added or subtracted, and the result is
  * brought to the output's scale, as in arm_elementwise_add_s8 and TensorFlow Lite's SUB.
@@ -694,12 +692,11 @@ void sparsec_mul_s8(int32_t input_1_offset,
  * @param[in]  output_offset   The output's zero point
  * @param[in]  activation      Lowest and highest result
  * @param[in]  output_params   Multiplier and shift from the common scale to the output's
- * @param[in]  input_1_size    Number of elements of the first input; divides `size`
+ * @param[in]  input_1_dims    Dimensions of the first input; an axis of one element is repeated
  * @param[in]  input_1         First input
- * @param[in]  input_2_size    Number of elements of the second input; divides `size`
+ * @param[in]  input_2_dims    Dimensions of the second input; an axis of one element is repeated
  * @param[in]  input_2         Second input
- * @param[in]  size            Number of elements of the output
- * @param[out] output          Output data; may be an input of `size` elements (in place)
+ * @param[out] output          Output data; of both their longer axes; may be an input of its shape (in place)
  */
 void sparsec_add_s8(int32_t left_shift,
                     int32_t input_1_offset,
@@ -710,11 +707,10 @@ void sparsec_add_s8(int32_t left_shift,
                     int32_t output_offset,
                     const cmsis_nn_activation *activation,
                     const cmsis_nn_per_tensor_quant_params *output_params,
-                    int32_t input_1_size,
+                    const cmsis_nn_dims *input_1_dims,
                     const int8_t *input_1,
-                    int32_t input_2_size,
+                    const cmsis_nn_dims *input_2_dims,
                     const int8_t *input_2,
-                    int32_t size,
                     int8_t *output);
 
 /**
@@ -771,42 +767,37 @@ void sparsec_residual_add_rounded_s8(int32_t input_1_offset,
                                      int8_t *output);
 
 /**
- * @brief The larger of two stored values of one scale and zero point; each input is repeated end to end until it fills
- *        the output.
+ * @brief The larger of two stored values of one scale and zero point, of two tensors that broadcast.
  *
- * @param[in]  input_1_size  Number of elements of the first input; divides `size`
+ * @param[in]  input_1_dims  Dimensions of the first input; an axis of one element is repeated
  * @param[in]  input_1       First input
- * @param[in]  input_2_size  Number of elements of the second input; divides `size`
+ * @param[in]  input_2_dims  Dimensions of the second input; an axis of one element is repeated
  * @param[in]  input_2       Second input
- * @param[in]  size          Number of elements of the output
- * @param[out] output        Output data; may be an input of `size` elements (in place)
+ * @param[out] output        Output data; of both their longer axes; may be an input of its shape (in place)
  */
-void sparsec_maximum_s8(int32_t input_1_size,
+void sparsec_maximum_s8(const cmsis_nn_dims *input_1_dims,
                         const int8_t *input_1,
-                        int32_t input_2_size,
+                        const cmsis_nn_dims *input_2_dims,
                         const int8_t *input_2,
-                        int32_t size,
                         int8_t *output);
 
 /**
  * @brief The smaller of two stored values, otherwise as sparsec_maximum_s8.
  *
- * @param[in]  input_1_size  Number of elements of the first input; divides `size`
+ * @param[in]  input_1_dims  Dimensions of the first input; an axis of one element is repeated
  * @param[in]  input_1       First input
- * @param[in]  input_2_size  Number of elements of the second input; divides `size`
+ * @param[in]  input_2_dims  Dimensions of the second input; an axis of one element is repeated
  * @param[in]  input_2       Second input
- * @param[in]  size          Number of elements of the output
- * @param[out] output        Output data; may be an input of `size` elements (in place)
+ * @param[out] output        Output data; of both their longer axes; may be an input of its shape (in place)
  */
-void sparsec_minimum_s8(int32_t input_1_size,
+void sparsec_minimum_s8(const cmsis_nn_dims *input_1_dims,
                         const int8_t *input_1,
-                        int32_t input_2_size,
+                        const cmsis_nn_dims *input_2_dims,
                         const int8_t *input_2,
-                        int32_t size,
                         int8_t *output);
 
 /**
- * @brief TensorFlow Lite's PRELU: x, or x * alpha where x is negative; alpha is repeated end to end.
+ * @brief TensorFlow Lite's PRELU: x, or x * alpha where x is negative; alpha broadcasts.
  *
  * @param[in]  input_offset        The negative of the input's zero point
  * @param[in]  alpha_offset        The negative of alpha's zero point
@@ -814,10 +805,10 @@ void sparsec_minimum_s8(int32_t input_1_size,
  * @param[in]  activation          Lowest and highest result
  * @param[in]  quant_params        Multiplier and shift of input scale / output scale
  * @param[in]  alpha_quant_params  Multiplier and shift (at most 14) of input scale * alpha scale / output scale
- * @param[in]  alpha_size          Number of elements of alpha; divides `size`
- * @param[in]  alpha               Slopes
- * @param[in]  size                Number of elements of the input
+ * @param[in]  input_dims          Input dimensions
  * @param[in]  input               Input data
+ * @param[in]  alpha_dims          Dimensions of alpha; an axis of one element is repeated
+ * @param[in]  alpha               Slopes
  * @param[out] output              Output data; may be `input` (in place)
  */
 void sparsec_prelu_s8(int32_t input_offset,
@@ -826,10 +817,10 @@ void sparsec_prelu_s8(int32_t input_offset,
                       const cmsis_nn_activation *activation,
                       const cmsis_nn_per_tensor_quant_params *quant_params,
                       const cmsis_nn_per_tensor_quant_params *alpha_quant_params,
-                      int32_t alpha_size,
-                      const int8_t *alpha,
-                      int32_t size,
+                      const cmsis_nn_dims *input_dims,
                       const int8_t *input,
+                      const cmsis_nn_dims *alpha_dims,
+                      const int8_t *alpha,
                       int8_t *output);
 
 /**

@@ -31,6 +31,31 @@ static inline int32_t sparsec_requantize(const int32_t value, const int32_t mult
     return (((product + (product >> 31)) >> (-shift - 1)) + 1) >> 1;
 }
 
+/* A multiplier and a shift, ready for `sparsec_requantize_small`. */
+typedef struct
+{
+    int32_t multiplier;
+    int32_t left;
+    int32_t right;
+    int32_t half;
+    int32_t away;
+} sparsec_scale;
+
+static inline sparsec_scale sparsec_scale_of(const int32_t multiplier, const int32_t shift)
+{
+    const int32_t left = shift > 0 ? shift : 0;
+    const int32_t right = left - shift;
+    return (sparsec_scale){multiplier, left, right, (1 << right) >> 1, shift < 0 ? -1 : 0};
+}
+
+/* sparsec_requantize of a value within +-2^17, without a branch: nothing it adds leaves 32 bits. */
+static inline int32_t sparsec_requantize_small(const int32_t value, const sparsec_scale *const scale)
+{
+    const int32_t scaled = (int32_t)((uint32_t)value << scale->left);
+    const int32_t product = (int32_t)(((int64_t)scaled * scale->multiplier + (1 << 30)) >> 31);
+    return (product + scale->half + ((product >> 31) & scale->away)) >> scale->right;
+}
+
 #if defined(__GNUC__)
     #define SPARSEC_NOINLINE __attribute__((noinline))
 #else

@@ -2,21 +2,33 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
-#include "sparsec.h"
+#include "sparsec_arch.h"
+#include "sparsec_broadcast.h"
 
-void sparsec_maximum_s8(const int32_t input_1_size,
-                        const int8_t *input_1,
-                        const int32_t input_2_size,
-                        const int8_t *input_2,
-                        const int32_t size,
-                        int8_t *output)
+#include <stddef.h>
+
+static SPARSEC_NOINLINE void larger_row(const void *numbers,
+                                        const int8_t *row_1,
+                                        const int32_t step_1,
+                                        const int8_t *row_2,
+                                        const int32_t step_2,
+                                        const int32_t size,
+                                        int8_t *output)
 {
-    int32_t i_1 = 0;
-    int32_t i_2 = 0;
+    (void)numbers;
     for (int32_t i = 0; i < size; i++)
     {
-        output[i] = input_1[i_1] > input_2[i_2] ? input_1[i_1] : input_2[i_2];
-        i_1 = i_1 + 1 == input_1_size ? 0 : i_1 + 1;
-        i_2 = i_2 + 1 == input_2_size ? 0 : i_2 + 1;
+        output[i] = *row_1 > *row_2 ? *row_1 : *row_2;
+        row_1 += step_1;
+        row_2 += step_2;
     }
+}
+
+void sparsec_maximum_s8(const cmsis_nn_dims *input_1_dims,
+                        const int8_t *input_1,
+                        const cmsis_nn_dims *input_2_dims,
+                        const int8_t *input_2,
+                        int8_t *output)
+{
+    sparsec_each_row_of_two(larger_row, NULL, input_1_dims, input_1, input_2_dims, input_2, output);
 }

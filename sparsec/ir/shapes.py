@@ -12,6 +12,7 @@ from xdsl.dialects.builtin import MemRefType, TensorType
 from xdsl.ir import Attribute
 from xdsl.utils.exceptions import VerifyException
 
+from sparsec.quantization.broadcast import broadcast_shape
 from sparsec.quantization.window import Border, Slice, Window
 
 
@@ -165,20 +166,13 @@ def without_leading_ones(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(kept)
 
 
-def is_repeated(shape: Sequence[int], result: Sequence[int]) -> bool:
-    """Whether repeating a tensor of `shape` end to end broadcasts it to the shape `result`."""
-    inner = without_leading_ones(shape)
-    return inner == tuple(result)[len(result) - len(inner) :] and len(shape) <= len(result)
-
-
-def verify_repeated(operands: Sequence[Attribute], result: Attribute) -> None:
-    """One of `operands` has the shape of `result`; each is repeated end to end to fill it."""
-    target = shape_of(result)
-    for type in operands:
-        if not is_repeated(shape_of(type), target):
-            raise VerifyException(f"{type} repeated does not give {result}")
-    if target not in (shape_of(type) for type in operands):
-        raise VerifyException(f"an operand must have the shape of the result {result}")
+def verify_broadcast(operands: Sequence[Attribute], result: Attribute) -> None:
+    """The two `operands` fill `result` where axes of one element are repeated, as in numpy."""
+    try:
+        shape = broadcast_shape(*map(shape_of, operands))
+    except ValueError as error:
+        raise VerifyException(str(error)) from error
+    expect_shape(result, shape, "result")
 
 
 def verify_slice(slice: Slice, input: Attribute, result: Attribute) -> None:

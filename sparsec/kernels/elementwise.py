@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Layers on two tensors element by element, and those that map each element by itself."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
-from xdsl.ir import SSAValue
+from xdsl.ir import Operation, SSAValue
 
 from sparsec.formats import SparseFormat
 from sparsec.ir import cmsis, qnn, rt
+from sparsec.ir.kernel import KernelOp
+from sparsec.ir.rt.elementwise import MAX_AXES
 from sparsec.ir.shapes import shape_of
 from sparsec.kernels.kernel import NOT_MINE, Kernel
 from sparsec.kernels.layer import Layer
@@ -14,6 +17,7 @@ from sparsec.kernels.loops import Loops, elements, vectors
 from sparsec.kernels.lowering import Lowering
 from sparsec.kernels.stored import Stored
 from sparsec.kernels.workload import Workload
+from sparsec.quantization.broadcast import Shape, broadcast_shape, merged
 from sparsec.quantization.softmax import MAX_ROW
 from sparsec.targets.cpu import VectorUnit
 
@@ -63,79 +67,107 @@ class ElementwiseMul(Kernel):
         return output
 
 
-class Mul(Kernel):
+class Broadcast(Kernel, ABC):
+    """A function of two tensors that broadcast, by as many loops as the runtime has."""
+
+    @abstractmethod
+    def is_mine(self, layer: Layer) -> bool:
+        """Whether it computes `layer`."""
+
+    @abstractmethod
+    def call(self, op: Operation, lhs: SSAValue, rhs: SSAValue, output: SSAValue) -> KernelOp:
+        """What computes `op` of two buffers."""
+
+    def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
+        if not self.is_mine(layer):
+            return NOT_MINE
+        first, _ = operand_shapes(layer)
+        if len(first) <= MAX_AXES:
+            return None
+        return f"its operands broadcast along {len(first)} axes in turn, at most {MAX_AXES} can"
+
+    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
+        output = low.output()
+        shapes = operand_shapes(layer)
+        lhs, rhs, *_ = layer.op.operands
+        low.call(
+            self.call(
+                layer.op,
+                low.buffer(lhs, shapes[0]),
+                low.buffer(rhs, shapes[1]),
+                low.reshape(output, broadcast_shape(*shapes)),
+            )
+        )
+        return output
+
+
+def operand_shapes(layer: Layer) -> tuple[Shape, Shape]:
+    """Those of both operands, in as few axes as it takes."""
+    lhs, rhs, *_ = layer.op.operands
+    return merged(shape_of(lhs.type), shape_of(rhs.type))
+
+
+class Mul(Broadcast):
     """`sparsec_mul_s8`, where an operand is repeated."""
 
     function = rt.MulOp.C_FUNCTION
 
-    def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
-        return None if isinstance(layer.op, qnn.MulOp) and not is_whole(layer) else NOT_MINE
+    def is_mine(self, layer: Layer) -> bool:
+        return isinstance(layer.op, qnn.MulOp) and not is_whole(layer)
 
-    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
-        op, output = layer.op, low.output()
+    def call(self, op: Operation, lhs: SSAValue, rhs: SSAValue, output: SSAValue) -> KernelOp:
         assert isinstance(op, qnn.MulOp)
-        low.call(rt.MulOp(low.buffer(op.lhs), low.buffer(op.rhs), output, op.params.data))
-        return output
+        return rt.MulOp(lhs, rhs, output, op.params.data)
 
 
-class Sum(Kernel):
+class Sum(Broadcast):
     """`sparsec_add_s8`: sums where an operand is repeated, and differences."""
 
     function = rt.AddOp.C_FUNCTION
 
-    def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
-        return None if isinstance(layer.op, qnn.SubOp | qnn.BroadcastAddOp) else NOT_MINE
+    def is_mine(self, layer: Layer) -> bool:
+        return isinstance(layer.op, qnn.SubOp | qnn.BroadcastAddOp)
 
-    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
-        op, output = layer.op, low.output()
+    def call(self, op: Operation, lhs: SSAValue, rhs: SSAValue, output: SSAValue) -> KernelOp:
         assert isinstance(op, qnn.SubOp | qnn.BroadcastAddOp)
-        low.call(rt.AddOp(low.buffer(op.lhs), low.buffer(op.rhs), output, op.params.data, op.SIGN))
-        return output
+        return rt.AddOp(lhs, rhs, output, op.params.data, op.SIGN)
 
 
-class Maximum(Kernel):
+class Maximum(Broadcast):
     """`sparsec_maximum_s8`."""
 
     function = rt.MaximumOp.C_FUNCTION
 
-    def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
-        return None if isinstance(layer.op, qnn.MaximumOp) else NOT_MINE
+    def is_mine(self, layer: Layer) -> bool:
+        return isinstance(layer.op, qnn.MaximumOp)
 
-    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
-        lhs, rhs = layer.op.operands
-        output = low.output()
-        low.call(rt.MaximumOp(low.buffer(lhs), low.buffer(rhs), output))
-        return output
+    def call(self, op: Operation, lhs: SSAValue, rhs: SSAValue, output: SSAValue) -> KernelOp:
+        return rt.MaximumOp(lhs, rhs, output)
 
 
-class Minimum(Kernel):
+class Minimum(Broadcast):
     """`sparsec_minimum_s8`."""
 
     function = rt.MinimumOp.C_FUNCTION
 
-    def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
-        return None if isinstance(layer.op, qnn.MinimumOp) else NOT_MINE
+    def is_mine(self, layer: Layer) -> bool:
+        return isinstance(layer.op, qnn.MinimumOp)
 
-    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
-        lhs, rhs = layer.op.operands
-        output = low.output()
-        low.call(rt.MinimumOp(low.buffer(lhs), low.buffer(rhs), output))
-        return output
+    def call(self, op: Operation, lhs: SSAValue, rhs: SSAValue, output: SSAValue) -> KernelOp:
+        return rt.MinimumOp(lhs, rhs, output)
 
 
-class Prelu(Kernel):
+class Prelu(Broadcast):
     """`sparsec_prelu_s8`."""
 
     function = rt.PreluOp.C_FUNCTION
 
-    def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
-        return None if isinstance(layer.op, qnn.PreluOp) else NOT_MINE
+    def is_mine(self, layer: Layer) -> bool:
+        return isinstance(layer.op, qnn.PreluOp)
 
-    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
-        op, output = layer.op, low.output()
+    def call(self, op: Operation, lhs: SSAValue, rhs: SSAValue, output: SSAValue) -> KernelOp:
         assert isinstance(op, qnn.PreluOp)
-        low.call(rt.PreluOp(low.buffer(op.input), low.buffer(op.alpha), output, op.params.data))
-        return output
+        return rt.PreluOp(lhs, rhs, output, op.params.data)
 
 
 class Lookup(Kernel):

@@ -5,6 +5,8 @@ The rule: what is written must not be what a later step, or the same one, reads.
 choose their direction.)
 """
 
+from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -43,6 +45,13 @@ def spans(begins: NDArray[Any], size: int) -> Spans:
 def repeated(output: int, input: int) -> Overlap:
     """Byte by byte, the input repeated end to end: its last round alone may be overwritten. Sizes in bytes."""
     return Overlap(output - input, input)
+
+
+@lru_cache(maxsize=256)
+def broadcast(output: tuple[int, ...], input: tuple[int, ...]) -> Overlap:
+    """Byte by byte, the input repeated along its axes of one element, or of which it has none."""
+    places = np.broadcast_to(np.arange(prod(input)).reshape(input), output)
+    return read_first(spans(places, 1), spans(np.arange(prod(output)), 1))
 
 
 def channel_by_channel(reads: Spans, writes: Spans) -> Overlap:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from sparsec.planning.one_way import (
     NOTHING,
     Spans,
+    broadcast,
     channel_by_channel,
     one_way,
     read_first,
@@ -61,6 +62,14 @@ def test_a_repeated_operand_keeps_what_its_last_round_reads() -> None:
     assert repeated(12, 12) == Overlap(0, 12)
     assert repeated(12, 4) == Overlap(8, 4)
     assert repeated(12, 4).bytes(12, 4) == 4
+
+
+def test_an_operand_that_broadcasts_keeps_what_is_read_again() -> None:
+    assert broadcast((3, 4), (3, 4)) == repeated(12, 12)
+    assert broadcast((3, 4), (4,)) == broadcast((3, 4), (1, 4)) == repeated(12, 4)
+    assert broadcast((3, 4), (1, 1)) == repeated(12, 1)
+    # One for each row: where the output begins 9 bytes before, its last row overwrites none that is still read.
+    assert broadcast((3, 4), (3, 1)) == Overlap(9, 3)
 
 
 def test_windows_of_two_by_two() -> None:

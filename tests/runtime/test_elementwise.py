@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Product, sum, difference, maximum, minimum and PRELU against exact integers, whole and repeated operands."""
+"""Product, sum, difference, maximum, minimum and PRELU against exact integers, of operands that broadcast."""
 
 from collections.abc import Callable, Iterator
-from itertools import cycle, islice
-from math import lcm
+from math import prod
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.runtime.kernel_library import (
     Activation,
+    Dims,
     Guarded,
     Int8,
     KernelLibrary,
@@ -19,7 +19,8 @@ from tests.runtime.kernel_library import (
 )
 
 MANY = settings(max_examples=200)
-SIZES = st.tuples(st.sampled_from([1, 2, 3, 5, 20, 60]), st.sampled_from([1, 4, 60, 120]))
+SIZES = st.tuples(*[st.integers(1, 3)] * 3, st.sampled_from([1, 2, 3, 4, 5, 8, 16, 19, 33]))
+KEPT = st.tuples(*[st.booleans()] * 4)
 OFFSETS = st.integers(-127, 128)
 ZERO_POINTS = st.integers(-128, 127)
 MULTIPLIERS = st.integers(2**30, 2**31 - 1)
@@ -47,15 +48,32 @@ def data(size: int) -> Int8:
     return values
 
 
-def operands(sizes: tuple[int, int]) -> tuple[Int8, Int8, int]:
-    """Two operands and the size of the result, which one of them may not fill."""
-    return data(sizes[0]), data(sizes[1])[::-1].copy(), lcm(*sizes)
+Operands = tuple[Int8, Int8, Int8, Int8]
+"""Two operands, and what meets in each element of the result."""
 
 
-def pairs(a: Int8, b: Int8, size: int) -> Iterator[tuple[int, int]]:
-    left: list[int] = a.tolist()
-    right: list[int] = b.tolist()
-    return islice(zip(cycle(left), cycle(right), strict=True), size)
+@st.composite
+def shapes(draw: st.DrawFn) -> Operands:
+    """Two operands of four axes, of which either may have only one element of some."""
+    sizes = draw(SIZES)
+    found = [
+        data(prod(shape)).reshape(shape)
+        for kept in (draw(KEPT), draw(KEPT))
+        for shape in [tuple(n if own else 1 for n, own in zip(sizes, kept, strict=True))]
+    ]
+    a, b = found[0], found[1][..., ::-1].copy()
+    met = np.broadcast_shapes(a.shape, b.shape)
+    return a, b, np.broadcast_to(a, met), np.broadcast_to(b, met)
+
+
+def pairs(operands: Operands) -> Iterator[tuple[int, int]]:
+    _, _, a, b = operands
+    return zip(a.ravel().tolist(), b.ravel().tolist(), strict=True)
+
+
+def arguments(operands: Operands) -> list[object]:
+    """Shape and data of both."""
+    return [part for array in operands[:2] for part in (Dims(*array.shape), array)]
 
 
 def finished(values: Iterator[int], offset: int, clamp: tuple[int, int]) -> Int8:
@@ -64,30 +82,31 @@ def finished(values: Iterator[int], offset: int, clamp: tuple[int, int]) -> Int8
 
 @MANY
 @given(
-    sizes=SIZES, offsets=st.tuples(OFFSETS, OFFSETS), zp=ZERO_POINTS, scale=scales(14), clamp=CLAMPS
+    operands=shapes(),
+    offsets=st.tuples(OFFSETS, OFFSETS),
+    zp=ZERO_POINTS,
+    scale=scales(14),
+    clamp=CLAMPS,
 )
 def test_mul(
     runtime: KernelLibrary,
-    sizes: tuple[int, int],
+    operands: Operands,
     offsets: tuple[int, int],
     zp: int,
     scale: tuple[int, int],
     clamp: tuple[int, int],
 ) -> None:
-    a, b, size = operands(sizes)
-    products = (rescaled((x + offsets[0]) * (y + offsets[1]), scale) for x, y in pairs(a, b, size))
+    products = (rescaled((x + offsets[0]) * (y + offsets[1]), scale) for x, y in pairs(operands))
     expected = finished(products, zp, clamp)
-    output = Guarded(size)
+    output = Guarded(operands[2].size)
     quant, activation = PerTensorQuantParams(*scale), Activation(*clamp)
-    runtime.call(
-        "sparsec_mul_s8", *offsets, zp, activation, quant, a.size, a, b.size, b, size, output
-    )
+    runtime.call("sparsec_mul_s8", *offsets, zp, activation, quant, *arguments(operands), output)
     np.testing.assert_array_equal(output.bytes, expected)
 
 
 @MANY
 @given(
-    sizes=SIZES,
+    operands=shapes(),
     offsets=st.tuples(OFFSETS, OFFSETS),
     zp=ZERO_POINTS,
     in_scales=st.tuples(scales(0), scales(0)),
@@ -97,7 +116,7 @@ def test_mul(
 )
 def test_add(
     runtime: KernelLibrary,
-    sizes: tuple[int, int],
+    operands: Operands,
     offsets: tuple[int, int],
     zp: int,
     in_scales: tuple[tuple[int, int], tuple[int, int]],
@@ -105,42 +124,41 @@ def test_add(
     sign: int,
     clamp: tuple[int, int],
 ) -> None:
-    a, b, size = operands(sizes)
     sums = (
         rescaled((x + offsets[0]) << 20, in_scales[0])
         + sign * rescaled((y + offsets[1]) << 20, in_scales[1])
-        for x, y in pairs(a, b, size)
+        for x, y in pairs(operands)
     )
     expected = finished((rescaled(value, out_scale) for value in sums), zp, clamp)
-    output = Guarded(size)
+    output = Guarded(operands[2].size)
     runtime.call(
         "sparsec_add_s8",
         *(20, offsets[0], PerTensorQuantParams(*in_scales[0])),
         *(offsets[1], PerTensorQuantParams(*in_scales[1]), sign),
         *(zp, Activation(*clamp), PerTensorQuantParams(*out_scale)),
-        *(a.size, a, b.size, b, size, output),
+        *arguments(operands),
+        output,
     )
     np.testing.assert_array_equal(output.bytes, expected)
 
 
 @pytest.mark.parametrize(("name", "extreme"), [("maximum", max), ("minimum", min)])
 @MANY
-@given(sizes=SIZES)
+@given(operands=shapes())
 def test_extreme(
     runtime: KernelLibrary,
     name: str,
     extreme: Callable[[int, int], int],
-    sizes: tuple[int, int],
+    operands: Operands,
 ) -> None:
-    a, b, size = operands(sizes)
-    output = Guarded(size)
-    runtime.call(f"sparsec_{name}_s8", a.size, a, b.size, b, size, output)
-    assert output.bytes.tolist() == [extreme(x, y) for x, y in pairs(a, b, size)]
+    output = Guarded(operands[2].size)
+    runtime.call(f"sparsec_{name}_s8", *arguments(operands), output)
+    assert output.bytes.tolist() == [extreme(x, y) for x, y in pairs(operands)]
 
 
 @MANY
 @given(
-    alphas=st.sampled_from([1, 2, 4, 60, 120]),
+    operands=shapes(),
     offsets=st.tuples(OFFSETS, OFFSETS),
     zp=ZERO_POINTS,
     scale=scales(14),
@@ -149,23 +167,23 @@ def test_extreme(
 )
 def test_prelu(
     runtime: KernelLibrary,
-    alphas: int,
+    operands: Operands,
     offsets: tuple[int, int],
     zp: int,
     scale: tuple[int, int],
     alpha_scale: tuple[int, int],
     clamp: tuple[int, int],
 ) -> None:
-    alpha, x, size = operands((alphas, 120))
-    centred = ((a + offsets[1], v + offsets[0]) for a, v in pairs(alpha, x, size))
+    alpha, _, _, x = operands
+    centred = ((a + offsets[1], v + offsets[0]) for a, v in pairs(operands))
     values = (rescaled(v, scale) if v >= 0 else rescaled(v * a, alpha_scale) for a, v in centred)
     expected = finished(values, zp, clamp)
-    output = Guarded(size)
-    output.bytes[:] = x
+    output = Guarded(x.size)
+    output.bytes[:] = x.ravel()
     runtime.call(
         "sparsec_prelu_s8",
         *(*offsets, zp, Activation(*clamp)),
         *(PerTensorQuantParams(*scale), PerTensorQuantParams(*alpha_scale)),
-        *(alphas, alpha, size, output, output),
+        *(Dims(*x.shape), output, Dims(*alpha.shape), alpha, output),
     )
     np.testing.assert_array_equal(output.bytes, expected)

@@ -48,7 +48,7 @@ ROUNDED = RoundedAdd(1, -3, 2**30, -1, 2**30, -18, 5)
 MUL = MulParams(1, -3, 2**30, -5, 2)
 PRELU = PreluParams(1, -2, 2**30, 1, 2**30, -6, 3)
 RNG = np.random.default_rng(0)
-SAWTOOTH = np.array([100, -100] * 12, np.int8)
+SAWTOOTH = np.array([100, -100] * 12, np.int8).reshape(6, 4)
 """A maximum with it shows what it was taken of only every other time."""
 
 
@@ -79,7 +79,7 @@ def elementwise() -> Iterator[Case]:
             lhs, rhs = (x, other) if side == 0 else (other, x)
             op = kernel(lhs, rhs, y, params)  # pyright: ignore[reportArgumentType]
             yield Case(f"{name}_{side}", op, y, x, b.constants)
-    for size in (24, 4, 1):
+    for number, shape in enumerate([(6, 4), (1, 4), (1, 1), (6, 1)]):
         for side in range(2):
             for name, build in (
                 ("mul", multiply),
@@ -89,16 +89,20 @@ def elementwise() -> Iterator[Case]:
             ):
                 b = Buffers()
                 other = b.constant(~SAWTOOTH if name == "minimum" else SAWTOOTH)
-                x, y = b.buffer(size), b.buffer(24)
+                x, y = b.buffer(*shape), b.buffer(6, 4)
                 op = build(x, other, y) if side == 0 else build(other, x, y)
-                yield Case(f"{name}_{size}_{side}", op, y, x, b.constants)
+                yield Case(f"{name}_{number}_{side}", op, y, x, b.constants)
         b = Buffers()
-        x, y, negative = b.buffer(size), b.buffer(24), b.constant(np.abs(noise(24) // 2) - 100)
+        x, y, negative = (
+            b.buffer(*shape),
+            b.buffer(6, 4),
+            b.constant(np.abs(noise(6, 4) // 2) - 100),
+        )
         op = rt.PreluOp(negative, x, y, PRELU)
-        yield Case(f"prelu_alpha_{size}", op, y, x, b.constants)
+        yield Case(f"prelu_alpha_{number}", op, y, x, b.constants)
         b = Buffers()
-        x, y, alpha = b.buffer(24), b.buffer(24), b.constant(noise(size))
-        yield Case(f"prelu_{size}", rt.PreluOp(x, alpha, y, PRELU), y, x, b.constants)
+        x, y, alpha = b.buffer(6, 4), b.buffer(6, 4), b.constant(noise(*shape))
+        yield Case(f"prelu_{number}", rt.PreluOp(x, alpha, y, PRELU), y, x, b.constants)
     b = Buffers()
     x, y = b.buffer(23), b.buffer(23)
     table = b.constant(noise(256))
@@ -284,8 +288,8 @@ def test_rows_may_be_done_in_any_order_within(
 
 def test_what_is_claimed() -> None:
     shared = {case.name: case.claim.bytes(*case.sizes) for case in CASES}
-    whole = {"cmsis_add_0", "mul_24_1", "prelu_24", "lookup", "softmax_3", "mean_2", "depthwise_0"}
-    some = {"mul_4_1": 4, "pad_0": 60, "pad_3": 0, "slice_5": 30}
+    whole = {"cmsis_add_0", "mul_0_1", "prelu_0", "lookup", "softmax_3", "mean_2", "depthwise_0"}
+    some = {"mul_1_1": 4, "mul_3_1": 6, "pad_0": 60, "pad_3": 0, "slice_5": 30}
     assert {name: shared[name] for name in some} == some
     for case in CASES:
         if case.name in whole:

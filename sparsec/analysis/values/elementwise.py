@@ -5,6 +5,7 @@ The rule: every value comes from the oracle's own functions, so that a bound or 
 """
 
 from itertools import product
+from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,7 +22,7 @@ from sparsec.quantization.requantize import Q31_MAX
 
 Array: TypeAlias = np.ndarray[Any, Any]
 PairOp: TypeAlias = qnn.AddOp | ElementwiseOp | qnn.PreluOp
-"""Their operands are repeated end to end until they fill the result."""
+"""Their operands broadcast."""
 
 BYTES: Array = np.arange(-128, 128).astype(np.int8)
 
@@ -112,5 +113,7 @@ def reads(op: PairOp, source: SSAValue, wanted: Mask) -> Mask:
         found, rows = known
         wanted = wanted & (found != found[:, :1]).any(axis=1)[rows]
     shape = shape_of(source.type)
-    repeated = wanted.reshape(-1, int(np.prod(shape)))
-    return np.asarray(repeated.any(axis=0).reshape(shape))
+    places = np.broadcast_to(np.arange(prod(shape)).reshape(shape), wanted.shape)
+    read = np.zeros(shape, np.bool_)
+    read.reshape(-1)[places[wanted]] = True
+    return read

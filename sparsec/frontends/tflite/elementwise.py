@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Operators on two tensors element by element.
 
-The one rule: an operand that is smaller than the result is repeated end to end; a constant stays as
-small as it is. Multipliers are products and quotients of `double`, as TensorFlow Lite Micro takes them.
+The one rule: operands broadcast to the result; a constant stays as small as it is. Multipliers are products and quotients of `double`, as TensorFlow Lite Micro takes them.
 """
 
 from xdsl.ir import SSAValue
@@ -12,18 +11,22 @@ from sparsec.frontends.tflite import scaling
 from sparsec.frontends.tflite.builder import Builder, activation_type
 from sparsec.frontends.tflite.model import Operator, Tensor, short_name
 from sparsec.ir import qnn
-from sparsec.ir.shapes import is_repeated, without_leading_ones
+from sparsec.ir.shapes import without_leading_ones
+from sparsec.quantization.broadcast import broadcast_shape
 from sparsec.quantization.int8 import add_params
 from sparsec.quantization.params import AddParams, MulParams, PreluParams
 from sparsec.quantization.requantize import quantize_multiplier
 
 
 def operand(b: Builder, tensor: Tensor, result: tuple[int, ...]) -> SSAValue:
-    """`tensor` in a shape that, repeated, fills `result`: a constant without leading axes of 1."""
-    if not is_repeated(tensor.shape, result):
+    """`tensor` in a shape that broadcasts to `result`: a constant without leading axes of 1."""
+    try:
+        fits = broadcast_shape(tensor.shape, result) == result
+    except ValueError:
+        fits = False
+    if not fits:
         raise UnsupportedError(
-            f"{tensor.title} of shape {tensor.shape} cannot be repeated to {result}: "
-            "only leading axes may be broadcast"
+            f"{tensor.title} of shape {tensor.shape} cannot be repeated to {result}"
         )
     inner = without_leading_ones(tensor.shape)
     if tensor.shape == result or tensor.data is None:

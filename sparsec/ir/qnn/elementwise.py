@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The operations of `qnn` on two tensors element by element.
 
-The one rule: an operand is repeated end to end until it fills the result, so a vector is one value
-for each channel and a single value one for all.
+The one rule: they broadcast as in numpy, so a vector is one value for each channel and a single value
+one for all.
 """
 
 from abc import ABC
@@ -23,7 +23,7 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 
 from sparsec.ir.params import AddParamsAttr, MulParamsAttr, PreluParamsAttr
-from sparsec.ir.shapes import expect_shape, shape_of, verify_repeated
+from sparsec.ir.shapes import expect_shape, shape_of, verify_broadcast
 from sparsec.quantization.params import AddParams, MulParams, PreluParams
 
 _PARAMS_FORMAT = "$lhs `,` $rhs $params attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)"
@@ -39,7 +39,7 @@ class ElementwiseOp(IRDLOperation, ABC):
     traits = traits_def(Pure())
 
     def verify_(self) -> None:
-        verify_repeated([self.lhs.type, self.rhs.type], self.result.type)
+        verify_broadcast([self.lhs.type, self.rhs.type], self.result.type)
 
 
 @irdl_op_definition
@@ -96,7 +96,7 @@ class SubOp(SumOp):
 
 @irdl_op_definition
 class BroadcastAddOp(SumOp):
-    """Element-wise sum where an operand may be repeated; `qnn.add` is that of two whole tensors.
+    """Element-wise sum of tensors that broadcast; `qnn.add` is that of two whole tensors.
 
     `%z = qnn.broadcast_add %x, %c <input1_zp = .., ..> : tensor<..>, tensor<2xi8> -> tensor<..>`
     """
@@ -130,7 +130,7 @@ class MinimumOp(ExtremeOp):
 
 @irdl_op_definition
 class PreluOp(IRDLOperation):
-    """x, or alpha * x where x is negative; `alpha` is repeated end to end.
+    """x, or alpha * x where x is negative; `alpha` broadcasts.
 
     `%y = qnn.prelu %x, %alpha <input_zp = .., ..> : tensor<..>, tensor<2xi8> -> tensor<..>`
     """
@@ -157,7 +157,7 @@ class PreluOp(IRDLOperation):
 
     def verify_(self) -> None:
         expect_shape(self.result.type, shape_of(self.input.type), "result")
-        verify_repeated([self.input.type, self.alpha.type], self.result.type)
+        verify_broadcast([self.input.type, self.alpha.type], self.result.type)
 
 
 @irdl_op_definition

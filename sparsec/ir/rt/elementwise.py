@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operations of `rt` on two buffers element by element; each operand is repeated end to end."""
+"""The operations of `rt` on two buffers of at most four axes element by element; they broadcast as in numpy."""
 
 from abc import ABC
 from collections.abc import Sequence
@@ -10,42 +10,50 @@ from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def
 from xdsl.utils.exceptions import VerifyException
 
-from sparsec.ir.kernel import CArgument, CStruct, RuntimeOp, activation, byte_count, element_count
+from sparsec.ir.kernel import CArgument, CStruct, RuntimeOp, activation, four_axes
 from sparsec.ir.params import AddParamsAttr, MulParamsAttr, PreluParamsAttr
-from sparsec.ir.shapes import expect_shape, shape_of, verify_repeated
-from sparsec.planning.one_way import repeated
+from sparsec.ir.shapes import expect_shape, shape_of, verify_broadcast
+from sparsec.planning.one_way import broadcast
 from sparsec.planning.overlap import Overlap
 from sparsec.quantization.params import AddParams, MulParams, PreluParams
 
+MAX_AXES = 4
+"""As many loops as the runtime has."""
+
+
+def verify_operands(lhs: SSAValue, rhs: SSAValue, output: SSAValue) -> None:
+    """Both operands fill `output`, in loops that the runtime has."""
+    verify_broadcast([lhs.type, rhs.type], output.type)
+    if len(shape_of(output.type)) > MAX_AXES:
+        raise VerifyException(f"operands have at most {MAX_AXES} axes here, got {output.type}")
+
 
 class ElementwiseOp(RuntimeOp, ABC):
-    """A function of two buffers and their sizes."""
+    """A function of two buffers and their shapes."""
 
     lhs = operand_def(MemRefType[I8])
     rhs = operand_def(MemRefType[I8])
     output = operand_def(MemRefType[I8])
 
     def verify_(self) -> None:
-        verify_repeated([self.lhs.type, self.rhs.type], self.output.type)
+        verify_operands(self.lhs, self.rhs, self.output)
 
     def buffers(self) -> Sequence[CArgument]:
-        """Sizes and pointers, the last arguments of the call."""
-        return (
-            element_count(self.lhs.type),
-            self.lhs,
-            element_count(self.rhs.type),
-            self.rhs,
-            element_count(self.output.type),
-            self.output,
-        )
+        """Shapes and pointers, the last arguments of the call."""
+        return *shaped(self.lhs, self.rhs), self.output
 
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)
 
     def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
         if output is self.output and input in (self.lhs, self.rhs):
-            return repeated(byte_count(output.type), byte_count(input.type))
+            return broadcast(shape_of(output.type), shape_of(input.type))
         return super().safe_overlap(output, input)
+
+
+def shaped(*buffers: SSAValue) -> Sequence[CArgument]:
+    """Of each buffer its shape and its pointer."""
+    return [part for buffer in buffers for part in (four_axes(shape_of(buffer.type), 1), buffer)]
 
 
 def per_tensor(multiplier: int, shift: int) -> CStruct:
@@ -180,7 +188,7 @@ class PreluOp(RuntimeOp):
 
     def verify_(self) -> None:
         expect_shape(self.output.type, shape_of(self.input.type), "output")
-        verify_repeated([self.input.type, self.alpha.type], self.output.type)
+        verify_operands(self.input, self.alpha, self.output)
 
     def c_arguments(self) -> Sequence[CArgument]:
         p = self.params.data
@@ -191,10 +199,7 @@ class PreluOp(RuntimeOp):
             activation(p.clamp),
             per_tensor(p.multiplier, p.shift),
             per_tensor(p.alpha_multiplier, p.alpha_shift),
-            element_count(self.alpha.type),
-            self.alpha,
-            element_count(self.input.type),
-            self.input,
+            *shaped(self.input, self.alpha),
             self.output,
         )
 
@@ -203,5 +208,5 @@ class PreluOp(RuntimeOp):
 
     def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
         if output is self.output and input in (self.input, self.alpha):
-            return repeated(byte_count(output.type), byte_count(input.type))
+            return broadcast(shape_of(output.type), shape_of(input.type))
         return super().safe_overlap(output, input)

@@ -26,6 +26,9 @@ OPERANDS = {
     "scalar": ((), True),
     "computed vector": ((1, 1, 1, 5), False),
     "whole constant": (None, True),
+    "one for each pixel": ((1, 3, 4, 1), False),
+    "rows": ((1, 3, 1, 5), True),
+    "columns": ((1, 1, 4, 1), False),
 }
 """Shape of the second operand, None for that of the first, and whether it is constant."""
 
@@ -37,8 +40,10 @@ def scale(rng: np.random.Generator) -> float:
 def on_two(name: str, operand: str, seed: int, swapped: bool = False) -> Spec:
     """An operator on tensor and operand, in this order unless `swapped`."""
     rng = np.random.default_rng(seed)
-    shape = (1, *(int(n) for n in rng.integers(1, 8, 2)), 5)
     other, constant = OPERANDS[operand]
+    shape = (1, *(int(n) for n in rng.integers(1, 8, 2)), 5)
+    if other is not None and len(other) == 4:
+        shape = tuple(n if m == 1 else m for n, m in zip(shape, other, strict=True))
     other = shape if other is None else other
     s1, s2 = scale(rng), scale(rng)
     zero_points = [int(n) for n in (*rng.integers(-128, 128, 2), rng.integers(-40, 41))]
@@ -71,7 +76,7 @@ def test_interpreter_gives_the_bytes_of_tflite_micro(name: str, operand: str) ->
         assert differing_from_oracle(model(name, operand, seed), 100) == 0, f"seed {seed}"
 
 
-@pytest.mark.parametrize("operand", ["vector", "scalar", "computed vector"])
+@pytest.mark.parametrize("operand", ["vector", "scalar", "computed vector", "columns"])
 @pytest.mark.parametrize("name", ["ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM"])
 def test_the_first_operand_may_be_the_repeated_one(name: str, operand: str) -> None:
     for seed in range(6):
@@ -102,13 +107,21 @@ def test_a_vector_stays_a_vector() -> None:
     assert "tensor<5xi8>" in text
 
 
-def test_only_leading_axes_are_broadcast() -> None:
+@pytest.mark.parametrize("name", ["ADD", "SUB", "MUL", "MAXIMUM"])
+def test_both_operands_may_be_repeated(name: str) -> None:
     tensors = [
-        TensorSpec("a", (1, 4, 4, 3), [0.5]),
-        TensorSpec("b", (1, 4, 4, 1), [0.5]),
-        TensorSpec("y", (1, 4, 4, 3), [0.5]),
+        TensorSpec("a", (1, 3, 1, 5), [0.5], 3),
+        TensorSpec("b", (1, 1, 4, 1), [0.5], 3),
+        TensorSpec("y", (1, 3, 4, 5), [0.5], 3),
     ]
-    with pytest.raises(FrontendError, match="only leading axes may be broadcast"):
+    kind = OPTIONS.get(name, "")
+    spec = OperatorSpec(name, [0, 1], [2], kind, {"FusedActivationFunction": 0} if kind else {})
+    assert differing_from_oracle(write(tensors, [spec], [0, 1]), 100) == 0
+
+
+def test_operands_have_to_fit_the_result() -> None:
+    tensors = [TensorSpec(name, (1, n), [0.5]) for name, n in (("a", 3), ("b", 2), ("y", 3))]
+    with pytest.raises(FrontendError, match="cannot be repeated"):
         import_tflite(write(tensors, [OperatorSpec("MUL", [0, 1], [2], "MulOptions")], [0, 1]))
 
 

@@ -64,3 +64,12 @@ func.func @main(%x : tensor<1x4x3x2xi8>, %rows : tensor<3xui16>) -> tensor<1x3x3
 }
 
 // CHECK: layer 'up' (qnn.resize_nearest): rows and columns must be constant
+
+// -----
+
+func.func @main(%x : tensor<1x2x1x2x1xi8>, %y : tensor<2x1x2x1x2xi8>) -> tensor<2x2x2x2x2xi8> {
+  %z = qnn.maximum %x, %y {layer = "larger"} : tensor<1x2x1x2x1xi8>, tensor<2x1x2x1x2xi8> -> tensor<2x2x2x2x2xi8>
+  func.return %z : tensor<2x2x2x2x2xi8>
+}
+
+// CHECK: layer 'larger' (qnn.maximum): its operands broadcast along 5 axes in turn, at most 4 can

@@ -117,7 +117,7 @@ func.func @f(%x : tensor<1x2x3xi8>, %v : tensor<2xi8>) {
   %y = qnn.mul %x, %v <input1_zp = 1, input2_zp = 2, multiplier = 3, shift = -4, output_zp = 5, clamp = [0, 9]> : tensor<1x2x3xi8>, tensor<2xi8> -> tensor<1x2x3xi8>
   func.return
 }
-// CHECK: tensor<2xi8> repeated does not give tensor<1x2x3xi8>
+// CHECK: shapes 1x2x3 and 2 cannot be broadcast
 
 // -----
 
@@ -125,7 +125,7 @@ func.func @f(%x : tensor<1x1x3xi8>, %v : tensor<3xi8>) {
   %y = qnn.maximum %x, %v : tensor<1x1x3xi8>, tensor<3xi8> -> tensor<1x2x3xi8>
   func.return
 }
-// CHECK: an operand must have the shape of the result tensor<1x2x3xi8>
+// CHECK: result must have shape 1x1x3, got tensor<1x2x3xi8>
 
 // -----
 

@@ -62,7 +62,23 @@ func.func @f(%x : memref<1x2x3xi8>, %v : memref<2xi8>) {
   rt.minimum_s8 %x, %v into %x : memref<1x2x3xi8>, memref<2xi8>, memref<1x2x3xi8>
   func.return
 }
-// CHECK: memref<2xi8> repeated does not give memref<1x2x3xi8>
+// CHECK: shapes 1x2x3 and 2 cannot be broadcast
+
+// -----
+
+func.func @f(%x : memref<1x1x3x1x2xi8>, %v : memref<1xi8>) {
+  rt.minimum_s8 %x, %v into %x : memref<1x1x3x1x2xi8>, memref<1xi8>, memref<1x1x3x1x2xi8>
+  func.return
+}
+// CHECK: operands have at most 4 axes here, got memref<1x1x3x1x2xi8>
+
+// -----
+
+func.func @f(%x : memref<2x1xi8>, %v : memref<3xi8>) {
+  rt.maximum_s8 %x, %v into %x : memref<2x1xi8>, memref<3xi8>, memref<2x1xi8>
+  func.return
+}
+// CHECK: result must have shape 2x3, got memref<2x1xi8>
 
 // -----
 
@@ -118,7 +134,7 @@ func.func @f(%x : memref<1x2x3xi8>, %v : memref<2xi8>) {
   rt.prelu_s8 %x, %v <input_zp = 1, alpha_zp = 2, multiplier = 3, shift = -4, alpha_multiplier = 5, alpha_shift = -6, output_zp = 7> into %x : memref<1x2x3xi8>, memref<2xi8>, memref<1x2x3xi8>
   func.return
 }
-// CHECK: memref<2xi8> repeated does not give memref<1x2x3xi8>
+// CHECK: shapes 1x2x3 and 2 cannot be broadcast
 
 // -----
 
