@@ -24,7 +24,7 @@ from sparsec.frontends.places import base_name, is_of_torch
 from sparsec.frontends.proof import Proof
 from sparsec.frontends.script_reading import ScriptReading
 from sparsec.frontends.script_safety import check_archive
-from sparsec.frontends.script_scalars import SCALARS, apply
+from sparsec.frontends.script_scalars import OF_LISTS, SCALARS, apply
 from sparsec.frontends.tensors import Activation, Parameter, Tensor
 from sparsec.frontends.weights import array_of_tensor
 
@@ -198,7 +198,8 @@ class _Reader:
                 pass
         if MISSING in inputs and (kind in SCALARS or kind in _READ_HERE):
             return [MISSING] * node.outputsSize()
-        if kind in SCALARS and not any(map(_holds_tensor, inputs)):
+        of_list = kind in OF_LISTS and isinstance(inputs[0], list)
+        if kind in SCALARS and (of_list or not any(map(_holds_tensor, inputs))):
             try:
                 return [apply(kind, inputs)]
             except ValueError as error:
