@@ -348,6 +348,13 @@ def test_planned_ir_survives_text(cmsis_nn: Path) -> None:
     assert emit_project(again, cmsis_nn / "Include", "tiny") == emit(cmsis_nn)
 
 
+def test_layers_may_be_numbers(cmsis_nn: Path) -> None:
+    """As those of torch's nn.Sequential are."""
+    numbered = NETWORK.replace('"conv.', '"0.').replace('"fc.', '"2.')
+    files = emit_project(lower(parse(numbered)), cmsis_nn / "Include", "tiny")
+    assert "tiny_0_weight[" in files["tiny_weights.c"]
+
+
 def test_a_symbol_that_is_no_name_of_c_is_refused(cmsis_nn: Path) -> None:
     text = str(lower(parse(NETWORK)))
     symbol = re.search(r"memref.global \"private\" constant @(\w+)|sym_name = \"(\w+)\"", text)

@@ -53,7 +53,7 @@ def emit_project(
     facts = report(module, planned, name, constants)
     converting = "" if int8_io else conversions(name, facts, converts_as_tflite(module))
     globals = [op for op in module.ops if isinstance(op, GlobalOp)]
-    check_identifiers(op.sym_name.data for op in globals)
+    check_identifiers(f"{name}_{op.sym_name.data}" for op in globals)  # as they are printed
     check_identifiers(
         place["name"] for key in ("memories", "inputs", "outputs") for place in facts[key]
     )
