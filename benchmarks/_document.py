@@ -275,6 +275,30 @@ def cycles() -> str:
     )
 
 
+def flash() -> str:
+    """Whole networks in flash, as linked."""
+    found = results("flash")
+    rows: list[list[object]] = []
+    for name, title in NETWORKS.items():
+        for core in ("cortex-m4", "cortex-m55"):
+            row: list[object] = [title, core.removeprefix("cortex-").upper()]
+            row.append(f"{found.value(f'{name} {core}: plain'):,.0f}")
+            for objective in ("latency", "balanced", "flash"):
+                linked, arena = (
+                    found.value(f"{name} {core} {objective}: {what}")
+                    for what in ("linked", "arena")
+                )
+                row.append(f"{linked:,.0f} ({arena:,.0f})")
+            rows.append(row)
+    worst = max(value for _, value in found.matching(".*: error"))
+    return table(
+        ("network", "core", "plain CMSIS-NN", "default", "`balanced`", "`flash`"),
+        rows,
+        "Bytes of constants and code as linked, and of the arena in parentheses; "
+        f"the prediction, which budgets and objectives go by, is off by at most {worst:.2f} % (`make bench-flash`).",
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "spine": spine,
     "compile-time": compile_time,
@@ -283,6 +307,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "pruned": pruned,
     "layers": layers,
     "hard": hard,
+    "flash": flash,
     "cycles": cycles,
 }
 

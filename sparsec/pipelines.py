@@ -17,7 +17,7 @@ STAGES: tuple[Emit, ...] = get_args(Emit)
 """What the passes lead to, from the highest level down."""
 
 MAX_SLOWDOWN = 2
-"""Percent of the cycles that a smaller arena may cost if nobody says otherwise."""
+"""Percent of the cycles that a smaller arena may cost if nobody says otherwise, but for `flash`: loops over strips are code."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class PipelineOptions:
     ram: int | None = None
     recipe: str = ""
     plan_seconds: float | None = None
-    max_slowdown: int = MAX_SLOWDOWN
+    max_slowdown: int | None = None
     io: str = "arena"
     memories: str = ""
     pins: str = ""
@@ -109,13 +109,18 @@ def overlap_buffers(options: PipelineOptions) -> str:
     overlap = target(options)
     if options.objective == "ram":
         overlap += " objective=ram"
-    if options.max_slowdown != MAX_SLOWDOWN:
-        overlap += f" slack={options.max_slowdown}"
+    slack = options.max_slowdown
+    if slack is None and options.objective == "flash":
+        slack = 0
+    if slack not in (None, MAX_SLOWDOWN):
+        overlap += f" slack={slack}"
     budgets = [] if options.ram is None else [options.ram]
     if options.memories:
         budgets.append(sum(memory.capacity for memory in parse_memories(options.memories)))
     if budgets:
         overlap += f" ram={min(budgets)}"
+    if options.flash is not None:
+        overlap += f" flash={options.flash}"
     if options.io != "arena":
         overlap += f" io={options.io}"
     return f"overlap-buffers{{{overlap}}}"

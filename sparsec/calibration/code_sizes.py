@@ -21,7 +21,7 @@ from xdsl.context import Context
 
 from sparsec.backends.c.folder import write_project
 from sparsec.backends.cortex_m.project import emit_project
-from sparsec.calibration.calls import CaseImage
+from sparsec.calibration.calls import AnyConvolveOp, CaseImage
 from sparsec.calibration.cases import Case
 from sparsec.calibration.grid import grid
 from sparsec.ir.cmsis import Cmsis
@@ -77,8 +77,8 @@ def linker_for(core: str, folder: Path) -> Linker:
 
 
 def functions() -> list[str]:
-    """The C functions of all calls that there are."""
-    operations = (*Cmsis.operations, *Rt.operations)
+    """The C functions of all calls that there are, those that only images of calibration have included."""
+    operations = (*Cmsis.operations, *Rt.operations, AnyConvolveOp)
     return sorted({op.C_FUNCTION for op in operations if issubclass(op, KernelOp)})
 
 

@@ -34,8 +34,9 @@ class Code:
     other_call: int
 
     def reached(self, functions: Iterable[str]) -> Sections:
-        """The sections that C functions bring. KeyError for one that is not known."""
-        names = (name for function in functions for name in self.functions[function])
+        """The sections that C functions bring. A kernel that is new, and was not measured yet, brings none: a test names
+        it."""
+        names = (name for function in functions for name in self.functions.get(function, ()))
         return {name: self.sections[name] for name in names}
 
     def call(self, function: str) -> int:

@@ -43,7 +43,6 @@ class Depthwise3x3(Kernel):
     function = rt.DepthwiseConvolve3x3Op.C_FUNCTION
     units = ("dsp",)
     layout = NAME
-    competes = True
 
     def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
         if format is not None or layer.kind != "depthwise_conv2d":

@@ -31,16 +31,14 @@ NOT_MINE = ""
 class Kernel(Costed, ABC):
     """One C function that runs a layer, on cores with one of `units`.
 
-    `layout` names how it wants the weights in flash. `strips` does the same strip by strip, if there is such a function. `reads_decoded`: a decoder may write the weights
-    that it reads, as `delta8`, to memory in front of it. `competes`: it may be chosen for dense weights where another one is
-    preferred, by its cost.
+    `layout` names how it wants the weights in flash. `strips` does the same strip by strip, if there is such a function.
+    `reads_decoded`: a decoder may write the weights that it reads, as `delta8`, to memory in front of it.
     """
 
     units: tuple[VectorUnit, ...] = EVERY_UNIT
     layout: str = PLAIN
     strips: Strips | None = None
     reads_decoded: bool = False
-    competes: bool = False
 
     @abstractmethod
     def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:

@@ -8,7 +8,8 @@ becomes
 Its output may then lie over what its strips have read of the input. What every layer needs while it runs is bounded from
 below for each of its versions; those are taken together that make the largest of these bounds least. Under `ram` at any
 price, else within `slack` percent more cycles than all layers take that are done at once (none: as they stand), unless a
-budget of `ram` bytes asks for more. Nothing changes where the plan would not get smaller.
+budget of `ram` bytes asks for more. Nothing changes where the plan would not get smaller, nor where the code of another
+kernel would not keep to a budget of `flash` bytes for constants and code.
 
 What a layer needs at least while it runs is known for each version (`least_bytes`), and `planning/least_peak.py` takes those
 that make the largest need least. Neighbours may still be in each other's way then, so a few tighter limits are planned too and
@@ -23,6 +24,7 @@ from typing import Literal, TypeAlias
 from xdsl.context import Context
 from xdsl.dialects import func
 from xdsl.dialects.builtin import MemRefType, ModuleOp
+from xdsl.dialects.memref import GlobalOp
 from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
@@ -33,10 +35,12 @@ from sparsec.analysis.memory.fused_versions import FusedVersion, fused_versions
 from sparsec.analysis.memory.live_memory import Change, LiveMemory, Overlaps
 from sparsec.analysis.memory.strip_versions import StripVersion, constants_around, strip_versions
 from sparsec.ir import cmsis
-from sparsec.ir.kernel import KernelOp
+from sparsec.ir.kernel import KernelOp, byte_count
 from sparsec.ir.layer import layer_of
-from sparsec.ir.rt.strips import rowwise
+from sparsec.ir.rt.fused import PointDepthwiseOp
+from sparsec.ir.rt.strips import STRIPS, rowwise
 from sparsec.ir.views import memory_of
+from sparsec.kernels.code import code_of
 from sparsec.passes.fuse_rows import fuse
 from sparsec.planning.arena import Buffer
 from sparsec.planning.choice import Option
@@ -62,6 +66,7 @@ class OverlapBuffersPass(ModulePass):
     objective: Literal["latency", "ram"] = "latency"
     slack: int = 2
     ram: int | None = None
+    flash: int | None = None
     io: Io = "arena"
     cmsis_nn: Release = PACKAGED
 
@@ -71,27 +76,35 @@ class OverlapBuffersPass(ModulePass):
         except ValueError as error:
             raise PassFailedException(str(error)) from error
         slack = None if self.objective == "ram" else self.slack
+        code = None if self.flash is None else self.flash - constant_bytes(op)
         for function in [f for f in op.ops if isinstance(f, func.FuncOp)]:
             types = function.function_type.inputs.data
             if types and all(isinstance(type, MemRefType) for type in types):
-                overlap_buffers(function, cpu, slack, self.ram, self.io)
+                overlap_buffers(function, cpu, slack, self.ram, self.io, code)
 
 
 @dataclass(frozen=True)
 class Version:
-    """A way to do a layer, or two that can be fused: the bytes it needs while it runs, its predicted cycles, what makes
-    the function so, and what changes by it. Nothing for the way it is."""
+    """A way to do a layer, or two that can be fused: the bytes it needs while it runs, its predicted cycles, the C
+    functions it calls, what makes the function so, and what changes by it. Nothing for the way it is."""
 
     bytes: int
     cycles: int
+    calls: tuple[str, ...]
     apply: tuple[Callable[[], None], ...] = ()
     change: Change = field(default_factory=Change)
 
 
 def overlap_buffers(
-    function: func.FuncOp, cpu: Cpu, slack: int | None, ram: int | None, io: Io = "arena"
+    function: func.FuncOp,
+    cpu: Cpu,
+    slack: int | None,
+    ram: int | None,
+    io: Io = "arena",
+    code: int | None = None,
 ) -> None:
-    """Rewrite a bufferized function; `slack` percent of the cycles may be added, any number where it is None."""
+    """Rewrite a bufferized function; `slack` percent of the cycles may be added, any number where it is None, and its
+    code may be of `code` bytes."""
     own = ((), ()) if io == "caller" else inputs_and_results(function)
     memory = LiveMemory(function, *own)
     if slack == 0 and (ram is None or memory.planned_bytes([]) <= ram):
@@ -115,10 +128,21 @@ def overlap_buffers(
             tried[picks] = memory.planned_bytes(changes)
         if tried.get(picks, limit + 1) <= max(limit, enough):
             break
-    best = min(tried, key=lambda picks: (max(tried[picks], enough), time_of(options, picks)))
+
+    def rank(picks: tuple[int, ...]) -> tuple[bool, int, int]:
+        calls = [call for version in chosen(parts, picks) for call in version.calls]
+        is_large = code is not None and code_of(cpu.name).bytes(calls) > code
+        return is_large, max(tried[picks], enough), time_of(options, picks)
+
+    best = min(tried, key=rank)
     for version in chosen(parts, best):
         for apply in version.apply:
             apply()
+
+
+def constant_bytes(module: ModuleOp) -> int:
+    """Bytes of all constants of a bufferized module."""
+    return sum(byte_count(op.type) for op in module.ops if isinstance(op, GlobalOp))
 
 
 def chosen(parts: Sequence[Sequence[Version]], picks: Sequence[int]) -> list[Version]:
@@ -150,6 +174,7 @@ def both(first: Version, second: Version) -> Version:
     return Version(
         max(first.bytes, second.bytes),
         first.cycles + second.cycles,
+        first.calls + second.calls,
         (*first.apply, *second.apply),
         Change({**first.change.overlaps, **second.change.overlaps}),
     )
@@ -159,7 +184,7 @@ def versions_of(op: KernelOp, memory: LiveMemory, strips: Sequence[StripVersion]
     """`op` as it stands, and strip by strip."""
     live = memory.live_at(op)
     cycles = strips[0].plain.cycles if strips else 0
-    versions = [Version(memory.least(live, op), cycles)]
+    versions = [Version(memory.least(live, op), cycles, (op.C_FUNCTION,))]
     for strip in strips:
         layer = rowwise(op)
         pair = memory_of(layer.output), memory_of(layer.input)
@@ -167,7 +192,8 @@ def versions_of(op: KernelOp, memory: LiveMemory, strips: Sequence[StripVersion]
             overlaps = {pair: strip.overlap}
             least = memory.least(live, op, overlaps)
             change = Change(overlaps)
-            versions.append(Version(least, strip.cost.cycles, (in_place_of(op, strip),), change))
+            calls, apply = (STRIPS[type(op)].C_FUNCTION,), (in_place_of(op, strip),)
+            versions.append(Version(least, strip.cost.cycles, calls, apply, change))
     return versions
 
 
@@ -201,6 +227,7 @@ def fused_version(version: FusedVersion, memory: LiveMemory) -> Version:
     return Version(
         memory.least(live, depthwise, overlaps, version.scratch),
         version.cost.cycles,
+        (PointDepthwiseOp.C_FUNCTION,),
         (lambda: fuse(version),),
         Change(overlaps, gone, (Buffer(version.scratch, time, time, scratch.ALIGNMENT),), lasts),
     )

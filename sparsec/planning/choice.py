@@ -3,11 +3,12 @@
 
 The rule: exact. The whole front of bytes against time is built layer by layer; of two partial
 choices that take the same bytes or more and the same time or more, only the better can be part of
-an optimum (Nemhauser and Ullmann, 1969), so dropping the other loses nothing. Partial choices that
-have stored other shared arrays are not compared.
+an optimum (Nemhauser and Ullmann, 1969), so dropping the other loses nothing.
 
-Equal constants are stored once, so that the bytes of layers do not add up: partial choices are kept apart by the shared arrays
-that they have stored already.
+Equal constants and the code of a kernel are stored once, so that the bytes of layers do not add up: partial choices are
+kept apart by what they have stored already of what layers share. One can still beat another that has stored more, if it does so
+with all bytes of what it lacks. Layers that may share the same come one behind the other, so that little is kept apart
+at a time.
 """
 
 from collections import Counter, defaultdict
@@ -22,8 +23,11 @@ Numbers: TypeAlias = NDArray[np.int64]
 Place: TypeAlias = tuple[int, int]
 """A layer and one of its options."""
 
-MAX_STATES = 256
-"""Combinations of shared arrays, stored already and wanted by later layers, that are told apart."""
+MAX_STATES = 1024
+"""Combinations of what is shared, stored already and wanted by later layers, that are told apart."""
+
+RIVALS = 8
+"""States at either end, smallest and fastest, that the others are compared with: more find little more."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +49,6 @@ class Choice:
     picks: tuple[int, ...]
     bytes: int
     time: int
-
-
-class BudgetError(ValueError):
-    """No choice fits the budget; `least` is what the smallest takes."""
-
-    def __init__(self, budget: int, least: int):
-        super().__init__(f"no choice fits {budget} bytes: the smallest takes {least}")
-        self.budget = budget
-        self.least = least
 
 
 class Partial(NamedTuple):
@@ -81,13 +76,17 @@ def front(
     for number, places in enumerate(sets):
         for layer, option in places:
             takers[layer][option] |= {number}
-    last = [max(places)[0] for places in sets]
+    order = sorted(
+        range(len(layers)), key=lambda layer: sorted(frozenset[int]().union(*takers[layer]))
+    )
+    last = [max(map(order.index, {layer for layer, _ in places})) for places in sets]
     sizes = list(sets.values())
     zero = np.zeros(1, np.int64)
     # By the sets that are stored already and that a later layer may want.
     states = {frozenset[int](): Partial(zero, zero, zero, zero, zero)}
     steps: list[list[Partial]] = []
-    for index, options in enumerate(layers):
+    for time, index in enumerate(order):
+        options = layers[index]
         if not options:
             raise ValueError(f"layer {index} has no option")
         found: defaultdict[frozenset[int], list[Partial]] = defaultdict(list)
@@ -96,18 +95,57 @@ def front(
             for pick, option in enumerate(options):
                 wanted = takers[index][pick]
                 bytes = option.bytes + sum(sizes[each] for each in wanted - stored)
-                after = frozenset(each for each in stored | wanted if last[each] > index)
+                after = frozenset(each for each in stored | wanted if last[each] > time)
                 found[after].append(
                     Partial(
                         *(before.sizes + bytes, before.times + option.time),
                         *(np.full_like(rows, pick), np.full_like(rows, number), rows),
                     )
                 )
-        few = _few(found, sizes)
-        states = {after: _undominated(parts) for after, parts in few.items()}
+        states = _unbeaten({after: _undominated(parts) for after, parts in found.items()}, sizes)
+        if len(states) > MAX_STATES:
+            few = _few({after: [part] for after, part in states.items()}, sizes)
+            states = {after: _undominated(parts) for after, parts in few.items()}
         steps.append(list(states.values()))
     (whole,) = states.values()
-    return [_choice(steps, whole, end) for end in range(len(whole.sizes))]
+    return [_choice(steps, whole, end, order) for end in range(len(whole.sizes))]
+
+
+def _unbeaten(
+    states: Mapping[frozenset[int], Partial], sizes: Sequence[int]
+) -> Mapping[frozenset[int], Partial]:
+    """`states` without the choices that one of another state beats, even with the bytes of all sets that it has not stored
+    and they have."""
+    if len(states) == 1:
+        return states
+    parts = list(states.values())
+    stored = np.array([[each in state for each in range(len(sizes))] for state in states], np.int64)
+    paid = stored * np.array(sizes, np.int64)
+    owners = np.repeat(np.arange(len(parts)), [len(part.sizes) for part in parts])
+    bytes, times = (np.concatenate([part[field] for part in parts]) for field in (0, 1))
+    beaten = np.zeros(len(owners), bool)
+    for rival in _rivals(parts):
+        lacks = paid.sum(axis=1) - paid @ stored[rival]
+        # Times fall from row to row: of the rows that are as fast the first is the smallest.
+        own = parts[rival]
+        first = np.searchsorted(-own.times, -times)
+        able = (first < len(own.times)) & (owners != rival)
+        best = own.sizes[np.minimum(first, len(own.sizes) - 1)]
+        beaten |= able & (best + lacks[owners] <= bytes)
+    ends = np.cumsum([len(part.sizes) for part in parts])[:-1]
+    left = {
+        state: Partial(*(numbers[kept] for numbers in part))
+        for (state, part), kept in zip(states.items(), np.split(~beaten, ends), strict=True)
+    }
+    return {state: part for state, part in left.items() if len(part.sizes)}
+
+
+def _rivals(parts: Sequence[Partial]) -> list[int]:
+    """The states that are likely to beat others."""
+    numbers = range(len(parts))
+    smallest = sorted(numbers, key=lambda n: (parts[n].sizes[0], n))[:RIVALS]
+    fastest = sorted(numbers, key=lambda n: (parts[n].times[-1], parts[n].sizes[-1], n))[:RIVALS]
+    return sorted({*smallest, *fastest})
 
 
 def _shared_sets(
@@ -121,7 +159,8 @@ def _shared_sets(
                 takers[name].add((layer, pick))
     sets: Counter[frozenset[Place]] = Counter()
     for name, places in takers.items():
-        sets[frozenset(places)] += shared[name]
+        if shared[name]:
+            sets[frozenset(places)] += shared[name]
     return sets
 
 
@@ -151,43 +190,22 @@ def _undominated(parts: Sequence[Partial]) -> Partial:
     return Partial(*(numbers[kept] for numbers in joined))
 
 
-def _choice(steps: Sequence[Sequence[Partial]], whole: Partial, end: int) -> Choice:
-    picks: list[int] = []
+def _choice(
+    steps: Sequence[Sequence[Partial]], whole: Partial, end: int, order: Sequence[int]
+) -> Choice:
+    picks: dict[int, int] = {}
     state, row = 0, end
-    for step in reversed(steps):
-        picks.append(int(step[state].options[row]))
+    for layer, step in zip(reversed(order), reversed(steps), strict=True):
+        picks[layer] = int(step[state].options[row])
         state, row = int(step[state].states[row]), int(step[state].rows[row])
-    return Choice(tuple(reversed(picks)), int(whole.sizes[end]), int(whole.times[end]))
+    taken = tuple(picks[layer] for layer in range(len(order)))
+    return Choice(taken, int(whole.sizes[end]), int(whole.times[end]))
 
 
-def fastest_within(choices: Sequence[Choice], budget: int | None) -> Choice:
-    """The fastest choice of a front that takes at most `budget` bytes.
-
-    Raises BudgetError if none does.
-    """
-    return _within(choices, budget)[-1]
-
-
-def smallest(choices: Sequence[Choice], budget: int | None) -> Choice:
-    """The choice of a front that takes the fewest bytes. Raises BudgetError."""
-    return _within(choices, budget)[0]
-
-
-def balanced(choices: Sequence[Choice], budget: int | None, reference: Choice) -> Choice:
-    """The choice with the least sum of bytes and time, each as a share of `reference`'s.
-
-    Raises BudgetError.
-    """
+def balanced(choices: Sequence[Choice], reference: Choice) -> Choice:
+    """The choice with the least sum of bytes and time, each as a share of `reference`'s."""
 
     def share(choice: Choice) -> float:
         return choice.bytes / max(reference.bytes, 1) + choice.time / max(reference.time, 1)
 
-    return min(_within(choices, budget), key=share)
-
-
-def _within(choices: Sequence[Choice], budget: int | None) -> Sequence[Choice]:
-    fitting = [choice for choice in choices if budget is None or choice.bytes <= budget]
-    if not fitting:
-        assert budget is not None
-        raise BudgetError(budget, choices[0].bytes)
-    return fitting
+    return min(choices, key=share)

@@ -34,6 +34,7 @@ from sparsec.ir.constant import constant_array
 from sparsec.ir.layer import layer_of
 from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.ir.sparse import matrix_shape
+from sparsec.kernels.code import code_of
 from sparsec.kernels.library import has_sparse_kernel
 from sparsec.tools.compilation import Compilation, compile_model
 from sparsec.tools.console import print_table, progress
@@ -233,6 +234,8 @@ def analyze(compilation: Compilation) -> dict[str, Any]:
             seen.add(op.weights)
         layers.append(describe(op, name, removed.get(name, {})))
     live = live_bytes_of(compiled)
+    constants = sum(array.nbytes for array in constants_of(compiled).values())
+    code = code_of(compilation.cpu.name).bytes(op.C_FUNCTION for op in planned.kernels)
     return {
         "schema_version": SCHEMA_VERSION,
         "name": compilation.name,
@@ -242,7 +245,9 @@ def analyze(compilation: Compilation) -> dict[str, Any]:
         "arena_lower_bound_bytes": bound.value.data,
         "activation_bytes_before": None if live is None else live[0],
         "activation_bytes_after": None if live is None else live[1],
-        "flash_weight_bytes_stored": sum(a.nbytes for a in constants_of(compiled).values()),
+        "flash_weight_bytes_stored": constants,
+        "flash_code_bytes": code,
+        "flash_bytes": constants + code,
         "total": totals(layers, shared),
         "layers": [asdict(layer) for layer in layers],
     }
@@ -300,7 +305,9 @@ def print_report(report: Mapping[str, Any]) -> None:
         f"dead         without dead channels {total['weights_left']:,} of {total['weights']:,} "
         f"weights and {total['macs_left']:,} of {total['macs']:,} MACs are left"
     )
-    print(f"constants    {report['flash_weight_bytes_stored']:,} B in flash as compiled")
+    print(
+        f"flash        {report['flash_bytes']:,} B as compiled, {report['flash_weight_bytes_stored']:,} B of them constants"
+    )
     print(
         f"arena        {report['arena_bytes']:,} B in RAM as compiled "
         f"(no plan needs less than {report['arena_lower_bound_bytes']:,} B)"

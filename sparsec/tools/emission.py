@@ -30,7 +30,7 @@ def cmsis_nn_directory(args: argparse.Namespace) -> Path:
 
 
 def project_files(args: argparse.Namespace, compilation: Compilation) -> dict[str, str]:
-    """The files of the C project. UserError when the constants are too large or the headers disagree."""
+    """The files of the C project. UserError when the network is too large or the headers disagree."""
     include = cmsis_nn_directory(args) / "Include"
     try:
         files = emit_project(
@@ -43,12 +43,11 @@ def project_files(args: argparse.Namespace, compilation: Compilation) -> dict[st
 
 
 def check_budgets(args: argparse.Namespace, report: dict[str, Any]) -> None:
-    """UserError when the constants are larger than asked."""
-    flash = report["flash_weight_bytes_stored"]
-    if args.flash is not None and flash > args.flash:
+    """UserError when constants and code are larger than asked."""
+    if args.flash is not None and report["flash_bytes"] > args.flash:
         raise UserError(
-            f"the constants take {flash} bytes, --flash allows {args.flash}: "
-            "prune the network further or choose --objective=flash"
+            f"the network takes {report['flash_bytes']} bytes ({report['flash_code_bytes']} of them code), "
+            f"--flash allows {args.flash}: prune the network further or choose --objective=flash"
         )
 
 

@@ -19,7 +19,7 @@ COLUMNS = ("flash_bytes", "estimated_cycles", "instructions", "recipe")
 PLOTS = (".png", ".svg", ".pdf")
 EXAMPLES = """\
 columns:
-  flash_bytes       all constants of the network
+  flash_bytes       constants and code of the network, see --flash
   estimated_cycles  predicted for the layers with weights, with instructions
   recipe            the formats, as --recipe takes them, and the kernel of those that several run
 
@@ -79,7 +79,7 @@ def draw(front: Sequence[Point], title: str, path: Path) -> None:
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.add_subplot()
     axes.step([p.flash for p in front], [p.cycles for p in front], where="post", marker="o", ms=3)
-    axes.set(title=title, xlabel="flash of all constants, bytes", ylabel="estimated cycles")
+    axes.set(title=title, xlabel="flash, bytes", ylabel="estimated cycles")
     axes.grid(alpha=0.3)
     try:
         # Without the date and random names the same front is the same file.

@@ -8,15 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparsec.planning.choice import (
-    BudgetError,
-    Choice,
-    Option,
-    balanced,
-    fastest_within,
-    front,
-    smallest,
-)
+from sparsec.planning.choice import Choice, Option, balanced, front
 
 OPTIONS = st.builds(Option, st.integers(0, 30), st.integers(0, 30))
 LAYERS = st.lists(st.lists(OPTIONS, min_size=1, max_size=4), max_size=5)
@@ -34,8 +26,8 @@ def all_choices(layers: list[list[Option]]) -> list[Choice]:
 
 
 @settings(max_examples=300)
-@given(LAYERS, st.integers(0, 150))
-def test_front_holds_the_best_of_all_choices(layers: list[list[Option]], budget: int) -> None:
+@given(LAYERS)
+def test_front_holds_the_best_of_all_choices(layers: list[list[Option]]) -> None:
     found, every = front(layers), all_choices(layers)
     assert all(choice in every for choice in found)
     pairs = {(choice.bytes, choice.time) for choice in every}
@@ -45,21 +37,12 @@ def test_front_holds_the_best_of_all_choices(layers: list[list[Option]], budget:
         if not any(s <= size and t <= time and (s, t) != (size, time) for s, t in pairs)
     }
     assert [(choice.bytes, choice.time) for choice in found] == sorted(best)
-    fitting = [choice for choice in every if choice.bytes <= budget]
-    if not fitting:
-        with pytest.raises(BudgetError) as error:
-            fastest_within(found, budget)
-        assert error.value.least == min(choice.bytes for choice in every)
-        return
-    assert fastest_within(found, budget).time == min(choice.time for choice in fitting)
-    assert smallest(found, budget).bytes == min(choice.bytes for choice in every)
-    reference = Choice((), 20, 40)
-    shares = [choice.bytes / 20 + choice.time / 40 for choice in fitting]
-    taken = balanced(found, budget, reference)
+    shares = [choice.bytes / 20 + choice.time / 40 for choice in every]
+    taken = balanced(found, Choice((), 20, 40))
     assert taken.bytes / 20 + taken.time / 40 == min(shares)
 
 
-SHARED: dict[Any, int] = {"a": 7, "b": 3, "c": 3, "d": 11}
+SHARED: dict[Any, int] = {"a": 7, "b": 3, "c": 3, "d": 11, "e": 0}
 SHARING = st.builds(
     Option,
     st.integers(0, 20),
@@ -99,14 +82,14 @@ def test_what_options_share_counts_once_and_only_if_one_is_taken(
 
 
 def test_more_shared_arrays_than_are_told_apart() -> None:
-    """Each of ten layers may share an array of its own with the last, which takes all: bytes are never too few."""
-    sizes = {number: 10 + number for number in range(10)}
+    """Each of twelve layers may share an array of its own with the last, which takes all: bytes are never too few."""
+    sizes = {number: 10 + number for number in range(12)}
     layers = [[Option(0, 2, frozenset([number])), Option(9, 1)] for number in sizes]
     layers.append([Option(0, 0, frozenset(sizes))])
     found = front(layers, sizes)
-    assert found[0].bytes in range(sum(sizes.values()), sum(sizes.values()) + 10 + 11 + 1)
+    assert found[0].bytes in range(sum(sizes.values()), sum(sizes.values()) + 10 + 11 + 12 + 13 + 1)
     for each in found:
-        own = sum(9 for pick in each.picks[:10] if pick)
+        own = sum(9 for pick in each.picks[:12] if pick)
         assert each.bytes >= own + sum(sizes.values())
 
 
@@ -117,8 +100,3 @@ def test_without_layers_there_is_nothing_to_choose() -> None:
 def test_a_layer_without_options_is_refused() -> None:
     with pytest.raises(ValueError, match="layer 1 has no option"):
         front([[Option(1, 1)], []])
-
-
-def test_the_message_of_a_budget_names_the_smallest() -> None:
-    with pytest.raises(BudgetError, match="no choice fits 3 bytes: the smallest takes 5"):
-        smallest(front([[Option(5, 1), Option(6, 0)]]), 3)

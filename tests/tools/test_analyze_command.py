@@ -25,6 +25,8 @@ KEYS = {
         "activation_bytes_before",
         "activation_bytes_after",
         "flash_weight_bytes_stored",
+        "flash_code_bytes",
+        "flash_bytes",
         "total",
         "layers",
     ),
@@ -143,7 +145,8 @@ def test_memory_is_that_of_the_project(tools: Tools, pruned_model: Path, cmsis: 
         assert entry["macs"] == [layer["macs"], layer["macs_left"]]
         gone = {reason: channels for reason, channels in entry.items() if reason in REASONS}
         assert {reason: c for reason, c in gone.items() if c} == layer["removed"]
-    assert found["flash_weight_bytes_stored"] == project["flash_weight_bytes_stored"]
+    for what in ("flash_weight_bytes_stored", "flash_code_bytes", "flash_bytes"):
+        assert found[what] == project[what]
 
 
 def test_what_is_gone_is_not_counted_again(tools: Tools, pruned_model: Path) -> None:

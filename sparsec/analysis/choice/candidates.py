@@ -60,6 +60,11 @@ class Candidate:
         """The C function that decodes the weights in front of it, if one does."""
         return None if self.way.decoder is None else self.way.decoder.function
 
+    @property
+    def calls(self) -> tuple[str, ...]:
+        """The C functions that are called, in their order."""
+        return (self.kernel,) if self.decoder is None else (self.decoder, self.kernel)
+
     @cached_property
     def constants(self) -> Constants:
         """All arrays that the layer reads. Only who asks for bytes has them compared."""
@@ -130,12 +135,12 @@ def others(
     cpu: Cpu,
     left_out: LeftOut | None = None,
 ) -> Iterator[Candidate]:
-    """The other kernels than the preferred one that compete for a layer with dense weights, but for those that are
-    `left_out`, whose constants cannot be laid out, or whose cost is not known."""
+    """The other kernels than the preferred one for a layer with dense weights, but for those that are `left_out`, whose
+    constants cannot be laid out, or whose cost is not known."""
     layer = Layer(op)
     found = ways(layer, cpu) if layer.format is None else []
     for way in () if isinstance(found, NoWay) else found[1:]:
-        if way.kernel.competes and (left_out is None or not left_out(layer, way)):
+        if left_out is None or not left_out(layer, way):
             other = candidate(layer, way, cpu)
             if isinstance(other, Candidate) and other.cost is not None:
                 yield replace(other, preferred=False)

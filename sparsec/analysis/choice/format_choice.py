@@ -2,10 +2,9 @@
 """How each layer stores its weights: chosen for all layers together, with the reason for each format.
 
 The rule: exact for what is predicted. Under `latency` no layer is slower than dense where a dense one is left, under
-`flash` no layer is larger, and a budget is kept or refused.
+`flash` no network is larger than any other choice for it, code included, and a budget is kept or refused.
 """
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -20,16 +19,16 @@ from sparsec.analysis.choice.layer_groups import (
     Way,
     groups_of,
     has_scratch_limit,
-    other_constants,
     respect_ram,
     respect_scratch_limits,
 )
+from sparsec.analysis.choice.network_code import NetworkCode
+from sparsec.analysis.choice.totals import Totals, Ways, time
 from sparsec.ir import qnn
 from sparsec.ir.layer import layer_of
 from sparsec.kernels.layer import Layer
 from sparsec.kernels.way import Way as KernelWay
-from sparsec.planning import choice
-from sparsec.planning.choice import BudgetError, Choice, Option
+from sparsec.planning.choice import Choice, balanced
 from sparsec.targets.cpu import Cpu
 
 
@@ -50,21 +49,33 @@ class LayerChoice:
 
 @dataclass(frozen=True)
 class Decision:
-    """The layers with weights in their order; `others` are the constants that no layer with weights reads."""
+    """The layers with weights in their order; `others` are the constants that no layer with weights reads, `network` is
+    the code of those without."""
 
     layers: tuple[LayerChoice, ...]
     others: Constants
+    network: NetworkCode
 
     @cached_property
-    def flash(self) -> int:
+    def constants(self) -> int:
         """Bytes of all constants of the network: equal arrays are stored once."""
         return bytes_of([self.others, *(layer.winner.constants for layer in self.layers)])
+
+    @property
+    def code(self) -> int:
+        """Bytes of all code, as far as it is chosen here."""
+        return self.network.bytes([call for layer in self.layers for call in layer.winner.calls])
+
+    @property
+    def flash(self) -> int:
+        """Bytes of the network."""
+        return self.constants + self.code
 
 
 @dataclass(frozen=True)
 class Point:
-    """One choice of a front: bytes of all constants, cycles and instructions of the layers with weights, and the
-    format of each of those as (layer, format), as recipes write it."""
+    """One choice of a front: bytes of all constants and code, cycles and instructions of the layers with weights, and
+    the format of each of those as (layer, format), as recipes write it."""
 
     flash: int
     cycles: int
@@ -94,34 +105,19 @@ class Problem:
             # What is left needs no more than it must: of that the fastest.
             self.goal = replace(goal, objective="latency")
         self.groups = [group for group in found if group.ways]
-        self.others = other_constants(module)
+        self.totals = Totals(module, cpu, self.groups)
         self.positions = {op: place for place, op in enumerate(module.walk())}
 
     def _cannot_win(self, group: Group, layer: Layer, way: KernelWay) -> bool:
         return cannot_win(self.goal, group, layer, way, self.cpu)
 
-    @cached_property
-    def shared(self) -> Constants:
-        """What several groups read in one way or another, but for what is stored in any case."""
-        reads = [
-            {k: v for way in group.ways for k, v in way.constants.items()} for group in self.groups
-        ]
-        readers = Counter(key for constants in reads for key in constants)
-        return {
-            key: size
-            for constants in reads
-            for key, size in constants.items()
-            if readers[key] > 1 and key not in self.others
-        }
-
     def front(self) -> list[Point]:
         """Every choice that none beats in flash and cycles, from the smallest to the fastest; what cannot be compared
         and what a budget forbids is left out."""
-        ways = [self._comparable(group) for group in self.groups]
         limit = self.goal.flash
         return [
-            self._point(ways, found)
-            for found in self._front(ways)
+            self._point(found, winners)
+            for found, winners in self.totals.front([self._comparable(g) for g in self.groups])
             if limit is None or found.bytes <= limit
         ]
 
@@ -134,114 +130,70 @@ class Problem:
                 judged = partial(self._verdicts, winners, group, winner, index)
                 layers.append(LayerChoice(op, layer_of(op), winner.candidates[index], judged))
         layers.sort(key=lambda layer: self.positions[layer.op])
-        return Decision(tuple(layers), self.others)
+        return Decision(tuple(layers), self.totals.others, self.totals.code)
 
     def _verdicts(
         self, winners: Sequence[Way], group: Group, winner: Way, index: int
     ) -> tuple[Verdict, ...]:
-        elsewhere = [way.constants for way in winners if way is not winner]
-        stored = self.others.keys() | {key for constants in elsewhere for key in constants}
-
-        def own_bytes(way: Way) -> int:
-            return sum(size for key, size in way.constants.items() if key not in stored)
-
+        elsewhere = [way for way in winners if way is not winner]
+        own_bytes = partial(self.totals.added, others=elsewhere)
         return Judge(self.goal, self.cpu.name, own_bytes).verdicts(group, winner, index)
 
     def _winners(self) -> list[Way]:
         """The way of each group. A budget is harder than the promise not to be slower than dense weights, which would
         not keep to it either: what is slower, and then what is not measured, may win only where nothing else is small
         enough."""
-        if self.goal.flash is None:
-            return self._unlimited([self._eligible(group) for group in self.groups])
-        least: BudgetError | None = None
+        best = self._unlimited()
+        budget = self.goal.flash
+        if budget is None or self.totals.flash(best) <= budget:
+            return best
+        smallest = best
         for allowed in (self._eligible, self._comparable, _all_ways):
-            try:
-                return self._choose([allowed(group) for group in self.groups])
-            except BudgetError as error:
-                least = error
-        assert least is not None
+            ways = [allowed(group) for group in self.groups]
+            smallest = self.totals.smallest(ways)
+            if self.totals.flash(smallest) <= budget:
+                return self._within(ways, budget) or smallest
         raise ValueError(
-            f"--flash allows {least.budget} bytes of constants and the smallest choice takes "
-            f"{least.least}: prune the network further"
+            f"--flash allows {budget} bytes and the smallest choice takes "
+            f"{self.totals.flash(smallest)}, code included: prune the network further"
         )
 
-    def _unlimited(self, ways: Sequence[Sequence[Way]]) -> list[Way]:
-        """Without a budget the best way of a group that shares nothing is part of the best choice: the fronts of
-        networks of hundreds of layers are long."""
-        if self.goal.objective == "latency":
-            return [self._fastest(each) for each in ways]
-        return self._choose(
-            [
-                each if any(self._shared_by(way) for way in each) else [self._best(each)]
-                for each in ways
-            ]
-        )
-
-    def _choose(self, ways: Sequence[Sequence[Way]]) -> list[Way]:
-        found = self._front(ways)
+    def _unlimited(self) -> list[Way]:
+        """The best, budgets apart: a least sum, for which no front of all choices is needed."""
+        ways = [self._eligible(group) for group in self.groups]
         match self.goal.objective:
             case "latency" | "ram":
-                chosen = choice.fastest_within(found, self.goal.flash)
+                return [self._fastest(each) for each in ways]
             case "flash":
-                chosen = choice.smallest(found, self.goal.flash)
+                return self.totals.smallest(ways)
             case "balanced":
-                chosen = choice.balanced(found, self.goal.flash, self._dense_network)
-        return self._picked(ways, chosen)
+                dense = self._dense_network
+                return self.totals.cheapest(ways, max(dense.time, 1), max(dense.bytes, 1))
 
-    def _picked(self, ways: Sequence[Sequence[Way]], chosen: Choice) -> list[Way]:
-        return [each[pick] for each, pick in zip(ways, chosen.picks[1:], strict=True)]
+    def _within(self, ways: Ways, budget: int) -> list[Way] | None:
+        """The best within a budget that the best of all does not keep to; None where the front has none."""
+        found = {choice: winners for choice, winners in self.totals.front(ways)}
+        fitting = [choice for choice in found if choice.bytes <= budget]
+        if not fitting or self.goal.objective == "flash":
+            return None
+        if self.goal.objective == "balanced":
+            return found[balanced(fitting, self._dense_network)]
+        return found[fitting[-1]]
 
     def _fastest(self, ways: Sequence[Way]) -> Way:
         """The way with the fewest cycles, of equals the smallest."""
-        least = min(self._time(way, ways) for way in ways)
-        equals = [way for way in ways if self._time(way, ways) == least]
-        return min(equals, key=self._bytes) if len(equals) > 1 else equals[0]
-
-    def _best(self, ways: Sequence[Way]) -> Way:
-        """The best way for a group that shares nothing, for another objective than `latency`."""
-        dense = self._dense_network
-
-        def rank(way: Way) -> tuple[float, float]:
-            bytes, time = self._bytes(way), self._time(way, ways)
-            if self.goal.objective == "flash":
-                return bytes, time
-            return bytes / max(dense.bytes, 1) + time / max(dense.time, 1), bytes
-
-        return min(ways, key=rank)
+        least = min(time(way, ways) for way in ways)
+        equals = [way for way in ways if time(way, ways) == least]
+        return min(equals, key=self.totals.added) if len(equals) > 1 else equals[0]
 
     @cached_property
     def _dense_network(self) -> Choice:
         """What dense weights take, where they are left."""
-        dense = [group.dense or group.ways[0] for group in self.groups]
-        (reference,) = self._front([[way] for way in dense])
+        dense = [[group.dense or group.ways[0]] for group in self.groups]
+        ((reference, _),) = self.totals.front(dense)
         return reference
 
-    def _front(self, ways: Sequence[Sequence[Way]]) -> list[Choice]:
-        """Picks count from 1: the first are the constants that are stored in any case."""
-        options = [
-            [
-                Option(self._bytes(way, self.shared), self._time(way, each), self._shared_by(way))
-                for way in each
-            ]
-            for each in ways
-        ]
-        fixed = Option(sum(self.others.values()), 0)
-        return choice.front([[fixed], *options], self.shared)
-
-    def _bytes(self, way: Way, without: Constants | None = None) -> int:
-        """Flash of what is not stored in any case, and not in `without`."""
-        known = self.others.keys() | (without or {}).keys()
-        return sum(size for key, size in way.constants.items() if key not in known)
-
-    def _shared_by(self, way: Way) -> frozenset[bytes]:
-        return frozenset(way.constants.keys() & self.shared.keys())
-
-    def _time(self, way: Way, others: Sequence[Way]) -> int:
-        """Cycles; what is not known counts as more than what is."""
-        return way.cycles if way.measured else 2 * max(other.cycles for other in others)
-
-    def _point(self, ways: Sequence[Sequence[Way]], found: Choice) -> Point:
-        winners = self._picked(ways, found)
+    def _point(self, found: Choice, winners: Sequence[Way]) -> Point:
         formats = {
             op: (layer_of(op), group.told_apart(way))
             for group, way in zip(self.groups, winners, strict=True)

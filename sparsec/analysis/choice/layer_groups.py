@@ -63,6 +63,11 @@ class Way:
         return {key: size for each in self.candidates for key, size in each.constants.items()}
 
     @property
+    def calls(self) -> tuple[str, ...]:
+        """The C functions that all layers call."""
+        return tuple(function for each in self.candidates for function in each.calls)
+
+    @property
     def measured(self) -> bool:
         """Whether the cost is known."""
         return all(candidate.cost is not None for candidate in self.candidates)

@@ -8,7 +8,6 @@ these, or None. A call of several results gives those that a model may use.
 from collections.abc import Mapping
 
 from sparsec.frontends.operators.elementwise import ELEMENTWISE
-from sparsec.frontends.operators.parts import PARTS
 from sparsec.frontends.operators.pooling import POOLING
 from sparsec.frontends.operators.quantization import QUANTIZATION
 from sparsec.frontends.operators.scalar import SCALAR
@@ -21,7 +20,6 @@ OPERATORS: Mapping[str, Operator] = {
     **ELEMENTWISE,
     **POOLING,
     **SHAPE,
-    **PARTS,
     **QUANTIZATION,
     **SCALAR,
 }

@@ -98,7 +98,7 @@ def test_the_backend_does_what_was_predicted(weights: str, target: str) -> None:
         calls = [op for op in kernels if type(op).__name__ != "PadOp"]
         expected = [f for f in (winner.decoder, winner.kernel) if f is not None]
         assert [op.C_FUNCTION for op in calls] == expected
-        assert decision.flash == winner.bytes == flash
+        assert decision.constants == winner.bytes == flash
         assert winner.scratch == scratch_of(calls)
         sparse += winner.format is not None
     assert (sparse > 0) == (weights != "dense")

@@ -14,6 +14,7 @@ from sparsec.backends.cortex_m.convert_qnn_to_kernels import ConvertQnnToKernels
 from sparsec.ir import cmsis, qnn, rt
 from sparsec.ir.attributes import KERNEL
 from sparsec.ir.kernel import KernelOp
+from sparsec.kernels.code import code_of
 from sparsec.kernels.layer import Layer
 from sparsec.kernels.library import NoWay, ways
 from sparsec.passes.select_sparse_formats import SelectSparseFormatsPass
@@ -47,8 +48,15 @@ def test_the_fastest_kernel_wins(spec: Spec, kernel: str) -> None:
     assert winner(spec) == kernel
 
 
-def test_the_smallest_kernel_wins() -> None:
-    assert winner(DENSE, "flash") == CMSIS_NN
+def test_the_smallest_network_wins() -> None:
+    """CMSIS-NN's constants are smaller and our code is: where other layers need CMSIS-NN's anyway, it takes this one too."""
+    assert winner(DENSE, "flash") == OURS
+    wide = Spec("depthwise", 16, 16, 12, 5, keep=1.0, seed=1)
+    decision = Problem(network([DENSE, wide]), M4, Goal("flash")).decide()
+    assert [layer.winner.kernel for layer in decision.layers] == [CMSIS_NN, CMSIS_NN]
+    code = code_of("cortex-m4")
+    ours, both = ([OURS, CMSIS_NN], [CMSIS_NN, CMSIS_NN])
+    assert code.bytes(ours) - code.bytes(both) > 4000
 
 
 def test_what_is_to_be_dense_may_be_run_by_any_kernel() -> None:

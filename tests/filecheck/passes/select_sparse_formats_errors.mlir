@@ -18,7 +18,7 @@ func.func @main(%x : tensor<1x70000xi8>, %i : tensor<1x4x4x1xi8>) -> (tensor<1x1
 }
 
 // CHECK:   layer 'head.fc' cannot be stored as delta8, which --weights asks for: row 0 needs 70000 delta8 entries, more than 65535
-// FLASH:   --flash allows 1000 bytes of constants and the smallest choice takes {{[0-9]+}}: prune the network further
+// FLASH:   --flash allows 1000 bytes and the smallest choice takes {{[0-9]+}}, code included: prune the network further
 // RAM:     layer 'head.fc' needs 70017 bytes of RAM at least (input 70,000 + input1 16 + output 1), --ram allows 1000
 // NAME:    recipe: no layer is called 'head', known: head.fc, stem
 // KERNEL:  layer 'stem' cannot be stored as bitmap, which 'stem*' of the recipe asks for: no kernel for qnn.depthwise_conv2d of this shape
