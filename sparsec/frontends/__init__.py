@@ -18,6 +18,7 @@ from xdsl.dialects.builtin import ModuleOp, StringAttr
 from sparsec.frontends.archive import Kind, kind_of, read_file
 from sparsec.frontends.builder import Layout
 from sparsec.frontends.errors import FrontendError
+from sparsec.frontends.proof import Proof
 from sparsec.ir.attributes import NAME
 
 __all__ = ["FrontendError", "Loaded", "example_inputs", "load"]
@@ -36,11 +37,12 @@ class Loaded:
     """A model at the level of `nn`, of TensorFlow Lite at `qnn`, and the example inputs its file carries.
 
     `examples` has one float32 array [N, ..] for each input, in the layout that the entry takes;
-    None if the file has none.
+    None if the file has none. `proof` is what holds a model of PyTorch to torch.
     """
 
     module: ModuleOp
     examples: list[np.ndarray[Any, Any]] | None
+    proof: Proof | None = None
 
 
 def load(
@@ -107,11 +109,12 @@ def _load(
     if kind is Kind.TORCHSCRIPT:
         from sparsec.frontends.torchscript import import_torchscript
 
-        return Loaded(import_torchscript(content, layout, shapes), None)
+        module, proof = import_torchscript(content, layout, shapes)
+        return Loaded(module, None, proof)
     from sparsec.frontends.exported import import_exported
 
-    module, examples = import_exported(content, layout)
-    return Loaded(module, None if kind is Kind.PICKLE else examples)
+    module, examples, proof = import_exported(content, layout)
+    return Loaded(module, None if kind is Kind.PICKLE else examples, proof)
 
 
 def identifier(stem: str) -> str:

@@ -9,14 +9,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
+import torch
 from xdsl.dialects.builtin import ModuleOp
 
 from sparsec.frontends.archive import Archive
 from sparsec.frontends.builder import Layout, entry_order
 from sparsec.frontends.call import Call
 from sparsec.frontends.errors import FrontendError
+from sparsec.frontends.exported_reading import ExportedReading
 from sparsec.frontends.importer import MISSING, Importer, tensor_named
 from sparsec.frontends.places import place_of
+from sparsec.frontends.proof import Proof
 from sparsec.frontends.tensors import Activation, Array, Parameter
 from sparsec.frontends.weights import (
     Json,
@@ -29,10 +32,12 @@ from sparsec.frontends.weights import (
 
 SCHEMA_MAJOR = 8
 FLOAT32 = 7
+SAMPLES = 2
+"""How many samples torch runs a program on whose batch is open: a batch that is mixed up shows with two."""
 
 
-def import_exported(content: bytes, layout: Layout) -> tuple[ModuleOp, list[Array] | None]:
-    """The module and the example inputs in an archive of torch.export.save."""
+def import_exported(content: bytes, layout: Layout) -> tuple[ModuleOp, list[Array] | None, Proof]:
+    """The module and the example inputs in an archive of torch.export.save, and what proves it."""
     archive = Archive(content)
     models = [name for name in archive.names if name.startswith("models/")]
     if len(models) != 1 or not models[0].endswith(".json"):
@@ -52,13 +57,15 @@ def import_exported(content: bytes, layout: Layout) -> tuple[ModuleOp, list[Arra
         }
         reader = _Reader(program["graph_module"], constants, layout)
         module = reader.read()
-        examples = reader.examples(archive.read(f"data/sample_inputs/{name}.pt"))
+        given = reader.examples(archive.read(f"data/sample_inputs/{name}.pt"))
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise FrontendError(
             f"the program in the archive is malformed ({type(error).__name__}: {error}): "
             "export the model again with PyTorch 2.13"
         ) from error
-    return module, examples
+    reading = ExportedReading(program["graph_module"], constants, reader.inputs_to_run(given))
+    proof = Proof(reading, reader.importer.written, layout)
+    return module, None if given is None else reader.as_taken(given), proof
 
 
 class _Reader:
@@ -156,7 +163,7 @@ class _Reader:
         results = cast(list[object], result) if isinstance(result, list) else [result]
         for output, value in zip(outputs, results, strict=False):
             if output is not None:
-                self.importer.values[output] = self._agreed(call, output, value)
+                self.importer.name(output, call, self._agreed(call, output, value))
                 self._note_strides(output)
         for output in outputs[len(results) :]:
             if output is not None:
@@ -215,27 +222,39 @@ class _Reader:
                 raise FrontendError("the model returns something other than tensors")
             yield content["arg"]["as_tensor"]["name"]
 
-    def examples(self, data: bytes) -> list[Array] | None:
-        """The example inputs as float32 [N, ..], or None if they do not fit the inputs."""
+    def examples(self, data: bytes) -> list[torch.Tensor] | None:
+        """The example inputs, float32 [N, ..], or None if they do not fit the inputs."""
         if not data:
             return None
         leaves = list(_leaves(load_weights_only(data, "the file's example inputs")))
         if len(leaves) != len(self.inputs):
             return None
-        arrays: list[Array] = []
-        for leaf, (name, shape) in zip(leaves, self.inputs, strict=True):
-            array = array_of_tensor(leaf, f"example of input '{name}'")
-            if array.dtype != np.float32 or array.shape[1:] != shape[1:] or array.ndim == 0:
+        for leaf, (_, shape) in zip(leaves, self.inputs, strict=True):
+            if leaf.dtype != torch.float32 or leaf.ndim == 0 or leaf.shape[1:] != shape[1:]:
                 return None
+        return leaves
+
+    def as_taken(self, examples: Sequence[torch.Tensor]) -> list[Array]:
+        """Example inputs in the layout that the entry takes."""
+        arrays: list[Array] = []
+        for leaf, (name, _) in zip(examples, self.inputs, strict=True):
+            array = array_of_tensor(leaf, f"example of input '{name}'")
             order = entry_order(array.ndim, self.layout)
             arrays.append(np.ascontiguousarray(array.transpose(order)))
         return arrays
 
+    def inputs_to_run(self, examples: Sequence[torch.Tensor] | None) -> list[torch.Tensor]:
+        """Inputs that torch is to run the program on: the first examples, or random ones."""
+        fixed = any(isinstance(size, int) for size in self.batches)
+        count = self.batch if fixed else SAMPLES
+        if examples is not None and min(map(len, examples)) >= (count if fixed else 1):
+            return [leaf[:count] for leaf in examples]
+        random = torch.Generator().manual_seed(0)
+        return [torch.randn(count, *shape[1:], generator=random) for _, shape in self.inputs]
 
-def _leaves(value: object) -> Iterator[object]:
+
+def _leaves(value: object) -> Iterator[torch.Tensor]:
     """The tensors in nested containers, in order."""
-    import torch
-
     if isinstance(value, torch.Tensor):
         yield value
     elif isinstance(value, dict):

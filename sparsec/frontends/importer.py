@@ -14,6 +14,7 @@ from sparsec.frontends.builder import Builder, Layout
 from sparsec.frontends.call import Call, Place
 from sparsec.frontends.errors import FrontendError, UnsupportedError, UnsupportedModelError
 from sparsec.frontends.operators import OPERATORS
+from sparsec.frontends.proof import Written
 from sparsec.frontends.storage import READS_NO_ELEMENTS, Storages, makes_view
 from sparsec.frontends.tensors import Activation, Parameter, Tensor
 
@@ -57,6 +58,7 @@ class Importer:
         self.storages = Storages(self._give)
         self.values: dict[str, object] = {}
         self.problems: list[Problem] = []
+        self.written: list[Written] = []
 
     def run(self, call: Call) -> object:
         """What `call` gives; MISSING if it, or what it reads, cannot be imported."""
@@ -115,6 +117,13 @@ class Importer:
                 self.refuse(Call("output", {}, Place("")), str(error))
         self.check()
         return self.builder.finish(held)
+
+    def name(self, name: str, call: Call, value: object) -> None:
+        """Let `name` stand for `value`, which `call` gave."""
+        self.values[name] = value
+        held = self.storages.value(value) if isinstance(value, Activation | Parameter) else None
+        if isinstance(held, Activation):
+            self.written.append(Written(name, str(Problem(call)), held))
 
     def refuse(self, call: Call, reason: str) -> None:
         """Note that `call` gave something unusable."""

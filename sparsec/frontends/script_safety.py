@@ -4,7 +4,8 @@
 `torch.jit.load` executes no Python, but it does execute TorchScript: `__setstate__` methods, and the
 expressions that stand as defaults of arguments, of named tuples and of class constants. TorchScript
 can write files (`aten::save`, `aten::from_file`), so an archive with any such code is refused.
-The model itself is never run: its graph is only read.
+The model itself is run only once its graph was read to the end, and nothing but operators that the
+importer knows stood on the way.
 """
 
 import ast

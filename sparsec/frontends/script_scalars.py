@@ -76,6 +76,9 @@ SCALARS: Mapping[str, Callable[..., object]] = cast(
 )
 """Operations none of whose arguments is a tensor, by kind."""
 
+OF_LISTS = {"aten::__getitem__", "aten::slice", "aten::append", "aten::len", "aten::list"}
+"""Those that do not care what the items of a list are; its items may be tensors."""
+
 
 def apply(kind: str, arguments: list[Any]) -> object:
     """What `kind` gives. Raises ValueError where Python raises anything."""

@@ -129,6 +129,10 @@ class Storages:
         """A tensor with memory of its own."""
         self._views[value] = View(Storage(value, owner), (), value, 0, contiguous)
 
+    def value(self, tensor: Tensor) -> Tensor:
+        """What a tensor held when it was last read or written."""
+        return self._view(tensor).value
+
     def shape(self, tensor: Tensor) -> tuple[int, ...]:
         """The shape of a tensor, whatever was written into it."""
         return self._view(tensor).value.shape

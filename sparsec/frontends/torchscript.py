@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """TorchScript, traced or scripted, to `nn`: the graph is read with every number known.
 
-The model is never run. Its methods are inlined, and conditions and loops over shapes are followed,
-so a scripted model comes out as straight as a traced one.
+The model is not run to import it. Its methods are inlined, and conditions and loops over shapes are
+followed, so a scripted model comes out as straight as a traced one.
 """
 
 import re
@@ -21,8 +21,10 @@ from sparsec.frontends.call import Call, Place
 from sparsec.frontends.errors import FrontendError
 from sparsec.frontends.importer import MISSING, Importer
 from sparsec.frontends.places import base_name, is_of_torch
+from sparsec.frontends.proof import Proof
+from sparsec.frontends.script_reading import ScriptReading
 from sparsec.frontends.script_safety import check_archive
-from sparsec.frontends.script_scalars import SCALARS, apply
+from sparsec.frontends.script_scalars import OF_LISTS, SCALARS, apply
 from sparsec.frontends.tensors import Activation, Parameter, Tensor
 from sparsec.frontends.weights import array_of_tensor
 
@@ -32,8 +34,8 @@ MAX_STEPS = 100_000
 
 def import_torchscript(
     content: bytes, layout: Layout, shapes: Sequence[Sequence[int]] | None
-) -> ModuleOp:
-    """The module in an archive of torch.jit.save. Raises FrontendError for what cannot be compiled."""
+) -> tuple[ModuleOp, Proof]:
+    """The module in an archive of torch.jit.save, and what proves it. Raises FrontendError for what cannot be compiled."""
     archive = Archive(content)
     check_archive(archive)
     try:
@@ -46,7 +48,9 @@ def import_torchscript(
     except (RuntimeError, AttributeError) as error:
         line = str(error).strip().partition("\n")[0]
         raise FrontendError(f"torch cannot read this TorchScript archive: {line}") from error
-    return _Reader(script, layout).read(graph, shapes)
+    reader = _Reader(script, layout)
+    module = reader.read(graph, shapes)
+    return module, Proof(ScriptReading(script, reader.shapes), reader.importer.written, layout)
 
 
 _READ_HERE = {
@@ -96,15 +100,16 @@ class _Reader:
         self.importer = Importer(layout)
         self.values = self.importer.values
         self.batch = 1
+        self.shapes: list[tuple[int, ...]] = []
         self.steps = 0
 
     def read(self, graph: Any, shapes: Sequence[Sequence[int]] | None) -> ModuleOp:
         """The module of `graph`, whose first input is the model itself."""
         model, *inputs = graph.inputs()
         self.values[model.debugName()] = _Module(self.script, "")
-        known = self._input_shapes(inputs, shapes)
-        self.batch = known[0][0]
-        for value, shape in zip(inputs, known, strict=True):
+        self.shapes = self._input_shapes(inputs, shapes)
+        self.batch = self.shapes[0][0]
+        for value, shape in zip(inputs, self.shapes, strict=True):
             name = value.debugName()
             argument = self.importer.builder.argument(name.partition(".")[0], (1, *shape[1:]))
             self.values[name] = argument
@@ -193,13 +198,17 @@ class _Reader:
                 pass
         if MISSING in inputs and (kind in SCALARS or kind in _READ_HERE):
             return [MISSING] * node.outputsSize()
-        if kind in SCALARS and not any(map(_holds_tensor, inputs)):
+        of_list = kind in OF_LISTS and isinstance(inputs[0], list)
+        if kind in SCALARS and (of_list or not any(map(_holds_tensor, inputs))):
             try:
                 return [apply(kind, inputs)]
             except ValueError as error:
                 self.importer.refuse(_call(node, inputs, self.batch), str(error))
                 return [MISSING] * node.outputsSize()
-        result = self.importer.run(_call(node, inputs, self.batch))
+        call = _call(node, inputs, self.batch)
+        result = self.importer.run(call)
+        for output in list(node.outputs())[:1]:
+            self.importer.name(output.debugName(), call, result)
         return [result, *[MISSING] * (node.outputsSize() - 1)]
 
     def _read_condition(self, node: Any, condition: object) -> Sequence[object]:

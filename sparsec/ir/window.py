@@ -35,7 +35,7 @@ class BorderAttr(RecordAttr[Border]):
 
 @irdl_attr_definition
 class SliceAttr(RecordAttr[Slice]):
-    """`#qnn.slice_params<begin = [0, 0, 1], strides = [1, 2, -1]>`."""
+    """`#nn.slice_params<begin = [0, 0, 1], strides = [1, 2, -1]>`."""
 
-    name = "qnn.slice_params"
+    name = "nn.slice_params"
     RECORD: ClassVar = Slice

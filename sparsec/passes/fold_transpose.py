@@ -30,7 +30,7 @@ from sparsec.ir import nn
 from sparsec.ir.constant import constant_array
 from sparsec.ir.moved import note_move
 from sparsec.ir.shapes import shape_of
-from sparsec.quantization.window import Border
+from sparsec.quantization.window import Border, Slice
 from sparsec.rewriting.constants import replace_constant
 
 Permutation = tuple[int, ...]
@@ -119,6 +119,22 @@ class SinkBelowPad(RewritePattern):
         for axis, source in enumerate(permutation):
             low[source], high[source] = border.low[axis], border.high[axis]
         new = nn.PadOp(transpose.input, op.value.value.data, Border(tuple(low), tuple(high)))
+        rebuild_below(op, transpose, new, rewriter)
+
+
+class SinkBelowSlice(RewritePattern):
+    """What is left of a slice is moved, not all."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: nn.SliceOp, rewriter: PatternRewriter) -> None:
+        transpose = sinkable(op.input)
+        if transpose is None:
+            return
+        permutation, where = permutation_of(transpose), op.where.data
+        inverse = [permutation.index(axis) for axis in range(len(permutation))]
+        begin, strides = (tuple(n[axis] for axis in inverse) for n in (where.begin, where.strides))
+        sizes = [shape_of(op.result.type)[axis] for axis in inverse]
+        new = nn.SliceOp(transpose.input, Slice(begin, strides), sizes)
         rebuild_below(op, transpose, new, rewriter)
 
 
@@ -230,6 +246,7 @@ class FoldTransposePass(ModulePass):
             SimplifyTranspose(),
             SinkBelowElementwise(),
             SinkBelowPad(),
+            SinkBelowSlice(),
             SinkBelowJoin(),
             FoldIntoLinear(),
         ]

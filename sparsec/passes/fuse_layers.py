@@ -22,6 +22,7 @@ from xdsl.pattern_rewriter import (
 
 from sparsec.ir import nn
 from sparsec.rewriting import fusion_rules as rule
+from sparsec.rewriting import movement_rules as way
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,11 @@ FUSIONS = (
     Fusion(BOUNDED, nn.ClampOp, rule.clamp_result, only_user=True),
     Fusion((nn.ClampOp,), nn.ClampOp, rule.clamp_once),
     Fusion((nn.DequantizeOp,), nn.ClampOp, rule.clamp_before_pair, only_user=True),
-    Fusion((nn.ReshapeOp,), nn.ClampOp, rule.clamp_before_reshape, only_user=True),
+    Fusion((nn.ReshapeOp,), nn.ClampOp, way.clamp_before_reshape, only_user=True),
+    Fusion((nn.ReshapeOp,), nn.SliceOp, way.slice_before_reshape),
+    Fusion((nn.ReshapeOp,), nn.PadOp, way.pad_before_reshape),
+    Fusion((nn.SliceOp,), nn.ClampOp, way.clamp_before_slice, only_user=True),
+    Fusion(CONVOLUTIONS, nn.SliceOp, way.slice_in_window, only_user=True),
     Fusion((nn.PadOp,), nn.Conv2dOp, rule.pad_in_window),
     Fusion((nn.PadOp,), nn.DepthwiseConv2dOp, rule.pad_in_window),
     Fusion((nn.PadOp,), nn.MaxPool2dOp, rule.pad_in_pool),

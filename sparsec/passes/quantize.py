@@ -58,14 +58,30 @@ def described(value: SSAValue) -> str:
     return f"{layer_of(value.owner)} ({value.owner.name})"
 
 
-def joins(op: Operation | Block) -> TypeGuard[nn.ConcatOp | nn.PadOp]:
-    """Whether the result of `op` also has values that its operands need not have a number for."""
-    return isinstance(op, nn.ConcatOp) or (isinstance(op, nn.PadOp) and op.value.value.data != 0)
+def adds_a_value(op: Operation | Block) -> TypeGuard[nn.PadOp]:
+    """Whether the result of `op` has a number that its operand need not have one for."""
+    return isinstance(op, nn.PadOp) and op.value.value.data != 0
 
 
 def moves_data(op: Operation | Block) -> TypeGuard[Operation]:
     """Whether `op` commutes with quantization."""
-    return isinstance(op, Operation) and op.has_trait(nn.MovesData) and not joins(op)
+    return isinstance(op, Operation) and op.has_trait(nn.MovesData) and not adds_a_value(op)
+
+
+def origin(value: SSAValue) -> SSAValue:
+    """The value whose quantization `value` has in any case."""
+    while moves_data(value.owner) or (
+        isinstance(value.owner, Operation) and value.owner.has_trait(nn.KeepsQuantization)
+    ):
+        value = value.owner.operands[0]
+    return value
+
+
+def joins(op: Operation) -> TypeGuard[nn.ConcatOp | nn.PadOp]:
+    """Whether the result of `op` has values of several origins. Parts of one value put together again are no join."""
+    if isinstance(op, nn.ConcatOp):
+        return len({origin(value) for value in op.inputs}) > 1
+    return adds_a_value(op)
 
 
 def asked_for(value: SSAValue) -> Quantization | None:
@@ -96,8 +112,10 @@ class Quantizer:
     chosen: dict[SSAValue, Quantization] = field(default_factory=dict[SSAValue, Quantization])
     partial: bool = field(init=False)
     """Whether the network brings pairs of its own."""
+    joins: set[Operation] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.joins = {op for op in self.block.ops if joins(op)}
         self.partial = any(isinstance(op, nn.QuantizeOp) for op in self.block.ops)
 
     def run(self) -> None:
@@ -110,7 +128,7 @@ class Quantizer:
             self.quantize_constants(op)
             if isinstance(op, nn.WeightedOp):
                 self.quantize_weights(op)
-            if joins(op):
+            if op in self.joins:
                 self.requantize_operands(op)
             self.quantize_result(op.results[0], self.rule(op))
         terminator = self.block.last_op
@@ -134,9 +152,9 @@ class Quantizer:
 
     def rule(self, op: Operation) -> Quantization | None:
         """The quantization that the result of `op` must have; None if its range decides."""
-        if joins(op):
-            return self.chosen[op.result]
-        if op.has_trait(nn.MovesData) or op.has_trait(nn.KeepsQuantization):
+        if op in self.joins:
+            return self.chosen[op.results[0]]
+        if isinstance(op, nn.ConcatOp) or moves_data(op) or op.has_trait(nn.KeepsQuantization):
             return self.input_of(op, op.operands[0])
         if isinstance(op, nn.SoftmaxOp):
             return FIXED_OUTPUT["softmax"]
@@ -153,9 +171,9 @@ class Quantizer:
     def choose_for_joins(self, layers: list[Operation]) -> None:
         """Let what is only read by a join be produced as the join wants it, outer ones first."""
         for op in reversed(layers):
-            if not joins(op):
+            if op not in self.joins:
                 continue
-            self.chosen[op.result] = wanted = self.measured(op.result)
+            self.chosen[op.results[0]] = wanted = self.measured(op.results[0])
             for value in op.operands:
                 while moves_data(value.owner) and value.has_one_use():
                     value = value.owner.operands[0]
@@ -203,7 +221,7 @@ class Quantizer:
             constant = value.owner
             if not isinstance(constant, nn.ConstantOp):
                 continue
-            wanted = self.chosen.get(op.results[0]) if joins(op) else None
+            wanted = self.chosen.get(op.results[0]) if op in self.joins else None
             measured = float(constant.array.min()), float(constant.array.max())
             quantize_constant(op, index, wanted or quantization_for(measured))
 

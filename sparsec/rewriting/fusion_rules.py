@@ -18,7 +18,6 @@ from sparsec.ir import nn
 from sparsec.ir.attributes import RANGE
 from sparsec.ir.constant import constant_array
 from sparsec.ir.quantization import BoundsAttr
-from sparsec.ir.shapes import shape_of
 from sparsec.ir.window import PoolAttr, WindowAttr
 from sparsec.quantization.scheme import Bounds, Quantization
 from sparsec.quantization.window import Border, Window
@@ -27,7 +26,7 @@ Bounded: TypeAlias = nn.WeightedOp | nn.AddOp | nn.Pool2dOp
 WindowT = TypeVar("WindowT", bound=Window)
 
 
-def _take_range(op: Operation, source: SSAValue, bounds: Bounds | None = None) -> None:
+def take_range(op: Operation, source: SSAValue, bounds: Bounds | None = None) -> None:
     """The range of `op` is that of `source`, clamped to `bounds`."""
     op.attributes.pop(RANGE, None)
     measured = range_of(source)
@@ -38,9 +37,9 @@ def _take_range(op: Operation, source: SSAValue, bounds: Bounds | None = None) -
         op.attributes[RANGE] = range_attribute(measured)
 
 
-def _clamped_range(op: Operation, producer: SSAValue, clamp: nn.ClampOp) -> None:
+def clamped_range(op: Operation, producer: SSAValue, clamp: nn.ClampOp) -> None:
     measured = clamp.result if RANGE in clamp.attributes else producer
-    _take_range(op, measured, clamp.bounds.data)
+    take_range(op, measured, clamp.bounds.data)
 
 
 def clamp_result(producer: Bounded, clamp: nn.ClampOp) -> Sequence[Operation]:
@@ -50,7 +49,7 @@ def clamp_result(producer: Bounded, clamp: nn.ClampOp) -> Sequence[Operation]:
         bounds = producer.bounds.data.intersect(bounds)
     fused = producer.clone()
     fused.bounds = BoundsAttr(bounds)
-    _clamped_range(fused, producer.result, clamp)
+    clamped_range(fused, producer.result, clamp)
     return [fused]
 
 
@@ -58,7 +57,7 @@ def clamp_once(first: nn.ClampOp, second: nn.ClampOp) -> Sequence[Operation]:
     """Two clamps in a row are one."""
     fused = nn.ClampOp(first.input, first.bounds.data.intersect(second.bounds.data))
     fused.attributes.update(first.attributes)
-    _clamped_range(fused, first.result, second)
+    clamped_range(fused, first.result, second)
     return [fused]
 
 
@@ -93,16 +92,6 @@ def clamp_before_pair(pair: nn.DequantizeOp, clamp: nn.ClampOp) -> Sequence[Oper
     (fused,) = clamp_result(layer, clamp)
     first = quantize.clone({quantize.input: fused.results[0]})
     return [fused, first, pair.clone({pair.input: first.result})]
-
-
-def clamp_before_reshape(reshape: nn.ReshapeOp, clamp: nn.ClampOp) -> Sequence[Operation]:
-    """The clamp moves towards the layer that may take it."""
-    clamped = nn.ClampOp(reshape.input, clamp.bounds.data)
-    clamped.attributes.update(clamp.attributes)
-    moved = nn.ReshapeOp(clamped.result, shape_of(reshape.result.type))
-    moved.attributes.update(reshape.attributes)
-    _clamped_range(moved, reshape.result, clamp)
-    return [clamped, moved]
 
 
 def _padded(window: WindowT, border: Border) -> WindowT | None:
@@ -160,7 +149,7 @@ def add_to_bias(layer: nn.WeightedOp, add: nn.AddOp) -> Sequence[Operation] | No
     constant = nn.ConstantOp(total, label)
     fused = layer.clone({layer.bias: constant.result})
     fused.bounds = add.bounds
-    _take_range(fused, add.result)
+    take_range(fused, add.result)
     return [constant, fused]
 
 

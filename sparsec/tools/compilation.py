@@ -21,6 +21,7 @@ from sparsec.analysis.choice.layer_groups import RamError
 from sparsec.analysis.memory.live_bytes import sum_text
 from sparsec.analysis.memory.memory_plan import planned_function
 from sparsec.analysis.memory.plan_view import PlanView, plan_view
+from sparsec.frontends.proof import Proof, ReadingError
 from sparsec.interpreters.signature import entry_quantizations, main_function
 from sparsec.ir.attributes import ARENA_LOWER_BOUND, NAME, TARGET
 from sparsec.ir.level import Level, level_of
@@ -34,6 +35,7 @@ from sparsec.targets.cpu import Cpu, cpu_named
 from sparsec.targets.memory import parse_memories
 from sparsec.tools.console import only_our_messages
 from sparsec.tools.errors import InternalError, UserError, first_line
+from sparsec.tools.import_check import difference
 from sparsec.tools.instrumentation import Instrumentation
 from sparsec.tools.options import network_name
 from sparsec.tools.parsing import QuickParser
@@ -107,7 +109,27 @@ def read_model(args: argparse.Namespace) -> tuple[ModuleOp, int | None]:
             )
     except frontends.FrontendError as error:
         raise UserError(str(error)) from error
+    if loaded.proof is not None and args.import_check:
+        check_import(args, loaded.module, loaded.proof)
     return loaded.module, None if loaded.examples is None else len(loaded.examples[0])
+
+
+def check_import(args: argparse.Namespace, module: ModuleOp, proof: Proof) -> None:
+    """Hold an imported module to torch. Raises InternalError where they differ."""
+    try:
+        with only_our_messages():
+            apart = difference(proof, module)
+    except ReadingError as error:
+        if not args.quiet:
+            print(
+                f"warning: the import of {args.model} cannot be checked, as torch does not run it: {error}",
+                file=sys.stderr,
+            )
+        return
+    if apart is not None:
+        raise InternalError(
+            f"the import of {args.model} is wrong: {apart}", module_text(module), None
+        )
 
 
 def run_passes(

@@ -24,9 +24,9 @@ class UserError(Exception):
 
 
 class InternalError(Exception):
-    """A bug of ours that shows when the passes `pipeline` run on the IR `text`."""
+    """A bug of ours that shows when the passes `pipeline` run on the IR `text`, or, without any, in the IR itself."""
 
-    def __init__(self, message: str, text: str, pipeline: str):
+    def __init__(self, message: str, text: str, pipeline: str | None):
         super().__init__(message)
         self.text = text
         self.pipeline = pipeline
@@ -49,7 +49,9 @@ def report_internal_error(error: BaseException, command: str) -> int:
     parts = [f"// {command}\n"]
     if isinstance(error, InternalError):
         message = first_line(error)
-        parts += [f"// sparsec-opt {REPRODUCER} -p {shlex.quote(error.pipeline)}\n", error.text]
+        if error.pipeline is not None:
+            parts.append(f"// sparsec-opt {REPRODUCER} -p {shlex.quote(error.pipeline)}\n")
+        parts.append(error.text)
     else:
         message = f"{type(error).__name__}: {first_line(error)}"
     parts += [f"// {line}\n" for line in details.splitlines()]

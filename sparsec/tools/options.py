@@ -140,6 +140,13 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
         metavar="N,C,H,W",
         help="shape of an input of a model that does not tell it, e.g. 1,3,32,32; repeat per input",
     )
+    group.add_argument(
+        "--no-import-check",
+        dest="import_check",
+        action="store_false",
+        help="do not run a model of PyTorch by torch to see that it was read rightly, e.g. sparsec "
+        "model.pt2 --no-import-check, which saves a fraction of a second",
+    )
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from sparsec.frontends import Loaded, load
 from sparsec.interpreters.run import interpret
+from sparsec.tools.import_check import difference
 
 Array = np.ndarray[Any, Any]
 
@@ -82,7 +83,9 @@ def expected(model: nn.Module, inputs: Sequence[Tensor]) -> list[Array]:
 def assert_same(
     loaded: Loaded, model: nn.Module, inputs: Sequence[Tensor], *, samples: int | None = None
 ) -> None:
-    """The interpreter must give what torch gives, sample by sample (the first `samples`)."""
+    """The interpreter must give what torch gives, sample by sample (the first `samples`), and the proof agree."""
+    assert loaded.proof is not None
+    assert difference(loaded.proof, loaded.module) is None
     want = expected(model, inputs)
     for n in range(samples or inputs[0].shape[0]):
         got = interpret(loaded.module, [value[n : n + 1].numpy() for value in inputs])

@@ -33,11 +33,20 @@ VIEWED = {
     "squeeze": "y.unsqueeze(1).squeeze(1)",
     "unsqueeze": "y.unsqueeze(2)",
     "slice": "y[:, :]",
+    "part": "y[:, 1:, :, 1:3]",
+    "narrow": "y.narrow(3, 1, 2)",
+    "select": "y[:, -1]",
+    "chunk": "y.chunk(2, 1)[0]",
+    "split": "torch.split(y, [1, 2], 1)[1]",
+    "unbind": "y.unbind(2)[1]",
+    "part_of_moved": "y.transpose(1, 3)[:, 1:3].unsqueeze(1)",
     "chain": "y.transpose(1, 3).unsqueeze(1).squeeze(1).detach()",
 }
 COPIED = {
     "clone": "y.clone()",
     "cat": "torch.cat([y])",
+    "stack": "torch.stack([y], 2)",
+    "flip": "y.flip(2)",
     "pad": "F.pad(y, [0, 0])",
     "pool": "F.adaptive_avg_pool2d(y, [2, 4])",
     "to": "y.to(torch.float32, copy=True)",
@@ -89,7 +98,8 @@ def test_every_write(how: str, shown: dict[str, str], written: str, tmp_path: Pa
         case "exported":
             loaded = load_bytes(export_bytes(model, [x]), tmp_path)
         case "traced":
-            loaded = load_bytes(traced_bytes(model, [x]), tmp_path)
+            # torch forgets the shapes of a model with an operation on a part, its result in the part.
+            loaded = load_bytes(traced_bytes(model, [x]), tmp_path, input_shape=[SHAPE])
         case _:
             loaded = load_bytes(scripted_bytes(model), tmp_path, input_shape=[SHAPE])
     assert_same(loaded, model, [x])

@@ -179,6 +179,12 @@ def test_pad() -> None:
     expect(net, x, lambda x: F.pad(x, (0, 1, 2, 3, 1, 0), value=1.5))
 
 
+def test_slice() -> None:
+    net = Net((1, 3, 4, 2))
+    x = net.slice(net.inputs[0], (0, 2, 1, 1), (1, -1, 2, 1), (1, 3, 2, 1))
+    expect(net, x, lambda x: x[:, :, 1::2, 1:].flip(1))
+
+
 def test_data_movement_keeps_the_samples_apart() -> None:
     net = Net((1, 3, 4, 2))
     x = net.inputs[0]

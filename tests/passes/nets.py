@@ -17,7 +17,7 @@ from sparsec.ir.layer import set_layer
 from sparsec.ir.quantization import BoundsAttr
 from sparsec.ir.shapes import shape_of
 from sparsec.quantization.scheme import Bounds
-from sparsec.quantization.window import Border, Pool, Window
+from sparsec.quantization.window import Border, Pool, Slice, Window
 
 Array: TypeAlias = np.ndarray[Any, Any]
 OpT = TypeVar("OpT", bound=Operation)
@@ -109,6 +109,11 @@ class Net:
     def pad(self, x: SSAValue, pixels: int = 1, value: float = 0.0) -> SSAValue:
         around = (0, pixels, pixels, 0)
         return self.add_op(nn.PadOp(x, value, Border(around, around)))
+
+    def slice(
+        self, x: SSAValue, begin: Sequence[int], strides: Sequence[int], sizes: Sequence[int]
+    ) -> SSAValue:
+        return self.add_op(nn.SliceOp(x, Slice(tuple(begin), tuple(strides)), sizes))
 
     def reshape(self, x: SSAValue, *shape: int) -> SSAValue:
         return self.add_op(nn.ReshapeOp(x, shape))

@@ -43,6 +43,7 @@ def test_one_that_moves_no_data_is_a_reshape(shape: tuple[int, ...], kept: int) 
 SINKS: dict[str, Callable[[Net, SSAValue], SSAValue]] = {
     "clamp": lambda net, x: net.clamp(x),
     "activation": lambda net, x: net.activation(x, "tanh"),
+    "slice": lambda net, x: net.slice(x, (0, 1, 1, 2), (1, 1, 1, -1), (1, 2, 1, 3)),
     "pad": lambda net, x: net.add_op(nn.PadOp(x, 1.0, Border((0, 0, 1, 2), (0, 1, 0, 0)))),
     "add": lambda net, x: net.add(x, net.transpose(net.conv(net.inputs[0], 3), TO_NCHW)),
     "add to itself": lambda net, x: net.clamp(net.add(x, net.constant(np.ones((1, 3, 2, 3))))),

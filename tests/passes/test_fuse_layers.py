@@ -57,6 +57,86 @@ def test_a_clamp_passes_a_reshape() -> None:
     assert op_names(module) == ["conv2d", "reshape"]
 
 
+def test_a_clamp_passes_a_slice_to_a_layer_that_takes_it() -> None:
+    net = Net((1, 6, 5, 3))
+    x = net.slice(net.add(net.inputs[0], net.inputs[0]), (0, 1, 0, 2), (1, 2, 1, 1), (1, 2, 5, 1))
+    module = expect_same_results(net.done(net.clamp(x)), FuseLayersPass())
+    assert op_names(module) == ["add", "slice"]
+    (add,) = ops(module, nn.AddOp)
+    assert add.bounds is not None
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_a_clamp_of_a_slice_that_nobody_takes_stays_behind_it(others: bool) -> None:
+    net = Net((1, 4, 4, 2))
+    x = net.conv(net.inputs[0], 2) if others else net.inputs[0]
+    y = net.clamp(net.slice(x, (0, 1, 0, 0), (1, 1, 1, 1), (1, 1, 2, 2)))
+    module = expect_same_results(net.done(y, net.softmax(x)), FuseLayersPass())
+    assert op_names(module) == [*["conv2d"] * others, "slice", "clamp", "softmax"]
+
+
+CUTS: list[tuple[Window, tuple[int, int], tuple[int, int], tuple[int, ...] | None]] = [
+    (Window((1, 1), (2, 2, 2, 2)), (0, 0), (6, 5), (2, 2, 0, 0)),
+    (Window((1, 1), (2, 2, 2, 2)), (1, 2), (7, 5), (1, 0, 2, 2)),
+    (Window((2, 1), (2, 2, 3, 2)), (1, 0), (3, 7), (0, 2, 1, 2)),
+    (Window((1, 1), (2, 4, 2, 0), (1, 2)), (0, 0), (8, 5), (2, 4, 2, 0)),
+    (Window((1, 1), (1, 1, 1, 1)), (2, 0), (4, 5), None),
+    (Window((1, 1), (1, 1, 1, 1)), (0, 0), (6, 3), None),
+]
+"""Of an image of 6x5: a window, what is cut out of its result, and the padding that does without."""
+
+
+@pytest.mark.parametrize(("window", "begin", "size", "padding"), CUTS)
+@pytest.mark.parametrize("depthwise", [False, True])
+def test_a_convolution_does_without_padding_that_is_cut_off(
+    window: Window,
+    begin: tuple[int, int],
+    size: tuple[int, int],
+    padding: tuple[int, ...] | None,
+    depthwise: bool,
+) -> None:
+    net = Net((1, 6, 5, 2))
+    x = net.inputs[0]
+    y = net.depthwise(x, 1, window) if depthwise else net.conv(x, 2, (3, 3), window)
+    y = net.slice(y, (0, *begin, 0), (1, 1, 1, 1), (1, *size, 2))
+    module = expect_same_results(net.done(y), FuseLayersPass())
+    if padding is None:
+        assert op_names(module)[1:] == ["slice"]
+        return
+    assert len(op_names(module)) == 1
+    (layer,) = (op for op in module.walk() if isinstance(op, nn.ConvolutionOp))
+    assert layer.window.data.padding == padding
+
+
+def test_channels_and_steps_are_cut_off_behind_the_convolution() -> None:
+    net = Net((1, 6, 5, 2))
+    x = net.conv(net.inputs[0], 3, (3, 3), Window((1, 1), (1, 1, 1, 1)))
+    y = net.slice(x, (0, 0, 0, 1), (1, 1, 1, 1), (1, 6, 5, 2))
+    z = net.slice(net.conv(net.inputs[0], 3), (0, 0, 0, 0), (1, 2, 1, 1), (1, 2, 3, 3))
+    module = expect_same_results(net.done(y, z), FuseLayersPass())
+    assert op_names(module).count("slice") == 2
+
+
+def test_a_slice_and_a_border_pass_axes_of_one_element() -> None:
+    net = Net((1, 1, 6, 3))
+    x = net.reshape(net.conv(net.inputs[0], 2, (1, 3)), 1, 4, 2)
+    y = net.slice(x, (0, 3, 0), (1, -1, 1), (1, 3, 2))
+    z = net.add_op(nn.PadOp(x, 0.5, Border((0, 1, 0), (0, 0, 1))))
+    other = net.add_op(nn.PadOp(net.reshape(x, 1, 4, 1, 2), 0.5, Border((0, 0, 1, 0), (0,) * 4)))
+    module = expect_same_results(net.done(y, z, other), FuseLayersPass())
+    assert op_names(module) == [
+        *("conv2d", "slice", "reshape", "pad", "reshape"),
+        *("reshape", "pad"),
+    ]
+
+
+def test_a_slice_of_another_shape_stays_behind_the_reshape() -> None:
+    net = Net((1, 4, 6))
+    x = net.slice(net.reshape(net.inputs[0], 1, 6, 4), (0, 1, 0), (1, 1, 1), (1, 3, 4))
+    module = expect_same_results(net.done(x), FuseLayersPass())
+    assert op_names(module) == ["reshape", "slice"]
+
+
 @pytest.mark.parametrize("pixels", [(1, 2, 0, 1), (0, 0, 2, 2)])
 @pytest.mark.parametrize("name", ["conv2d", "depthwise_conv2d"])
 def test_a_zero_border_becomes_padding(name: str, pixels: tuple[int, int, int, int]) -> None:

@@ -8,6 +8,7 @@ these, or None. A call of several results gives those that a model may use.
 from collections.abc import Mapping
 
 from sparsec.frontends.operators.elementwise import ELEMENTWISE
+from sparsec.frontends.operators.parts import PARTS
 from sparsec.frontends.operators.pooling import POOLING
 from sparsec.frontends.operators.quantization import QUANTIZATION
 from sparsec.frontends.operators.scalar import SCALAR
@@ -20,6 +21,7 @@ OPERATORS: Mapping[str, Operator] = {
     **ELEMENTWISE,
     **POOLING,
     **SHAPE,
+    **PARTS,
     **QUANTIZATION,
     **SCALAR,
 }

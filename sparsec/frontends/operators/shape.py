@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where elements lie: reshapes, permutations, borders and concatenation; and what does nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import prod
 
 import numpy as np
@@ -65,25 +65,46 @@ def unflatten(builder: Builder, call: Call) -> Tensor:
     return reshaped(builder, value, (*value.shape[:axis], *sizes, *value.shape[axis + 1 :]))
 
 
+def without_axes(builder: Builder, value: Tensor, axes: Collection[int]) -> Tensor:
+    """`value` without some axes of one element; nothing moves."""
+    kept = [axis for axis in range(len(value.shape)) if axis not in axes]
+    shape = [value.shape[axis] for axis in kept]
+    if isinstance(value, Parameter) or not kept:
+        return reshaped(builder, value, shape)
+    order = tuple(kept.index(axis) for axis in value.order if axis in kept)
+    ssa = builder.reshape(value.ssa, [shape[axis] for axis in order])
+    return Activation(ssa, tuple(shape), order)
+
+
+def with_axis(builder: Builder, value: Tensor, axis: int) -> Tensor:
+    """`value` with an axis of one element more, which will be torch's `axis`; nothing moves.
+
+    In memory it lies before the axis that follows it, or behind the last one.
+    """
+    shape = (*value.shape[:axis], 1, *value.shape[axis:])
+    if isinstance(value, Parameter) or not value.shape:
+        return reshaped(builder, value, shape)
+    order = [other + (other >= axis) for other in value.order]
+    place = order.index(axis + 1) if axis < len(value.shape) else order.index(axis - 1) + 1
+    order.insert(place, axis)
+    ssa = builder.reshape(value.ssa, [shape[other] for other in order])
+    return Activation(ssa, shape, tuple(order))
+
+
 def squeeze(builder: Builder, call: Call) -> Tensor:
     """Without axes of one element; the batch stays, as it is one only here."""
     value = call.tensor("self")
     rank = len(value.shape)
     axes = [n % rank for n in call.integers("dim", list(range(rank)))]
     keep_batch = call.exported_batch != 1 and isinstance(value, Activation)
-    shape = [
-        n
-        for axis, n in enumerate(value.shape)
-        if n != 1 or axis not in axes or (keep_batch and axis == 0)
-    ]
-    return reshaped(builder, value, shape)
+    gone = {axis for axis in axes if value.shape[axis] == 1 and not (keep_batch and axis == 0)}
+    return without_axes(builder, value, gone) if gone else value
 
 
 def unsqueeze(builder: Builder, call: Call) -> Tensor:
     """With one more axis of one element."""
     value = call.tensor("self")
-    axis = call.integer("dim") % (len(value.shape) + 1)
-    return reshaped(builder, value, (*value.shape[:axis], 1, *value.shape[axis:]))
+    return with_axis(builder, value, call.integer("dim") % (len(value.shape) + 1))
 
 
 def permuted(value: Tensor, axes: Sequence[int]) -> Tensor:
@@ -179,17 +200,6 @@ def expand(builder: Builder, call: Call) -> Tensor:
     return value
 
 
-def whole_slice(builder: Builder, call: Call) -> Tensor:
-    """A slice that takes everything."""
-    value = call.tensor("self")
-    length = value.shape[call.integer("dim", 0) % len(value.shape)]
-    start = call.integer("start", 0) if call.given("start") else 0
-    end = call.integer("end", length) if call.given("end") else length
-    if start not in (0, -length) or end < length or call.integer("step", 1) != 1:
-        raise UnsupportedError("only a slice of the whole axis is supported")
-    return value
-
-
 def pad(builder: Builder, call: Call) -> Tensor:
     """A border of one value; torch lists (before, after) from the last axis on."""
     value = call.activation("self", "input")
@@ -213,13 +223,25 @@ def pad(builder: Builder, call: Call) -> Tensor:
 def concatenate(builder: Builder, call: Call) -> Tensor:
     """Tensors side by side along one axis."""
     values = [value for value in call.tensors("tensors") if value.shape != (0,)]
+    axis = call.integer("dim", 0) % max(len(values[0].shape), 1) if values else 0
+    return joined(builder, values, axis)
+
+
+def stack(builder: Builder, call: Call) -> Tensor:
+    """Tensors of one shape side by side along a new axis."""
+    values = call.tensors("tensors")
+    axis = call.integer("dim", 0) % (len(values[0].shape) + 1)
+    return joined(builder, [with_axis(builder, value, axis) for value in values], axis)
+
+
+def joined(builder: Builder, values: Sequence[Tensor], axis: int) -> Tensor:
+    """Tensors side by side along `axis`."""
     activations = [value for value in values if isinstance(value, Activation)]
     if not activations:
         raise UnsupportedError("a concatenation of constants")
-    order, rank = activations[0].order, len(activations[0].shape)
-    axis = call.integer("dim", 0) % rank
     if len(values) == 1:
         return values[0]
+    order = activations[0].order
     if axis == 0:
         raise UnsupportedError("a concatenation of batches")
     shape = list(activations[0].shape)
@@ -244,7 +266,8 @@ SHAPE: Mapping[str, Operator] = {
     "aten.constant_pad_nd": pad,
     "aten.cat": concatenate,
     "aten.concat": concatenate,
-    "aten.slice": whole_slice,
+    "aten.concatenate": concatenate,
+    "aten.stack": stack,
     "aten.expand": expand,
     "aten.to": to,
     "aten._to_copy": to,

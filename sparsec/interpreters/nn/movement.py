@@ -13,6 +13,12 @@ from sparsec.ir.shapes import shape_of
 class NnMovementFunctions(InterpreterFunctions):
     """What these operations mean."""
 
+    @impl(nn.SliceOp)
+    def slice(self, interpreter: Interpreter, op: nn.SliceOp, args: Values) -> Values:
+        index = op.where.data.index(shape_of(op.result.type))
+        batched = shape_of(op.input.type)[:1] == (1,)
+        return (args[0][(slice(None), *index[1:]) if batched else index],)
+
     @impl(nn.PadOp)
     def pad(self, interpreter: Interpreter, op: nn.PadOp, args: Values) -> Values:
         border = tuple(zip(op.border.data.low, op.border.data.high, strict=True))

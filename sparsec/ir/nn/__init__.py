@@ -13,7 +13,7 @@ from sparsec.ir.nn.activation import ActivationOp, ClampOp, SoftmaxOp
 from sparsec.ir.nn.boundary import DequantizeOp, QuantizeOp
 from sparsec.ir.nn.constant import ConstantOp
 from sparsec.ir.nn.elementwise import AddOp
-from sparsec.ir.nn.movement import ConcatOp, PadOp, ReshapeOp, TransposeOp
+from sparsec.ir.nn.movement import ConcatOp, PadOp, ReshapeOp, SliceOp, TransposeOp
 from sparsec.ir.nn.pool import AvgPool2dOp, MaxPool2dOp
 from sparsec.ir.nn.pool import Pool2dOp as Pool2dOp
 from sparsec.ir.nn.types import KeepsQuantization as KeepsQuantization
@@ -28,7 +28,7 @@ from sparsec.ir.nn.weighted import (
 from sparsec.ir.nn.weighted import ConvolutionOp as ConvolutionOp
 from sparsec.ir.nn.weighted import WeightedOp as WeightedOp
 from sparsec.ir.quantization import BoundsAttr, QuantizationAttr
-from sparsec.ir.window import BorderAttr, PoolAttr, WindowAttr
+from sparsec.ir.window import BorderAttr, PoolAttr, SliceAttr, WindowAttr
 
 Nn = Dialect(
     "nn",
@@ -44,6 +44,7 @@ Nn = Dialect(
         AddOp,
         MaxPool2dOp,
         AvgPool2dOp,
+        SliceOp,
         PadOp,
         ReshapeOp,
         TransposeOp,
@@ -51,5 +52,5 @@ Nn = Dialect(
         QuantizeOp,
         DequantizeOp,
     ],
-    [WindowAttr, PoolAttr, BorderAttr, BoundsAttr, QuantizationAttr],
+    [WindowAttr, PoolAttr, BorderAttr, SliceAttr, BoundsAttr, QuantizationAttr],
 )

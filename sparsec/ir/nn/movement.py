@@ -32,9 +32,38 @@ from sparsec.ir.shapes import (
     verify_concatenation,
     verify_permutation,
     verify_reshape,
+    verify_slice,
 )
-from sparsec.ir.window import BorderAttr
-from sparsec.quantization.window import Border
+from sparsec.ir.window import BorderAttr, SliceAttr
+from sparsec.quantization.window import Border, Slice
+
+
+@irdl_op_definition
+class SliceOp(IRDLOperation):
+    """Along each axis every `strides`-th element from `begin` on, as many as the result has.
+
+    `%y = nn.slice %x <begin = [0, 2, 0], strides = [1, -1, 1]> : .. -> ..`
+    """
+
+    name = "nn.slice"
+
+    input = operand_def(F32Tensor)
+    where = prop_def(SliceAttr)
+    result = result_def(F32Tensor)
+
+    assembly_format = "$input $where attr-dict `:` type($input) `->` type($result)"
+
+    traits = traits_def(Pure(), MovesData())
+
+    def __init__(self, input: SSAValue, where: Slice, sizes: Sequence[int]):
+        super().__init__(
+            operands=[input],
+            properties={"where": SliceAttr(where)},
+            result_types=[TensorType(Float32Type(), sizes)],
+        )
+
+    def verify_(self) -> None:
+        verify_slice(self.where.data, self.input.type, self.result.type)
 
 
 @irdl_op_definition

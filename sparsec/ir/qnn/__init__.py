@@ -41,7 +41,6 @@ from sparsec.ir.qnn.pool import Pool2dOp as Pool2dOp
 from sparsec.ir.qnn.weighted import Conv2dOp, DepthwiseConv2dOp, LinearOp, TransposeConv2dOp
 from sparsec.ir.qnn.weighted import ConvolutionOp as ConvolutionOp
 from sparsec.ir.qnn.weighted import WeightedOp as WeightedOp
-from sparsec.ir.window import SliceAttr
 
 Qnn = Dialect(
     "qnn",
@@ -78,6 +77,5 @@ Qnn = Dialect(
         SoftmaxParamsAttr,
         MulParamsAttr,
         PreluParamsAttr,
-        SliceAttr,
     ],
 )

@@ -122,3 +122,17 @@ func.func @main(%x : tensor<1x2xf32>) -> tensor<1x2xf32> {
 // CHECK:       func.func @main(%x: tensor<1x2xi8>
 // CHECK-NEXT:    %y = qnn.add %x, %x
 // CHECK-NEXT:    func.return %y
+
+// -----
+
+// A slice takes stored numbers.
+
+func.func @main(%x : tensor<1x4xf32>) -> tensor<1x2xf32> {
+  %q = nn.quantize %x <scales = [0.5]> : tensor<1x4xf32> -> tensor<1x4xi8>
+  %d = nn.dequantize %q <scales = [0.5]> : tensor<1x4xi8> -> tensor<1x4xf32>
+  %y = nn.slice %d <begin = [0, 3], strides = [1, -2]> {layer = "cut"} : tensor<1x4xf32> -> tensor<1x2xf32>
+  func.return %y : tensor<1x2xf32>
+}
+
+// CHECK:       %y = qnn.slice %x <begin = [0, 3], strides = [1, -2]> {layer = "cut"} : tensor<1x4xi8> -> tensor<1x2xi8>
+// CHECK-NEXT:  func.return %y

@@ -75,4 +75,18 @@ func.func @main(%x : tensor<1x1x2x2xf32>) -> (tensor<1x1xf32>, tensor<1x4xf32>) 
 // CHECK:       nn.transpose %x [0, 3, 1, 2]
 // CHECK-NEXT:  nn.reshape %t
 
+// -----
+
+// A slice is taken first, so that less is moved.
+
+func.func @main(%x : tensor<1x2x3x4xf32>) -> tensor<1x3x2x3xf32> {
+  %0 = nn.softmax %x : tensor<1x2x3x4xf32>
+  %t = nn.transpose %0 [0, 3, 1, 2] : tensor<1x2x3x4xf32> -> tensor<1x4x2x3xf32>
+  %s = nn.slice %t <begin = [0, 1, 1, 0], strides = [1, 1, -1, 1]> {layer = "cut"} : tensor<1x4x2x3xf32> -> tensor<1x3x2x3xf32>
+  func.return %s : tensor<1x3x2x3xf32>
+}
+
+// CHECK:       [[S:%.*]] = nn.slice %0 <begin = [0, 1, 0, 1], strides = [1, -1, 1, 1]> {layer = "cut"} : tensor<1x2x3x4xf32> -> tensor<1x2x3x3xf32>
+// CHECK-NEXT:  nn.transpose [[S]] [0, 3, 1, 2] {layer = "cut"} : tensor<1x2x3x3xf32> -> tensor<1x3x2x3xf32>
+
 // It cannot fail on a valid module; an option it does not have is refused.

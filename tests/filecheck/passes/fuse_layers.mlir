@@ -134,4 +134,22 @@ func.func @main(%x : tensor<1x2xf32>, %y : tensor<1x2xf32>) -> (tensor<1x2xf32>,
 // CHECK:       nn.clamp %bd <min = 0.0>
 // CHECK:       nn.clamp %cd <min = 100.0>
 
+// -----
+
+// A causal convolution as PyTorch has it: what its padding gives on the right is cut off, so it is not padded there.
+
+func.func @main(%x : tensor<1x1x5x1xf32>) -> tensor<1x5x1xf32> {
+  %w = nn.constant dense<1.0> : tensor<1x1x3x1xf32>
+  %b = nn.constant dense<0.0> : tensor<1xf32>
+  %y = nn.conv2d %x, %w, %b window <padding = [0, 2, 0, 2]> {layer = "conv"} : tensor<1x1x5x1xf32>, tensor<1x1x3x1xf32>, tensor<1xf32> -> tensor<1x1x7x1xf32>
+  %r = nn.reshape %y : tensor<1x1x7x1xf32> -> tensor<1x7x1xf32>
+  %s = nn.slice %r <begin = [0, 0, 0], strides = [1, 1, 1]> : tensor<1x7x1xf32> -> tensor<1x5x1xf32>
+  %c = nn.clamp %s <min = 0.0> {nn.range = array<f64: 0.0, 3.0>} : tensor<1x5x1xf32>
+  func.return %c : tensor<1x5x1xf32>
+}
+
+// CHECK:       [[Y:%.*]] = nn.conv2d %x, %w, %b window <padding = [0, 2, 0, 0]> clamp <min = 0.0> {layer = "conv", nn.range = array<f64: 0.000000e+00, 3.000000e+00>} : {{.*}} -> tensor<1x1x5x1xf32>
+// CHECK-NEXT:  nn.reshape [[Y]] {{.*}} : tensor<1x1x5x1xf32> -> tensor<1x5x1xf32>
+// CHECK-NEXT:  func.return
+
 // It cannot fail on a valid module; an option it does not have is refused.

@@ -108,3 +108,23 @@ func.func @main(%x : tensor<1x2x2x1xf32> {nn.range = array<f64: -1.0, 1.0>}) -> 
 // CHECK-NEXT:  [[B:%.*]] = nn.dequantize [[R]]
 // CHECK-NEXT:  %m = nn.max_pool2d [[B]]
 // CHECK-NEXT:  %mq = nn.quantize %m <scales = [0.25]>
+
+// -----
+
+// Parts of one value that are put together again keep its quantization, whatever their own range.
+
+func.func @main(%x : tensor<1x4xf32> {nn.range = array<f64: 0.0, 255.0>}) -> tensor<1x4xf32> {
+  %a = nn.slice %x <begin = [0, 2], strides = [1, 1]> : tensor<1x4xf32> -> tensor<1x2xf32>
+  %b = nn.slice %x <begin = [0, 1], strides = [1, -1]> : tensor<1x4xf32> -> tensor<1x2xf32>
+  %y = nn.concat %a, %b axis 1 {nn.range = array<f64: 0.0, 100.0>} : tensor<1x2xf32>, tensor<1x2xf32> -> tensor<1x4xf32>
+  func.return %y : tensor<1x4xf32>
+}
+
+// CHECK:       %a = nn.slice
+// CHECK-NEXT:  nn.quantize %a <scales = [1.0], zero_point = -128>
+// CHECK-NEXT:  nn.dequantize
+// CHECK-NEXT:  %b = nn.slice
+// CHECK-NEXT:  nn.quantize %b <scales = [1.0], zero_point = -128>
+// CHECK-NEXT:  nn.dequantize
+// CHECK-NEXT:  %y = nn.concat
+// CHECK-NEXT:  nn.quantize %y <scales = [1.0], zero_point = -128>

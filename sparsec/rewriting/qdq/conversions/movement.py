@@ -8,6 +8,12 @@ from sparsec.rewriting.qdq.conversions.signature import Conversions, int8_type
 from sparsec.rewriting.qdq.folding import Folding
 
 
+def convert_slice(f: Folding, op: nn.SliceOp) -> None:
+    source = f.input(op, op.input)
+    new = qnn.SliceOp(source.value, op.where.data, shape_of(op.result.type))
+    f.finish(op, f.emit(op, new), source.quantization)
+
+
 def convert_pad(f: Folding, op: nn.PadOp) -> None:
     source = f.input(op, op.input)
     q = source.quantization
@@ -36,6 +42,7 @@ def convert_concat(f: Folding, op: nn.ConcatOp) -> None:
 
 
 MOVEMENT: Conversions = {
+    nn.SliceOp: convert_slice,
     nn.PadOp: convert_pad,
     nn.ReshapeOp: convert_reshape,
     nn.TransposeOp: convert_transpose,

@@ -119,3 +119,11 @@ func.func @f(%x : tensor<1x4xi8>) {
   func.return
 }
 // CHECK: zero point 200 is outside int8
+
+// -----
+
+func.func @f(%x : tensor<1x4xf32>) {
+  %y = nn.slice %x <begin = [0, 2], strides = [1, 2]> : tensor<1x4xf32> -> tensor<1x2xf32>
+  func.return
+}
+// CHECK: 2 elements from 2 on with stride 2 are not inside axis 1 of 4 elements

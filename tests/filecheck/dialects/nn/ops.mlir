@@ -33,6 +33,7 @@ func.func @data_movement(%x : tensor<1x4x4x2xf32>) {
   %pad = nn.pad %x, 0.0 <low = [0, 1, 0, 0], high = [0, 0, 2, 0]> : tensor<1x4x4x2xf32> -> tensor<1x5x6x2xf32>
   %reshape = nn.reshape %x : tensor<1x4x4x2xf32> -> tensor<1x32xf32>
   %transpose = nn.transpose %x [0, 3, 1, 2] : tensor<1x4x4x2xf32> -> tensor<1x2x4x4xf32>
+  %slice = nn.slice %x <begin = [0, 3, 0, 1], strides = [1, -2, 1, 1]> : tensor<1x4x4x2xf32> -> tensor<1x2x4x1xf32>
   %concat = nn.concat %x, %x axis 3 : tensor<1x4x4x2xf32>, tensor<1x4x4x2xf32> -> tensor<1x4x4x4xf32>
   %q = nn.quantize %x <scales = [0.05], zero_point = 3> : tensor<1x4x4x2xf32> -> tensor<1x4x4x2xi8>
   %dq = nn.dequantize %q <scales = [0.05, 0.1], axis = 3> : tensor<1x4x4x2xi8> -> tensor<1x4x4x2xf32>
@@ -44,6 +45,7 @@ func.func @data_movement(%x : tensor<1x4x4x2xf32>) {
 // CHECK-NEXT: nn.pad %x, 0.000000e+00 <low = [0, 1, 0, 0], high = [0, 0, 2, 0]> : tensor<1x4x4x2xf32> -> tensor<1x5x6x2xf32>
 // CHECK-NEXT: nn.reshape %x : tensor<1x4x4x2xf32> -> tensor<1x32xf32>
 // CHECK-NEXT: nn.transpose %x [0, 3, 1, 2] : tensor<1x4x4x2xf32> -> tensor<1x2x4x4xf32>
+// CHECK-NEXT: nn.slice %x <begin = [0, 3, 0, 1], strides = [1, -2, 1, 1]> : tensor<1x4x4x2xf32> -> tensor<1x2x4x1xf32>
 // CHECK-NEXT: nn.concat %x, %x axis 3 : tensor<1x4x4x2xf32>, tensor<1x4x4x2xf32> -> tensor<1x4x4x4xf32>
 // CHECK-NEXT: nn.quantize %x <scales = [0.05], zero_point = 3> : tensor<1x4x4x2xf32> -> tensor<1x4x4x2xi8>
 // CHECK-NEXT: nn.dequantize %q <scales = [0.05, 0.1], axis = 3> : tensor<1x4x4x2xi8> -> tensor<1x4x4x2xf32>

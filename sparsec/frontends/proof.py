@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What it takes to hold an imported module to torch: a second reading of the same file.
+
+The one rule: a second reading shares no operator with the importer. torch runs the calls itself.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sparsec.frontends.builder import Layout
+from sparsec.frontends.tensors import Activation, Array
+
+
+class ReadingError(Exception):
+    """torch cannot run a file; the message says why."""
+
+
+class Reading(Protocol):
+    """A file as torch runs it, on inputs of its own choice; arrays have torch's axes."""
+
+    inputs: Sequence[Array]
+    """One array [N, ..] for each input."""
+
+    def results(self) -> list[Array]:
+        """What torch gives. Raises ReadingError if it cannot run the file."""
+        ...
+
+    def values(self) -> Iterator[tuple[str, Array]]:
+        """What each call gives as it is made, with its name in the file. Raises ReadingError."""
+        ...
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the importer wrote for a value of the file.
+
+    `name` is the value's in the file, `call` says which call gave it and where that stands.
+    """
+
+    name: str
+    call: str
+    value: Activation
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A second reading of a file, and what the importer wrote for its values, in order."""
+
+    reading: Reading
+    written: Sequence[Written]
+    layout: Layout

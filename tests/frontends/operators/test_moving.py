@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operators that move data give torch's numbers, through torch.export and TorchScript."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sparsec.frontends import FrontendError
+from sparsec.interpreters.run import interpret
+from tests.frontends.operators.moving import MOVING, SHAPE
+from tests.frontends.operators.together import Function, Together, on_the_grid
+from tests.frontends.support import (
+    expected,
+    export_bytes,
+    load_bytes,
+    op_names,
+    traced_bytes,
+)
+
+Write = Callable[[nn.Module, list[Tensor]], bytes]
+
+
+def decomposed_bytes(model: nn.Module, inputs: list[Tensor]) -> bytes:
+    return export_bytes(model, inputs, decompose=True)
+
+
+def imported(write: Write, functions: Mapping[str, Function], x: Tensor, folder: Path) -> list[Any]:
+    """What the import of all `functions` gives."""
+    return interpret(load_bytes(write(Together(functions), [x]), folder).module, [x.numpy()])
+
+
+@pytest.mark.parametrize("write", [export_bytes, decomposed_bytes, traced_bytes])
+def test_every_operator(write: Write, tmp_path: Path) -> None:
+    x = on_the_grid(2, *SHAPE)
+    found = imported(write, MOVING, x, tmp_path)
+    for name, ours, torchs in zip(MOVING, found, expected(Together(MOVING), [x]), strict=True):
+        np.testing.assert_array_equal(ours, torchs, err_msg=name)
+
+
+def names(function: Function, tmp_path: Path, *shape: int) -> list[str]:
+    """The operations that a function becomes."""
+    content = export_bytes(Together({"f": function}), [torch.zeros(2, *shape)])
+    return op_names(load_bytes(content, tmp_path))
+
+
+def test_axes_of_one_element_cost_nothing(tmp_path: Path) -> None:
+    def signal(x: Tensor) -> Tensor:
+        y = torch.relu(x)
+        return torch.relu(torch.relu(y[:, :, 0]).unsqueeze(2))
+
+    ops = names(signal, tmp_path, 3, 4, 5)
+    assert ops == [
+        *("nn.transpose", "nn.clamp", "nn.slice", "nn.reshape", "nn.clamp"),
+        *("nn.reshape", "nn.clamp", "nn.transpose"),
+    ]
+
+
+REFUSED: dict[str, tuple[Function, str]] = {
+    "nothing left": (lambda x: x[:, 3:2], "a part without elements"),
+    "the batch reversed": (lambda x: x.flip(0), "it reverses the batch"),
+    "the batch halved": (lambda x: x[:1], "it mixes the batch with other dimensions"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name: str, tmp_path: Path) -> None:
+    function, message = REFUSED[name]
+    with pytest.raises(FrontendError, match=message):
+        imported(export_bytes, {name: function}, torch.zeros(2, *SHAPE), tmp_path)
