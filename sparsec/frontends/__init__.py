@@ -17,7 +17,7 @@ from xdsl.dialects.builtin import ModuleOp, StringAttr
 
 from sparsec.frontends.archive import Kind, kind_of, read_file
 from sparsec.frontends.builder import Layout
-from sparsec.frontends.errors import FrontendError
+from sparsec.frontends.errors import FrontendError, UnsupportedError
 from sparsec.frontends.proof import Proof
 from sparsec.ir.attributes import NAME
 
@@ -64,6 +64,13 @@ def load(
         loaded = _load(path, input_layout, trust_pickle, input_shape)
     except FrontendError as error:
         raise FrontendError(f"{path}: {error}") from error
+    except UnsupportedError as error:
+        raise FrontendError(f"{path}: {error}") from error
+    except Exception as error:  # the one place that says so of whatever a file can break
+        raise FrontendError(
+            f"{path}: the file is malformed ({type(error).__name__}: {first_words(error)}): export or copy it again; "
+            "if what wrote it can read it, this is a bug of sparsec: please report it"
+        ) from error
     loaded.module.attributes[NAME] = StringAttr(identifier(path.stem))
     _last_examples.clear()
     _last_examples[_stamp(path, input_layout)] = loaded.examples
@@ -115,6 +122,13 @@ def _load(
 
     module, examples, proof = import_exported(content, layout)
     return Loaded(module, None if kind is Kind.PICKLE else examples, proof)
+
+
+def first_words(error: BaseException) -> str:
+    """The beginning of what `error` says, in one line that a terminal can show."""
+    line = (str(error).strip() or "no message").splitlines()[0]
+    text = "".join(character if character.isprintable() else "?" for character in line)
+    return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def identifier(stem: str) -> str:

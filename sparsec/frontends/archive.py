@@ -13,8 +13,14 @@ from pathlib import Path
 
 from sparsec.frontends.errors import FrontendError
 
-MAX_BYTES = 2 << 30
+MAX_BYTES = 1 << 30
 """More than any model for a microcontroller; a zip bomb is refused before it is inflated."""
+
+MAX_RATIO = 100
+"""To how many times its size an archive may inflate: torch stores what it writes as it is, numpy where asked not."""
+
+FREE_BYTES = 64 << 20
+"""That much an archive may inflate to whatever its size, as arrays of zeros do."""
 
 HOW_TO_EXPORT = 'torch.export.save(torch.export.export(model.eval(), (example,)), "model.pt2")'
 
@@ -32,6 +38,16 @@ class Kind(Enum):
     """A flatbuffer of TensorFlow Lite."""
 
 
+def check_inflated(entries: Sequence[zipfile.ZipInfo], size: int) -> None:
+    """Raises FrontendError when an archive of `size` bytes would inflate to more than any model takes."""
+    inflated = sum(entry.file_size for entry in entries)
+    if inflated > min(MAX_BYTES, max(MAX_RATIO * size, FREE_BYTES)):
+        raise FrontendError(
+            f"the archive of {size:,} bytes inflates to {inflated:,}: up to {MAX_BYTES >> 30} GiB and "
+            f"{MAX_RATIO} times its size are read, so export the model alone"
+        )
+
+
 class Archive:
     """The records of a zip archive, by name without the archive's root folder."""
 
@@ -39,14 +55,11 @@ class Archive:
         try:
             self._zip = zipfile.ZipFile(BytesIO(content))
             entries = self._zip.infolist()
-        except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        except Exception:  # zipfile raises nearly anything for what it does not expect
             raise FrontendError(
                 "the zip archive is truncated or damaged: copy or export the file again"
             ) from None
-        if sum(entry.file_size for entry in entries) > MAX_BYTES:
-            raise FrontendError(
-                f"the archive inflates to over {MAX_BYTES >> 30} GiB: export the model alone"
-            )
+        check_inflated(entries, len(content))
         self._full_names: dict[str, str] = {}
         for entry in entries:
             name = entry.filename.partition("/")[2] or entry.filename
@@ -68,14 +81,7 @@ class Archive:
             raise FrontendError(f"the archive has no '{name}': export the file again")
         try:
             return self._zip.read(self._full_names[name])
-        except (
-            zipfile.BadZipFile,
-            EOFError,
-            OSError,
-            RuntimeError,
-            ValueError,
-            NotImplementedError,
-        ):
+        except Exception:  # zipfile, zlib, lzma and bz2 each have their own
             raise FrontendError(
                 f"'{name}' in the archive is damaged: copy or export the file again"
             ) from None

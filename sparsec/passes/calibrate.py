@@ -6,8 +6,7 @@
 The ranges are what `quantize` works from. Arguments carry theirs in the function's `arg_attrs`.
 """
 
-import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -24,6 +23,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from sparsec import frontends
 from sparsec.analysis.values.ranges import set_range
+from sparsec.frontends import numpy_files
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import main_function
 from sparsec.ir import nn
@@ -63,16 +63,6 @@ def input_names(function: FuncOp) -> list[str]:
     return [arg.name_hint or f"arr_{i}" for i, arg in enumerate(function.args)]
 
 
-def load_arrays(path: Path) -> Mapping[str, Array]:
-    """The arrays of a .npy or .npz file by name. Nothing is unpickled."""
-    with path.open("rb") as file:
-        loaded: Any = np.load(file, allow_pickle=False)
-        archive: Mapping[str, Array] = {"arr_0": loaded}
-        if not isinstance(loaded, np.ndarray):
-            archive = loaded
-        return dict(archive)
-
-
 def read_arrays(path: Path, names: Sequence[str]) -> list[Array]:
     """One array for each of `names` from a .npy or .npz file.
 
@@ -80,14 +70,9 @@ def read_arrays(path: Path, names: Sequence[str]) -> list[Array]:
     holds just as many arrays. Raises PassFailedException where that fails.
     """
     try:
-        arrays = load_arrays(path)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        reason = (
-            error.strerror
-            if isinstance(error, OSError) and error.strerror
-            else "it is no .npy or .npz file of numbers"
-        )
-        raise PassFailedException(f"cannot read calibration data from {path}: {reason}") from error
+        arrays = numpy_files.read_arrays(path)
+    except ValueError as error:
+        raise PassFailedException(f"cannot read calibration data from {path}: {error}") from error
     for wanted in (names, [f"arr_{i}" for i in range(len(names))]):
         if all(name in arrays for name in wanted):
             return [arrays[name] for name in wanted]

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Arrays that a user gives as .npy files; what is pickled is never read."""
 
-import warnings
-from typing import Any, TypeAlias, cast
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 
+from sparsec.frontends import numpy_files
 from sparsec.tools.errors import UserError
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -15,15 +15,9 @@ Array: TypeAlias = np.ndarray[Any, Any]
 def read_array(file: str) -> Array:
     """The array in a .npy file. UserError when there is none."""
     try:
-        # numpy leaves damaged files open, and warns of old ones.
-        with open(file, "rb") as stream, warnings.catch_warnings(action="ignore"):
-            array: object = np.load(stream, allow_pickle=False)
-    except Exception as error:  # a damaged header raises nearly anything, TokenError and all
-        reason = error.strerror if isinstance(error, OSError) else None
-        raise UserError(
-            f"cannot read {file}: {reason or 'it is no .npy file of numbers'}"
-        ) from error
-    if not isinstance(array, np.ndarray):
-        cast(NpzFile, array).close()
+        arrays = numpy_files.read_arrays(Path(file))
+    except ValueError as error:
+        raise UserError(f"cannot read {file}: {error}") from error
+    if len(arrays) != 1:
         raise UserError(f"{file} holds several arrays: give one .npy file for each")
-    return cast(Array, array)
+    return next(iter(arrays.values()))

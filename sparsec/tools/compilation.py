@@ -13,7 +13,7 @@ from typing import TypeAlias
 from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, StringAttr
 from xdsl.passes import ModulePass, PassPipeline
-from xdsl.utils.exceptions import DiagnosticException, ParseError, PassFailedException
+from xdsl.utils.exceptions import ParseError, PassFailedException
 
 from sparsec import pipelines
 from sparsec.analysis.choice.format_goal import Goal
@@ -26,6 +26,7 @@ from sparsec.interpreters.signature import entry_quantizations, main_function
 from sparsec.ir.attributes import ARENA_LOWER_BOUND, NAME, TARGET
 from sparsec.ir.level import Level, level_of
 from sparsec.ir.sparse import verify_arguments
+from sparsec.ir.wellformed import verify_wellformed
 from sparsec.passes.select_sparse_formats import SelectSparseFormatsPass
 from sparsec.quantization.scheme import Quantization
 from sparsec.recipe import Recipe, parse_recipe
@@ -85,12 +86,15 @@ def read_ir(ctx: Context, model: str) -> ModuleOp:
         module = QuickParser(ctx, text, source).parse_module()
         module.verify()
         verify_arguments(module)
+        verify_wellformed(module)
         main_function(module)
     except ParseError as error:
         where = first_line(error)
         hint = "; it was printed with constants left out" if "dense<...>" in text else ""
         raise UserError(f"{where}: not valid IR: {error.msg.strip()}{hint}") from error
-    except (DiagnosticException, ValueError) as error:
+    except (
+        Exception
+    ) as error:  # xDSL's parsers and verifiers raise nearly anything for what they do not expect
         raise UserError(f"{source}: not valid IR: {first_line(error)}") from error
     return module
 

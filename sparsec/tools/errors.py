@@ -19,6 +19,9 @@ REPRODUCER = Path("sparsec-crash.mlir")
 """Written to the working directory when a command ends by a bug of ours."""
 
 
+_LONGEST = 400
+
+
 class UserError(Exception):
     """Something the user can mend; the message says what and how."""
 
@@ -33,8 +36,15 @@ class InternalError(Exception):
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what `error` says."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    """The first line of what `error` says, as a terminal can show it: no control characters, not too long."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    text = "".join(character if character.isprintable() else "?" for character in line)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def printable(text: str) -> str:
+    """`text` of several lines as a terminal can show it; what a file or an argument says may be in it."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
 def discard_stdout() -> None:
@@ -79,7 +89,7 @@ def guarded(command: Callable[[], int], text: str) -> int:
         sys.stdout.flush()
         return code
     except UserError as error:
-        print(f"error: {str(error).strip()}", file=sys.stderr)
+        print(f"error: {printable(str(error).strip())}", file=sys.stderr)
         return USER_ERROR
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

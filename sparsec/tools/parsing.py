@@ -1,14 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parsing IR text: as xDSL does, but what type a constant may have is worked out once, not for each constant."""
 
+import re
 from functools import cache
+from math import prod
 from typing import TypeAlias
 
-from xdsl.dialects.builtin import AnyFloat, ComplexType, IndexType, IntegerType, RankedStructure
+from xdsl.dialects.builtin import (
+    AnyFloat,
+    ComplexType,
+    IndexType,
+    IntegerType,
+    ModuleOp,
+    RankedStructure,
+)
 from xdsl.irdl import AttrConstraint, base
 from xdsl.parser import Parser
 
+from sparsec.ir.wellformed import MAX_ELEMENTS
+
 DenseType: TypeAlias = RankedStructure[IntegerType | IndexType | AnyFloat | ComplexType]
+
+
+_ABSURD_INTEGER = re.compile(r"(?:(?<=\dx)|(?<![@%#\w.\"]))[su]?i\d{4,}\b")
 
 
 @cache
@@ -18,7 +32,15 @@ def dense_type() -> AttrConstraint[DenseType]:
 
 
 class QuickParser(Parser):
-    """A parser for modules with many constants."""
+    """A parser for modules with many constants. ParseError, besides, for integers of a thousand bits and more, whose
+    range alone takes minutes to work out."""
+
+    def parse_module(self, allow_implicit_module: bool = True) -> ModuleOp:
+        text = self.lexer.input.content
+        absurd = _ABSURD_INTEGER.search(text)
+        if absurd is not None:
+            self.raise_error(f"'{absurd[0][:20]}' is no type of integers", absurd.start())
+        return super().parse_module(allow_implicit_module)
 
     def _parse_dense_literal_type(self) -> DenseType:
         begin = self._current_token.span.start
@@ -27,4 +49,6 @@ class QuickParser(Parser):
             self.raise_error(
                 "a constant must be a memref, vector or tensor of numbers, of a static shape", begin
             )
+        if prod(type.get_shape()) > MAX_ELEMENTS:
+            self.raise_error(f"a constant of more than {MAX_ELEMENTS:,} elements", begin)
         return type

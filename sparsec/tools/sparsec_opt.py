@@ -21,6 +21,7 @@ from xdsl.xdsl_opt_main import xDSLOptMain
 
 from sparsec.ir.attributes import NAME
 from sparsec.ir.sparse import verify_arguments
+from sparsec.ir.wellformed import verify_wellformed
 from sparsec.tools.errors import InternalError, UserError, first_line, guarded
 from sparsec.tools.instrumentation import Instrumentation, add_arguments
 from sparsec.tools.options import network_name
@@ -77,6 +78,18 @@ class SparsecOptMain(xDSLOptMain):
         module.attributes[NAME] = StringAttr(network_name(str(path), None))
         return module
 
+    def parse_chunk(
+        self, chunk: IO[bytes], file_extension: str, start_offset: int = 0
+    ) -> ModuleOp | None:
+        try:
+            return super().parse_chunk(chunk, file_extension, start_offset)
+        except (DiagnosticException, ParseError, ShrinkException, UserError):
+            raise
+        except (
+            Exception
+        ) as error:  # xDSL's parsers raise nearly anything for what they do not expect
+            raise UserError(f"not valid IR: {first_line(error)}") from error
+
     def setup_pipeline(self) -> None:
         super().setup_pipeline()
         instrumentation = Instrumentation.from_arguments(self.args)
@@ -94,6 +107,7 @@ class SparsecOptMain(xDSLOptMain):
 
     def apply_passes(self, prog: ModuleOp) -> None:
         verify_arguments(prog)
+        verify_wellformed(prog)
         original = prog.clone()
         try:
             super().apply_passes(prog)

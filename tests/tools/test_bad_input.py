@@ -150,7 +150,7 @@ CALIBRATION: dict[str, tuple[Callable[[], object], str]] = {
     "shape": (lambda: np.zeros((3, 2, 6, 5)), "must have shape [N, 2, 6, 6], got [3, 2, 6, 5]"),
     "nan": (lambda: np.full((1, 2, 6, 6), np.nan), "NaN or infinity"),
     "none": (lambda: np.zeros((0, 2, 6, 6)), "must have shape [N, 2, 6, 6]"),
-    "text": (lambda: np.full((1, 2, 6, 6), "a"), "must be numbers"),
+    "text": (lambda: np.full((1, 2, 6, 6), "a"), "it is no .npy or .npz file of numbers"),
     "objects": (lambda: np.array([{}], object), "it is no .npy or .npz file of numbers"),
     "damaged": (lambda: b"no array", "it is no .npy or .npz file of numbers"),
     "empty": (lambda: b"", "it is no .npy or .npz file of numbers"),

@@ -113,10 +113,10 @@ HEADER = b"\x93NUMPY\x01\x00\x36\x00{'descr': '|i1', 'fortran_order': False, 'sh
         (np.zeros((4, 4), np.uint8), "w.npy holds uint8, weights are int8: quantize them first"),
         (np.zeros(4, np.int8), "w.npy has shape [4], weights have two or more axes, none empty"),
         (np.zeros((4, 0), np.int8), "w.npy has shape [4, 0], weights have two or more axes, "),
-        (np.array([[{}]], object), "cannot read w.npy: it is no .npy file of numbers"),
-        (b"", "cannot read w.npy: it is no .npy file of numbers"),
-        (b"text", "cannot read w.npy: it is no .npy file of numbers"),
-        (HEADER, "cannot read w.npy: it is no .npy file of numbers"),  # numpy: TokenError
+        (np.array([[{}]], object), "cannot read w.npy: it is no .npy or .npz file of numbers"),
+        (b"", "cannot read w.npy: it is no .npy or .npz file of numbers"),
+        (b"text", "cannot read w.npy: it is no .npy or .npz file of numbers"),
+        (HEADER, "cannot read w.npy: it is no .npy or .npz file of numbers"),  # numpy: TokenError
         (None, "cannot read w.npy: No such file or directory"),
     ],
 )
@@ -134,7 +134,7 @@ def test_bad_files(
 
 
 def test_other_mistakes(tools: Tools) -> None:
-    np.savez("w.npz", a=np.zeros((2, 2), np.int8))
+    np.savez("w.npz", a=np.zeros((2, 2), np.int8), b=np.zeros(2))
     ended = tools.sparsec("formats", "w.npz")
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == "error: w.npz holds several arrays: give one .npy file for each\n"

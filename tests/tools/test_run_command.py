@@ -167,11 +167,11 @@ def test_print_pipeline(tools: Tools, texts: dict[str, Path]) -> None:
         (np.zeros((0, *SHAPE), np.float32), "the model takes [N, 2, 6, 6]"),
         (np.zeros(SHAPE, np.int32), "must hold finite float32 or int8 values, not int32"),
         (np.full(SHAPE, np.nan, np.float32), "must hold finite float32 or int8 values"),
-        (np.array([{}], object), "cannot read x.npy: it is no .npy file of numbers"),
+        (np.array([{}], object), "cannot read x.npy: it is no .npy or .npz file of numbers"),
         (None, "cannot read x.npy: No such file or directory"),
-        (b"", "cannot read x.npy: it is no .npy file of numbers"),
-        (b"hello", "cannot read x.npy: it is no .npy file of numbers"),
-        (b"PK\x03\x04", "cannot read x.npy: it is no .npy file of numbers"),
+        (b"", "cannot read x.npy: it is no .npy or .npz file of numbers"),
+        (b"hello", "cannot read x.npy: it is no .npy or .npz file of numbers"),
+        (b"PK\x03\x04", "cannot read x.npy: it is no .npy or .npz file of numbers"),
     ],
 )
 def test_bad_input_files(
@@ -199,8 +199,8 @@ def test_number_of_input_files(tools: Tools, two_inputs: Path) -> None:
     )
 
 
-def test_npz_is_refused(tools: Tools, texts: dict[str, Path]) -> None:
-    np.savez("x.npz", images(1).numpy())
+def test_several_arrays_are_refused(tools: Tools, texts: dict[str, Path]) -> None:
+    np.savez("x.npz", images(1).numpy(), images(1).numpy())
     ended = tools.sparsec("run", texts["qnn"], "--input=x.npz")
     assert (ended.code, ended.err) == (
         2,

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that are broken or written to break something: one line, exit code 2, and soon."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sparsec.tools.parsing import MAX_ELEMENTS
+from tests.tools.support import Tools
+from tests.tools.test_bad_input import fails
+
+FUNCTION = "func.func @main(%x : tensor<1x4xi8>) -> tensor<1x4xi8> {{ {} func.return %y : tensor<1x4xi8> }}"
+
+TEXTS = {
+    "use before definition": (
+        FUNCTION.format(
+            "%y = qnn.reshape %z : tensor<1x4xi8> -> tensor<1x4xi8>\n"
+            "%z = qnn.reshape %x : tensor<1x4xi8> -> tensor<1x4xi8>"
+        ),
+        "'qnn.reshape' uses a value before it is defined",
+    ),
+    "absurd integers": (
+        FUNCTION.format('%y = "test.op"() {a = dense<1> : tensor<2xi2147483647>} : () -> ()'),
+        "'i2147483647' is no type of integers",
+    ),
+    "absurd constant": (
+        FUNCTION.format(f"%w = qnn.constant dense<1> : tensor<{2 * MAX_ELEMENTS}xi8>"),
+        "a constant of more than",
+    ),
+    "unknown symbol": (
+        FUNCTION.format("%y = memref.get_global @nobody : memref<4xi8>"),
+        "not valid IR",
+    ),
+    "control characters": ("\x1b[31mred", "not valid IR"),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_text(tools: Tools, elsewhere: Path, name: str) -> None:
+    text, part = TEXTS[name]
+    Path("net.mlir").write_text(text)
+    ended = tools.sparsec("net.mlir", "-q", "-o", "out")
+    fails(ended, part)
+    assert "\x1b" not in ended.err
+    assert [path.name for path in Path().iterdir()] == ["net.mlir"]
+
+
+def bomb() -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("net/archive_format", "pt2")
+        archive.writestr("net/models/model.json", bytes(80 << 20))
+    return stream.getvalue()
+
+
+def test_a_zip_bomb_is_not_inflated(tools: Tools, elsewhere: Path) -> None:
+    Path("net.pt2").write_bytes(bomb())
+    fails(tools.sparsec("net.pt2", "-q"), "inflates to 83,886,083", "100 times its size")
+
+
+def arrays_of(kind: str) -> bytes:
+    stream = io.BytesIO()
+    match kind:
+        case "objects":
+            np.save(stream, np.array([{}]), allow_pickle=True)
+        case "text":
+            np.save(stream, np.array(["a"]))
+        case "header":
+            return b"\x93NUMPY\x01\x00\x06\x00{'a':("
+        case "huge":
+            np.save(stream, np.zeros(1, np.int8))
+            return (
+                stream.getvalue()
+                .replace(b"(1,), }      ", b"(1<<40,), }  ")
+                .replace(b"1<<40", b"9" * 5)
+            )
+        case "zip":
+            with zipfile.ZipFile(stream, "w") as archive:
+                archive.writestr("a.npy", b"nothing")
+        case _:
+            pass
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["objects", "text", "header", "huge", "zip", "empty"])
+def test_arrays(tools: Tools, model: Path, elsewhere: Path, kind: str) -> None:
+    Path("x.npz").write_bytes(arrays_of(kind))
+    fails(tools.sparsec(model, "-q", "--calibrate=x.npz", "-o", "out"), "x.npz: it ")
+    assert not Path("out").exists()
