@@ -9,7 +9,7 @@ sink below element-wise layers, so that they meet their inverse. One at the entr
 It is there because torch flattens NCHW, which the front end imports as a transpose.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -142,7 +142,12 @@ class SinkBelowJoin(RewritePattern):
     """add(transpose(a), transpose(b)), or concat, becomes transpose(add(a, b))."""
 
     @op_type_rewrite_pattern
-    def match_and_rewrite(self, op: nn.AddOp | nn.ConcatOp, rewriter: PatternRewriter) -> None:
+    def match_and_rewrite(
+        self, op: nn.ElementwiseOp | nn.PreluOp | nn.ConcatOp, rewriter: PatternRewriter
+    ) -> None:
+        rank = len(shape_of(op.result.type))
+        if any(len(shape_of(value.type)) != rank for value in op.operands):
+            return
         transposes = [v.owner for v in op.operands if isinstance(v.owner, nn.TransposeOp)]
         if not transposes or not any(sinkable(v) for v in op.operands):
             return
@@ -162,14 +167,27 @@ class SinkBelowJoin(RewritePattern):
                 inputs.append(constants[-1].results[0])
             else:
                 return
-        if isinstance(op, nn.AddOp):
-            new = nn.AddOp(inputs[0], inputs[1], op.bounds)
-        else:
-            shape = shape_of(op.result.type)
-            result = nn.float_type([shape[axis] for axis in inverse])
-            new = nn.ConcatOp(inputs, permutation[op.axis.value.data], result)
         rewriter.insert(constants)
-        rebuild_below(op, first, new, rewriter)
+        rebuild_below(op, first, untransposed(op, inputs, permutation), rewriter)
+
+
+def untransposed(
+    op: nn.ElementwiseOp | nn.PreluOp | nn.ConcatOp,
+    inputs: Sequence[SSAValue],
+    permutation: Permutation,
+) -> Operation:
+    """`op` of what was transposed by `permutation` into its operands."""
+    match op:
+        case nn.ConcatOp():
+            shape = shape_of(op.result.type)
+            sizes = [shape[permutation.index(axis)] for axis in range(len(shape))]
+            return nn.ConcatOp(inputs, permutation[op.axis.value.data], nn.float_type(sizes))
+        case nn.ArithmeticOp():
+            return type(op)(inputs[0], inputs[1], op.bounds)
+        case nn.ExtremeOp():
+            return type(op)(inputs[0], inputs[1])
+        case _:
+            return nn.PreluOp(inputs[0], inputs[1])
 
 
 def weights_of(layer: nn.LinearOp) -> nn.ConstantOp | None:

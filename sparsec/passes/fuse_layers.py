@@ -37,7 +37,7 @@ class Fusion:
 
 CONVOLUTIONS = (nn.Conv2dOp, nn.DepthwiseConv2dOp)
 WEIGHTED = (*CONVOLUTIONS, nn.LinearOp)
-BOUNDED = (*WEIGHTED, nn.AddOp, nn.MaxPool2dOp, nn.AvgPool2dOp)
+BOUNDED = (*WEIGHTED, nn.AddOp, nn.SubOp, nn.MulOp, nn.MaxPool2dOp, nn.AvgPool2dOp)
 
 FUSIONS = (
     Fusion(BOUNDED, nn.ClampOp, rule.clamp_result, only_user=True),

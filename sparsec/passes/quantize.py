@@ -77,10 +77,18 @@ def origin(value: SSAValue) -> SSAValue:
     return value
 
 
-def joins(op: Operation) -> TypeGuard[nn.ConcatOp | nn.PadOp]:
+def takes_values(op: Operation) -> TypeGuard[nn.ConcatOp | nn.ExtremeOp]:
+    """Whether each number of the result of `op` is one of an operand.
+
+    The larger of two is the same where both saturate as the result does.
+    """
+    return isinstance(op, nn.ConcatOp | nn.ExtremeOp)
+
+
+def joins(op: Operation) -> TypeGuard[nn.ConcatOp | nn.ExtremeOp | nn.PadOp]:
     """Whether the result of `op` has values of several origins. Parts of one value put together again are no join."""
-    if isinstance(op, nn.ConcatOp):
-        return len({origin(value) for value in op.inputs}) > 1
+    if takes_values(op):
+        return len({origin(value) for value in op.operands}) > 1
     return adds_a_value(op)
 
 
@@ -154,7 +162,7 @@ class Quantizer:
         """The quantization that the result of `op` must have; None if its range decides."""
         if op in self.joins:
             return self.chosen[op.results[0]]
-        if isinstance(op, nn.ConcatOp) or moves_data(op) or op.has_trait(nn.KeepsQuantization):
+        if takes_values(op) or moves_data(op) or op.has_trait(nn.KeepsQuantization):
             return self.input_of(op, op.operands[0])
         if isinstance(op, nn.SoftmaxOp):
             return FIXED_OUTPUT["softmax"]

@@ -22,7 +22,7 @@ from sparsec.ir.window import PoolAttr, WindowAttr
 from sparsec.quantization.scheme import Bounds, Quantization
 from sparsec.quantization.window import Border, Window
 
-Bounded: TypeAlias = nn.WeightedOp | nn.AddOp | nn.Pool2dOp
+Bounded: TypeAlias = nn.WeightedOp | nn.ArithmeticOp | nn.Pool2dOp
 WindowT = TypeVar("WindowT", bound=Window)
 
 
@@ -119,7 +119,7 @@ def pad_in_window(pad: nn.PadOp, layer: nn.ConvolutionOp) -> Sequence[Operation]
 def _lower_bound(value: SSAValue) -> float:
     """A number that `value` is never below."""
     owner = value.owner
-    if isinstance(owner, nn.WeightedOp | nn.AddOp | nn.Pool2dOp | nn.ClampOp):
+    if isinstance(owner, nn.WeightedOp | nn.ArithmeticOp | nn.Pool2dOp | nn.ClampOp):
         return -math.inf if owner.bounds is None else owner.bounds.data.min
     return 0.0 if isinstance(owner, nn.SoftmaxOp) else -math.inf
 
@@ -141,7 +141,9 @@ def add_to_bias(layer: nn.WeightedOp, add: nn.AddOp) -> Sequence[Operation] | No
     array, bias = constant_array(other), constant_array(layer.bias)
     if layer.bounds is not None or array is None or bias is None:
         return None
-    rows = array.reshape(-1, array.shape[-1])
+    if add.result.type != layer.result.type:
+        return None
+    rows = array.reshape(-1, *array.shape[-1:])
     if np.any(rows != rows[0]):
         return None
     label = layer.bias.owner.label if isinstance(layer.bias.owner, nn.ConstantOp) else None

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Element by element: activations, clamps, sums, and products with constants."""
+"""Element by element: activations, clamps, and operations on two tensors."""
 
 import math
 from collections.abc import Callable, Mapping
+from math import prod
+from typing import TypeGuard
 
 import numpy as np
+from xdsl.ir import Operation, SSAValue
 
 from sparsec.frontends.builder import Builder
 from sparsec.frontends.call import Call
@@ -32,13 +35,6 @@ def relu6(builder: Builder, call: Call) -> Tensor:
     return clamped(builder, call.activation("self", "input"), 0.0, 6.0)
 
 
-def clamp(builder: Builder, call: Call) -> Tensor:
-    """clamp, clamp_min and clamp_max, by numbers."""
-    low = call.number("min") if call.given("min") else -math.inf
-    high = call.number("max") if call.given("max") else math.inf
-    return clamped(builder, call.activation("self"), low, high)
-
-
 def hardtanh(builder: Builder, call: Call) -> Tensor:
     """Clamp to [min_val, max_val]."""
     low, high = call.number("min_val", -1.0), call.number("max_val", 1.0)
@@ -61,24 +57,19 @@ def gelu(builder: Builder, call: Call) -> Tensor:
     return activation(function)(builder, call)
 
 
-def constant_operand(call: Call, name: str) -> Parameter | None:
-    """A number or a constant tensor, or None where the operand is an activation."""
+def operand(call: Call, name: str) -> Tensor:
+    """A number, a constant or an activation; constants as float32."""
     if isinstance(call.arguments.get(name), int | float):
         return Parameter(f"{call.place.layer}.{name}", np.array(call.number(name), np.float32))
     value = call.tensor(name)
     if isinstance(value, Activation):
-        return None
-    return Parameter(value.name, value.values())
+        return value
+    return Parameter(value.name, np.asarray(value.values(), np.float32))
 
 
-def broadcast(call: Call, array: Array, shape: tuple[int, ...]) -> Array:
-    """`array` repeated to `shape`, which must stay that of the activation."""
-    try:
-        return np.broadcast_to(array, shape).astype(array.dtype)
-    except ValueError:
-        raise UnsupportedError(
-            f"a constant of shape {array.shape} would enlarge an activation of shape {shape}"
-        ) from None
+def is_number(value: Tensor | None) -> TypeGuard[Parameter]:
+    """Whether it is a constant of one element."""
+    return isinstance(value, Parameter) and value.array.size == 1
 
 
 def folded(
@@ -88,53 +79,109 @@ def folded(
     return Parameter(left.name, np.asarray(function(left.array, right.array), np.float32))
 
 
-def add_constant(builder: Builder, call: Call, value: Activation, constant: Parameter) -> Tensor:
-    """`value` plus a constant."""
-    array = broadcast(call, constant.array, value.shape)
-    rhs = builder.ssa(Parameter(constant.name, array), value.order)
-    return builder.add(nn.AddOp(value.ssa, rhs), value.order)
+def aligned(builder: Builder, value: Tensor, rank: int) -> Tensor:
+    """`value` with axes of one element in front, up to `rank`."""
+    more = rank - len(value.shape)
+    if more == 0:
+        return value
+    ones = (1,) * more
+    if isinstance(value, Parameter):
+        return Parameter(value.name, value.array.reshape(*ones, *value.shape))
+    order = (*range(more), *(axis + more for axis in value.order))
+    shape = (*ones, *value.shape)
+    ssa = builder.reshape(value.ssa, [shape[axis] for axis in order])
+    return Activation(ssa, shape, order)
 
 
-def add_or_subtract(sign: float) -> Operator:
-    """self + sign * alpha * other."""
-
-    def build(builder: Builder, call: Call) -> Tensor:
-        factor = np.float32(sign * call.number("alpha", 1))
-        left, right = constant_operand(call, "self"), constant_operand(call, "other")
-        if left is not None and right is not None:
-            return folded(lambda a, b: a + factor * b, left, right)
-        if right is not None:
-            scaled = Parameter(right.name, np.asarray(factor * right.array))
-            return add_constant(builder, call, call.activation("self"), scaled)
-        if factor != 1:
-            raise UnsupportedError("the difference or weighted sum of two activations")
-        other = call.activation("other")
-        if left is not None:
-            return add_constant(builder, call, other, left)
-        value = call.activation("self")
-        if value.shape != other.shape:
-            raise UnsupportedError(
-                f"activations of shapes {value.shape} and {other.shape} would be broadcast"
-            )
-        op = nn.AddOp(value.ssa, builder.ssa(other, value.order))
-        return builder.add(op, value.order)
-
-    return build
+def paired(
+    builder: Builder,
+    make: Callable[[SSAValue, SSAValue], Operation],
+    left: Tensor,
+    right: Tensor,
+) -> Tensor:
+    """An operation on two tensors that broadcast, in the order of the larger activation."""
+    rank = max(len(left.shape), len(right.shape))
+    pair = [aligned(builder, value, rank) for value in (left, right)]
+    activations = [value for value in pair if isinstance(value, Activation)]
+    order = max(activations, key=lambda value: prod(value.shape)).order
+    lhs, rhs = (builder.ssa(value, order) for value in pair)
+    return builder.add(make(lhs, rhs), order)
 
 
-def scale(builder: Builder, call: Call, value: Activation, factor: Parameter) -> Tensor:
-    """`value` times a constant for each channel: a batch normalization that only scales."""
-    array = broadcast(call, factor.array, value.shape)
+def summed(builder: Builder, left: Tensor, right: Tensor) -> Tensor:
+    """The sum of two tensors of which one is an activation."""
+    return paired(builder, nn.AddOp, left, right)
+
+
+def scaled(builder: Builder, value: Tensor, factor: float) -> Tensor:
+    """`value` times a number."""
+    constant = Parameter(f"{builder.place.layer}.factor", np.array(factor, np.float32))
+    if factor == 1:
+        return value
+    if isinstance(value, Parameter):
+        return folded(np.multiply, value, constant)
+    return times_constant(builder, value, constant)
+
+
+def sum_of(builder: Builder, left: Tensor, right: Tensor) -> Tensor:
+    """left + right, of any two tensors."""
+    if isinstance(left, Parameter) and isinstance(right, Parameter):
+        return folded(np.add, left, right)
+    return summed(builder, left, right)
+
+
+def add(builder: Builder, call: Call) -> Tensor:
+    """self + alpha * other."""
+    left, right = operand(call, "self"), operand(call, "other")
+    return sum_of(builder, left, scaled(builder, right, call.number("alpha", 1)))
+
+
+def difference(builder: Builder, left: Tensor, right: Tensor, alpha: float) -> Tensor:
+    """left - alpha * right."""
+    if isinstance(left, Activation) and isinstance(right, Activation):
+        return paired(builder, nn.SubOp, left, scaled(builder, right, alpha))
+    return sum_of(builder, left, scaled(builder, right, -alpha))
+
+
+def subtract(builder: Builder, call: Call) -> Tensor:
+    """self - alpha * other."""
+    left, right = operand(call, "self"), operand(call, "other")
+    return difference(builder, left, right, call.number("alpha", 1))
+
+
+def subtract_from(builder: Builder, call: Call) -> Tensor:
+    """other - alpha * self."""
+    left, right = operand(call, "other"), operand(call, "self")
+    return difference(builder, left, right, call.number("alpha", 1))
+
+
+def negate(builder: Builder, call: Call) -> Tensor:
+    """-self."""
+    return scaled(builder, operand(call, "self"), -1.0)
+
+
+def per_channel(value: Activation, factor: Parameter) -> Array | None:
+    """[C]: the factor of each channel of `value`; None if it differs within one, or enlarges `value`."""
+    try:
+        array = np.broadcast_to(factor.array, value.shape)
+    except ValueError:
+        return None
     channel = value.order[-1]
     others = tuple(axis for axis in range(len(value.shape)) if axis != channel)
-    per_channel = array.max(axis=others)
-    if not np.array_equal(per_channel, array.min(axis=others)):
-        raise UnsupportedError("a product with a constant that differs within a channel")
-    name, count = factor.name, len(per_channel)
+    found = array.max(axis=others)
+    return found if np.array_equal(found, array.min(axis=others)) else None
+
+
+def times_constant(builder: Builder, value: Activation, factor: Parameter) -> Tensor:
+    """`value` times a constant; one for each channel is a batch normalization that only scales."""
+    factors = per_channel(value, factor)
+    if factors is None:
+        return paired(builder, nn.MulOp, value, factor)
+    name, count = factor.name, len(factors)
     zeros = np.zeros(count, np.float32)
     op = nn.BatchNormOp(
         value.ssa,
-        builder.constant(per_channel, name),
+        builder.constant(factors, name),
         builder.constant(zeros, f"{name}.zero"),
         builder.constant(zeros, f"{name}.zero"),
         builder.constant(np.ones(count, np.float32), f"{name}.one"),
@@ -143,27 +190,96 @@ def scale(builder: Builder, call: Call, value: Activation, factor: Parameter) ->
     return builder.add(op, value.order)
 
 
-def multiply(builder: Builder, call: Call) -> Tensor:
-    """A product of which one side is constant."""
-    left, right = constant_operand(call, "self"), constant_operand(call, "other")
-    if left is not None and right is not None:
+def product(builder: Builder, left: Tensor, right: Tensor) -> Tensor:
+    """left * right, of any two tensors."""
+    if isinstance(left, Parameter) and isinstance(right, Parameter):
         return folded(np.multiply, left, right)
-    if right is not None:
-        return scale(builder, call, call.activation("self"), right)
-    if left is not None:
-        return scale(builder, call, call.activation("other"), left)
-    raise UnsupportedError("the product of two activations")
+    if isinstance(left, Activation) and isinstance(right, Parameter):
+        return times_constant(builder, left, right)
+    if isinstance(left, Parameter) and isinstance(right, Activation):
+        return times_constant(builder, right, left)
+    return paired(builder, nn.MulOp, left, right)
+
+
+def multiply(builder: Builder, call: Call) -> Tensor:
+    """A product."""
+    return product(builder, operand(call, "self"), operand(call, "other"))
+
+
+def square(builder: Builder, call: Call) -> Tensor:
+    """self * self."""
+    value = operand(call, "self")
+    return product(builder, value, value)
 
 
 def divide(builder: Builder, call: Call) -> Tensor:
     """A quotient by a constant."""
-    left, right = constant_operand(call, "self"), constant_operand(call, "other")
-    if call.given("rounding_mode") or right is None or not right.array.all():
+    left, right = operand(call, "self"), operand(call, "other")
+    if call.given("rounding_mode") or isinstance(right, Activation) or not right.array.all():
         raise UnsupportedError("only a division by constants other than 0 is supported")
-    if left is not None:
+    if isinstance(left, Parameter):
         return folded(np.divide, left, right)
     factor = Parameter(right.name, np.asarray(np.float32(1) / right.array))
-    return scale(builder, call, call.activation("self"), factor)
+    return times_constant(builder, left, factor)
+
+
+def extreme(
+    make: type[nn.ExtremeOp], on_constants: Callable[[Array, Array], Array]
+) -> Callable[[Builder, Tensor, Tensor], Tensor]:
+    """The larger or smaller of two tensors, of which one may be a number."""
+
+    def build(builder: Builder, left: Tensor, right: Tensor) -> Tensor:
+        if isinstance(left, Parameter):
+            if isinstance(right, Parameter):
+                return folded(on_constants, left, right)
+            left, right = right, left
+        if is_number(right):
+            number = float(right.array.item())
+            low, high = (number, math.inf) if make is nn.MaximumOp else (-math.inf, number)
+            return clamped(builder, left, low, high)
+        return paired(builder, make, left, right)
+
+    return build
+
+
+larger = extreme(nn.MaximumOp, np.maximum)
+smaller = extreme(nn.MinimumOp, np.minimum)
+
+
+def maximum(builder: Builder, call: Call) -> Tensor:
+    """The larger of two tensors."""
+    return larger(builder, operand(call, "self"), operand(call, "other"))
+
+
+def minimum(builder: Builder, call: Call) -> Tensor:
+    """The smaller of two tensors."""
+    return smaller(builder, operand(call, "self"), operand(call, "other"))
+
+
+def clamp(builder: Builder, call: Call) -> Tensor:
+    """clamp, clamp_min and clamp_max, by numbers or tensors; the upper bound counts where they cross."""
+    value = operand(call, "self")
+    low, high = (operand(call, name) if call.given(name) else None for name in ("min", "max"))
+    if isinstance(value, Activation) and is_number(low) and is_number(high):
+        most = float(high.array.item())
+        return clamped(builder, value, min(float(low.array.item()), most), most)
+    if low is not None:
+        value = larger(builder, value, low)
+    return value if high is None else smaller(builder, value, high)
+
+
+def prelu(builder: Builder, call: Call) -> Tensor:
+    """x, or a slope of its channel times x where x is negative."""
+    value, slopes = call.activation("self"), operand(call, "weight")
+    rank = len(value.shape)
+    if isinstance(slopes, Activation):
+        raise UnsupportedError("its slopes are computed")
+    array = slopes.array.reshape(-1)
+    if array.size > 1 and (rank < 2 or array.size != value.shape[1]):
+        raise UnsupportedError(f"{array.size} slopes do not fit an input of shape {value.shape}")
+    shape = [array.size if axis == 1 else 1 for axis in range(rank)]
+    alpha = builder.ssa(Parameter(slopes.name, array.reshape(shape)), value.order)
+    return builder.add(nn.PreluOp(value.ssa, alpha), value.order)
 
 
 ELEMENTWISE: Mapping[str, Operator] = {
@@ -174,10 +290,22 @@ ELEMENTWISE: Mapping[str, Operator] = {
     "aten.clip": clamp,
     "aten.clamp_min": clamp,
     "aten.clamp_max": clamp,
-    "aten.add": add_or_subtract(1),
-    "aten.sub": add_or_subtract(-1),
+    "aten.maximum": maximum,
+    "aten.minimum": minimum,
+    "aten.add": add,
+    "aten.sub": subtract,
+    "aten.subtract": subtract,
+    "aten.rsub": subtract_from,
+    "aten.neg": negate,
+    "aten.negative": negate,
     "aten.mul": multiply,
+    "aten.multiply": multiply,
+    "aten.square": square,
     "aten.div": divide,
+    "aten.divide": divide,
+    "aten.true_divide": divide,
+    "aten.prelu": prelu,
+    "aten._prelu_kernel": prelu,
     "aten.sigmoid": activation("sigmoid"),
     "aten.tanh": activation("tanh"),
     "aten.hardsigmoid": activation("hardsigmoid"),

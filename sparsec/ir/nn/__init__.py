@@ -12,7 +12,10 @@ from xdsl.ir import Dialect
 from sparsec.ir.nn.activation import ActivationOp, ClampOp, SoftmaxOp
 from sparsec.ir.nn.boundary import DequantizeOp, QuantizeOp
 from sparsec.ir.nn.constant import ConstantOp
-from sparsec.ir.nn.elementwise import AddOp
+from sparsec.ir.nn.elementwise import AddOp, MaximumOp, MinimumOp, MulOp, PreluOp, SubOp
+from sparsec.ir.nn.elementwise import ArithmeticOp as ArithmeticOp
+from sparsec.ir.nn.elementwise import ElementwiseOp as ElementwiseOp
+from sparsec.ir.nn.elementwise import ExtremeOp as ExtremeOp
 from sparsec.ir.nn.movement import ConcatOp, PadOp, ReshapeOp, SliceOp, TransposeOp
 from sparsec.ir.nn.pool import AvgPool2dOp, MaxPool2dOp
 from sparsec.ir.nn.pool import Pool2dOp as Pool2dOp
@@ -42,6 +45,11 @@ Nn = Dialect(
         ActivationOp,
         SoftmaxOp,
         AddOp,
+        SubOp,
+        MulOp,
+        MaximumOp,
+        MinimumOp,
+        PreluOp,
         MaxPool2dOp,
         AvgPool2dOp,
         SliceOp,

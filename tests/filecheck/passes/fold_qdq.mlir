@@ -75,7 +75,7 @@ func.func @main(%x : tensor<1x4xf32>) -> tensor<1x8xf32> {
   %d = nn.dequantize %q <scales = [0.5]> : tensor<1x4xi8> -> tensor<1x4xf32>
   %s = nn.softmax %d : tensor<1x4xf32>
   %a = nn.activation "sigmoid" %d {layer = "act"} : tensor<1x4xf32>
-  %sum = nn.add %s, %a : tensor<1x4xf32>
+  %sum = nn.add %s, %a : tensor<1x4xf32>, tensor<1x4xf32> -> tensor<1x4xf32>
   %sumq = nn.quantize %sum <scales = [0.0078125], zero_point = -128> : tensor<1x4xf32> -> tensor<1x4xi8>
   %sumd = nn.dequantize %sumq <scales = [0.0078125], zero_point = -128> : tensor<1x4xi8> -> tensor<1x4xf32>
   %c = nn.concat %sumd, %a axis 1 : tensor<1x4xf32>, tensor<1x4xf32> -> tensor<1x8xf32>
@@ -113,7 +113,7 @@ func.func @main(%x : tensor<1x2xf32>) -> tensor<1x2xf32> {
   %c = nn.clamp %d1 <min = -64.0, max = 63.5> {layer = "clamp"} : tensor<1x2xf32>
   %cq = nn.quantize %c <scales = [0.5]> : tensor<1x2xf32> -> tensor<1x2xi8>
   %cd = nn.dequantize %cq <scales = [0.5]> : tensor<1x2xi8> -> tensor<1x2xf32>
-  %y = nn.add %cd, %d2 : tensor<1x2xf32>
+  %y = nn.add %cd, %d2 : tensor<1x2xf32>, tensor<1x2xf32> -> tensor<1x2xf32>
   %yq = nn.quantize %y <scales = [1.0]> : tensor<1x2xf32> -> tensor<1x2xi8>
   %yd = nn.dequantize %yq <scales = [1.0]> : tensor<1x2xi8> -> tensor<1x2xf32>
   func.return %yd : tensor<1x2xf32>
@@ -136,3 +136,35 @@ func.func @main(%x : tensor<1x4xf32>) -> tensor<1x2xf32> {
 
 // CHECK:       %y = qnn.slice %x <begin = [0, 3], strides = [1, -2]> {layer = "cut"} : tensor<1x4xi8> -> tensor<1x2xi8>
 // CHECK-NEXT:  func.return %y
+
+// -----
+
+// Operations on two tensors that broadcast; the larger one is taken among numbers of one quantization.
+
+func.func @main(%x : tensor<1x2x3xf32>, %g : tensor<1x1x3xf32>) -> (tensor<1x2x3xf32>, tensor<1x2x3xf32>, tensor<1x2x3xf32>, tensor<1x2x3xf32>, tensor<1x2x3xf32>) {
+  %xq = nn.quantize %x <scales = [0.5], zero_point = 3> : tensor<1x2x3xf32> -> tensor<1x2x3xi8>
+  %xd = nn.dequantize %xq <scales = [0.5], zero_point = 3> : tensor<1x2x3xi8> -> tensor<1x2x3xf32>
+  %gq = nn.quantize %g <scales = [0.25]> : tensor<1x1x3xf32> -> tensor<1x1x3xi8>
+  %gd = nn.dequantize %gq <scales = [0.25]> : tensor<1x1x3xi8> -> tensor<1x1x3xf32>
+  %mul = nn.mul %xd, %gd clamp <min = 0.0> {layer = "gate"} : tensor<1x2x3xf32>, tensor<1x1x3xf32> -> tensor<1x2x3xf32>
+  %mulq = nn.quantize %mul <scales = [1.0], zero_point = -7> : tensor<1x2x3xf32> -> tensor<1x2x3xi8>
+  %muld = nn.dequantize %mulq <scales = [1.0], zero_point = -7> : tensor<1x2x3xi8> -> tensor<1x2x3xf32>
+  %sub = nn.sub %gd, %xd : tensor<1x1x3xf32>, tensor<1x2x3xf32> -> tensor<1x2x3xf32>
+  %subq = nn.quantize %sub <scales = [1.0]> : tensor<1x2x3xf32> -> tensor<1x2x3xi8>
+  %subd = nn.dequantize %subq <scales = [1.0]> : tensor<1x2x3xi8> -> tensor<1x2x3xf32>
+  %add = nn.add %xd, %gd : tensor<1x2x3xf32>, tensor<1x1x3xf32> -> tensor<1x2x3xf32>
+  %addq = nn.quantize %add <scales = [1.0]> : tensor<1x2x3xf32> -> tensor<1x2x3xi8>
+  %addd = nn.dequantize %addq <scales = [1.0]> : tensor<1x2x3xi8> -> tensor<1x2x3xf32>
+  %max = nn.maximum %xd, %gd {layer = "max"} : tensor<1x2x3xf32>, tensor<1x1x3xf32> -> tensor<1x2x3xf32>
+  %prelu = nn.prelu %xd, %gd : tensor<1x2x3xf32>, tensor<1x1x3xf32> -> tensor<1x2x3xf32>
+  %preluq = nn.quantize %prelu <scales = [0.5]> : tensor<1x2x3xf32> -> tensor<1x2x3xi8>
+  %prelud = nn.dequantize %preluq <scales = [0.5]> : tensor<1x2x3xi8> -> tensor<1x2x3xf32>
+  func.return %muld, %subd, %addd, %max, %prelud : tensor<1x2x3xf32>, tensor<1x2x3xf32>, tensor<1x2x3xf32>, tensor<1x2x3xf32>, tensor<1x2x3xf32>
+}
+
+// CHECK:       qnn.mul %x, %g <input1_zp = 3, input2_zp = 0, multiplier = 1073741824, shift = -2, output_zp = -7, clamp = [-7, 127]> {layer = "gate"}
+// CHECK-NEXT:  qnn.sub %g, %x <input1_zp = 0,
+// CHECK-NEXT:  qnn.broadcast_add %x, %g <input1_zp = 3,
+// CHECK-NEXT:  [[G:%.*]] = qnn.rescale %g <multiplier = 1073741824, output_zp = 3> {layer = "max"}
+// CHECK-NEXT:  qnn.maximum %x, [[G]] {layer = "max"} : tensor<1x2x3xi8>, tensor<1x1x3xi8> -> tensor<1x2x3xi8>
+// CHECK-NEXT:  qnn.prelu %x, %g <input_zp = 3, alpha_zp = 0, multiplier = 1073741824, shift = 1, alpha_multiplier = 1073741824, alpha_shift = -1, output_zp = 0>

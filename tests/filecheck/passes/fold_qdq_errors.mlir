@@ -49,3 +49,15 @@ func.func @main(%x : tensor<1x2xf32>) -> tensor<1x2xf32> {
 }
 
 // CHECK: fc: its weights must be symmetric, per tensor or per output channel
+
+// -----
+
+func.func @main(%x : tensor<1x2xf32>) -> tensor<1x2xf32> {
+  %q = nn.quantize %x <scales = [1.0]> : tensor<1x2xf32> -> tensor<1x2xi8>
+  %d = nn.dequantize %q <scales = [1.0]> : tensor<1x2xi8> -> tensor<1x2xf32>
+  %y = nn.mul %d, %d {layer = "square"} : tensor<1x2xf32>, tensor<1x2xf32> -> tensor<1x2xf32>
+  %yq = nn.quantize %y <scales = [1.0e-06]> : tensor<1x2xf32> -> tensor<1x2xi8>
+  %yd = nn.dequantize %yq <scales = [1.0e-06]> : tensor<1x2xi8> -> tensor<1x2xf32>
+  func.return %yd : tensor<1x2xf32>
+}
+// CHECK: square: the range of its result is too small for those of its inputs

@@ -90,3 +90,23 @@ func.func @main(%x : tensor<1x2x3x4xf32>) -> tensor<1x3x2x3xf32> {
 // CHECK-NEXT:  nn.transpose [[S]] [0, 3, 1, 2] {layer = "cut"} : tensor<1x2x3x3xf32> -> tensor<1x3x2x3xf32>
 
 // It cannot fail on a valid module; an option it does not have is refused.
+
+// -----
+
+// Sinks below operations on two tensors.
+
+func.func @main(%x : tensor<1x2x3xf32>) -> tensor<1x3x2xf32> {
+  %a = nn.clamp %x <min = 0.0> : tensor<1x2x3xf32>
+  %t = nn.transpose %a [0, 2, 1] : tensor<1x2x3xf32> -> tensor<1x3x2xf32>
+  %c = nn.constant dense<[[[1.0], [2.0], [3.0]]]> : tensor<1x3x1xf32>
+  %m = nn.mul %t, %c clamp <max = 9.0> : tensor<1x3x2xf32>, tensor<1x3x1xf32> -> tensor<1x3x2xf32>
+  %p = nn.prelu %m, %c : tensor<1x3x2xf32>, tensor<1x3x1xf32> -> tensor<1x3x2xf32>
+  %y = nn.maximum %c, %p : tensor<1x3x1xf32>, tensor<1x3x2xf32> -> tensor<1x3x2xf32>
+  func.return %y : tensor<1x3x2xf32>
+}
+
+// CHECK:       %a = nn.clamp
+// CHECK:       nn.mul %a, {{.*}} clamp <max = 9.0> : tensor<1x2x3xf32>, tensor<1x1x3xf32> -> tensor<1x2x3xf32>
+// CHECK:       nn.prelu {{.*}} : tensor<1x2x3xf32>, tensor<1x1x3xf32> -> tensor<1x2x3xf32>
+// CHECK:       [[Y:%.*]] = nn.maximum {{.*}} : tensor<1x1x3xf32>, tensor<1x2x3xf32> -> tensor<1x2x3xf32>
+// CHECK-NEXT:  nn.transpose [[Y]] [0, 2, 1]

@@ -10,7 +10,7 @@ func.func @main(%x : tensor<1x3x3x1xf32>) -> tensor<1x3x3x2xf32> {
   %c = nn.constant dense<0.5> : tensor<1x3x3x2xf32>
   %p = nn.pad %x, 0.0 <low = [0, 1, 1, 0], high = [0, 1, 1, 0]> : tensor<1x3x3x1xf32> -> tensor<1x5x5x1xf32>
   %y = nn.conv2d %p, %w, %b window <> {layer = "conv"} : tensor<1x5x5x1xf32>, tensor<2x3x3x1xf32>, tensor<2xf32> -> tensor<1x3x3x2xf32>
-  %s = nn.add %y, %c : tensor<1x3x3x2xf32>
+  %s = nn.add %y, %c : tensor<1x3x3x2xf32>, tensor<1x3x3x2xf32> -> tensor<1x3x3x2xf32>
   %r = nn.clamp %s <min = 0.0> {layer = "relu", nn.range = array<f64: 0.0, 3.0>} : tensor<1x3x3x2xf32>
   %r6 = nn.clamp %r <max = 6.0> {layer = "relu6"} : tensor<1x3x3x2xf32>
   func.return %r6 : tensor<1x3x3x2xf32>
@@ -77,7 +77,7 @@ func.func @main(%x : tensor<1x2x2x1xf32>, %w : tensor<1x3x3x1xf32>, %b : tensor<
 // A pair between a layer and its clamp: the clamp goes before it, if int8 holds its bounds ..
 
 func.func @main(%x : tensor<1x2xf32>, %y : tensor<1x2xf32>) -> tensor<1x2xf32> {
-  %a = nn.add %x, %y {layer = "add"} : tensor<1x2xf32>
+  %a = nn.add %x, %y {layer = "add"} : tensor<1x2xf32>, tensor<1x2xf32> -> tensor<1x2xf32>
   %q = nn.quantize %a <scales = [0.5], zero_point = -28> : tensor<1x2xf32> -> tensor<1x2xi8>
   %d = nn.dequantize %q <scales = [0.5], zero_point = -28> : tensor<1x2xi8> -> tensor<1x2xf32>
   %r = nn.clamp %d <min = 0.0, max = 6.0> : tensor<1x2xf32>
@@ -95,7 +95,7 @@ func.func @main(%x : tensor<1x2xf32>, %y : tensor<1x2xf32>) -> tensor<1x2xf32> {
 // .. or if the result is quantized in the same way; 0.7 is between two steps of 0.5.
 
 func.func @main(%x : tensor<1x2xf32>, %y : tensor<1x2xf32>) -> tensor<1x2xi8> {
-  %a = nn.add %x, %y : tensor<1x2xf32>
+  %a = nn.add %x, %y : tensor<1x2xf32>, tensor<1x2xf32> -> tensor<1x2xf32>
   %q = nn.quantize %a <scales = [0.5]> : tensor<1x2xf32> -> tensor<1x2xi8>
   %d = nn.dequantize %q <scales = [0.5]> : tensor<1x2xi8> -> tensor<1x2xf32>
   %r = nn.clamp %d <min = -0.7, max = 0.7> : tensor<1x2xf32>
@@ -112,18 +112,38 @@ func.func @main(%x : tensor<1x2xf32>, %y : tensor<1x2xf32>) -> tensor<1x2xi8> {
 
 // -----
 
+// A product takes its clamp; a constant that enlarges the result is none for the bias.
+
+func.func @main(%x : tensor<1x4xf32>, %c : tensor<2x4xf32>) -> (tensor<1x4xf32>, tensor<2x4xf32>) {
+  %w = nn.constant dense<1.0> : tensor<4x4xf32>
+  %b = nn.constant dense<0.0> : tensor<4xf32>
+  %two = nn.constant dense<2.0> : tensor<2x4xf32>
+  %y = nn.linear %x, %w, %b : tensor<1x4xf32>, tensor<4x4xf32>, tensor<4xf32> -> tensor<1x4xf32>
+  %s = nn.add %y, %two : tensor<1x4xf32>, tensor<2x4xf32> -> tensor<2x4xf32>
+  %m = nn.mul %x, %x : tensor<1x4xf32>, tensor<1x4xf32> -> tensor<1x4xf32>
+  %r = nn.clamp %m <max = 1.0> : tensor<1x4xf32>
+  func.return %r, %s : tensor<1x4xf32>, tensor<2x4xf32>
+}
+
+// CHECK:       nn.linear
+// CHECK-NEXT:  nn.add
+// CHECK-NEXT:  nn.mul %x, %x clamp <max = 1.0>
+// CHECK-NEXT:  func.return
+
+// -----
+
 // No change: bounds that int8 would round, a pair that others read, a clamp that int8 cannot reach.
 
 func.func @main(%x : tensor<1x2xf32>, %y : tensor<1x2xf32>) -> (tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2xi8>, tensor<1x2xf32>) {
-  %a = nn.add %x, %x : tensor<1x2xf32>
+  %a = nn.add %x, %x : tensor<1x2xf32>, tensor<1x2xf32> -> tensor<1x2xf32>
   %aq = nn.quantize %a <scales = [0.5]> : tensor<1x2xf32> -> tensor<1x2xi8>
   %ad = nn.dequantize %aq <scales = [0.5]> : tensor<1x2xi8> -> tensor<1x2xf32>
   %ar = nn.clamp %ad <max = 0.7> : tensor<1x2xf32>
-  %b = nn.add %x, %y : tensor<1x2xf32>
+  %b = nn.add %x, %y : tensor<1x2xf32>, tensor<1x2xf32> -> tensor<1x2xf32>
   %bq = nn.quantize %b <scales = [0.5]> : tensor<1x2xf32> -> tensor<1x2xi8>
   %bd = nn.dequantize %bq <scales = [0.5]> : tensor<1x2xi8> -> tensor<1x2xf32>
   %br = nn.clamp %bd <min = 0.0> : tensor<1x2xf32>
-  %c = nn.add %y, %y : tensor<1x2xf32>
+  %c = nn.add %y, %y : tensor<1x2xf32>, tensor<1x2xf32> -> tensor<1x2xf32>
   %cq = nn.quantize %c <scales = [0.5]> : tensor<1x2xf32> -> tensor<1x2xi8>
   %cd = nn.dequantize %cq <scales = [0.5]> : tensor<1x2xi8> -> tensor<1x2xf32>
   %cr = nn.clamp %cd <min = 100.0> : tensor<1x2xf32>

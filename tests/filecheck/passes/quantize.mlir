@@ -46,8 +46,8 @@ func.func @main(%x : tensor<1x2x2x2xf32> {nn.range = array<f64: 0.0, 255.0>}) ->
 // What only the concat reads is produced in its quantization; what others read is quantized again.
 
 func.func @main(%x : tensor<1x2xf32> {nn.range = array<f64: 0.0, 255.0>}) -> (tensor<1x4xf32>, tensor<1x2xf32>) {
-  %a = nn.add %x, %x {nn.range = array<f64: 0.0, 510.0>} : tensor<1x2xf32>
-  %b = nn.add %x, %x {nn.range = array<f64: 0.0, 127.5>} : tensor<1x2xf32>
+  %a = nn.add %x, %x {nn.range = array<f64: 0.0, 510.0>} : tensor<1x2xf32>, tensor<1x2xf32> -> tensor<1x2xf32>
+  %b = nn.add %x, %x {nn.range = array<f64: 0.0, 127.5>} : tensor<1x2xf32>, tensor<1x2xf32> -> tensor<1x2xf32>
   %y = nn.concat %a, %b axis 1 {layer = "cat", nn.range = array<f64: 0.0, 510.0>} : tensor<1x2xf32>, tensor<1x2xf32> -> tensor<1x4xf32>
   func.return %y, %b : tensor<1x4xf32>, tensor<1x2xf32>
 }
@@ -68,7 +68,7 @@ func.func @main(%x : tensor<1x2xf32> {nn.range = array<f64: 0.0, 255.0>}) -> (te
 func.func @main(%x : tensor<1x2xf32>) -> tensor<1x2xf32> {
   %q = nn.quantize %x <scales = [0.5]> : tensor<1x2xf32> -> tensor<1x2xi8>
   %d = nn.dequantize %q <scales = [0.5]> : tensor<1x2xi8> -> tensor<1x2xf32>
-  %y = nn.add %d, %d : tensor<1x2xf32>
+  %y = nn.add %d, %d : tensor<1x2xf32>, tensor<1x2xf32> -> tensor<1x2xf32>
   %yq = nn.quantize %y <scales = [0.25]> : tensor<1x2xf32> -> tensor<1x2xi8>
   %yd = nn.dequantize %yq <scales = [0.25]> : tensor<1x2xi8> -> tensor<1x2xf32>
   func.return %yd : tensor<1x2xf32>
@@ -90,8 +90,8 @@ func.func @main(%x : tensor<1x2xf32>) -> tensor<1x2xf32> {
 func.func @main(%x : tensor<1x2x2x1xf32> {nn.range = array<f64: -1.0, 1.0>}) -> tensor<1x1x1x1xf32> {
   %q = nn.quantize %x <scales = [0.5]> : tensor<1x2x2x1xf32> -> tensor<1x2x2x1xi8>
   %d = nn.dequantize %q <scales = [0.5]> : tensor<1x2x2x1xi8> -> tensor<1x2x2x1xf32>
-  %a = nn.add %d, %d {nn.range = array<f64: 0.0, 255.0>} : tensor<1x2x2x1xf32>
-  %b = nn.add %a, %d : tensor<1x2x2x1xf32>
+  %a = nn.add %d, %d {nn.range = array<f64: 0.0, 255.0>} : tensor<1x2x2x1xf32>, tensor<1x2x2x1xf32> -> tensor<1x2x2x1xf32>
+  %b = nn.add %a, %d : tensor<1x2x2x1xf32>, tensor<1x2x2x1xf32> -> tensor<1x2x2x1xf32>
   %m = nn.max_pool2d %b pool <kernel = [2, 2]> : tensor<1x2x2x1xf32> -> tensor<1x1x1x1xf32>
   %mq = nn.quantize %m <scales = [0.25]> : tensor<1x1x1x1xf32> -> tensor<1x1x1x1xi8>
   %md = nn.dequantize %mq <scales = [0.25]> : tensor<1x1x1x1xi8> -> tensor<1x1x1x1xf32>
@@ -128,3 +128,21 @@ func.func @main(%x : tensor<1x4xf32> {nn.range = array<f64: 0.0, 255.0>}) -> ten
 // CHECK-NEXT:  nn.dequantize
 // CHECK-NEXT:  %y = nn.concat
 // CHECK-NEXT:  nn.quantize %y <scales = [1.0], zero_point = -128>
+
+// -----
+
+// The larger of two is taken among numbers of one quantization, that of the result.
+
+func.func @main(%x : tensor<1x2xf32> {nn.range = array<f64: -255.0, 0.0>}, %y : tensor<1x2xf32> {nn.range = array<f64: -127.5, 127.5>}) -> tensor<1x2xf32> {
+  %a = nn.add %y, %y {nn.range = array<f64: -255.0, 255.0>} : tensor<1x2xf32>, tensor<1x2xf32> -> tensor<1x2xf32>
+  %z = nn.maximum %x, %a {layer = "max", nn.range = array<f64: 0.0, 255.0>} : tensor<1x2xf32>, tensor<1x2xf32> -> tensor<1x2xf32>
+  func.return %z : tensor<1x2xf32>
+}
+
+// CHECK:       %a = nn.add
+// CHECK-NEXT:  nn.quantize %a <scales = [1.0], zero_point = -128>
+// CHECK-NEXT:  nn.dequantize
+// CHECK-NEXT:  nn.quantize {{.*}} <scales = [1.0], zero_point = -128> {layer = "max"}
+// CHECK-NEXT:  nn.dequantize
+// CHECK-NEXT:  %z = nn.maximum
+// CHECK-NEXT:  nn.quantize %z <scales = [1.0], zero_point = -128>

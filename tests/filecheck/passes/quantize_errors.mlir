@@ -3,7 +3,7 @@
 // RUN: sparsec-opt %s -p quantize --split-input-file --verify-diagnostics | filecheck %s
 
 func.func @main(%x : tensor<1x2xf32>) -> tensor<1x2xf32> {
-  %y = nn.add %x, %x : tensor<1x2xf32>
+  %y = nn.add %x, %x : tensor<1x2xf32>, tensor<1x2xf32> -> tensor<1x2xf32>
   func.return %y : tensor<1x2xf32>
 }
 
@@ -12,7 +12,7 @@ func.func @main(%x : tensor<1x2xf32>) -> tensor<1x2xf32> {
 // -----
 
 func.func @main(%x : tensor<1x2xf32> {nn.range = array<f64: 0.0, 1.0>}) -> tensor<1x2xf32> {
-  %y = nn.add %x, %x {layer = "block.sum"} : tensor<1x2xf32>
+  %y = nn.add %x, %x {layer = "block.sum"} : tensor<1x2xf32>, tensor<1x2xf32> -> tensor<1x2xf32>
   func.return %y : tensor<1x2xf32>
 }
 
@@ -32,7 +32,7 @@ func.func @main(%x : tensor<1x2xf32>, %c : tensor<2xf32>) -> tensor<1x2xf32> {
 func.func @main(%x : tensor<1x2xf32>) -> tensor<1x2xf32> {
   %q = nn.quantize %x <scales = [0.5]> : tensor<1x2xf32> -> tensor<1x2xi8>
   %d = nn.dequantize %q <scales = [0.5]> : tensor<1x2xi8> -> tensor<1x2xf32>
-  %y = nn.add %d, %d {layer = "block.sum"} : tensor<1x2xf32>
+  %y = nn.add %d, %d {layer = "block.sum"} : tensor<1x2xf32>, tensor<1x2xf32> -> tensor<1x2xf32>
   func.return %y : tensor<1x2xf32>
 }
 

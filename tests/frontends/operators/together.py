@@ -1,11 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Many operators of torch in one model, so that all of a group cost one export and one build."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+
+from sparsec.passes.calibrate import calibrate
+from sparsec.passes.fold_batch_norm import FoldBatchNormPass
+from sparsec.passes.fold_qdq import FoldQdqPass
+from sparsec.passes.fold_transpose import FoldTransposePass
+from sparsec.passes.fuse_layers import FuseLayersPass
+from sparsec.passes.quantize import QuantizePass
+from sparsec.quantization.observers import MinMaxObserver
+from tests.frontends.support import Array
 
 Function: TypeAlias = Callable[[Tensor], Tensor]
 
@@ -32,3 +43,14 @@ def on_the_grid(*shape: int, seed: int = 0) -> Tensor:
     x = torch.randint(-128, 128, shape, generator=generator).float()
     x.view(shape[0], -1)[:, 0], x.view(shape[0], -1)[:, -1] = -128, 127
     return x * STEP
+
+
+def int8_form(module: ModuleOp, inputs: Sequence[Array]) -> ModuleOp:
+    """An imported network in int8, calibrated on `inputs`; `module` is changed."""
+    for each in (FoldBatchNormPass(), FoldTransposePass(), FuseLayersPass()):
+        each.apply(Context(), module)
+    calibrate(module, inputs, MinMaxObserver)
+    for each in (QuantizePass(), FoldQdqPass()):
+        each.apply(Context(), module)
+    module.verify()
+    return module

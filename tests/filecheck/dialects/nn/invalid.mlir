@@ -127,3 +127,27 @@ func.func @f(%x : tensor<1x4xf32>) {
   func.return
 }
 // CHECK: 2 elements from 2 on with stride 2 are not inside axis 1 of 4 elements
+
+// -----
+
+func.func @f(%x : tensor<1x2x3xf32>, %v : tensor<2xf32>) {
+  %y = nn.mul %x, %v : tensor<1x2x3xf32>, tensor<2xf32> -> tensor<1x2x3xf32>
+  func.return
+}
+// CHECK: shapes 1x2x3 and 2 cannot be broadcast
+
+// -----
+
+func.func @f(%x : tensor<1x1x3xf32>, %v : tensor<1x2x1xf32>) {
+  %y = nn.maximum %x, %v : tensor<1x1x3xf32>, tensor<1x2x1xf32> -> tensor<1x1x3xf32>
+  func.return
+}
+// CHECK: result must have shape 1x2x3, got tensor<1x1x3xf32>
+
+// -----
+
+func.func @f(%x : tensor<1x1x3xf32>, %v : tensor<1x2x1xf32>) {
+  %y = nn.prelu %x, %v : tensor<1x1x3xf32>, tensor<1x2x1xf32> -> tensor<1x2x3xf32>
+  func.return
+}
+// CHECK: result must have shape 1x1x3, got tensor<1x2x3xf32>

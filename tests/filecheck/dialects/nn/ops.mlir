@@ -12,7 +12,7 @@ func.func @layers(%x : tensor<1x5x5x2xf32>, %d : tensor<1x3x3x4xf32>, %b : tenso
   %clamp = nn.clamp %norm <min = 0.0> : tensor<1x2x2x4xf32>
   %activation = nn.activation "gelu" %clamp : tensor<1x2x2x4xf32>
   %softmax = nn.softmax %linear : tensor<1x4xf32>
-  %add = nn.add %norm, %clamp clamp <max = 1.0> : tensor<1x2x2x4xf32>
+  %add = nn.add %norm, %clamp clamp <max = 1.0> : tensor<1x2x2x4xf32>, tensor<1x2x2x4xf32> -> tensor<1x2x2x4xf32>
   func.return
 }
 // CHECK-LABEL: @layers
@@ -25,7 +25,24 @@ func.func @layers(%x : tensor<1x5x5x2xf32>, %d : tensor<1x3x3x4xf32>, %b : tenso
 // CHECK-NEXT: nn.clamp %norm <min = 0.0> : tensor<1x2x2x4xf32>
 // CHECK-NEXT: nn.activation "gelu" %clamp : tensor<1x2x2x4xf32>
 // CHECK-NEXT: nn.softmax %linear : tensor<1x4xf32>
-// CHECK-NEXT: nn.add %norm, %clamp clamp <max = 1.0> : tensor<1x2x2x4xf32>
+// CHECK-NEXT: nn.add %norm, %clamp clamp <max = 1.0> : tensor<1x2x2x4xf32>, tensor<1x2x2x4xf32> -> tensor<1x2x2x4xf32>
+
+func.func @two_tensors(%x : tensor<1x2x3xf32>, %v : tensor<3xf32>, %g : tensor<1x2x1xf32>) {
+  %add = nn.add %x, %v : tensor<1x2x3xf32>, tensor<3xf32> -> tensor<1x2x3xf32>
+  %sub = nn.sub %v, %x clamp <min = 0.0> : tensor<3xf32>, tensor<1x2x3xf32> -> tensor<1x2x3xf32>
+  %mul = nn.mul %g, %v {layer = "gate"} : tensor<1x2x1xf32>, tensor<3xf32> -> tensor<1x2x3xf32>
+  %maximum = nn.maximum %x, %g : tensor<1x2x3xf32>, tensor<1x2x1xf32> -> tensor<1x2x3xf32>
+  %minimum = nn.minimum %x, %x : tensor<1x2x3xf32>, tensor<1x2x3xf32> -> tensor<1x2x3xf32>
+  %prelu = nn.prelu %x, %v : tensor<1x2x3xf32>, tensor<3xf32> -> tensor<1x2x3xf32>
+  func.return
+}
+// CHECK-LABEL: @two_tensors
+// CHECK-NEXT: nn.add %x, %v : tensor<1x2x3xf32>, tensor<3xf32> -> tensor<1x2x3xf32>
+// CHECK-NEXT: nn.sub %v, %x clamp <min = 0.0> : tensor<3xf32>, tensor<1x2x3xf32> -> tensor<1x2x3xf32>
+// CHECK-NEXT: nn.mul %g, %v {layer = "gate"} : tensor<1x2x1xf32>, tensor<3xf32> -> tensor<1x2x3xf32>
+// CHECK-NEXT: nn.maximum %x, %g : tensor<1x2x3xf32>, tensor<1x2x1xf32> -> tensor<1x2x3xf32>
+// CHECK-NEXT: nn.minimum %x, %x : tensor<1x2x3xf32>, tensor<1x2x3xf32> -> tensor<1x2x3xf32>
+// CHECK-NEXT: nn.prelu %x, %v : tensor<1x2x3xf32>, tensor<3xf32> -> tensor<1x2x3xf32>
 
 func.func @data_movement(%x : tensor<1x4x4x2xf32>) {
   %max = nn.max_pool2d %x pool <strides = [2, 2], kernel = [2, 2]> : tensor<1x4x4x2xf32> -> tensor<1x2x2x2xf32>

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operators element by element: torch's numbers in float, and in int8 as close as the scales allow."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from torch import Tensor
+from xdsl.dialects.builtin import ModuleOp
+
+from sparsec.interpreters.run import interpret
+from sparsec.interpreters.signature import dequantized, entry_quantizations, quantized
+from tests.frontends.operators.pointwise import POINTWISE, SHAPE
+from tests.frontends.operators.test_moving import Write
+from tests.frontends.operators.together import Together, int8_form, on_the_grid
+from tests.frontends.support import expected, export_bytes, load_bytes, traced_bytes
+
+MODEL = Together({name: case.function for name, case in POINTWISE.items()})
+
+
+def imported(write: Write, x: Tensor, folder: Path) -> ModuleOp:
+    return load_bytes(write(MODEL, [x]), folder).module
+
+
+@pytest.mark.parametrize("write", [export_bytes, traced_bytes])
+def test_float(write: Write, tmp_path: Path) -> None:
+    x = on_the_grid(2, *SHAPE) * 2**-4
+    found = interpret(imported(write, x, tmp_path), [x.numpy()])
+    for name, ours, torchs in zip(POINTWISE, found, expected(MODEL, [x]), strict=True):
+        np.testing.assert_allclose(ours, torchs, rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+def test_int8(tmp_path: Path) -> None:
+    """The result is torch's on the same int8 inputs, but for what roundings amount to."""
+    x = on_the_grid(8, *SHAPE) * 2**-4
+    module = int8_form(imported(export_bytes, x, tmp_path), [x.numpy()])
+    taken, given = entry_quantizations(module)
+    stored = quantized([x.numpy()], taken)
+    assert np.array_equal(dequantized(stored, taken)[0], x.numpy())
+    found = dequantized(interpret(module, stored), given)
+    off: dict[str, float] = {}
+    for (name, case), scheme, ours, torchs in zip(
+        POINTWISE.items(), given, found, expected(MODEL, [x]), strict=True
+    ):
+        error = np.abs(ours - torchs).max() / scheme.scale
+        if error > case.error:
+            off[name] = error
+        assert np.unique(ours).size >= min(9, np.unique(torchs).size), name
+    assert off == {}
