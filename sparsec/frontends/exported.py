@@ -35,6 +35,12 @@ FLOAT32 = 7
 SAMPLES = 2
 """How many samples torch runs a program on whose batch is open: a batch that is mixed up shows with two."""
 
+REGIONS = {
+    "torch.ops.higher_order.wrap_with_set_grad_enabled",
+    "torch.ops.higher_order.wrap_with_autocast",
+}
+"""What wraps calls in a graph of their own."""
+
 
 def import_exported(content: bytes, layout: Layout) -> tuple[ModuleOp, list[Array] | None, Proof]:
     """The module and the example inputs in an archive of torch.export.save, and what proves it."""
@@ -77,6 +83,7 @@ class _Reader:
         self.constants = constants
         self.layout: Layout = layout
         self.importer = Importer(layout)
+        self.scope = ""
         self.inputs: list[tuple[str, tuple[int, ...]]] = []
         self.batch = 1
         self.batches: set[int | str] = set()
@@ -84,8 +91,7 @@ class _Reader:
     def read(self) -> ModuleOp:
         """The module. Raises FrontendError for what cannot be compiled."""
         self._read_inputs()
-        for node in self.graph["nodes"]:
-            self._read_node(node)
+        self._read_nodes()
         self.importer.check()
         values = self.importer.values
         return self.importer.finish([tensor_named(values, name) for name in self._output_names()])
@@ -147,10 +153,37 @@ class _Reader:
                 )
         return sizes
 
-    def _read_node(self, node: Json) -> None:
-        outputs = list(_output_names(node))
+    def _read_nodes(self) -> None:
+        for node in self.graph["nodes"]:
+            if node["target"] in REGIONS:
+                self._read_region(node)
+            else:
+                self._read_node(node)
+
+    def _read_region(self, node: Json) -> None:
+        """Calls under `torch.no_grad()` and the like, in a graph of their own, as if they stood in this one."""
+        arguments = [argument["arg"] for argument in node["inputs"]]
+        at = next(i for i, argument in enumerate(arguments) if "as_graph" in argument)
+        if "autocast" in node["target"] and arguments[at - 2].get("as_bool") is not False:
+            self.importer.refuse(
+                self._call(node),
+                "it computes in another type than float32: export the model outside of torch.autocast",
+            )
+            return
+        region, outer, scope = arguments[at]["as_graph"], self.graph, self.scope
+        given = [self._argument(argument) for argument in arguments[at + 1 :]]
+        self.graph, self.scope = region["graph"], f"{scope}{region['name']}."
+        for inner, value in zip(self.graph["inputs"], given, strict=True):
+            self.importer.values[self.scope + str(_name_of(inner))] = value
+        self._read_nodes()
+        results = [self._argument(output) for output in self.graph["outputs"]]
+        self.graph, self.scope = outer, scope
+        for name, result in zip(_output_names(node), results, strict=True):
+            self.importer.values[f"{scope}{name}"] = result
+
+    def _call(self, node: Json) -> Call:
         name = _operation(node["target"])
-        call = Call(
+        return Call(
             name,
             {
                 argument["name"] or f"{i}": self._argument(argument["arg"])
@@ -159,15 +192,19 @@ class _Reader:
             place_of(node.get("metadata", {}), node.get("name") or name.rpartition(".")[2]),
             self.batch,
         )
+
+    def _read_node(self, node: Json) -> None:
+        outputs = list(_output_names(node))
+        call = self._call(node)
         result = self.importer.run(call)
         results = cast(list[object], result) if isinstance(result, list) else [result]
         for output, value in zip(outputs, results, strict=False):
             if output is not None:
-                self.importer.name(output, call, self._agreed(call, output, value))
+                self.importer.name(self.scope + output, call, self._agreed(call, output, value))
                 self._note_strides(output)
         for output in outputs[len(results) :]:
             if output is not None:
-                self.importer.values[output] = MISSING
+                self.importer.values[self.scope + output] = MISSING
 
     def _agreed(self, call: Call, name: str, value: object) -> object:
         """`value` if its shape is the exported one but for the batch; else a problem is noted."""
@@ -182,7 +219,8 @@ class _Reader:
 
     def _note_strides(self, name: str) -> None:
         """Tell the importer how torch keeps the elements of a tensor, where the file says so."""
-        value, meta = self.importer.values[name], self.graph["tensor_values"].get(name)
+        value = self.importer.values[self.scope + name]
+        meta = self.graph["tensor_values"].get(name)
         if isinstance(value, Activation | Parameter) and meta is not None:
             self.importer.storages.note_contiguous(value, _is_contiguous(meta))
 
@@ -194,9 +232,9 @@ class _Reader:
             case "as_none":
                 return None
             case "as_tensor":
-                return values.get(value["name"], MISSING)
+                return values.get(self.scope + value["name"], MISSING)
             case "as_tensors":
-                return [values.get(item["name"], MISSING) for item in value]
+                return [values.get(self.scope + item["name"], MISSING) for item in value]
             case "as_optional_tensor":
                 return self._argument(value)
             case "as_sym_int" | "as_sym_float" | "as_sym_bool":
@@ -208,7 +246,9 @@ class _Reader:
 
     def _number(self, value: Json) -> object:
         ((kind, content),) = value.items()
-        return self.importer.values.get(content, MISSING) if kind == "as_name" else content
+        if kind != "as_name":
+            return content
+        return self.importer.values.get(self.scope + content, MISSING)
 
     def _output_names(self) -> Iterator[str]:
         for spec in self.signature["output_specs"]:
@@ -293,8 +333,14 @@ def _output_names(node: Json) -> Iterator[str | None]:
     for output in cast(list[Json], node["outputs"]):
         ((_, content),) = output.items()
         for item in cast(list[object], content if isinstance(content, list) else [content]):
-            named = cast(dict[str, Any], item if isinstance(item, dict) else {})
-            yield named.get("name") or named.get("as_name")
+            yield _name_of({"": item})
+
+
+def _name_of(value: Json) -> str | None:
+    """The name of a value, None for what has none."""
+    ((_, content),) = value.items()
+    named = cast(dict[str, Any], content if isinstance(content, dict) else {})
+    return named.get("name") or named.get("as_name")
 
 
 def _operation(target: str) -> str:

@@ -107,14 +107,48 @@ class ExportedReading:
     def _run(self, values: dict[str, object]) -> Iterator[tuple[str, object]]:
         """Make every call, and name what it gives. Raises ReadingError."""
         with running():
-            for node in self._graph["nodes"]:
-                result = _make_call(node, values)
-                several = isinstance(result, list | tuple)
-                given = cast(Sequence[object], result) if several else [result]
-                for name, value in zip(_names(node), given, strict=False):
-                    if name is not None:
-                        values[name] = value
-                        yield name, value
+            yield from _run_graph(self._graph, values)
+
+
+def _run_graph(graph: Json, values: dict[str, object]) -> Iterator[tuple[str, object]]:
+    """Make the calls of a graph on `values`, where what they give is put too."""
+    for node in graph["nodes"]:
+        if node["target"].startswith("torch.ops.higher_order."):
+            result = yield from _run_region(node, values)
+        else:
+            result = _make_call(node, values)
+        several = isinstance(result, list | tuple)
+        given = cast(Sequence[object], result) if several else [result]
+        for name, value in zip(_names(node), given, strict=False):
+            if name is not None:
+                values[name] = value
+                yield name, value
+
+
+def _run_region(
+    node: Json, values: Mapping[str, object]
+) -> Generator[tuple[str, object], None, list[object]]:
+    """Make the calls in a graph within the graph, and give its results; their names are its own."""
+    arguments = [argument["arg"] for argument in node["inputs"]]
+    flags = [argument.get("as_bool") for argument in arguments]
+    match node["target"].rpartition(".")[2], flags:
+        case "wrap_with_set_grad_enabled", [_, None, *_]:
+            place = 1
+        case "wrap_with_autocast", [_, _, False, _, None, *_]:
+            place = 4
+        case _:
+            raise ReadingError(f"{node['target']} is not run")
+    graph: Json = arguments[place]["as_graph"]["graph"]
+    operands = [_value(argument, values) for argument in arguments[place + 1 :]]
+    inner = {
+        name: operand
+        for names, operand in zip(graph["inputs"], operands, strict=True)
+        for name in _names({"outputs": [names]})
+        if name is not None
+    }
+    for name, value in _run_graph(graph, inner):
+        yield f"{arguments[place]['as_graph']['name']}.{name}", value
+    return [_value(output, inner) for output in graph["outputs"]]
 
 
 def _make_call(node: Json, values: Mapping[str, object]) -> object:

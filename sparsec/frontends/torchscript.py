@@ -60,6 +60,25 @@ _READ_HERE = {
 """Operations that give nothing, without a word of their own, where what they read is missing."""
 
 
+_WITHOUT_EFFECT = ("no_grad", "enable_grad", "set_grad_enabled", "inference_mode")
+
+
+class _Object:
+    """An object that the model makes, for a `with` statement: its class, and its attributes."""
+
+    def __init__(self, kind: str):
+        self.kind = kind.rpartition(".")[2]
+        self.attributes: dict[str, object] = {}
+
+    def why_not_entered(self) -> str:
+        """Why a `with` of it changes what its block computes; empty if it does not."""
+        if self.kind in _WITHOUT_EFFECT or self.attributes.get("_enabled") is False:
+            return ""
+        if self.kind == "autocast":
+            return "it computes in another type than float32: export the model outside of torch.autocast"
+        return f"a block under {self.kind}"
+
+
 class _Module:
     """A module of the model, and its path."""
 
@@ -170,8 +189,19 @@ class _Reader:
         match kind:
             case "prim::Constant":
                 return [_constant(node)]
+            case "prim::CreateObject":
+                return [_Object(str(node.output().type()))]
+            case "prim::SetAttr" if isinstance(inputs[0], _Object):
+                inputs[0].attributes[node.s("name")] = inputs[1]
+                return []
+            case "prim::Enter" | "prim::Exit" if isinstance(inputs[0], _Object):
+                if kind == "prim::Enter" and (reason := inputs[0].why_not_entered()):
+                    self.importer.refuse(_call(node, [], self.batch), reason)
+                return [None]
             case "prim::GetAttr":
                 (owner,) = inputs
+                if isinstance(owner, _Object):
+                    return [owner.attributes.get(node.s("name"), MISSING)]
                 if not isinstance(owner, _Module):
                     return [MISSING]
                 value = owner.attribute(node.s("name"))
@@ -191,6 +221,8 @@ class _Reader:
                 return self._read_loop(node, inputs)
             case "prim::RaiseException":
                 raise FrontendError(f"the model raises an exception for this input: {inputs[0]}")
+            case "aten::get_autocast_dtype" | "aten::is_grad_enabled":
+                return [MISSING]  # only asked for by what sets it
             case "aten::size" | "aten::dim" | "aten::is_floating_point" | "prim::dtype":
                 if isinstance(inputs[0], Activation | Parameter):
                     return [_fact(kind, self.importer.storages.shape(inputs[0]), inputs)]
