@@ -1,7 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """sparsec: a compiler from sparse PyTorch models to C for Arm Cortex-M.
 
-This file imports nothing: each tool pays only for what it uses.
+`sparsec.compile` is the command line in Python. What it needs is imported when it is first asked
+for: each tool pays only for what it uses.
 """
 
-__version__ = "0.1.0"
+from typing import TYPE_CHECKING, Any
+
+from sparsec.version import VERSION
+
+if TYPE_CHECKING:
+    from sparsec.api import Compiled, Options, Ran, compile
+    from sparsec.tools.errors import UserError
+
+__all__ = ["Compiled", "Options", "Ran", "UserError", "compile"]
+
+__version__ = VERSION
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'sparsec' has no attribute '{name}'")
+    from sparsec import api
+
+    return getattr(api, name)

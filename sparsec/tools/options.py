@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 from typing import NoReturn
 
-from sparsec import __version__
 from sparsec.backends.c import names
 from sparsec.pipelines import MAX_SLOWDOWN
 from sparsec.targets.cpu import CPUS
 from sparsec.tools import instrumentation
 from sparsec.tools.errors import UserError
 from sparsec.tools.registry import suggestion
+from sparsec.version import VERSION
 
 _UNITS = {"": 1, "K": 1024, "M": 1024 * 1024}
 
@@ -301,7 +301,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help='print the passes as text for sparsec-opt -p "..", and stop',
     )
     instrumentation.add_arguments(parser)
-    parser.add_argument("--version", action="version", version=f"sparsec {__version__}")
+    parser.add_argument("--version", action="version", version=f"sparsec {VERSION}")
 
 
 def search_hint() -> str:
