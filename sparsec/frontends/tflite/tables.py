@@ -33,8 +33,8 @@ def _table(values: Array) -> Array:
 
 
 def relu_table(input: Quantization, output: Quantization, low: float, high: float | None) -> Array:
-    """A clamp to real bounds and a change of scale (`ReluQuantized`)."""
-    multiplier, shift = quantize_multiplier(float32_quotient(input.scale, output.scale))
+    """A clamp to real bounds and a change of scale (`ReluQuantized`), whose quotient is taken in double."""
+    multiplier, shift = quantize_multiplier(input.scale / output.scale)
     scaled = requantize(_VALUES - input.zero_point, multiplier, shift).astype(np.int64)
     lowest = output.zero_point + round_half_away(float32_quotient(low, output.scale))
     highest = 127
@@ -56,9 +56,12 @@ def relu6_table(input: Quantization, output: Quantization) -> Array:
 
 
 def leaky_relu_table(input: Quantization, output: Quantization, alpha: float) -> Array:
-    """`QuantizeLeakyRelu`: two multipliers, one on each side of the zero point; alpha may be negative."""
-    scale = float32_quotient(float32_product(input.scale, alpha), output.scale)
-    positive = quantize_multiplier(float32_quotient(input.scale, output.scale))
+    """`QuantizeLeakyRelu`: two multipliers, one on each side of the zero point; alpha may be negative.
+
+    Both are taken in double, as TensorFlow Lite Micro has done since it does so for RELU.
+    """
+    scale = input.scale * alpha / output.scale
+    positive = quantize_multiplier(input.scale / output.scale)
     negative = quantize_multiplier(abs(scale))
     centred = _VALUES - input.zero_point
     above = requantize(centred, *positive).astype(np.int64)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One-operator networks against TensorFlow Lite Micro: 0 differing bytes, whatever the scales."""
 
+import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -281,6 +283,33 @@ def test_every_value_of_an_element_wise_function(name: str) -> None:
         module = import_tflite(content)
         [ours], [theirs] = interpret(module, [ALL_VALUES]), oracle(content, [ALL_VALUES])
         assert np.array_equal(ours, theirs), f"seed {seed}"
+
+
+SHORT_FRACTIONS = (0.0625, 0.05, 0.04, 0.1, 0.5)
+"""Scales whose quotients are short fractions, so that many values lie half way between two results."""
+
+
+@pytest.mark.parametrize("name", [*FUNCTIONS, "LEAKY_RELU 0.3", "LEAKY_RELU 0.5"])
+def test_values_that_lie_half_way(name: str) -> None:
+    name, _, alpha = name.partition(" ")
+    for source, target in itertools.product(SHORT_FRACTIONS, SHORT_FRACTIONS):
+        tensors, operator = FUNCTIONS[name](np.random.default_rng(0))
+        if alpha:
+            operator = replace(operator, options={"Alpha": float(np.float32(alpha))})
+        x, y = tensors
+        x = replace(x, scales=[float(np.float32(source))], zero_point=-5)
+        if name == "RELU6":
+            y = replace(x, name="y")
+        elif name not in ("LOGISTIC", "TANH"):
+            y = replace(y, scales=[float(np.float32(target))], zero_point=3)
+        content = side_by_side(([x, y], operator))
+        try:
+            module = import_tflite(content)
+        except FrontendError as error:
+            assert "too far apart" in str(error)  # noqa: PT017
+            continue
+        [ours], [theirs] = interpret(module, [ALL_VALUES]), oracle(content, [ALL_VALUES])
+        assert np.array_equal(ours, theirs), f"{source} -> {target}"
 
 
 def test_the_multiplier_of_a_fully_connected_layer_is_a_product_of_doubles() -> None:
