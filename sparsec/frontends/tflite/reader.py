@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import tflite
 from flatbuffers import number_types
+from flatbuffers.number_types import Int32Flags
 from flatbuffers.table import Table
 
 from sparsec.frontends.errors import FrontendError
@@ -76,6 +77,9 @@ _OUTSIDE = (
 )
 
 _TENSOR_TYPES = _names(tflite.TensorType)
+_BUILTIN_CODE = 10
+"""Where the table of an operator code says where its field of four bytes lies."""
+
 _BUILTIN_OPERATORS = _names(tflite.BuiltinOperator)
 
 
@@ -274,7 +278,11 @@ class Reader:
 
     def operator_name(self, code: Any) -> str:
         """The builtin operator's name; old files have its number in a field of one byte."""
-        number = max(int(code.BuiltinCode()), int(code.DeprecatedBuiltinCode()))
+        # The package's BuiltinCode() passes over the wide field where that is small, which the kernels do not.
+        table = code._tab
+        field = table.Offset(_BUILTIN_CODE)
+        wide = table.Get(Int32Flags, field + table.Pos) if field else 0
+        number = max(int(wide), int(code.DeprecatedBuiltinCode()))
         name = _BUILTIN_OPERATORS.get(number, f"operator number {number}")
         if name != "CUSTOM":
             return name

@@ -12,7 +12,14 @@ from sparsec.frontends.tflite import import_tflite
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import entry_quantizations
 from sparsec.ir import qnn
-from tests.frontends.tflite.support import OperatorSpec, TensorSpec, write
+from tests.frontends.tflite.support import (
+    OperatorSpec,
+    TensorSpec,
+    differing_bytes,
+    objects,
+    packed,
+    write,
+)
 
 Change = Callable[[list[TensorSpec], list[OperatorSpec]], None]
 
@@ -185,3 +192,14 @@ def test_load_names_the_file(tmp_path: Path) -> None:
     path.write_bytes(changed(cycle))
     with pytest.raises(FrontendError, match=r"net\.tflite: the model uses 1 operator"):
         load(path)
+
+
+def test_the_larger_of_two_codes_says_which_operator_it_is() -> None:
+    """As the kernels' interpreter reads it: the code in one byte, or the one in four."""
+    tensors = [TensorSpec("x", (1, 8), [0.05], 3), TensorSpec("y", (1, 8), [0.05], 3)]
+    model = objects(write(tensors, [OperatorSpec("RELU", [0], [1])]))
+    model.operatorCodes[0].deprecatedBuiltinCode = 0  # ADD
+    model.operatorCodes[0].builtinCode = 19  # RELU
+    content = packed(model)
+    assert "qnn.lookup" in str(import_tflite(content))
+    assert differing_bytes(content) == 0
