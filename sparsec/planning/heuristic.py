@@ -7,6 +7,7 @@ the greedy orders by size and by breadth. The rule of this file: the same input 
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from typing import TypeAlias
 
 from sparsec.planning.arena import Buffer
@@ -16,8 +17,9 @@ _MOST_ATTEMPTS = 400
 _WORK = 500_000
 """Neighbours that local search may look at."""
 
-Place: TypeAlias = Callable[[Sequence[int], bool], list[int]]
-"""Offsets for buffers that are placed in an order, each in its lowest gap or, if told so, in the one that fits best."""
+Place: TypeAlias = Callable[[Sequence[int], bool, float], list[int] | None]
+"""Offsets for buffers that are placed in an order, each in its lowest gap or, if told so, in the one that fits best; None as
+soon as one of them ends behind so many bytes."""
 
 
 def place_in_order(
@@ -26,8 +28,10 @@ def place_in_order(
     neighbours: Sequence[Sequence[int]],
     order: Sequence[int],
     best_fit: bool = False,
-) -> list[int]:
-    """Offsets: each buffer in turn in the lowest gap that holds it, or the smallest (`best_fit`).
+    most: float = inf,
+) -> list[int] | None:
+    """Offsets: each buffer in turn in the lowest gap that holds it, or the smallest (`best_fit`); None if one ends behind
+    `most` bytes.
 
     `pins` gives the offsets of some buffers, `neighbours` those that are live together with each.
     """
@@ -50,6 +54,8 @@ def place_in_order(
                     break
             bottom = max(bottom, -(-end // alignment) * alignment)
         offsets[j] = bottom if found < 0 else found
+        if offsets[j] + size > most:
+            return None
     return offsets
 
 
@@ -84,7 +90,9 @@ def plan_greedily(
     best: tuple[int, list[int], list[int]] | None = None
     for order in orders(buffers, peaks):
         for best_fit in (False, True):
-            offsets = place(order, best_fit)
+            offsets = place(order, best_fit, inf if best is None else best[0] - 1)
+            if offsets is None:  # no better
+                continue
             total = arena_bytes(buffers, offsets)
             if best is None or total < best[0]:
                 best = (total, offsets, order)
@@ -125,10 +133,10 @@ def improve(
             j = chance.choice(neighbours[j])
         trial = [k for k in order if k != j]
         trial.insert(chance.randrange(order.index(j) + 1), j)
-        placed = place(trial, chance.random() < 0.2)
-        reached = arena_bytes(buffers, placed)
-        if reached <= now:
-            order, offsets, now = trial, placed, reached
-        if reached < total:
-            best, total = placed, reached
+        placed = place(trial, chance.random() < 0.2, now)
+        if placed is None:
+            continue
+        order, offsets, now = trial, placed, arena_bytes(buffers, placed)
+        if now < total:
+            best, total = offsets, now
     return best

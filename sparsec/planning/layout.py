@@ -22,6 +22,9 @@ _LARGEST_GROUP = 6
 _FEW = 16
 """Buffers round another one whose corners are all tried."""
 
+_NOWHERE = -1
+"""The offset of a buffer that is not placed yet."""
+
 
 class Distances:
     """How far apart buffers are that are live together, and the bytes that they take at least."""
@@ -123,6 +126,11 @@ class Layout(Distances):
             for j, row in enumerate(self.neighbours)
         ]
         """For each buffer its neighbours, with the distances below and above them."""
+        self._stepping = [
+            [k for k in row if self.step(j, k)] if self._partners[j] else []
+            for j, row in enumerate(self.neighbours)
+        ]
+        """For each buffer the neighbours at a step of which it may lie."""
         self.sections = [frozenset(each) for each in live]
         self.sections_of = spans
         self._bounds: dict[frozenset[int], int] = {}
@@ -179,70 +187,96 @@ class Layout(Distances):
                 return place
         return max(offset, -(-apart // alignment) * alignment)
 
-    def place_in_order(self, order: Sequence[int], best_fit: bool) -> list[int]:
+    def place_in_order(
+        self,
+        order: Sequence[int],
+        best_fit: bool,
+        most: float = inf,
+    ) -> list[int] | None:
         """Offsets: each buffer in turn in the lowest gap that holds it or, with `best_fit`, where it fits best: at the
-        highest corner below the top so far or, among many others, where it has least room."""
-        placed: dict[int, int] = {}
+        highest corner below the top so far or, among many others, where it has least room. None as soon as one ends
+        behind `most` bytes."""
+        placed = [_NOWHERE] * len(self.buffers)
         top = 0
         for j in order:
-            others = [k for k in self.neighbours[j] if k in placed]
-            # j lies below k up to the first number, above it from the second one on.
+            # j lies below another one up to the first number, above it from the second one on.
             taken = [
-                (placed[k] - below, placed[k] + above)
+                (begin - below, begin + above)
                 for k, below, above in self._around[j]
-                if k in placed
+                if (begin := placed[k]) != _NOWHERE
             ]
-            gaps = self._gaps(j, taken)
-            places = [gaps[0][0]]
-            if self._partners[j]:
-                places += self._on_a_step(j, others, placed)
-            if best_fit and len(others) > _FEW:
-                places = [min(gaps, key=lambda gap: gap[1])[0]]
-            elif best_fit:
-                places += self._corners(j, others, placed)
-            fitting = [place for place in places if place + self.buffers[j].size <= top]
-            placed[j] = max(fitting, default=min(places)) if best_fit else min(places)
+            places = self._on_a_step(j, taken, placed) if self._stepping[j] else []
+            if not best_fit:
+                placed[j] = min([self._lowest_gap(j, taken), *places])
+            else:
+                if len(taken) > _FEW:
+                    places = [self._least_gap(j, taken)]
+                else:
+                    places += [self._lowest_gap(j, taken), *self._corners(j, taken, placed)]
+                highest = top - self.buffers[j].size
+                fitting = [place for place in places if place <= highest]
+                placed[j] = max(fitting, default=min(places))
             top = max(top, placed[j] + self.buffers[j].size)
-        return [placed[j] for j in range(len(self.buffers))]
+            if top > most:
+                return None
+        return placed
 
-    def _corners(self, j: int, others: Sequence[int], placed: Mapping[int, int]) -> list[int]:
-        """The places of j that touch the arena's begin or one of `others`."""
+    def _allowed(
+        self, j: int, place: int, taken: Sequence[tuple[int, int]], placed: Sequence[int]
+    ) -> bool:
+        """Whether j may begin at `place`: outside all intervals or, where there is a step, on it."""
+        if all(place <= begin or place >= end for begin, end in taken):
+            return True
+        return bool(self._stepping[j]) and all(
+            self.allows(j, place, k, placed[k]) for k in self.neighbours[j] if placed[k] != _NOWHERE
+        )
+
+    def _corners(
+        self, j: int, taken: Sequence[tuple[int, int]], placed: Sequence[int]
+    ) -> list[int]:
+        """The places of j that touch the arena's begin or a neighbour."""
         alignment = self.buffers[j].alignment
         corners = {0}
-        for k in others:
-            above = placed[k] + self.distance(k, j)
-            below = placed[k] - self.distance(j, k)
+        for below, above in taken:
             corners |= {-(-above // alignment) * alignment, below // alignment * alignment}
-        return [
-            place
-            for place in corners
-            if place >= 0 and all(self.allows(j, place, k, placed[k]) for k in others)
-        ]
+        return [place for place in corners if place >= 0 and self._allowed(j, place, taken, placed)]
 
-    def _gaps(self, j: int, taken: Sequence[tuple[int, int]]) -> list[tuple[int, float]]:
-        """The lowest place of j in each gap between intervals, and by how much it could move up there."""
+    def _lowest_gap(self, j: int, taken: Sequence[tuple[int, int]]) -> int:
+        """The lowest place of j between intervals."""
         alignment = self.buffers[j].alignment
-        gaps: list[tuple[int, float]] = []
         place = 0
         for begin, end in sorted(taken):
             if place <= begin:
-                gaps.append((place, begin - place))
+                break
             if place < end:
                 place = -(-end // alignment) * alignment
-        return [*gaps, (place, inf)]
+        return place
 
-    def _on_a_step(self, j: int, others: Sequence[int], placed: Mapping[int, int]) -> list[int]:
+    def _least_gap(self, j: int, taken: Sequence[tuple[int, int]]) -> int:
+        """The place of j between intervals from which it could move up least, of equals the lowest."""
+        alignment = self.buffers[j].alignment
+        found, least, place = _NOWHERE, inf, 0
+        for begin, end in sorted(taken):
+            if place <= begin and begin - place < least:
+                found, least = place, begin - place
+            if place < end:
+                place = -(-end // alignment) * alignment
+        return place if found == _NOWHERE else found
+
+    def _on_a_step(
+        self, j: int, taken: Sequence[tuple[int, int]], placed: Sequence[int]
+    ) -> list[int]:
         """The places of j where it begins or ends with a buffer at a step of which it may lie."""
         found: list[int] = []
-        for k in others:
-            if self.step(j, k):
+        for k in self._stepping[j]:
+            if placed[k] != _NOWHERE:
                 end = placed[k] + self.buffers[k].size - self.buffers[j].size
                 found += [
                     place
                     for place in (placed[k], end)
                     if place >= 0
                     and place % self.buffers[j].alignment == 0
-                    and all(self.allows(j, place, other, placed[other]) for other in others)
+                    and self._allowed(j, place, taken, placed)
                 ]
         return found
 

@@ -8,6 +8,7 @@ it overlap another.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from types import MappingProxyType
 
 from sparsec.planning.arena import Buffer
@@ -141,8 +142,8 @@ class _Choice:
             return None
         as_given = list(range(len(buffers)))
         for order in (as_given, sorted(as_given, key=lambda j: -buffers[j].size)):
-            offsets = layout.place_in_order(order, best_fit=False)
-            if fits(arena_bytes(buffers, offsets), capacity):
+            offsets = layout.place_in_order(order, False, inf if capacity is None else capacity)
+            if offsets is not None:
                 return offsets
         found = assign_overlapping(buffers, overlaps, budget=self._budget.part(self._share))
         return list(found.offsets) if fits(found.arena_bytes, capacity) else None

@@ -7,6 +7,7 @@ large as the bound, which is the largest live set or what a complete search has 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import gcd
 from types import MappingProxyType
 from typing import Literal, Protocol
@@ -79,8 +80,7 @@ def assign_offsets(
     goal = max(bound, capacity or 0)
     peaks = [max(lives[first[j] : end[j]]) for j in range(len(buffers))]
 
-    def place(order: Sequence[int], best_fit: bool) -> list[int]:
-        return place_in_order(buffers, pins, adjacent, order, best_fit)
+    place = partial(place_in_order, buffers, pins, adjacent)
 
     offsets, order = plan_greedily(buffers, peaks, place, goal)
     attempts = attempts_for(4 * len(buffers), adjacent)  # few buffers are for the exact search
