@@ -122,17 +122,32 @@ def test_files(name: str, arena: str, cpu: str, find_model: FindModel, tmp_path:
     compile_strictly(read_project(tmp_path / stem), cpu, cmsis_nn=directory)
 
 
-@pytest.mark.parametrize("name", ["mnist", "kws_shipped"])
-def test_files_depend_on_the_model_alone(name: str, find_model: FindModel, tmp_path: Path):
+COMPILE = """
+import sys
+from sparsec.tools.sparsec import main
+for name in sys.argv[1:]:
+    try:
+        main([f"{name}/network.pt", "-q", "-o", f"{name}/out"])
+    except SystemExit as end:
+        assert not end.code
+"""
+
+
+def test_files_depend_on_the_model_alone(find_model: FindModel, tmp_path: Path):
+    names = ["mnist", "kws_shipped"]
     written: list[dict[str, bytes]] = []
     for seed in ("1", "2"):
-        # Another place, another order of sets, another time.
-        model = tmp_path / seed / "network.pt"
-        model.parent.mkdir()
-        model.write_bytes(find_model(name).read_bytes())
-        command = [sys.executable, "-m", "sparsec.tools.sparsec", str(model), "-q", "-o", "out"]
+        # Another place, another order of sets, another order of networks, another time.
+        for name in names:
+            model = tmp_path / seed / name / "network.pt"
+            model.parent.mkdir(parents=True)
+            model.write_bytes(find_model(name).read_bytes())
         environment = dict(os.environ, PYTHONHASHSEED=seed, PYTHONPATH=os.getcwd())
-        subprocess.run(command, cwd=model.parent, env=environment, check=True, capture_output=True)
-        files = (model.parent / "out").iterdir()
-        written.append({file.name: file.read_bytes() for file in files})
+        command = [sys.executable, "-c", COMPILE, *names]
+        place = tmp_path / seed
+        subprocess.run(command, cwd=place, env=environment, check=True, capture_output=True)
+        files = sorted(place.glob("*/out/*"))
+        written.append({str(file.relative_to(place)): file.read_bytes() for file in files})
+        names.reverse()
     assert written[0] == written[1]
+    assert len(written[0]) >= 2 * 6

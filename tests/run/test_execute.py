@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sparsec.run.errors import BuildError, RunError, StatusError
 from sparsec.run.execute import run_project
+from sparsec.run.machines import machine_for
 
 WriteProject = Callable[..., Path]
 
@@ -89,28 +90,33 @@ def test_several_inputs_and_outputs(
     assert np.array_equal(result.outputs[1], a - b)
 
 
-# Reads the number of passes n as byte 0 + byte 1 * 2^24 and executes 4 + 2 n + 2 instructions.
-COUNTED_LOOP = """
+def counted_loop(shift: int, idle: int = 0) -> str:
+    """Reads the number of passes n as byte 0 + byte 1 * 2^shift and executes 4 + (2 + idle) n + 2 instructions."""
+    return f"""
 __attribute__((naked)) int tiny_invoke(int8_t *arena)
-{
+{{
     (void)arena;
     __asm__ volatile(".syntax unified\\n"
                      "ldrb r1, [r0]\\n"
                      "ldrb r0, [r0, #1]\\n"
-                     "lsls r0, r0, #24\\n"
+                     "lsls r0, r0, #{shift}\\n"
                      "orrs r0, r0, r1\\n"
-                     "1: subs r0, r0, #1\\n"
+                     "1:\\n"
+                     ".rept {idle}\\n"
+                     "nop\\n"
+                     ".endr\\n"
+                     "subs r0, r0, #1\\n"
                      "bne 1b\\n"
                      "movs r0, #0\\n"
                      "bx lr\\n");
-}
+}}
 """
 
 
 @pytest.mark.qemu
 @pytest.mark.parametrize("cpu", QEMU_CPUS)
 def test_counts_are_exact(cpu: str, write_project: WriteProject, cmsis_nn: Path) -> None:
-    project = write_project(COUNTED_LOOP, inputs=[(0, 2)], outputs=[(0, 1)])
+    project = write_project(counted_loop(24), inputs=[(0, 2)], outputs=[(0, 1)])
     passes = [*range(1, 128), 5 * 2**24 + 3]
     x = np.array([[n % 2**24, n >> 24] for n in passes], dtype=np.int8)
     result = run_project(project, cpu, [x], cmsis_nn=cmsis_nn)
@@ -124,10 +130,14 @@ def test_counts_are_exact(cpu: str, write_project: WriteProject, cmsis_nn: Path)
 def test_counts_outlive_a_32_bit_timer(
     cpu: str, write_project: WriteProject, cmsis_nn: Path
 ) -> None:
-    project = write_project(COUNTED_LOOP, inputs=[(0, 2)], outputs=[(0, 1)])
-    result = run_project(project, cpu, [np.array([[1, 51]], dtype=np.int8)], cmsis_nn=cmsis_nn)
+    # QEMU takes its time for passes, hardly for what stands in them.
+    project = write_project(counted_loop(16, idle=500), inputs=[(0, 2)], outputs=[(0, 1)])
+    result = run_project(project, cpu, [np.array([[1, 52]], dtype=np.int8)], cmsis_nn=cmsis_nn)
     assert result.instructions is not None
-    assert result.instructions.tolist() == [4 + 2 * (51 * 2**24 + 1) + 2]
+    count = 4 + 502 * (52 * 2**16 + 1) + 2
+    assert result.instructions.tolist() == [count]
+    machine = machine_for(cpu)
+    assert machine.timer_hz * count * 128e-9 > 2**32
 
 
 @pytest.mark.qemu

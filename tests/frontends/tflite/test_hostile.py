@@ -4,13 +4,17 @@
 import os
 import resource
 import time
+from typing import TypeAlias
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from sparsec.frontends import FrontendError
 from sparsec.frontends.tflite import import_tflite
 from tests.frontends.tflite.support import NETWORKS, OperatorSpec, TensorSpec, network, write
+
+Places: TypeAlias = NDArray[np.int64]
 
 MUTATIONS = int(os.environ.get("SPARSEC_MUTATIONS", "200"))
 """Of each file; CI raises it."""
@@ -21,7 +25,7 @@ MOST_MEMORY = 256 << 20
 INTERESTING = (0, 1, 2, 4, 127, 128, 255, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 4, 2**32 - 1)
 
 
-def mutated(content: bytes, rng: np.random.Generator, structure: list[int]) -> bytes:
+def mutated(content: bytes, rng: np.random.Generator, structure: Places) -> bytes:
     """Some bytes or words changed, mostly outside the weights, or the end cut off."""
     data = bytearray(content)
     for _ in range(int(rng.integers(1, 6))):
@@ -63,7 +67,7 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 
 
-def structure_of(content: bytes) -> list[int]:
+def structure_of(content: bytes) -> Places:
     """Positions outside the weights: where a byte, taken as zero, makes a difference to the reader.
 
     A flatbuffer keeps its vectors of weights together; regions of high entropy are left out.
@@ -73,7 +77,7 @@ def structure_of(content: bytes) -> list[int]:
     for start in range(0, len(content) - block, block):
         if content.count(0, start, start + block) >= block // 4:
             places.extend(range(start, start + block))
-    return places
+    return np.array(places)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
