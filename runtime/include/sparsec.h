@@ -586,15 +586,22 @@ void sparsec_pad_s8(int8_t pad_value,
                     int8_t *output);
 
 /**
- * @brief Permute the dimensions of a tensor of up to four (the others are 1).
+ * @brief Permute the dimensions of a tensor: six nested loops over its elements, from the outermost h, w, n, h, w, c.
  *
- * @param[in]  input_strides  For each dimension of the output, the distance in bytes of two neighbours in the input
+ * The caller joins dimensions that stay together and leaves out those of one element. Runs of 8 bytes and more
+ * (`input_strides->c` 1) are copied whole; of fewer than 4 elements all first ones of a row are copied, then the second.
+ *
+ * @param[in]  outer_strides  For the two outer loops, the distance in bytes of two neighbours in the input
+ * @param[in]  input_strides  The same for the four inner loops
  * @param[in]  input          Input data
- * @param[in]  output_dims    Output dimensions
+ * @param[in]  outer_dims     For the two outer loops, the number of elements
+ * @param[in]  output_dims    The same for the four inner loops
  * @param[out] output         Output data
  */
-void sparsec_transpose_s8(const cmsis_nn_dims *input_strides,
+void sparsec_transpose_s8(const cmsis_nn_tile *outer_strides,
+                          const cmsis_nn_dims *input_strides,
                           const int8_t *input,
+                          const cmsis_nn_tile *outer_dims,
                           const cmsis_nn_dims *output_dims,
                           int8_t *output);
 
@@ -619,19 +626,23 @@ void sparsec_concatenate_s8(int32_t blocks,
                             int8_t *output);
 
 /**
- * @brief Copy a slice of a tensor: four nested loops over its elements, the innermost one over `c`.
+ * @brief Copy a slice of a tensor: six nested loops over its elements, as those of `sparsec_transpose_s8`.
  *
- * The caller joins dimensions whose elements are at one distance; runs of bytes (`input_strides->c` 1) are copied whole.
+ * The caller joins dimensions whose elements are at one distance.
  *
  * @param[in]  input_offset   Bytes before the first element of the slice in the input
- * @param[in]  input_strides  For each loop, the distance in bytes of two neighbours in the input; may be negative
+ * @param[in]  outer_strides  For the two outer loops, the distance in bytes of two neighbours in the input; may be negative
+ * @param[in]  input_strides  The same for the four inner loops
  * @param[in]  input          Input data
- * @param[in]  output_dims    For each loop, the number of elements
+ * @param[in]  outer_dims     For the two outer loops, the number of elements
+ * @param[in]  output_dims    The same for the four inner loops
  * @param[out] output         Output data, without gaps
  */
 void sparsec_slice_s8(int32_t input_offset,
+                      const cmsis_nn_tile *outer_strides,
                       const cmsis_nn_dims *input_strides,
                       const int8_t *input,
+                      const cmsis_nn_tile *outer_dims,
                       const cmsis_nn_dims *output_dims,
                       int8_t *output);
 

@@ -2,25 +2,14 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
-#include "sparsec.h"
+#include "sparsec_strided_copy.h"
 
-void sparsec_transpose_s8(const cmsis_nn_dims *input_strides,
+void sparsec_transpose_s8(const cmsis_nn_tile *outer_strides,
+                          const cmsis_nn_dims *input_strides,
                           const int8_t *input,
+                          const cmsis_nn_tile *outer_dims,
                           const cmsis_nn_dims *output_dims,
                           int8_t *output)
 {
-    for (int32_t n = 0; n < output_dims->n; n++)
-    {
-        for (int32_t h = 0; h < output_dims->h; h++)
-        {
-            for (int32_t w = 0; w < output_dims->w; w++)
-            {
-                const int8_t *const source = input + n * input_strides->n + h * input_strides->h + w * input_strides->w;
-                for (int32_t c = 0; c < output_dims->c; c++)
-                {
-                    *output++ = source[c * input_strides->c];
-                }
-            }
-        }
-    }
+    sparsec_strided_copy(outer_strides, input_strides, input, outer_dims, output_dims, output);
 }

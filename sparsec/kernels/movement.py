@@ -1,29 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Layers that only move elements."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from xdsl.ir import SSAValue
 
 from sparsec.formats import SparseFormat
 from sparsec.ir import qnn, rt
 from sparsec.ir.constant import constant_array
-from sparsec.ir.rt.movement import MAX_LOOPS
+from sparsec.ir.rt.movement import MAX_LOOPS, MAX_PADDED
 from sparsec.ir.shapes import shape_of
 from sparsec.kernels.kernel import NOT_MINE, Kernel
 from sparsec.kernels.layer import Layer
 from sparsec.kernels.lowering import Lowering
-
-MAX_AXES = 4
-"""As many loops as the runtime has."""
+from sparsec.quantization.window import Loop, permutation_loops
 
 
-def too_many_axes(layer: Layer) -> str | None:
-    """Why a tensor has more axes than the runtime's loops, None if it has not."""
-    type = layer.op.operands[0].type
-    if len(shape_of(type)) <= MAX_AXES:
+def too_many_loops(what: str, loops: Sequence[Loop]) -> str | None:
+    """Why the runtime cannot copy what lies at these distances, None if it can."""
+    if len(loops) <= MAX_LOOPS:
         return None
-    return f"tensors of more than four axes are not supported, got {type}"
+    return f"a {what} of more than {MAX_LOOPS} axes is not supported"
 
 
 class Pad(Kernel):
@@ -32,7 +29,13 @@ class Pad(Kernel):
     function = rt.PadOp.C_FUNCTION
 
     def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
-        return too_many_axes(layer) if isinstance(layer.op, qnn.PadOp) else NOT_MINE
+        op = layer.op
+        if not isinstance(op, qnn.PadOp):
+            return NOT_MINE
+        _, axes = op.border.data.joined(shape_of(op.input.type), MAX_PADDED)
+        if len(axes) > MAX_PADDED:
+            return f"a border of more than {MAX_PADDED} axes is not supported"
+        return None
 
     def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
         op, output = layer.op, low.output()
@@ -47,7 +50,11 @@ class Transpose(Kernel):
     function = rt.TransposeOp.C_FUNCTION
 
     def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
-        return too_many_axes(layer) if isinstance(layer.op, qnn.TransposeOp) else NOT_MINE
+        op = layer.op
+        if not isinstance(op, qnn.TransposeOp):
+            return NOT_MINE
+        loops = permutation_loops(shape_of(op.input.type), op.permutation.get_values())
+        return too_many_loops("transpose", loops)
 
     def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
         op, output = layer.op, low.output()
@@ -84,9 +91,7 @@ class Slice(Kernel):
         if not isinstance(op, qnn.SliceOp):
             return NOT_MINE
         _, loops = op.where.data.loops(shape_of(op.input.type), shape_of(op.result.type))
-        if len(loops) > MAX_LOOPS:
-            return f"a slice of more than {MAX_LOOPS} axes is not supported"
-        return None
+        return too_many_loops("slice", loops)
 
     def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
         op, output = layer.op, low.output()

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where a sliding window or a slice reads, and what a border adds: geometry without values."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import prod
+from typing import TypeAlias
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,23 @@ class Border:
             raise ValueError(f"a border of {len(self.low)} axes on a tensor of {len(shape)}")
         return tuple(n + lo + hi for n, lo, hi in zip(shape, self.low, self.high, strict=True))
 
+    def joined(self, shape: tuple[int, ...], most: int) -> tuple["Border", tuple[int, ...]]:
+        """The same border of the same elements, and their shape: of more axes than `most` with as few as it takes."""
+        if len(shape) <= most:
+            return self, shape
+        axes: list[tuple[int, int, int]] = []
+        for size, low, high in zip(shape, self.low, self.high, strict=True):
+            if low == high == 0 and axes:  # each element of the axis before is a block
+                axes[-1] = (axes[-1][0] * size, axes[-1][1] * size, axes[-1][2] * size)
+            else:
+                axes.append((size, low, high))
+        sizes, low, high = zip(*axes, strict=True)
+        return Border(low, high), sizes
+
+
+Loop: TypeAlias = tuple[int, int]
+"""How many elements, and how far they lie apart in memory; loops are listed from the outermost on."""
+
 
 @dataclass(frozen=True)
 class Slice:
@@ -122,22 +142,31 @@ class Slice:
             for begin, stop, stride in zip(self.begin, stops, self.strides, strict=True)
         )
 
-    def loops(
-        self, shape: tuple[int, ...], sizes: tuple[int, ...]
-    ) -> tuple[int, list[tuple[int, int]]]:
-        """Where the first element of the slice lies in memory, and the loops that copy it.
+    def loops(self, shape: tuple[int, ...], sizes: tuple[int, ...]) -> tuple[int, list[Loop]]:
+        """Where the first element of the slice lies in memory, and the loops that copy it."""
+        distances = distances_in_memory(shape)
+        offset = sum(b * distance for b, distance in zip(self.begin, distances, strict=True))
+        steps = (stride * d for stride, d in zip(self.strides, distances, strict=True))
+        return offset, joined_loops(zip(sizes, steps, strict=True))
 
-        A loop is (count, distance in memory), the outermost first. Axes whose elements are at one
-        distance all along are one loop, so that the innermost is as long as it can be.
-        """
-        offset, distance = 0, 1
-        loops: list[tuple[int, int]] = []
-        for axis in reversed(range(len(shape))):
-            offset += self.begin[axis] * distance
-            step = self.strides[axis] * distance
-            if loops and step == loops[0][0] * loops[0][1]:
-                loops[0] = (loops[0][0] * sizes[axis], loops[0][1])
-            elif sizes[axis] > 1:
-                loops.insert(0, (sizes[axis], step))
-            distance *= shape[axis]
-        return offset, loops
+
+def distances_in_memory(shape: Sequence[int]) -> list[int]:
+    """How far neighbours along each axis of a tensor lie apart, in elements."""
+    return [prod(shape[axis + 1 :]) for axis in range(len(shape))]
+
+
+def permutation_loops(shape: Sequence[int], permutation: Sequence[int]) -> list[Loop]:
+    """The loops that copy a tensor of `shape` with its axes in another order."""
+    distances = distances_in_memory(shape)
+    return joined_loops((shape[axis], distances[axis]) for axis in permutation)
+
+
+def joined_loops(loops: Iterable[Loop]) -> list[Loop]:
+    """The same elements by as few loops as it takes, so that the innermost one is as long as it can be."""
+    joined: list[Loop] = []
+    for count, distance in loops:
+        if joined and joined[-1][1] == count * distance:
+            joined[-1] = (joined[-1][0] * count, distance)
+        elif count > 1:
+            joined.append((count, distance))
+    return joined

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Slice and resize against numpy, and the loops of a slice."""
 
+from collections.abc import Sequence
+from itertools import permutations
 from math import prod
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sparsec.quantization.window import Slice
-from tests.runtime.kernel_library import Dims, Guarded, Int8, KernelLibrary
-from tests.runtime.kernel_project import KernelProject, dims
+from sparsec.quantization.window import Slice, permutation_loops
+from tests.runtime.kernel_library import Dims, Guarded, Int8, KernelLibrary, Tile
+from tests.runtime.kernel_project import KernelProject, dims, struct
 
 MANY = settings(max_examples=200)
 Axis = tuple[int, int, int, int]
@@ -29,12 +32,14 @@ def values(shape: tuple[int, ...]) -> Int8:
     return np.random.default_rng(prod(shape)).integers(-128, 128, shape).astype(np.int8)
 
 
-def right_aligned(numbers: list[int], fill: int) -> tuple[int, ...]:
-    return (*(fill,) * (4 - len(numbers)), *numbers)
+def six_loops(loops: Sequence[tuple[int, int]]) -> tuple[tuple[int, ...], ...]:
+    """Distances of the outer two as a tile (width first), of the inner four, and how many elements each has."""
+    counts, distances = zip(*[(1, 0)] * (6 - len(loops)), *loops, strict=True)
+    return distances[1::-1], distances[2:], counts[1::-1], counts[2:]
 
 
 @MANY
-@given(st.lists(axes(), min_size=1, max_size=4))
+@given(st.lists(axes(), min_size=1, max_size=6))
 def test_slice(runtime: KernelLibrary, found: list[Axis]) -> None:
     shape, begin, strides, sizes = zip(*found, strict=True)
     data, where = values(shape), Slice(begin, strides)
@@ -44,15 +49,66 @@ def test_slice(runtime: KernelLibrary, found: list[Axis]) -> None:
     np.testing.assert_array_equal(data[where.index(sizes)], expected)
     offset, loops = where.loops(shape, sizes)
     output = Guarded(expected.size)
+    outer_strides, strides, outer_dims, counts = six_loops(loops)
     runtime.call(
         "sparsec_slice_s8",
         offset,
-        Dims(*right_aligned([distance for _, distance in loops], 0)),
+        Tile(*outer_strides),
+        Dims(*strides),
         data,
-        Dims(*right_aligned([count for count, _ in loops], 1)),
+        Tile(*outer_dims),
+        Dims(*counts),
         output,
     )
     np.testing.assert_array_equal(output.bytes, expected.reshape(-1))
+
+
+def transposed(runtime: KernelLibrary, data: Int8, permutation: Sequence[int]) -> None:
+    """Compare a permutation with numpy's."""
+    expected = data.transpose(permutation)
+    outer_strides, strides, outer_dims, counts = six_loops(
+        permutation_loops(data.shape, permutation)
+    )
+    output = Guarded(data.size)
+    runtime.call(
+        "sparsec_transpose_s8",
+        Tile(*outer_strides),
+        Dims(*strides),
+        data,
+        Tile(*outer_dims),
+        Dims(*counts),
+        output,
+    )
+    np.testing.assert_array_equal(output.bytes, expected.reshape(-1))
+
+
+@pytest.mark.parametrize("permutation", list(permutations(range(4))), ids=str)
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (1, 7, 1, 19), (1, 1, 1, 1)], ids=str)
+def test_transpose_of_four_axes(
+    runtime: KernelLibrary, permutation: tuple[int, ...], shape: tuple[int, ...]
+) -> None:
+    transposed(runtime, values(shape), permutation)
+
+
+@MANY
+@given(st.data())
+def test_transpose(runtime: KernelLibrary, data: st.DataObject) -> None:
+    shape = data.draw(st.lists(st.integers(1, 5), min_size=1, max_size=6))
+    shape[-1] *= data.draw(st.sampled_from([1, 4]))
+    transposed(runtime, values(tuple(shape)), data.draw(st.permutations(range(len(shape)))))
+
+
+def test_axes_that_stay_together_are_one_loop() -> None:
+    assert permutation_loops((1, 4, 5, 3), (0, 3, 1, 2)) == [(3, 1), (20, 3)]
+    assert permutation_loops((2, 3, 4), (1, 0, 2)) == [(3, 4), (2, 12), (4, 1)]
+    assert permutation_loops((4, 3, 2, 2, 5), (0, 2, 1, 3, 4)) == [
+        (4, 60),
+        (2, 10),
+        (3, 20),
+        (10, 1),
+    ]
+    assert permutation_loops((1, 7, 1), (2, 1, 0)) == [(7, 1)]
+    assert permutation_loops((1, 1), (1, 0)) == []
 
 
 def test_what_lies_together_is_one_loop() -> None:
@@ -97,6 +153,11 @@ SLICES = [
 ]
 """Of a tensor of SLICED, with the sizes of the result."""
 SLICED = (1, 6, 5, 9)
+PERMUTATIONS = [
+    ((1, 6, 7, 5), (0, 3, 1, 2)),
+    ((3, 2, 33), (1, 0, 2)),
+    ((2, 3, 2, 2, 3, 2), (3, 1, 5, 0, 4, 2)),
+]
 RESIZES = [([0, 0, 1, 1, 4], [3, 2, 2, 0, 1, 4], 7), ([4, 0, 0], [1, 1, 2], 1), ([2], [3, 0], 33)]
 """Rows, columns and channels of images of 5x5."""
 
@@ -108,13 +169,30 @@ def add_calls(project: KernelProject) -> list[Int8]:
         data = values(SLICED)
         expected.append(data[where.index(sizes)].reshape(-1))
         offset, loops = where.loops(SLICED, sizes)
+        outer_strides, strides, outer_dims, counts = six_loops(loops)
         arguments = [
             str(offset),
-            dims(*right_aligned([distance for _, distance in loops], 0)),
+            struct("cmsis_nn_tile", *outer_strides),
+            dims(*strides),
             project.array(data),
-            dims(*right_aligned([count for count, _ in loops], 1)),
+            struct("cmsis_nn_tile", *outer_dims),
+            dims(*counts),
         ]
         project.call("sparsec_slice_s8", arguments, expected[-1].size)
+    for shape, permutation in PERMUTATIONS:
+        data = values(shape)
+        expected.append(data.transpose(permutation).reshape(-1))
+        outer_strides, strides, outer_dims, counts = six_loops(
+            permutation_loops(shape, permutation)
+        )
+        arguments = [
+            struct("cmsis_nn_tile", *outer_strides),
+            dims(*strides),
+            project.array(data),
+            struct("cmsis_nn_tile", *outer_dims),
+            dims(*counts),
+        ]
+        project.call("sparsec_transpose_s8", arguments, expected[-1].size)
     for rows, columns, channels in RESIZES:
         data: NDArray[np.int8] = values((1, 5, 5, channels))
         expected.append(data[:, rows][:, :, columns].reshape(-1))

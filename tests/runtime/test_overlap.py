@@ -125,11 +125,13 @@ def movement() -> Iterator[Case]:
             (Slice((0, 0, 0, 0), (1, 1, 1, 1)), (1, 6, 5, 4)),
             (Slice((0, 0, 0, 4), (1, 1, 1, 1)), (1, 6, 5, 5)),
             (Slice((0, 0, 0, 8), (1, 1, 1, 1)), (1, 6, 5, 1)),
+            (Slice((0, 0, 1, 0), (1, 1, 1, 1)), (1, 6, 3, 9)),
+            (Slice((0, 1, 0, 0), (1, 2, 2, 2)), (1, 3, 3, 5)),
         ]
     ):
         x, y = b.buffer(*image), b.buffer(*shape)
         # A claim counts from the begin of the input, of which a slice may not read the first bytes.
-        exact = (number not in (0, 5), True)
+        exact = (number not in (0, 4, 5, 7), True)
         yield Case(f"slice_{number}", rt.SliceOp(x, y, where), y, x, exact=exact)
     for number, (shape, border) in enumerate(
         [
@@ -142,7 +144,16 @@ def movement() -> Iterator[Case]:
         x, y = b.buffer(*shape), b.buffer(*border.output_shape(shape))
         yield Case(f"pad_{number}", rt.PadOp(x, y, -7, border), y, x)
     for number, (shape, order) in enumerate(
-        [((1, 4, 5, 3), (0, 3, 1, 2)), ((6, 7), (1, 0)), ((2, 3, 4), (1, 0, 2)), ((5,), (0,))]
+        [
+            ((1, 4, 5, 3), (0, 3, 1, 2)),
+            ((6, 7), (1, 0)),
+            ((2, 3, 4), (1, 0, 2)),
+            ((2, 3, 17), (1, 0, 2)),
+            ((1, 5, 7, 3), (0, 2, 1, 3)),
+            ((2, 4, 9), (0, 2, 1)),
+            ((2, 3, 5, 2, 3), (0, 3, 1, 4, 2)),
+            ((5,), (0,)),
+        ]
     ):
         x, y = b.buffer(*shape), b.buffer(*(shape[axis] for axis in order))
         yield Case(f"transpose_{number}", rt.TransposeOp(x, y, order), y, x)

@@ -12,7 +12,17 @@ from xdsl.irdl import irdl_op_definition, operand_def, prop_def
 from xdsl.utils.exceptions import VerifyException
 
 from sparsec.ir.constant import ui16
-from sparsec.ir.kernel import CArgument, RuntimeOp, byte_count, four_axes, image_dims, right_aligned
+from sparsec.ir.kernel import (
+    CArgument,
+    CStruct,
+    RuntimeOp,
+    byte_count,
+    dims,
+    four_axes,
+    image_dims,
+    right_aligned,
+    tile,
+)
 from sparsec.ir.shapes import (
     shape_of,
     verify_border,
@@ -23,15 +33,50 @@ from sparsec.ir.shapes import (
 from sparsec.ir.window import BorderAttr, SliceAttr
 from sparsec.planning.one_way import NOTHING, one_way, read_first, spans
 from sparsec.planning.overlap import Overlap
-from sparsec.quantization.window import Border, Slice
+from sparsec.quantization.window import Border, Loop, Slice, permutation_loops
 
-MAX_LOOPS = 4
-"""Loops of the kernel of a slice."""
+MAX_LOOPS = 6
+"""Loops of the kernels that copy what lies at regular distances."""
+
+MAX_PADDED = 4
+"""Axes of the kernel of a border."""
+
+LONG_RUN = 8
+"""Bytes beside each other that they copy at once, in whatever order; shorter runs are copied byte by byte."""
+
+SHORT_RUN = 4
+"""Elements of the innermost loop below which that loop is around the one before it, if that has more."""
+
+
+def loop_arguments(loops: Sequence[Loop]) -> tuple[CStruct, CStruct, CStruct, CStruct]:
+    """Distances of the two outer loops and of the four inner ones, then how many elements each has."""
+    filled = [(1, 0)] * (MAX_LOOPS - len(loops)) + list(loops)
+    counts, distances = zip(*filled, strict=True)
+    return (
+        tile((distances[0], distances[1])),
+        dims(*distances[2:]),
+        tile((counts[0], counts[1])),
+        dims(*counts[2:]),
+    )
+
+
+def copy_overlap(offset: int, loops: Sequence[Loop]) -> Overlap:
+    """How the output of loops may lie over their input."""
+    (rows, _), (run, step) = [(1, 0), (1, 0), *loops][-2:]
+    together = run if step == 1 and run >= LONG_RUN else 1
+    sources = np.array(offset)
+    for count, distance in loops[:-1] if together > 1 else loops:
+        sources = np.add.outer(sources, np.arange(count) * distance)
+    targets = np.arange(sources.size).reshape(sources.shape) * together
+    if run < SHORT_RUN and run < rows:
+        sources, targets = sources.swapaxes(-1, -2), targets.swapaxes(-1, -2)
+    rule = one_way if together > 1 else read_first
+    return rule(spans(sources, together), spans(targets, together))
 
 
 @irdl_op_definition
 class SliceOp(RuntimeOp):
-    """`sparsec_slice_s8`: axes that are copied as one count as one of its four loops."""
+    """`sparsec_slice_s8`: axes that are copied as one count as one of its six loops."""
 
     name = "rt.slice_s8"
     C_FUNCTION: ClassVar[str] = "sparsec_slice_s8"
@@ -45,7 +90,7 @@ class SliceOp(RuntimeOp):
     def __init__(self, input: SSAValue, output: SSAValue, where: Slice):
         super().__init__(operands=[input, output], properties={"where": SliceAttr(where)})
 
-    def loops(self) -> tuple[int, list[tuple[int, int]]]:
+    def loops(self) -> tuple[int, list[Loop]]:
         """`Slice.loops`."""
         return self.where.data.loops(shape_of(self.input.type), shape_of(self.output.type))
 
@@ -56,13 +101,8 @@ class SliceOp(RuntimeOp):
 
     def c_arguments(self) -> Sequence[CArgument]:
         offset, loops = self.loops()
-        return (
-            offset,
-            four_axes([distance for _, distance in loops], 0),
-            self.input,
-            four_axes([count for count, _ in loops], 1),
-            self.output,
-        )
+        outer_strides, strides, outer_dims, counts = loop_arguments(loops)
+        return offset, outer_strides, strides, self.input, outer_dims, counts, self.output
 
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)
@@ -70,15 +110,7 @@ class SliceOp(RuntimeOp):
     def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
         if output is not self.output or input is not self.input:
             return super().safe_overlap(output, input)
-        offset, loops = self.loops()
-        # Bytes next to each other are copied at once.
-        together = loops[-1][0] if loops and loops[-1][1] == 1 else 1
-        sources = np.array([offset])
-        for count, distance in loops[:-1] if together > 1 else loops:
-            sources = np.add.outer(sources, np.arange(count) * distance)
-        targets = np.arange(sources.size) * together
-        rule = one_way if together > 1 else read_first
-        return rule(spans(sources, together), spans(targets, together))
+        return copy_overlap(*self.loops())
 
 
 @irdl_op_definition
@@ -120,7 +152,7 @@ class ResizeNearestOp(RuntimeOp):
 
 @irdl_op_definition
 class PadOp(RuntimeOp):
-    """`sparsec_pad_s8`, for tensors of up to four axes."""
+    """`sparsec_pad_s8`, for four axes; of more, those without a border count with the one before."""
 
     name = "rt.pad_s8"
     C_FUNCTION: ClassVar[str] = "sparsec_pad_s8"
@@ -141,17 +173,22 @@ class PadOp(RuntimeOp):
         )
 
     def verify_(self) -> None:
-        if len(shape_of(self.input.type)) > 4:
-            raise VerifyException("at most four axes can be padded")
         verify_border(self.border.data, self.input.type, self.output.type)
+        if len(self.joined()[1]) > MAX_PADDED:
+            raise VerifyException(f"at most {MAX_PADDED} axes can be padded")
+
+    def joined(self) -> tuple[Border, tuple[int, ...]]:
+        """`Border.joined`."""
+        return self.border.data.joined(shape_of(self.input.type), MAX_PADDED)
 
     def c_arguments(self) -> Sequence[CArgument]:
+        border, shape = self.joined()
         return (
             self.value.value.data,
-            four_axes(self.border.data.low, 0),
-            four_axes(shape_of(self.input.type), 1),
+            four_axes(border.low, 0),
+            four_axes(shape, 1),
             self.input,
-            four_axes(shape_of(self.output.type), 1),
+            four_axes(border.output_shape(shape), 1),
             self.output,
         )
 
@@ -162,12 +199,10 @@ class PadOp(RuntimeOp):
         if output is not self.output or input is not self.input:
             return super().safe_overlap(output, input)
         # Row after row of the output, over which the border's value lies first.
-        images, rows, *row = right_aligned(shape_of(input.type), 1)
+        around, shape = self.joined()
+        images, rows, *row = right_aligned(shape, 1)
         border = list(
-            zip(
-                *(right_aligned(n, 0)[:2] for n in (self.border.data.low, self.border.data.high)),
-                strict=True,
-            )
+            zip(*(right_aligned(n, 0)[:2] for n in (around.low, around.high)), strict=True)
         )
         numbers = np.arange(images * rows).reshape(images, rows)
         sources = np.pad(numbers, border, constant_values=-1).reshape(-1, 1)
@@ -178,7 +213,7 @@ class PadOp(RuntimeOp):
 
 @irdl_op_definition
 class TransposeOp(RuntimeOp):
-    """`sparsec_transpose_s8`, for tensors of up to four axes."""
+    """`sparsec_transpose_s8`: axes that stay together count as one of its six loops."""
 
     name = "rt.transpose_s8"
     C_FUNCTION: ClassVar[str] = "sparsec_transpose_s8"
@@ -198,19 +233,17 @@ class TransposeOp(RuntimeOp):
         )
 
     def verify_(self) -> None:
-        if len(self.permutation) > 4:
-            raise VerifyException("at most four axes can be transposed")
         verify_permutation(self.permutation.get_values(), self.input.type, self.output.type)
+        if len(self.loops()) > MAX_LOOPS:
+            raise VerifyException(f"at most {MAX_LOOPS} axes can be transposed")
+
+    def loops(self) -> list[Loop]:
+        """`permutation_loops`."""
+        return permutation_loops(shape_of(self.input.type), self.permutation.get_values())
 
     def c_arguments(self) -> Sequence[CArgument]:
-        shape = shape_of(self.input.type)
-        strides = [prod(shape[axis + 1 :]) for axis in self.permutation.get_values()]
-        return (
-            four_axes(strides, 0),
-            self.input,
-            four_axes(shape_of(self.output.type), 1),
-            self.output,
-        )
+        outer_strides, strides, outer_dims, counts = loop_arguments(self.loops())
+        return outer_strides, strides, self.input, outer_dims, counts, self.output
 
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)
@@ -218,9 +251,7 @@ class TransposeOp(RuntimeOp):
     def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
         if output is not self.output or input is not self.input:
             return super().safe_overlap(output, input)
-        shape = shape_of(input.type)
-        sources = np.arange(prod(shape)).reshape(shape).transpose(self.permutation.get_values())
-        return read_first(spans(sources, 1), spans(np.arange(prod(shape)), 1))
+        return copy_overlap(0, self.loops())
 
 
 @irdl_op_definition

@@ -33,11 +33,19 @@ func.func @main(%x : tensor<1x1xi8>, %w : tensor<1x1xi8>) -> tensor<1x1xi8> {
 
 // -----
 
-func.func @main(%x : tensor<1x1x2x2x2xi8>) -> tensor<1x1x2x2x2xi8> {
-  %y = qnn.transpose %x [0, 1, 4, 3, 2] {layer = "swap"} : tensor<1x1x2x2x2xi8> -> tensor<1x1x2x2x2xi8>
-  func.return %y : tensor<1x1x2x2x2xi8>
+func.func @main(%x : tensor<2x2x2x2x2x2x2xi8>) -> tensor<2x2x2x2x2x2x2xi8> {
+  %y = qnn.transpose %x [6, 5, 4, 3, 2, 1, 0] {layer = "swap"} : tensor<2x2x2x2x2x2x2xi8> -> tensor<2x2x2x2x2x2x2xi8>
+  func.return %y : tensor<2x2x2x2x2x2x2xi8>
 }
-// CHECK: layer 'swap' (qnn.transpose): tensors of more than four axes are not supported, got tensor<1x1x2x2x2xi8>
+// CHECK: layer 'swap' (qnn.transpose): a transpose of more than 6 axes is not supported
+
+// -----
+
+func.func @main(%x : tensor<1x1x1x1x1xi8>) -> tensor<2x2x2x2x2xi8> {
+  %y = qnn.pad %x, 0 <low = [1, 0, 1, 0, 1], high = [0, 1, 0, 1, 0]> {layer = "around"} : tensor<1x1x1x1x1xi8> -> tensor<2x2x2x2x2xi8>
+  func.return %y : tensor<2x2x2x2x2xi8>
+}
+// CHECK: layer 'around' (qnn.pad): a border of more than 4 axes is not supported
 
 // -----
 
@@ -49,12 +57,12 @@ func.func @main(%x : tensor<1x512xi8>) -> tensor<1x512xi8> {
 
 // -----
 
-func.func @main(%x : tensor<3x3x3x3x3xi8>) -> tensor<2x2x2x2x2xi8> {
-  %y = qnn.slice %x <begin = [0, 0, 0, 0, 0], strides = [1, 1, 1, 1, 1]> {layer = "deep"} : tensor<3x3x3x3x3xi8> -> tensor<2x2x2x2x2xi8>
-  func.return %y : tensor<2x2x2x2x2xi8>
+func.func @main(%x : tensor<3x3x3x3x3x3x3xi8>) -> tensor<2x2x2x2x2x2x2xi8> {
+  %y = qnn.slice %x <begin = [0, 0, 0, 0, 0, 0, 0], strides = [1, 1, 1, 1, 1, 1, 1]> {layer = "deep"} : tensor<3x3x3x3x3x3x3xi8> -> tensor<2x2x2x2x2x2x2xi8>
+  func.return %y : tensor<2x2x2x2x2x2x2xi8>
 }
 
-// CHECK: layer 'deep' (qnn.slice): a slice of more than 4 axes is not supported
+// CHECK: layer 'deep' (qnn.slice): a slice of more than 6 axes is not supported
 
 // -----
 

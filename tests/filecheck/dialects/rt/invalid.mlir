@@ -50,11 +50,19 @@ func.func @f(%x : memref<1x2x3xi8>, %y : memref<1x2x3xi8>) {
 
 // -----
 
-func.func @f(%x : memref<1x1x1x1x2xi8>) {
-  rt.pad_s8 %x, 0 <low = [0, 0, 0, 0, 0], high = [0, 0, 0, 0, 0]> into %x : memref<1x1x1x1x2xi8>, memref<1x1x1x1x2xi8>
+func.func @f(%x : memref<1x1x1x1x2xi8>, %y : memref<2x2x2x2x3xi8>) {
+  rt.pad_s8 %x, 0 <low = [0, 1, 0, 1, 0], high = [1, 0, 1, 0, 1]> into %y : memref<1x1x1x1x2xi8>, memref<2x2x2x2x3xi8>
   func.return
 }
-// CHECK: at most four axes can be padded
+// CHECK: at most 4 axes can be padded
+
+// -----
+
+func.func @f(%x : memref<2x2x2x2x2x2x2xi8>) {
+  rt.transpose_s8 %x [6, 5, 4, 3, 2, 1, 0] into %x : memref<2x2x2x2x2x2x2xi8>, memref<2x2x2x2x2x2x2xi8>
+  func.return
+}
+// CHECK: at most 6 axes can be transposed
 
 // -----
 
@@ -146,11 +154,11 @@ func.func @f(%x : memref<4xi8>, %y : memref<3xi8>) {
 
 // -----
 
-func.func @f(%x : memref<3x3x3x3x3xi8>, %y : memref<2x2x2x2x2xi8>) {
-  rt.slice_s8 %x <begin = [0, 0, 0, 0, 0], strides = [1, 1, 1, 1, 1]> into %y : memref<3x3x3x3x3xi8>, memref<2x2x2x2x2xi8>
+func.func @f(%x : memref<3x3x3x3x3x3x3xi8>, %y : memref<2x2x2x2x2x2x2xi8>) {
+  rt.slice_s8 %x <begin = [0, 0, 0, 0, 0, 0, 0], strides = [1, 1, 1, 1, 1, 1, 1]> into %y : memref<3x3x3x3x3x3x3xi8>, memref<2x2x2x2x2x2x2xi8>
   func.return
 }
-// CHECK: at most 4 axes can be sliced
+// CHECK: at most 6 axes can be sliced
 
 // -----
 

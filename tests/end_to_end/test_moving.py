@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every operator of a group in one network: within what its scales allow of torch, the same bytes everywhere."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from sparsec.interpreters.signature import dequantized, quantized
+from tests.end_to_end.road import Compiled, compile_to, expect_exact
+from tests.frontends.operators.moving import MOVING, SHAPE
+from tests.frontends.operators.together import Function, Together, on_the_grid
+from tests.frontends.support import expected, export_bytes
+
+SAMPLES = 3
+
+
+class Group(NamedTuple):
+    """Operators of one input, and by how many steps of its scale what one gives may differ from torch.
+
+    Inputs and weights are such that int8 holds them without error.
+    """
+
+    functions: Mapping[str, Function]
+    shape: tuple[int, ...]
+    steps: float
+
+
+GROUPS = {"moving": Group(MOVING, SHAPE, 0.0)}
+
+
+def compiled_group(name: str, cpu: str, folder: Path) -> Compiled:
+    group, path = GROUPS[name], folder / f"{name}.pt2"
+    x = on_the_grid(SAMPLES, *group.shape)
+    path.write_bytes(export_bytes(Together(group.functions), [x]))
+    return compile_to(path, cpu, "--plan-seconds=0")
+
+
+@pytest.mark.parametrize(
+    "cpu",
+    [
+        "host",
+        *(pytest.param(cpu, marks=pytest.mark.qemu) for cpu in ("cortex-m4", "cortex-m55")),
+    ],
+)
+@pytest.mark.parametrize("name", GROUPS)
+def test_group(name: str, cpu: str, tmp_path: Path) -> None:
+    group, x = GROUPS[name], on_the_grid(SAMPLES, *GROUPS[name].shape)
+    compiled = compiled_group(name, cpu, tmp_path)
+    inputs = quantized([x.numpy()], compiled.compilation.inputs)
+    outputs = expect_exact(compiled, cpu, inputs, canaries=True)
+    schemes = compiled.compilation.outputs
+    found = dequantized(outputs, schemes)
+    torchs = expected(Together(group.functions), [x])
+    for operator, ours, wanted, scheme in zip(group.functions, found, torchs, schemes, strict=True):
+        steps = np.abs(ours - wanted).max() / scheme.scale
+        assert steps <= group.steps + 1e-3, f"{operator}: {steps:.3f} steps"
