@@ -34,6 +34,7 @@ from sparsec.run import cmsis_nn
 from sparsec.targets.cmsis_nn import PACKAGED, read_release
 from sparsec.targets.cpu import Cpu, cpu_named
 from sparsec.targets.memory import parse_memories
+from sparsec.tools.accuracy import Accuracy, AccuracyWatch
 from sparsec.tools.console import only_our_messages
 from sparsec.tools.errors import InternalError, UserError, first_line
 from sparsec.tools.import_check import difference
@@ -64,6 +65,7 @@ class Compilation:
     module: ModuleOp
     pipeline: str
     quantized: ModuleOp | None = None
+    accuracy: Accuracy | None = None
     chosen_from: ModuleOp | None = None
     inputs: list[Quantization] = field(default_factory=list[Quantization])
     outputs: list[Quantization] = field(default_factory=list[Quantization])
@@ -221,6 +223,9 @@ def compile_model(
     ]
     if args.verify_semantics:
         callbacks.append(SemanticsCheck(samples_for(module, options)).callback)
+    watch = AccuracyWatch() if emit == "c" and not is_quantized(module) else None
+    if watch is not None:
+        callbacks.append(watch.callback)
     passes: list[str] = []
     if level is not Level.KERNELS:
         passes += pipelines.nn(options)
@@ -236,6 +241,11 @@ def compile_model(
     if lowers and options.ram is not None:
         lower_within_ram(ctx, compilation, options, callbacks, verify_each=args.verify_each)
         check_arena(compilation, options.ram)
+    if watch is not None and compilation.quantized is not None and options.calibrate is not None:
+        progress("comparing with the float network")
+        compilation.accuracy = watch.measure(
+            compilation.quantized, options.calibrate, options.input_layout
+        )
     return compilation
 
 

@@ -34,7 +34,12 @@ def project_files(args: argparse.Namespace, compilation: Compilation) -> dict[st
     include = cmsis_nn_directory(args) / "Include"
     try:
         files = emit_project(
-            compilation.module, include, compilation.name, args.arena, args.int8_io
+            compilation.module,
+            include,
+            compilation.name,
+            args.arena,
+            args.int8_io,
+            None if compilation.accuracy is None else compilation.accuracy.facts,
         )
     except ValueError as error:
         raise UserError(str(error)) from error

@@ -77,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
-def summarize(report: dict[str, Any], directory: Path) -> None:
+def summarize(report: dict[str, Any]) -> None:
     """What was written, as a table of layers and some lines."""
     from sparsec.tools.console import print_table
 
@@ -113,7 +113,6 @@ def summarize(report: dict[str, Any], directory: Path) -> None:
             print(f"{memory['name']:<10} {used:,} B of {capacity:,} B{of_them}")
     if report["arena_peak"] is not None:
         print(f"peak       {peak_text(report['arena_peak'])}")
-    print(f"written to {directory}")
 
 
 def arena_text(report: dict[str, Any]) -> str:
@@ -174,7 +173,10 @@ def compile_command(arguments: Sequence[str]) -> int:
     if args.json:
         sys.stdout.write(files["report.json"])
     elif not args.quiet:
-        summarize(json.loads(files["report.json"]), directory)
+        summarize(json.loads(files["report.json"]))
+        if compilation.accuracy is not None:
+            print(f"accuracy   {compilation.accuracy.text}")
+        print(f"written to {directory}")
     return 0
 
 

@@ -6,9 +6,10 @@ The same module gives the same bytes: no file says when or where it was made.
 
 import json
 import re
+from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.memref import GlobalOp
@@ -35,8 +36,9 @@ def emit_project(
     name: str,
     arena: Arena = "static",
     int8_io: bool = False,
+    accuracy: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
-    """The files of the project `name`, by file name.
+    """The files of the project `name`, by file name; report.json has `accuracy` as it is.
 
     `module` went through `plan-memory`. With `arena="caller"` the project has no memory of its own, with `int8_io` its
     header converts no real numbers. Raises ValueError when the module is not planned, its plan does not hold, or a call
@@ -50,7 +52,8 @@ def emit_project(
     header = read_headers(*platform.headers)
     prototypes = {op.C_FUNCTION: check_call(op, header) for op in planned.kernels}
     constants = constants_of(module)
-    facts = report(module, planned, name, constants)
+    facts: dict[str, Any] = report(module, planned, name, constants)
+    facts["accuracy"] = accuracy
     converting = "" if int8_io else conversions(name, facts, converts_as_tflite(module))
     globals = [op for op in module.ops if isinstance(op, GlobalOp)]
     check_identifiers(f"{name}_{op.sym_name.data}" for op in globals)  # as they are printed

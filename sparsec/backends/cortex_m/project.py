@@ -3,6 +3,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 
@@ -40,6 +41,7 @@ def emit_project(
     name: str,
     arena: project.Arena = "static",
     int8_io: bool = False,
+    accuracy: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
     """The files of the project `name` by file name, as `backends/c/project.py` says; `header_dir` is CMSIS-NN's Include
     folder.
@@ -48,7 +50,7 @@ def emit_project(
     module is compiled for.
     """
     platform = cmsis_nn_platform(header_dir, checked_release(module, header_dir))
-    return project.emit_project(module, platform, name, arena, int8_io)
+    return project.emit_project(module, platform, name, arena, int8_io, accuracy)
 
 
 def checked_release(module: ModuleOp, header_dir: Path) -> Release | None:

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How good the int8 network is, said at every compilation."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sparsec.tools.accuracy import SAMPLES, snr
+from tests.frontends.support import export_bytes
+from tests.tools.support import Tools, images, net
+
+
+class Spread(nn.Module):
+    """A layer whose result has one large value, which costs the others their digits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fine = nn.Linear(8, 8)
+        self.coarse = nn.Linear(8, 8)
+        self.last = nn.Linear(8, 4)
+        with torch.no_grad():
+            self.coarse.bias[0] = 500.0
+            self.last.weight[:, 0] = 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.coarse(self.fine(x)))
+
+
+def test_snr() -> None:
+    x = np.array([3.0, 4.0])
+    assert snr(x, x) is None
+    assert snr(x, x + [0.3, 0.4]) == pytest.approx(20.0)
+    assert snr(0 * x, x) == -math.inf
+
+
+def test_the_outputs_are_the_device_s_own(tools: Tools, elsewhere: Path, cmsis: Path) -> None:
+    model, inputs = net(), images()
+    Path("tiny.pt2").write_bytes(export_bytes(model, [inputs]))
+    np.save("x.npy", inputs[:SAMPLES].numpy())
+    ran = tools.sparsec("run", "tiny.pt2", "--input=x.npy", "--json", "-q")
+    ended = tools.sparsec("tiny.pt2", "-o", "out")
+    report = json.loads(Path("out/report.json").read_text())
+    [place], facts = report["outputs"], report["accuracy"]
+    got = (np.array(json.loads(ran.out)["outputs"][0]) - place["zero_point"]) * place["scale"]
+    with torch.no_grad():
+        expected = model(inputs[:SAMPLES]).numpy()
+    assert facts["samples"] == len(expected)
+    assert facts["outputs"][0]["snr_db"] == pytest.approx(snr(expected, got), abs=0.01)
+    same = float(np.mean(expected.argmax(1) == got.argmax(1)))
+    assert facts["outputs"][0]["same_arg_max"] == same
+    assert f"accuracy   {facts['outputs'][0]['snr_db']:.1f} dB, arg max" in ended.out
+
+
+def test_the_worst_layer_is_named(tools: Tools, elsewhere: Path, cmsis: Path) -> None:
+    torch.manual_seed(0)
+    Path("net.pt2").write_bytes(export_bytes(Spread(), [torch.randn(8, 8)]))
+    ended = tools.sparsec("net.pt2", "-o", "out")
+    layers = json.loads(Path("out/report.json").read_text())["accuracy"]["layers"]
+    assert [layer["layer"] for layer in layers] == ["fine", "coarse", "last"]
+    added = {layer["layer"]: layer["added_snr_db"] for layer in layers}
+    # 500 alone says nothing of how the other values fare; behind it all digits are lost.
+    assert layers[2]["snr_db"] < 25 < added["fine"]
+    assert "least exact layer: " in ended.out
+    assert all(0 < layer["range_used"] <= 1 for layer in layers)
+    assert layers[1]["saturated"] >= 1 / 8
+
+
+def test_a_quantized_network_has_no_float_one(
+    tools: Tools, texts: dict[str, Path], elsewhere: Path, cmsis: Path
+) -> None:
+    ended = tools.sparsec(texts["qnn"], "-o", "out")
+    assert json.loads(Path("out/report.json").read_text())["accuracy"] is None
+    assert "accuracy" not in ended.out
