@@ -68,7 +68,10 @@ def target(options: PipelineOptions) -> str:
 
 def nn(options: PipelineOptions) -> list[str]:
     """From an imported network to a fused, calibrated one."""
-    passes = ["fold-batch-norm", "fold-transpose", "fuse-layers", "canonicalize", "cse", "dce"]
+    passes = [
+        *("fold-batch-norm", "fold-transpose", "fuse-layers"),
+        *("canonicalize", "cse", "fuse-functions", "dce"),
+    ]
     if options.calibrate is not None:
         observer = f"observer={options.observer}"
         if options.observer == "percentile":

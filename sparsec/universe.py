@@ -28,6 +28,7 @@ PASSES: dict[str, str] = {
     "fold-qdq": "sparsec.passes.fold_qdq:FoldQdqPass",
     "fold-requantize": "sparsec.passes.fold_requantize:FoldRequantizePass",
     "fold-transpose": "sparsec.passes.fold_transpose:FoldTransposePass",
+    "fuse-functions": "sparsec.passes.fuse_functions:FuseFunctionsPass",
     "fuse-layers": "sparsec.passes.fuse_layers:FuseLayersPass",
     "fuse-pad": "sparsec.passes.fuse_pad:FusePadPass",
     "fuse-rows": "sparsec.passes.fuse_rows:FuseRowsPass",

@@ -5,7 +5,8 @@
 
 With s = gamma / sqrt(variance + epsilon) and t = beta - mean * s, in float64, the result is x * s + t.
 The layer before takes s and t if nothing else reads its result; else the linear layers after it, if
-they are all that reads the result; else it becomes a depthwise 1x1 convolution.
+they are all that reads the result; else it becomes a function of each value, if it is the same for all channels, or a
+depthwise 1x1 convolution.
 """
 
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from xdsl.utils.exceptions import PassFailedException
 from sparsec.ir import nn
 from sparsec.ir.attributes import RANGE
 from sparsec.ir.constant import constant_array
+from sparsec.ir.expression import Term, Variable, apply
 from sparsec.ir.layer import layer_of
 from sparsec.ir.shapes import shape_of
 from sparsec.quantization.window import Window
@@ -100,6 +102,26 @@ def fold_forward(op: nn.BatchNormOp, scale: Floats, shift: Floats) -> bool:
     return True
 
 
+def to_function(op: nn.BatchNormOp, scale: Floats, shift: Floats) -> bool:
+    """Replace `op` by a function of each value; False if it is another one for other channels."""
+    if np.any(scale != scale[:1]) or np.any(shift != shift[:1]) or not scale.size:
+        return False
+    factor, offset = float(scale[0]), float(shift[0])
+    term: Term = Variable()
+    if factor != 1:
+        term = apply("*", term, factor)
+    if offset != 0:
+        term = apply("+", term, offset)
+    result: SSAValue = op.input
+    if term != Variable():
+        new = nn.ActivationOp(term, op.input)
+        new.attributes.update(op.attributes)
+        Rewriter.insert_op(new, InsertPoint.before(op))
+        result = new.result
+    op.result.replace_all_uses_with(result)
+    return True
+
+
 def to_depthwise(op: nn.BatchNormOp, scale: Floats, shift: Floats) -> None:
     """Replace `op` by a depthwise 1x1 convolution, with reshapes where it is not on an image."""
     shape = shape_of(op.input.type)
@@ -135,7 +157,8 @@ class FoldBatchNormPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for norm in [inner for inner in op.walk() if isinstance(inner, nn.BatchNormOp)]:
             scale, shift = scale_and_shift(norm)
-            if not fold_backward(norm, scale, shift) and not fold_forward(norm, scale, shift):
+            ways = (fold_backward, fold_forward, to_function)
+            if not any(way(norm, scale, shift) for way in ways):
                 to_depthwise(norm, scale, shift)
             statistics = (norm.gamma, norm.beta, norm.mean, norm.variance)
             Rewriter.erase_op(norm)

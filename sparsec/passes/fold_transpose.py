@@ -100,7 +100,7 @@ class SinkBelowElementwise(RewritePattern):
         if isinstance(op, nn.ClampOp):
             new = nn.ClampOp(transpose.input, op.bounds.data)
         else:
-            new = nn.ActivationOp(op.function.data, transpose.input)
+            new = nn.ActivationOp(op.term, transpose.input)
         rebuild_below(op, transpose, new, rewriter)
 
 

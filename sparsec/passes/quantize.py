@@ -30,7 +30,7 @@ from sparsec.ir.level import is_float
 from sparsec.quantization.ranges import activation_qparams
 from sparsec.quantization.scheme import Quantization
 from sparsec.rewriting.constants import quantize_constant, weight_quantization
-from sparsec.rewriting.qdq.conversions.activation import FIXED_OUTPUT
+from sparsec.rewriting.qdq.conversions.activation import FIXED_OUTPUT, fixed_output
 
 NO_LAYER = (nn.ConstantOp, nn.QuantizeOp, nn.DequantizeOp)
 
@@ -167,7 +167,7 @@ class Quantizer:
         if isinstance(op, nn.SoftmaxOp):
             return FIXED_OUTPUT["softmax"]
         if isinstance(op, nn.ActivationOp) and not asked_for(op.result):
-            return FIXED_OUTPUT.get(op.function.data)
+            return fixed_output(op)
         return None
 
     def input_of(self, op: Operation, value: SSAValue) -> Quantization:

@@ -16,13 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sparsec.quantization.arrays import Float64Array, Int8Array, Int32Array, Int64Array
-from sparsec.quantization.functions import FUNCTIONS
 from sparsec.quantization.lookup import lookup, lookup_table
 from sparsec.quantization.requantize import quantize_multiplier, requantize
 from sparsec.quantization.softmax import softmax, softmax_params
 
 __all__ = [
-    "FUNCTIONS",
     "AddParams",
     "accumulator_bound",
     "add",

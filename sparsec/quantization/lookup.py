@@ -19,8 +19,17 @@ def lookup_table(
     out_scale: float,
     out_zp: int,
 ) -> Int8Array:
-    """int8[256]: entry `q + 128` is the quantized `f` of the real that q stands for, half to even."""
-    return quantize(f(dequantize(np.arange(-128, 128), in_scale, in_zp)), out_scale, out_zp)
+    """int8[256]: entry `q + 128` is the quantized `f` of the real that q stands for, half to even.
+
+    Where `f` has no value (NaN), as a logarithm below 0, that of the nearest number with one, below it if two are as
+    near. Raises ValueError if there is none.
+    """
+    values = f(dequantize(np.arange(-128, 128), in_scale, in_zp))
+    known = np.flatnonzero(~np.isnan(values))
+    if not known.size:
+        raise ValueError("its function has no value for any input in its range")
+    distance = np.abs(np.arange(256)[:, np.newaxis] - known)
+    return quantize(values[known[distance.argmin(axis=1)]], out_scale, out_zp)
 
 
 def lookup(x: Int8Array, table: Int8Array) -> Int8Array:

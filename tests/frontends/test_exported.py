@@ -165,26 +165,30 @@ def refusal(content: bytes, folder: Path) -> str:
 
 
 def test_all_unsupported_operations_are_listed(tmp_path: Path) -> None:
+    class Rounded(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.round(x, decimals=2)
+
     class Odd(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.block = nn.Sequential(nn.Conv2d(4, 4, 3, groups=2), nn.ELU())
+            self.block = nn.Sequential(Rounded(), Refused(torch.lgamma))
 
         def forward(self, x: Tensor) -> Tensor:
-            y = torch.cumsum(self.block(x), 1)
-            return torch.log_softmax(y, 1)
+            y = torch.logcumsumexp(self.block(x), 1)
+            return torch.i0(y)
 
     message = refusal(export_bytes(Odd(), [torch.randn(2, 4, 5, 5)]), tmp_path)
     first, *lines = message.splitlines()
     assert first.endswith("model.pt: the model uses 4 operations that cannot be compiled:")
     assert re.fullmatch(
-        r"  aten.conv2d at block\.0 \(test_exported\.py:\d+: y = torch.*\): groups = 2 is neither 1 "
-        r"nor the number of input channels, 4",
+        r"  aten.round at block\.0\.round_1 \(test_exported\.py:\d+: return torch.*\): "
+        r"its argument 'decimals' is not supported",
         lines[0],
     )
-    assert lines[1].startswith("  aten.elu at block.1 (test_exported.py:")
-    assert lines[2].startswith("  aten.cumsum at cumsum (test_exported.py:")
-    assert lines[3].startswith("  aten.log_softmax at log_softmax (test_exported.py:")
+    assert lines[1].startswith("  aten.lgamma at block.1.lgamma (test_exported.py:")
+    assert lines[2].startswith("  aten.logcumsumexp at logcumsumexp (test_exported.py:")
+    assert lines[3].startswith("  aten.i0 at i0 (test_exported.py:")
     assert len(lines) == 4
 
 

@@ -130,7 +130,7 @@ def gelu_tanh(x: Tensor) -> Tensor:
 )
 def test_activation(function: str, expected: Callable[[Tensor], Tensor]) -> None:
     net = Net((1, 9))
-    expect(net, net.activation(net.inputs[0], function), expected)
+    expect(net, net.activation(net.inputs[0], f"{function}(x)"), expected)
 
 
 def test_softmax_clamp_and_add() -> None:

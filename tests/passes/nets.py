@@ -13,6 +13,7 @@ from xdsl.passes import ModulePass
 
 from sparsec.interpreters.run import interpret
 from sparsec.ir import nn
+from sparsec.ir.expression import parse
 from sparsec.ir.layer import set_layer
 from sparsec.ir.quantization import BoundsAttr
 from sparsec.ir.shapes import shape_of
@@ -95,7 +96,7 @@ class Net:
         return self.add_op(nn.AddOp(lhs, rhs))
 
     def activation(self, x: SSAValue, function: str) -> SSAValue:
-        return self.add_op(nn.ActivationOp(function, x))
+        return self.add_op(nn.ActivationOp(parse(function), x))
 
     def softmax(self, x: SSAValue) -> SSAValue:
         return self.add_op(nn.SoftmaxOp(x))

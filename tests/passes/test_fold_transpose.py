@@ -42,7 +42,7 @@ def test_one_that_moves_no_data_is_a_reshape(shape: tuple[int, ...], kept: int) 
 
 SINKS: dict[str, Callable[[Net, SSAValue], SSAValue]] = {
     "clamp": lambda net, x: net.clamp(x),
-    "activation": lambda net, x: net.activation(x, "tanh"),
+    "activation": lambda net, x: net.activation(x, "tanh(x)"),
     "slice": lambda net, x: net.slice(x, (0, 1, 1, 2), (1, 1, 1, -1), (1, 2, 1, 3)),
     "pad": lambda net, x: net.add_op(nn.PadOp(x, 1.0, Border((0, 0, 1, 2), (0, 1, 0, 0)))),
     "add": lambda net, x: net.add(x, net.transpose(net.conv(net.inputs[0], 3), TO_NCHW)),
@@ -80,7 +80,7 @@ def test_flattening_permutes_the_columns_of_every_reader() -> None:
     net = Net((1, 6, 5, 3))
     x = net.flatten(net.conv(net.inputs[0], 4))
     module = expect_same_results(
-        net.done(net.linear(net.clamp(x), 3), net.linear(net.activation(x, "tanh"), 2)),
+        net.done(net.linear(net.clamp(x), 3), net.linear(net.activation(x, "tanh(x)"), 2)),
         FoldTransposePass(),
     )
     assert op_names(module) == ["conv2d", "reshape", "clamp", "linear", "activation", "linear"]

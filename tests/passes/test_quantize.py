@@ -148,14 +148,14 @@ def test_layers_that_keep_the_quantization(layer: Callable[[Net, SSAValue], SSAV
 def test_functions_of_fixed_range(function: str, expected: Quantization) -> None:
     net = Net((1, 6))
     x = net.inputs[0]
-    y = net.softmax(x) if function == "softmax" else net.activation(x, function)
+    y = net.softmax(x) if function == "softmax" else net.activation(x, f"{function}(x)")
     quantized(net, y)
     assert scheme_of(y) == expected
 
 
 def test_other_functions_use_their_range() -> None:
     net = Net((1, 6))
-    y = net.activation(net.inputs[0], "gelu")
+    y = net.activation(net.inputs[0], "gelu(x)")
     module = net.done(y)
     set_range(net.inputs[0], (-1.0, 1.0))
     set_range(y, (-0.2, 2.0))
@@ -289,7 +289,7 @@ def dense_block(net: Net) -> SSAValue:
     y = net.clamp(net.conv(net.pad(x), 4))
     x = net.concat(x, y)
     x = net.clamp(net.batch_norm(x))
-    x = net.activation(net.depthwise(x, 2), "hardswish")
+    x = net.activation(net.depthwise(x, 2), "hardswish(x)")
     x = net.pool(x, Pool(kernel=(4, 4)), average=True)
     return net.softmax(net.linear(net.reshape(x, 1, 16), 4))
 

@@ -15,7 +15,10 @@ from sparsec.frontends.errors import UnsupportedError
 from sparsec.frontends.operators.signature import Operator
 from sparsec.frontends.tensors import Activation, Array, Parameter, Tensor
 from sparsec.ir import nn
+from sparsec.ir.expression import Term, Variable, apply, evaluate, parse
 from sparsec.quantization.scheme import Bounds
+
+X = Variable()
 
 
 def clamped(builder: Builder, value: Activation, low: float, high: float) -> Tensor:
@@ -41,20 +44,78 @@ def hardtanh(builder: Builder, call: Call) -> Tensor:
     return clamped(builder, call.activation("self", "input"), low, high)
 
 
-def activation(function: str) -> Callable[[Builder, Call], Tensor]:
-    """An operator for a function that becomes a table."""
+def applied(builder: Builder, value: Tensor, function: Term) -> Tensor:
+    """A function of each element."""
+    if isinstance(value, Parameter):
+        return Parameter(value.name, evaluate(function, value.values()).astype(np.float32))
+    return builder.add(nn.ActivationOp(function, value.ssa), value.order)
+
+
+def activation(name: str, **parameters: float | None) -> Operator:
+    """An operator for a function by its name; its `parameters` with what torch takes them for if they are not given."""
+
+    known = {"self", "input", "out", *parameters}
 
     def build(builder: Builder, call: Call) -> Tensor:
-        value = call.activation("self", "input")
-        return builder.add(nn.ActivationOp(function, value.ssa), value.order)
+        for other in call.arguments.keys() - known:
+            if call.arguments[other]:
+                raise UnsupportedError(f"its argument '{other}' is not supported")
+        numbers = [call.number(each, default) for each, default in parameters.items()]
+        return applied(builder, call.tensor("self", "input"), apply(name, X, *numbers))
+
+    return build
+
+
+def expression(text: str) -> Operator:
+    """An operator for a function without parameters."""
+
+    def build(builder: Builder, call: Call) -> Tensor:
+        return applied(builder, call.tensor("self", "input"), parse(text))
 
     return build
 
 
 def gelu(builder: Builder, call: Call) -> Tensor:
     """gelu, exact or by tanh."""
-    function = "gelu_tanh" if call.text("approximate", "none") == "tanh" else "gelu"
-    return activation(function)(builder, call)
+    name = "gelu_tanh" if call.text("approximate", "none") == "tanh" else "gelu"
+    return applied(builder, call.tensor("self", "input"), apply(name, X))
+
+
+def elu(builder: Builder, call: Call) -> Tensor:
+    """elu, celu and selu of torch's decompositions: scale * x, or scale * alpha * (exp(input_scale * x) - 1)."""
+    alpha, scale = call.number("alpha", 1.0), call.number("scale", 1.0)
+    rate = call.number("input_scale", 1.0)
+    if rate == 1:
+        term = apply("elu", X, alpha)
+    else:
+        below = apply("*", apply("expm1", apply("*", apply("minimum", X, 0), rate)), alpha)
+        term = apply("where", apply("<", X, 0), below, X)
+    return applied(builder, call.tensor("self"), apply("*", term, scale) if scale != 1 else term)
+
+
+def log_sigmoid(builder: Builder, call: Call) -> list[Tensor]:
+    """The logarithm of a sigmoid, of two results of which a model uses one."""
+    return [applied(builder, call.tensor("self"), apply("logsigmoid", X))]
+
+
+def randomized_relu(builder: Builder, call: Call) -> Tensor:
+    """Out of training a leaky_relu of the mean slope."""
+    if call.flag("training"):
+        raise UnsupportedError("it is in training mode: call model.eval() before the export")
+    slope = (call.number("lower", 1 / 8) + call.number("upper", 1 / 3)) / 2
+    return applied(builder, call.tensor("self"), apply("leaky_relu", X, slope))
+
+
+def power(builder: Builder, call: Call) -> Tensor:
+    """A power of which the base or the exponent is a number."""
+    base, exponent = operand(call, "self"), operand(call, "exponent")
+    if is_number(exponent):
+        number = float(exponent.array.item())
+        term = apply("*", X, X) if number == 2 else apply("pow", X, number)
+        return applied(builder, base, term)
+    if is_number(base):
+        return applied(builder, exponent, apply("pow", float(base.array.item()), X))
+    raise UnsupportedError("a power of tensors")
 
 
 def operand(call: Call, name: str) -> Tensor:
@@ -206,21 +267,19 @@ def multiply(builder: Builder, call: Call) -> Tensor:
     return product(builder, operand(call, "self"), operand(call, "other"))
 
 
-def square(builder: Builder, call: Call) -> Tensor:
-    """self * self."""
-    value = operand(call, "self")
-    return product(builder, value, value)
+def reciprocal(builder: Builder, value: Tensor) -> Tensor:
+    """1 / value. Raises UnsupportedError for a constant that holds 0."""
+    if isinstance(value, Parameter) and not value.array.all():
+        raise UnsupportedError("a division by a constant that holds 0")
+    return applied(builder, value, apply("/", 1, X))
 
 
 def divide(builder: Builder, call: Call) -> Tensor:
-    """A quotient by a constant."""
+    """A quotient, by an activation as a product with its reciprocal."""
     left, right = operand(call, "self"), operand(call, "other")
-    if call.given("rounding_mode") or isinstance(right, Activation) or not right.array.all():
-        raise UnsupportedError("only a division by constants other than 0 is supported")
-    if isinstance(left, Parameter):
-        return folded(np.divide, left, right)
-    factor = Parameter(right.name, np.asarray(np.float32(1) / right.array))
-    return times_constant(builder, left, factor)
+    if call.given("rounding_mode"):
+        raise UnsupportedError("a division that rounds")
+    return product(builder, left, reciprocal(builder, right))
 
 
 def extreme(
@@ -278,6 +337,8 @@ def prelu(builder: Builder, call: Call) -> Tensor:
     if array.size > 1 and (rank < 2 or array.size != value.shape[1]):
         raise UnsupportedError(f"{array.size} slopes do not fit an input of shape {value.shape}")
     shape = [array.size if axis == 1 else 1 for axis in range(rank)]
+    if array.size == 1:
+        return applied(builder, value, apply("leaky_relu", X, float(array.item())))
     alpha = builder.ssa(Parameter(slopes.name, array.reshape(shape)), value.order)
     return builder.add(nn.PreluOp(value.ssa, alpha), value.order)
 
@@ -300,16 +361,36 @@ ELEMENTWISE: Mapping[str, Operator] = {
     "aten.negative": negate,
     "aten.mul": multiply,
     "aten.multiply": multiply,
-    "aten.square": square,
     "aten.div": divide,
     "aten.divide": divide,
     "aten.true_divide": divide,
     "aten.prelu": prelu,
     "aten._prelu_kernel": prelu,
-    "aten.sigmoid": activation("sigmoid"),
-    "aten.tanh": activation("tanh"),
-    "aten.hardsigmoid": activation("hardsigmoid"),
-    "aten.hardswish": activation("hardswish"),
-    "aten.silu": activation("silu"),
+    **{
+        f"aten.{name}": activation(name)
+        for name in (
+            *("sigmoid", "tanh", "hardsigmoid", "hardswish", "silu", "mish", "selu"),
+            *("exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "abs", "sign", "erf"),
+            *("sin", "cos", "tan", "atan", "sinh", "cosh", "floor", "ceil", "round", "trunc"),
+        )
+    },
+    "aten.sgn": activation("sign"),
+    "aten.fix": activation("trunc"),
+    "aten.arctan": activation("atan"),
+    "aten.absolute": activation("abs"),
+    "aten.square": expression("x * x"),
+    "aten.reciprocal": expression("1 / x"),
+    "aten.rsqrt": expression("1 / sqrt(x)"),
+    "aten.leaky_relu": activation("leaky_relu", negative_slope=0.01),
+    "aten.celu": activation("celu", alpha=1.0),
+    "aten.softplus": activation("softplus", beta=1.0, threshold=20.0),
+    "aten.hardshrink": activation("hardshrink", lambd=0.5),
+    "aten.softshrink": activation("softshrink", lambd=0.5),
+    "aten.threshold": activation("threshold", threshold=None, value=None),
+    "aten.elu": elu,
+    "aten.log_sigmoid": activation("logsigmoid"),
+    "aten.log_sigmoid_forward": log_sigmoid,
+    "aten.rrelu": randomized_relu,
+    "aten.pow": power,
     "aten.gelu": gelu,
 }

@@ -6,7 +6,7 @@ from xdsl.interpreter import Interpreter, InterpreterFunctions, impl, register_i
 
 from sparsec.interpreters.nn.values import Floats, Values, finish, float64
 from sparsec.ir import nn
-from sparsec.quantization.functions import FUNCTIONS
+from sparsec.ir.expression import evaluate
 
 
 def softmax(x: Floats) -> Floats:
@@ -25,7 +25,7 @@ class NnActivationFunctions(InterpreterFunctions):
 
     @impl(nn.ActivationOp)
     def activation(self, interpreter: Interpreter, op: nn.ActivationOp, args: Values) -> Values:
-        return finish(FUNCTIONS[op.function.data](float64(args[0])))
+        return finish(evaluate(op.term, args[0]))
 
     @impl(nn.SoftmaxOp)
     def softmax(self, interpreter: Interpreter, op: nn.SoftmaxOp, args: Values) -> Values:

@@ -11,9 +11,9 @@ from xdsl.irdl import (
 )
 from xdsl.utils.exceptions import VerifyException
 
+from sparsec.ir.expression import Term, parse
 from sparsec.ir.nn.types import SameTypeOp
 from sparsec.ir.quantization import BoundsAttr
-from sparsec.quantization.functions import FUNCTIONS
 from sparsec.quantization.scheme import Bounds
 
 
@@ -40,9 +40,9 @@ class ClampOp(SameTypeOp):
 
 @irdl_op_definition
 class ActivationOp(SameTypeOp):
-    """An element-wise function that becomes a table of 256 bytes in int8.
+    """A function of each value, which becomes a table of 256 bytes in int8 (`ir/expression.py`).
 
-    `%y = nn.activation "gelu" %x : tensor<1x4xf32>`
+    `%y = nn.activation "x * sigmoid(1.702 * x)" %x : tensor<1x4xf32>`
     """
 
     name = "nn.activation"
@@ -51,17 +51,23 @@ class ActivationOp(SameTypeOp):
 
     assembly_format = "$function $input attr-dict `:` type($input)"
 
-    def __init__(self, function: str, input: SSAValue):
+    def __init__(self, function: Term, input: SSAValue):
         super().__init__(
             operands=[input],
-            properties={"function": StringAttr(function)},
+            properties={"function": StringAttr(str(function))},
             result_types=[input.type],
         )
 
+    @property
+    def term(self) -> Term:
+        """The function."""
+        return parse(self.function.data)
+
     def verify_(self) -> None:
-        if self.function.data not in FUNCTIONS:
-            known = ", ".join(FUNCTIONS)
-            raise VerifyException(f"unknown function '{self.function.data}', known: {known}")
+        try:
+            parse(self.function.data)
+        except ValueError as error:
+            raise VerifyException(str(error)) from error
 
 
 @irdl_op_definition

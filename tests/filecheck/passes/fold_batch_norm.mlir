@@ -46,21 +46,41 @@ func.func @main(%x : tensor<1x2xf32>) -> tensor<1x1xf32> {
 
 // A convolution with a clamp, or one that others read, is left alone: a depthwise 1x1 convolution.
 
-func.func @main(%x : tensor<1x2x2x1xf32>) -> (tensor<1x2x2x1xf32>, tensor<1x2x2x1xf32>) {
-  %w = nn.constant dense<1.0> : tensor<1x1x1x1xf32>
-  %c = nn.constant dense<1.0> : tensor<1xf32>
-  %y = nn.conv2d %x, %w, %c window <> clamp <min = 0.0> : tensor<1x2x2x1xf32>, tensor<1x1x1x1xf32>, tensor<1xf32> -> tensor<1x2x2x1xf32>
-  %z = nn.batch_norm %y, %c, %c, %c, %c epsilon 0.0 {layer = "bn1"} : tensor<1x2x2x1xf32>, tensor<1xf32>
-  %u = nn.conv2d %z, %w, %c window <> : tensor<1x2x2x1xf32>, tensor<1x1x1x1xf32>, tensor<1xf32> -> tensor<1x2x2x1xf32>
-  %v = nn.batch_norm %u, %c, %c, %c, %c epsilon 0.0 {layer = "bn2"} : tensor<1x2x2x1xf32>, tensor<1xf32>
-  func.return %u, %v : tensor<1x2x2x1xf32>, tensor<1x2x2x1xf32>
+func.func @main(%x : tensor<1x2x2x1xf32>) -> (tensor<1x2x2x2xf32>, tensor<1x2x2x2xf32>) {
+  %w = nn.constant dense<1.0> : tensor<2x1x1x1xf32>
+  %v = nn.constant dense<1.0> : tensor<2x1x1x2xf32>
+  %c = nn.constant dense<1.0> : tensor<2xf32>
+  %d = nn.constant dense<[1.0, 2.0]> : tensor<2xf32>
+  %y = nn.conv2d %x, %w, %c window <> clamp <min = 0.0> : tensor<1x2x2x1xf32>, tensor<2x1x1x1xf32>, tensor<2xf32> -> tensor<1x2x2x2xf32>
+  %z = nn.batch_norm %y, %d, %d, %c, %c epsilon 0.0 {layer = "bn1"} : tensor<1x2x2x2xf32>, tensor<2xf32>
+  %u = nn.conv2d %z, %v, %c window <> : tensor<1x2x2x2xf32>, tensor<2x1x1x2xf32>, tensor<2xf32> -> tensor<1x2x2x2xf32>
+  %t = nn.batch_norm %u, %d, %d, %c, %c epsilon 0.0 {layer = "bn2"} : tensor<1x2x2x2xf32>, tensor<2xf32>
+  func.return %u, %t : tensor<1x2x2x2xf32>, tensor<1x2x2x2xf32>
 }
 
 // CHECK:       nn.conv2d {{.*}} clamp
-// CHECK:       [[W:%.*]] = nn.constant named "bn1.weight" dense<1.000000e+00> : tensor<1x1x1x1xf32>
-// CHECK-NEXT:  [[B:%.*]] = nn.constant named "bn1.bias" dense<0.000000e+00> : tensor<1xf32>
+// CHECK:       [[W:%.*]] = nn.constant named "bn1.weight" dense<{{\[\[\[\[}}1.000000e+00, 2.000000e+00]]]]> : tensor<1x1x1x2xf32>
+// CHECK-NEXT:  [[B:%.*]] = nn.constant named "bn1.bias" dense<0.000000e+00> : tensor<2xf32>
 // CHECK-NEXT:  nn.depthwise_conv2d %y, [[W]], [[B]] window <> {layer = "bn1"}
 // CHECK:       nn.depthwise_conv2d %u, {{.*}} window <> {layer = "bn2"}
+
+// -----
+
+// One that is the same for all channels is a function of each value, or nothing.
+
+func.func @main(%x : tensor<1x2x2x2xf32>) -> (tensor<1x2x2x2xf32>, tensor<1x2x2x2xf32>, tensor<1x2x2x2xf32>) {
+  %one = nn.constant dense<1.0> : tensor<2xf32>
+  %two = nn.constant dense<2.0> : tensor<2xf32>
+  %y = nn.batch_norm %x, %two, %one, %one, %one epsilon 0.0 {layer = "bn1"} : tensor<1x2x2x2xf32>, tensor<2xf32>
+  %z = nn.batch_norm %x, %two, %two, %one, %one epsilon 0.0 {layer = "bn2"} : tensor<1x2x2x2xf32>, tensor<2xf32>
+  %u = nn.batch_norm %x, %one, %one, %one, %one epsilon 0.0 {layer = "bn3"} : tensor<1x2x2x2xf32>, tensor<2xf32>
+  func.return %y, %z, %u : tensor<1x2x2x2xf32>, tensor<1x2x2x2xf32>, tensor<1x2x2x2xf32>
+}
+
+// CHECK:       func.func @main
+// CHECK-NEXT:    [[Y:%.*]] = nn.activation "x * 2 + -1" %x {layer = "bn1"}
+// CHECK-NEXT:    [[Z:%.*]] = nn.activation "x * 2" %x {layer = "bn2"}
+// CHECK-NEXT:    func.return [[Y]], [[Z]], %x
 
 // -----
 

@@ -12,7 +12,7 @@ func.func @main(%x : tensor<1x2xf32>, %c : tensor<2xf32>) -> tensor<1x2xf32> {
 // -----
 
 func.func @main(%x : tensor<1x2x2x2x2xf32>) -> tensor<1x2x2x2x2xf32> {
-  %c = nn.constant dense<1.0> : tensor<2xf32>
+  %c = nn.constant dense<[1.0, 2.0]> : tensor<2xf32>
   %y = nn.batch_norm %x, %c, %c, %c, %c epsilon 0.0 {layer = "bn2"} : tensor<1x2x2x2x2xf32>, tensor<2xf32>
   func.return %y : tensor<1x2x2x2x2xf32>
 }

@@ -74,7 +74,7 @@ func.func @main(%x : tensor<1x4xf32>) -> tensor<1x8xf32> {
   %q = nn.quantize %x <scales = [0.5]> : tensor<1x4xf32> -> tensor<1x4xi8>
   %d = nn.dequantize %q <scales = [0.5]> : tensor<1x4xi8> -> tensor<1x4xf32>
   %s = nn.softmax %d : tensor<1x4xf32>
-  %a = nn.activation "sigmoid" %d {layer = "act"} : tensor<1x4xf32>
+  %a = nn.activation "sigmoid(x)" %d {layer = "act"} : tensor<1x4xf32>
   %sum = nn.add %s, %a : tensor<1x4xf32>, tensor<1x4xf32> -> tensor<1x4xf32>
   %sumq = nn.quantize %sum <scales = [0.0078125], zero_point = -128> : tensor<1x4xf32> -> tensor<1x4xi8>
   %sumd = nn.dequantize %sumq <scales = [0.0078125], zero_point = -128> : tensor<1x4xi8> -> tensor<1x4xf32>

@@ -59,8 +59,8 @@ func.func @main(%x : tensor<1x4x4x1xi8>) -> (tensor<1x8x8x1xi8>, tensor<1x8x8x1x
   func.return %b, %a : tensor<1x8x8x1xi8>, tensor<1x8x8x1xi8>
 }
 func.func @float(%x : tensor<1x8xf32>) -> (tensor<1x8xf32>, tensor<1x8xf32>) {
-  %a = nn.activation "gelu" %x : tensor<1x8xf32>
-  %b = nn.activation "gelu" %x : tensor<1x8xf32>
+  %a = nn.activation "gelu(x)" %x : tensor<1x8xf32>
+  %b = nn.activation "gelu(x)" %x : tensor<1x8xf32>
   func.return %b, %a : tensor<1x8xf32>, tensor<1x8xf32>
 }
 func.func private @declared(tensor<1x8xi8>) -> tensor<1x8xi8>

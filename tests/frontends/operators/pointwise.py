@@ -48,7 +48,6 @@ PAIRS: Mapping[str, Case] = {
     "mul_rows": of(lambda x: x * x[:, :1, :, :1]),
     "mul_columns": of(lambda x: x[:, :1, :1] * x),
     "mul_relu": of(lambda x: F.relu(x * x[:, :, :1, :1])),
-    "square": of(lambda x: torch.square(x)),
     "maximum": of(lambda x: torch.maximum(x, 0.5 * x.flip(-1)), error=1.5),
     "maximum_of_parts": of(lambda x: torch.maximum(x, x[:, :, :1, :1]), error=0.1),
     "minimum": of(lambda x: torch.minimum(x[:, :, 1], x[:, :, 2]), error=0.1),
@@ -71,10 +70,61 @@ CONSTANTS: Mapping[str, Case] = {
     "maximum_constant": of(lambda x: torch.maximum(x, CHANNELS), error=1.5),
     "minimum_number": of(lambda x: torch.minimum(x, QUARTER)),
     "clamp_crossed": of(lambda x: x.clamp(0.5, 0.25)),
-    "prelu": of(lambda x: F.prelu(x, SLOPE)),
     "prelu_channels": of(lambda x: F.prelu(x, SLOPES)),
     "prelu_signal": of(lambda x: F.prelu(x[:, :, 3], SLOPES)),
 }
 """An activation and constants."""
 
-POINTWISE: Mapping[str, Case] = {**PAIRS, **CONSTANTS}
+OF_ONE_NUMBER: Mapping[str, Function] = {
+    "leaky_relu": lambda x: F.leaky_relu(x, 0.1),
+    "elu": lambda x: F.elu(x, 0.7),
+    "selu": F.selu,
+    "celu": lambda x: F.celu(x, 1.3),
+    "mish": F.mish,
+    "softplus": lambda x: F.softplus(x, 2, 5),
+    "softsign": F.softsign,
+    "logsigmoid": F.logsigmoid,
+    "hardshrink": lambda x: F.hardshrink(x, 0.3),
+    "softshrink": lambda x: F.softshrink(x, 0.3),
+    "tanhshrink": F.tanhshrink,
+    "threshold": lambda x: F.threshold(x, 0.1, -0.4),
+    "rrelu": lambda x: F.rrelu(x, 0.1, 0.3),
+    "prelu": lambda x: F.prelu(x, SLOPE),
+    "abs": torch.abs,
+    "square": torch.square,
+    "pow": lambda x: x**3,
+    "pow_of_two": lambda x: 2**x,
+    "exp": torch.exp,
+    "expm1": torch.expm1,
+    "log": lambda x: torch.log(x.abs() + 0.5),
+    "log1p": lambda x: torch.log1p(x * x),
+    "sqrt": lambda x: torch.sqrt(x.abs()),
+    "rsqrt": lambda x: torch.rsqrt(x.abs() + 1),
+    "reciprocal": lambda x: torch.reciprocal(x.abs() + 0.5),
+    "sign": torch.sign,
+    "erf": torch.erf,
+    "sin": torch.sin,
+    "cos": torch.cos,
+    "floor": torch.floor,
+    "round": torch.round,
+    "one_minus": lambda x: 1 - torch.sigmoid(x),
+    "sigmoid_gate": lambda x: x * torch.sigmoid(1.702 * x),
+    "hardswish_by_hand": lambda x: x * F.relu6(x + 3) / 6,
+    "softsign_by_hand": lambda x: x / (1 + x.abs()),
+    "normalized": lambda x: (x / 25.5 - 0.5) * 2,
+    "number_over": lambda x: 2 / (x.abs() + 0.5),
+    "clamped": lambda x: torch.tanh(x).clamp(-0.5, 0.5) + 1,
+    "larger_of_two": lambda x: torch.maximum(x, -0.25 * x),
+}
+FUNCTIONS: Mapping[str, Case] = {
+    name: of(function, error=0.51) for name, function in OF_ONE_NUMBER.items()
+}
+"""Functions of one number: a table, which is rounded once."""
+
+QUOTIENTS: Mapping[str, Case] = {
+    # The reciprocal is within half of its own unit, 2/255.
+    "div": of(lambda x: x / (x.flip(-1).abs() + 0.5), error=3.0),
+    "div_gate": of(lambda x: x[:, :, :1, :1] / (x.abs() + 0.5), error=3.0),
+}
+
+POINTWISE: Mapping[str, Case] = {**PAIRS, **CONSTANTS, **FUNCTIONS, **QUOTIENTS}

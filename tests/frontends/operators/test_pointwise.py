@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Operators element by element: torch's numbers in float, and in int8 as close as the scales allow."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +11,21 @@ from xdsl.dialects.builtin import ModuleOp
 
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import dequantized, entry_quantizations, quantized
-from tests.frontends.operators.pointwise import POINTWISE, SHAPE
+from tests.frontends.operators.pointwise import FUNCTIONS, POINTWISE, SHAPE, Case
 from tests.frontends.operators.test_moving import Write
 from tests.frontends.operators.together import Together, int8_form, on_the_grid
 from tests.frontends.support import expected, export_bytes, load_bytes, traced_bytes
 
-MODEL = Together({name: case.function for name, case in POINTWISE.items()})
+
+def together(cases: Mapping[str, Case]) -> Together:
+    return Together({name: case.function for name, case in cases.items()})
 
 
-def imported(write: Write, x: Tensor, folder: Path) -> ModuleOp:
-    return load_bytes(write(MODEL, [x]), folder).module
+MODEL = together(POINTWISE)
+
+
+def imported(write: Write, x: Tensor, folder: Path, model: Together = MODEL) -> ModuleOp:
+    return load_bytes(write(model, [x]), folder).module
 
 
 @pytest.mark.parametrize("write", [export_bytes, traced_bytes])
@@ -47,3 +53,12 @@ def test_int8(tmp_path: Path) -> None:
             off[name] = error
         assert np.unique(ours).size >= min(9, np.unique(torchs).size), name
     assert off == {}
+
+
+def test_each_function_of_one_value_is_one_table(tmp_path: Path) -> None:
+    x = on_the_grid(2, *SHAPE) * 2**-4
+    model = together(FUNCTIONS)
+    module = int8_form(imported(export_bytes, x, tmp_path, model), [x.numpy()])
+    names = [op.name for op in module.walk() if op.name.startswith("qnn.")]
+    assert set(names) == {"qnn.constant", "qnn.lookup", "qnn.transpose"}
+    assert names.count("qnn.lookup") == len(FUNCTIONS)

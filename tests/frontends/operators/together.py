@@ -6,16 +6,14 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
-from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 
+from sparsec import pipelines
 from sparsec.passes.calibrate import calibrate
-from sparsec.passes.fold_batch_norm import FoldBatchNormPass
-from sparsec.passes.fold_qdq import FoldQdqPass
-from sparsec.passes.fold_transpose import FoldTransposePass
-from sparsec.passes.fuse_layers import FuseLayersPass
-from sparsec.passes.quantize import QuantizePass
+from sparsec.pipelines import PipelineOptions
 from sparsec.quantization.observers import MinMaxObserver
+from sparsec.tools.compilation import run_passes
+from sparsec.tools.registry import context
 from tests.frontends.support import Array
 
 Function: TypeAlias = Callable[[Tensor], Tensor]
@@ -47,10 +45,8 @@ def on_the_grid(*shape: int, seed: int = 0) -> Tensor:
 
 def int8_form(module: ModuleOp, inputs: Sequence[Array]) -> ModuleOp:
     """An imported network in int8, calibrated on `inputs`; `module` is changed."""
-    for each in (FoldBatchNormPass(), FoldTransposePass(), FuseLayersPass()):
-        each.apply(Context(), module)
+    options = PipelineOptions()
+    run_passes(context(), module, pipelines.nn(options), (), verify_each=True)
     calibrate(module, inputs, MinMaxObserver)
-    for each in (QuantizePass(), FoldQdqPass()):
-        each.apply(Context(), module)
-    module.verify()
+    run_passes(context(), module, pipelines.qnn(options), (), verify_each=True)
     return module

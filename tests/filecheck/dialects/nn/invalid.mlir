@@ -51,10 +51,26 @@ func.func @f(%x : tensor<1x8xf32>, %c : tensor<4xf32>) {
 // -----
 
 func.func @f(%x : tensor<1x8xf32>) {
-  %y = nn.activation "relu7" %x : tensor<1x8xf32>
+  %y = nn.activation "relu7(x)" %x : tensor<1x8xf32>
   func.return
 }
-// CHECK: unknown function 'relu7', known: sigmoid, tanh
+// CHECK: unknown function 'relu7', known: sigmoid, hardsigmoid
+
+// -----
+
+func.func @f(%x : tensor<1x8xf32>) {
+  %y = nn.activation "x * (2 + " %x : tensor<1x8xf32>
+  func.return
+}
+// CHECK: 'x * (2 + ' is no function of x: it ends too early
+
+// -----
+
+func.func @f(%x : tensor<1x8xf32>) {
+  %y = nn.activation "elu(x)" %x : tensor<1x8xf32>
+  func.return
+}
+// CHECK: elu takes 2 numbers, got 1
 
 // -----
 

@@ -10,7 +10,8 @@ func.func @layers(%x : tensor<1x5x5x2xf32>, %d : tensor<1x3x3x4xf32>, %b : tenso
   %linear = nn.linear %r, %fc, %b {nn.range = array<f64: -1.0, 2.5>} : tensor<1x8xf32>, tensor<4x8xf32>, tensor<4xf32> -> tensor<1x4xf32>
   %norm = nn.batch_norm %conv, %b, %b, %b, %b epsilon 1.0e-05 : tensor<1x2x2x4xf32>, tensor<4xf32>
   %clamp = nn.clamp %norm <min = 0.0> : tensor<1x2x2x4xf32>
-  %activation = nn.activation "gelu" %clamp : tensor<1x2x2x4xf32>
+  %activation = nn.activation "gelu(x)" %clamp : tensor<1x2x2x4xf32>
+  %function = nn.activation "where(x >= 0, x, 0.1 * (x - 1))" %clamp : tensor<1x2x2x4xf32>
   %softmax = nn.softmax %linear : tensor<1x4xf32>
   %add = nn.add %norm, %clamp clamp <max = 1.0> : tensor<1x2x2x4xf32>, tensor<1x2x2x4xf32> -> tensor<1x2x2x4xf32>
   func.return
@@ -23,7 +24,8 @@ func.func @layers(%x : tensor<1x5x5x2xf32>, %d : tensor<1x3x3x4xf32>, %b : tenso
 // CHECK-NEXT: nn.linear %r, %fc, %b {nn.range = array<f64: -1.000000e+00, 2.500000e+00>} : tensor<1x8xf32>, tensor<4x8xf32>, tensor<4xf32> -> tensor<1x4xf32>
 // CHECK-NEXT: nn.batch_norm %conv, %b, %b, %b, %b epsilon 1.000000e-05 : tensor<1x2x2x4xf32>, tensor<4xf32>
 // CHECK-NEXT: nn.clamp %norm <min = 0.0> : tensor<1x2x2x4xf32>
-// CHECK-NEXT: nn.activation "gelu" %clamp : tensor<1x2x2x4xf32>
+// CHECK-NEXT: nn.activation "gelu(x)" %clamp : tensor<1x2x2x4xf32>
+// CHECK-NEXT: nn.activation "where(x >= 0, x, 0.1 * (x - 1))" %clamp : tensor<1x2x2x4xf32>
 // CHECK-NEXT: nn.softmax %linear : tensor<1x4xf32>
 // CHECK-NEXT: nn.add %norm, %clamp clamp <max = 1.0> : tensor<1x2x2x4xf32>, tensor<1x2x2x4xf32> -> tensor<1x2x2x4xf32>
 
