@@ -11,6 +11,7 @@ import numpy as np
 from xdsl.dialects.builtin import FunctionType, ModuleOp, TensorType
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Block, Operation, Region, SSAValue
+from xdsl.utils.exceptions import VerifyException
 
 from sparsec.frontends.call import Place
 from sparsec.frontends.errors import FrontendError, UnsupportedError
@@ -62,7 +63,11 @@ class Builder:
         return Activation(self.ssa(value, CHANNELS_LAST[4]), value.shape, CHANNELS_LAST[4])
 
     def add(self, op: Operation, order: Order) -> Activation:
-        """Append `op`, whose one result is held in `order`."""
+        """Append `op`, whose one result is held in `order`. Raises UnsupportedError if it is no valid operation."""
+        try:
+            op.verify()
+        except VerifyException as error:
+            raise UnsupportedError(str(error)) from error
         set_layer(op, self.place.layer)
         self.block.add_op(op)
         type = op.results[0].type

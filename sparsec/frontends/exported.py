@@ -5,35 +5,25 @@ torch's reader is not used: it unpickles example inputs and constants and evalua
 symbolic sizes. Here a size that is not a number is only ever the batch, and the batch is 1.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-import numpy as np
-import torch
 from xdsl.dialects.builtin import ModuleOp
 
 from sparsec.frontends.archive import Archive
-from sparsec.frontends.builder import Layout, entry_order
-from sparsec.frontends.call import Call
+from sparsec.frontends.batch import MIXED, argument, in_either_way
+from sparsec.frontends.builder import Layout
+from sparsec.frontends.call import Call, Place
 from sparsec.frontends.errors import FrontendError
+from sparsec.frontends.exported_inputs import Batch, Inputs, numbers
 from sparsec.frontends.exported_reading import ExportedReading
-from sparsec.frontends.importer import MISSING, Importer, tensor_named
+from sparsec.frontends.importer import MISSING, Importer, tensor_named, tensors_in
 from sparsec.frontends.places import place_of
 from sparsec.frontends.proof import Proof
-from sparsec.frontends.tensors import Activation, Array, Parameter
-from sparsec.frontends.weights import (
-    Json,
-    array_of_tensor,
-    dtype_name,
-    load_weights_only,
-    read_constants,
-    read_json,
-)
+from sparsec.frontends.tensors import Activation, Array, Parameter, Tensor
+from sparsec.frontends.weights import Json, read_constants, read_json
 
 SCHEMA_MAJOR = 8
-FLOAT32 = 7
-SAMPLES = 2
-"""How many samples torch runs a program on whose batch is open: a batch that is mixed up shows with two."""
 
 REGIONS = {
     "torch.ops.higher_order.wrap_with_set_grad_enabled",
@@ -61,50 +51,76 @@ def import_exported(content: bytes, layout: Layout) -> tuple[ModuleOp, list[Arra
             **read_constants(archive, "data/weights/", name),
             **read_constants(archive, "data/constants/", name),
         }
-        reader = _Reader(program["graph_module"], constants, layout)
-        module = reader.read()
-        given = reader.examples(archive.read(f"data/sample_inputs/{name}.pt"))
+        graph_module: Json = program["graph_module"]
+        inputs = Inputs(graph_module["graph"], list(_user_inputs(graph_module["signature"])))
+        reader = in_either_way(
+            lambda whole: _Reader(graph_module, constants, layout, inputs, inputs.batch(whole)),
+            inputs.are_whole,
+        )
+        given = inputs.examples(archive.read(f"data/sample_inputs/{name}.pt"))
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise FrontendError(
             f"the program in the archive is malformed ({type(error).__name__}: {error}): "
             "export the model again with PyTorch 2.13"
         ) from error
-    reading = ExportedReading(program["graph_module"], constants, reader.inputs_to_run(given))
-    proof = Proof(reading, reader.importer.written, layout)
-    return module, None if given is None else reader.as_taken(given), proof
+    run = inputs.to_run(given)
+    taken = inputs.as_taken(run, reader.batch, layout)
+    assert taken is not None
+    proof = Proof(
+        ExportedReading(graph_module, constants, run),
+        reader.importer.written,
+        layout,
+        taken,
+        reader.result_axes,
+    )
+    examples = None if given is None else inputs.as_taken(given, reader.batch, layout)
+    return reader.module, examples, proof
+
+
+def _user_inputs(signature: Json) -> Iterator[str]:
+    """The names of the tensors that a user gives."""
+    for spec in signature["input_specs"]:
+        argument: Json = spec.get("user_input", {}).get("arg", {})
+        if "as_tensor" in argument:
+            yield argument["as_tensor"]["name"]
 
 
 class _Reader:
-    """One graph of the schema of torch.export, `graph_module` in its JSON."""
+    """One graph of the schema of torch.export, `graph_module` in its JSON, read to its end.
 
-    def __init__(self, graph_module: Json, constants: Mapping[str, Array], layout: Layout):
+    `module` is what came of it, `result_axes` where each of its results has the batch. Raises
+    FrontendError for what cannot be compiled.
+    """
+
+    def __init__(
+        self,
+        graph_module: Json,
+        constants: Mapping[str, Array],
+        layout: Layout,
+        inputs: Inputs,
+        batch: Batch,
+    ):
         self.graph: Json = graph_module["graph"]
         self.signature: Json = graph_module["signature"]
         self.constants = constants
-        self.layout: Layout = layout
         self.importer = Importer(layout)
         self.scope = ""
-        self.inputs: list[tuple[str, tuple[int, ...]]] = []
-        self.batch = 1
-        self.batches: set[int | str] = set()
-
-    def read(self) -> ModuleOp:
-        """The module. Raises FrontendError for what cannot be compiled."""
-        self._read_inputs()
+        self.batch = batch
+        self.of_batch: set[Tensor] = set()
+        """The tensors that have the batch, or are computed from one that has."""
+        self._read_constants()
+        self._read_inputs(inputs)
         self._read_nodes()
         self.importer.check()
-        values = self.importer.values
-        return self.importer.finish([tensor_named(values, name) for name in self._output_names()])
+        names = list(self._output_names())
+        self.result_axes = [self._result_axis(name) for name in names]
+        results = [tensor_named(self.importer.values, name) for name in names]
+        self.module = self.importer.finish(results, self.result_axes)
 
-    def _read_inputs(self) -> None:
-        users: list[str] = []
+    def _read_constants(self) -> None:
         for spec in self.signature["input_specs"]:
             ((kind, content),) = spec.items()
             match kind:
-                case "user_input":
-                    argument: Json = content["arg"]
-                    if "as_tensor" in argument:
-                        users.append(argument["as_tensor"]["name"])
                 case "parameter" | "buffer" | "tensor_constant":
                     source = content[f"{kind}_name"]
                     if source in self.constants:
@@ -117,41 +133,15 @@ class _Reader:
                     )
                 case _:
                     pass  # constants of Python and tokens are no tensors
-        shapes = {name: self._input_shape(name) for name in users}
-        self.batches = {shape[0] for shape in shapes.values()}
-        fixed = sorted(size for size in self.batches if isinstance(size, int))
-        if len(fixed) > 1:
-            raise FrontendError(
-                f"the inputs have different first dimensions ({', '.join(map(str, fixed))}): "
-                "every input needs the batch as its first dimension"
-            )
-        self.batch = fixed[0] if fixed else 1
-        for name, (_, *sizes) in shapes.items():
-            known = (1, *(size for size in sizes if isinstance(size, int)))
-            self.inputs.append((name, known))
-            self.importer.values[name] = self.importer.builder.argument(name, known)
-            self._note_strides(name)
-        if not users:
-            raise FrontendError("the model has no tensor as input")
 
-    def _input_shape(self, name: str) -> tuple[int | str, ...]:
-        """The shape of an input, of which only the batch may be an expression."""
-        meta: Json = self.graph["tensor_values"][name]
-        if meta["dtype"] != FLOAT32:
-            raise FrontendError(
-                f"input '{name}' is {dtype_name(meta['dtype'])}, where float32 is needed: "
-                "export the model after model.float(), with a float32 input"
-            )
-        sizes = _sizes(meta)
-        if not sizes:
-            raise FrontendError(f"input '{name}' is a scalar: it needs a batch dimension")
-        for axis, size in enumerate(sizes):
-            if axis > 0 and isinstance(size, str):
-                raise FrontendError(
-                    f"dimension {axis} of input '{name}' is dynamic, and only the batch "
-                    "(dimension 0) may be: export the model with a fixed size there"
-                )
-        return sizes
+    def _read_inputs(self, inputs: Inputs) -> None:
+        for name, sizes in inputs.sizes.items():
+            axis = self.batch.axis(sizes)
+            value = argument(self.importer.builder, name, self.batch.shape(sizes), axis)
+            self.importer.values[name] = value
+            if self.batch.mark in sizes:
+                self.of_batch.add(value)
+            self._note_strides(name)
 
     def _read_nodes(self) -> None:
         for node in self.graph["nodes"]:
@@ -190,7 +180,7 @@ class _Reader:
                 for i, argument in enumerate(node["inputs"])
             },
             place_of(node.get("metadata", {}), node.get("name") or name.rpartition(".")[2]),
-            self.batch,
+            self.batch.fixed,
         )
 
     def _read_node(self, node: Json) -> None:
@@ -208,14 +198,30 @@ class _Reader:
 
     def _agreed(self, call: Call, name: str, value: object) -> object:
         """`value` if its shape is the exported one but for the batch; else a problem is noted."""
-        meta = self.graph["tensor_values"].get(name)
-        if not isinstance(value, Activation) or meta is None:
+        if not isinstance(value, Activation | Parameter):
             return value
-        first, *rest = _sizes(meta) or (1,)
-        if first in self.batches and (1, *rest) == self.importer.storages.shape(value):
+        of_batch = any(tensor in self.of_batch for tensor in tensors_in(call.arguments.values()))
+        if of_batch:
+            self.of_batch.add(value)
+        held, meta = self.importer.storages.value(value), self.graph["tensor_values"].get(name)
+        if not isinstance(held, Activation) or meta is None:
             return value
-        self.importer.refuse(call, "it mixes the batch with other dimensions")
+        if self.batch.agrees(numbers(meta["sizes"]), held.shape, of_batch):
+            return value
+        self.importer.refuse(call, MIXED)
         return MISSING
+
+    def _result_axis(self, name: str) -> int | None:
+        """Where a result has the batch; a result that has none, though computed from it, is refused."""
+        sizes, value = (
+            numbers(self.graph["tensor_values"][name]["sizes"]),
+            self.importer.values[name],
+        )
+        axis = self.batch.axis(sizes)
+        if value in self.of_batch and axis is None:
+            call = self.importer.calls.get(name, Call("output", {}, Place("")))
+            self.importer.refuse(call, MIXED)
+        return axis
 
     def _note_strides(self, name: str) -> None:
         """Tell the importer how torch keeps the elements of a tensor, where the file says so."""
@@ -258,69 +264,17 @@ class _Reader:
                     f"the model changes its buffer '{content['buffer_name']}' as it runs: "
                     "call model.eval() before the export"
                 )
+            if kind == "user_input_mutation":
+                continue  # what the caller's own tensor becomes: the entry is given a copy
             if kind != "user_output" or "as_tensor" not in content["arg"]:
                 raise FrontendError("the model returns something other than tensors")
             yield content["arg"]["as_tensor"]["name"]
-
-    def examples(self, data: bytes) -> list[torch.Tensor] | None:
-        """The example inputs, float32 [N, ..], or None if they do not fit the inputs."""
-        if not data:
-            return None
-        leaves = list(_leaves(load_weights_only(data, "the file's example inputs")))
-        if len(leaves) != len(self.inputs):
-            return None
-        for leaf, (_, shape) in zip(leaves, self.inputs, strict=True):
-            if leaf.dtype != torch.float32 or leaf.ndim == 0 or leaf.shape[1:] != shape[1:]:
-                return None
-        return leaves
-
-    def as_taken(self, examples: Sequence[torch.Tensor]) -> list[Array]:
-        """Example inputs in the layout that the entry takes."""
-        arrays: list[Array] = []
-        for leaf, (name, _) in zip(examples, self.inputs, strict=True):
-            array = array_of_tensor(leaf, f"example of input '{name}'")
-            order = entry_order(array.ndim, self.layout)
-            arrays.append(np.ascontiguousarray(array.transpose(order)))
-        return arrays
-
-    def inputs_to_run(self, examples: Sequence[torch.Tensor] | None) -> list[torch.Tensor]:
-        """Inputs that torch is to run the program on: the first examples, or random ones."""
-        fixed = any(isinstance(size, int) for size in self.batches)
-        count = self.batch if fixed else SAMPLES
-        if examples is not None and min(map(len, examples)) >= (count if fixed else 1):
-            return [leaf[:count] for leaf in examples]
-        random = torch.Generator().manual_seed(0)
-        return [torch.randn(count, *shape[1:], generator=random) for _, shape in self.inputs]
-
-
-def _leaves(value: object) -> Iterator[torch.Tensor]:
-    """The tensors in nested containers, in order."""
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, dict):
-        for item in cast(dict[object, object], value).values():
-            yield from _leaves(item)
-    elif isinstance(value, list | tuple):
-        for item in cast(Sequence[object], value):
-            yield from _leaves(item)
-
-
-def _sizes(meta: Json) -> tuple[int | str, ...]:
-    """The sizes of a tensor; an expression is only ever compared as text, never evaluated."""
-    return _numbers(meta["sizes"])
-
-
-def _numbers(values: Sequence[Json]) -> tuple[int | str, ...]:
-    return tuple(
-        int(value["as_int"]) if "as_int" in value else str(value["as_expr"]["expr_str"])
-        for value in values
-    )
 
 
 def _is_contiguous(meta: Json) -> bool:
     """Whether the elements of a tensor lie row by row; the first axis is the batch, of which there may be several."""
     expected = 1
-    axes = list(zip(_sizes(meta), _numbers(meta["strides"]), strict=True))
+    axes = list(zip(numbers(meta["sizes"]), numbers(meta["strides"]), strict=True))
     for axis, (size, stride) in reversed(list(enumerate(axes))):
         if stride != expected and (axis == 0 or size != 1):
             return False

@@ -66,7 +66,6 @@ class ExportedReading:
         self._signature: Json = graph_module["signature"]
         self._constants = constants
         self._inputs = inputs
-        self.inputs: Sequence[Array] = [value.numpy() for value in inputs]
 
     def results(self) -> list[Array]:
         """What torch gives for the results that a user sees."""

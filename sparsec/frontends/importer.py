@@ -4,16 +4,18 @@
 The one rule: a model is not refused at its first unsupported operation, but with the list of all.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
 from xdsl.dialects.builtin import ModuleOp
 
+from sparsec.frontends import batch
 from sparsec.frontends.builder import Builder, Layout
 from sparsec.frontends.call import Call, Place
 from sparsec.frontends.errors import FrontendError, UnsupportedError, UnsupportedModelError
 from sparsec.frontends.operators import OPERATORS
+from sparsec.frontends.operators.shape import with_axis, without_axes
 from sparsec.frontends.proof import Written
 from sparsec.frontends.storage import READS_NO_ELEMENTS, Storages, makes_view
 from sparsec.frontends.tensors import Activation, Parameter, Tensor
@@ -23,6 +25,17 @@ READS_ANY_ORDER = {
     *("aten.detach", "aten.to", "aten._to_copy", "aten.dropout", "aten.sym_size", "aten.size"),
 }
 """Operations before which an image from outside is not yet put in channels-last order."""
+
+
+WITHOUT_BATCH = {
+    "aten.linear": 1,
+    **dict.fromkeys(("aten.conv1d", "aten.conv_transpose1d", "aten.max_pool1d"), 2),
+    **dict.fromkeys(("aten.avg_pool1d", "aten.adaptive_avg_pool1d"), 2),
+    **dict.fromkeys(("aten.conv2d", "aten.conv_transpose2d", "aten.max_pool2d"), 3),
+    **dict.fromkeys(("aten.avg_pool2d", "aten.adaptive_avg_pool2d"), 3),
+    **dict.fromkeys(("aten._adaptive_avg_pool2d", "aten.max_pool2d_with_indices"), 3),
+}
+"""The rank at which torch takes the input of an operation for one sample without a batch."""
 
 
 class Missing:
@@ -57,6 +70,7 @@ class Importer:
         self.builder = Builder(layout)
         self.storages = Storages(self._give)
         self.values: dict[str, object] = {}
+        self.calls: dict[str, Call] = {}
         self.problems: list[Problem] = []
         self.written: list[Written] = []
 
@@ -97,6 +111,14 @@ class Importer:
         """What the operator of a call gives; its arguments are what its tensors hold."""
         self.builder.place = read.place
         name = _operator_name(read)
+        value = read.first
+        if isinstance(value, Activation) and len(value.shape) == WITHOUT_BATCH.get(name):
+            arguments = {
+                **read.arguments,
+                next(iter(read.arguments)): with_axis(self.builder, value, 0),
+            }
+            result = self._give(replace(read, arguments=arguments))
+            return without_axes(self.builder, cast(Tensor, result), {0})
         return OPERATORS[name](self.builder, self._settled(name, read))
 
     def read(self, value: object) -> object:
@@ -107,8 +129,11 @@ class Importer:
             return [self.read(item) for item in cast(list[object], value)]
         return value
 
-    def finish(self, results: Sequence[Tensor]) -> ModuleOp:
-        """The module that gives what `results` hold at the model's end. Raises FrontendError."""
+    def finish(self, results: Sequence[Tensor], axes: Sequence[int | None]) -> ModuleOp:
+        """The module that gives what `results` hold at the model's end, with the batch at `axes`.
+
+        Raises FrontendError.
+        """
         held: list[Tensor] = []
         for result in results:
             try:
@@ -116,11 +141,13 @@ class Importer:
             except ValueError as error:
                 self.refuse(Call("output", {}, Place("")), str(error))
         self.check()
-        return self.builder.finish(held)
+        self.builder.place = Place("output")
+        given = [batch.result(self.builder, *each) for each in zip(held, axes, strict=True)]
+        return self.builder.finish(given)
 
     def name(self, name: str, call: Call, value: object) -> None:
         """Let `name` stand for `value`, which `call` gave."""
-        self.values[name] = value
+        self.values[name], self.calls[name] = value, call
         held = self.storages.value(value) if isinstance(value, Activation | Parameter) else None
         if isinstance(held, Activation):
             self.written.append(Written(name, str(Problem(call)), held))
@@ -155,6 +182,15 @@ def _is_in_place(call: Call) -> bool:
 
 def _operator_name(call: Call) -> str:
     return call.name.removesuffix("_") if _is_in_place(call) else call.name
+
+
+def tensors_in(values: Iterable[object]) -> Iterator[Tensor]:
+    """The tensors among values and in lists of them."""
+    for value in values:
+        if isinstance(value, Activation | Parameter):
+            yield value
+        elif isinstance(value, list):
+            yield from tensors_in(cast(list[object], value))
 
 
 def _is_missing(value: object) -> bool:

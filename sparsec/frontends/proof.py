@@ -19,9 +19,6 @@ class ReadingError(Exception):
 class Reading(Protocol):
     """A file as torch runs it, on inputs of its own choice; arrays have torch's axes."""
 
-    inputs: Sequence[Array]
-    """One array [N, ..] for each input."""
-
     def results(self) -> list[Array]:
         """What torch gives. Raises ReadingError if it cannot run the file."""
         ...
@@ -45,8 +42,14 @@ class Written:
 
 @dataclass(frozen=True)
 class Proof:
-    """A second reading of a file, and what the importer wrote for its values, in order."""
+    """A second reading of a file, and what the importer wrote for its values, in order.
+
+    `inputs` are those of the reading as `main` takes them, [N, ..] in `layout`; `axes` says where each
+    result has the batch, None where it is one sample as a whole.
+    """
 
     reading: Reading
     written: Sequence[Written]
     layout: Layout
+    inputs: Sequence[Array]
+    axes: Sequence[int | None]

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, cast
 
-import numpy as np
 import torch
 
 from sparsec.frontends.exported_reading import running
@@ -18,14 +17,11 @@ from sparsec.frontends.tensors import Array
 
 
 class ScriptReading:
-    """A loaded module of TorchScript on random inputs of `shapes`."""
+    """A loaded module of TorchScript on `inputs`."""
 
-    def __init__(self, script: Any, shapes: Sequence[Sequence[int]]):
+    def __init__(self, script: Any, inputs: Sequence[Array]):
         self._script = script
-        random = np.random.default_rng(0)
-        self.inputs: Sequence[Array] = [
-            random.standard_normal(shape).astype(np.float32) for shape in shapes
-        ]
+        self._inputs = inputs
 
     def results(self) -> list[Array]:
         """What the model's own forward gives."""
@@ -56,7 +52,7 @@ class ScriptReading:
     def _called(self, function: Any) -> object:
         try:
             with running():
-                return function(*(torch.from_numpy(array.copy()) for array in self.inputs))
+                return function(*(torch.from_numpy(array.copy()) for array in self._inputs))
         except (RuntimeError, torch.jit.Error) as error:
             lines = str(error).strip().splitlines() or ["it fails"]
             raise ReadingError(lines[-1]) from error

@@ -16,6 +16,7 @@ import torch
 from xdsl.dialects.builtin import ModuleOp
 
 from sparsec.frontends.archive import Archive
+from sparsec.frontends.batch import MIXED, argument, as_taken, in_either_way, own_axis
 from sparsec.frontends.builder import Layout
 from sparsec.frontends.call import Call, Place
 from sparsec.frontends.errors import FrontendError
@@ -48,9 +49,20 @@ def import_torchscript(
     except (RuntimeError, AttributeError) as error:
         line = str(error).strip().partition("\n")[0]
         raise FrontendError(f"torch cannot read this TorchScript archive: {line}") from error
-    reader = _Reader(script, layout)
-    module = reader.read(graph, shapes)
-    return module, Proof(ScriptReading(script, reader.shapes), reader.importer.written, layout)
+    known = _input_shapes(graph, shapes)
+    firsts = {shape[0] for shape in known}
+    reader = in_either_way(
+        lambda whole: _Reader(script, graph, layout, known, whole),
+        len(firsts) > 1 or any(len(shape) == 1 and shape != (1,) for shape in known),
+    )
+    random = np.random.default_rng(0)
+    inputs = [random.standard_normal(shape).astype(np.float32) for shape in known]
+    taken = as_taken(inputs, reader.input_axes, layout)
+    assert taken is not None
+    proof = Proof(
+        ScriptReading(script, inputs), reader.importer.written, layout, taken, reader.result_axes
+    )
+    return reader.module, proof
 
 
 _READ_HERE = {
@@ -111,29 +123,66 @@ def _imported(value: object, name: str) -> object:
     return value
 
 
-class _Reader:
-    """Walks a graph of TorchScript; values are named by their debug names, unique in a graph."""
+def _input_shapes(graph: Any, given: Sequence[Sequence[int]] | None) -> list[tuple[int, ...]]:
+    """The shapes of the model's inputs, as the user says or as they were recorded."""
+    inputs = list(graph.inputs())[1:]
+    names = ", ".join(value.debugName().partition(".")[0] for value in inputs)
+    if given is None:
+        sizes = [_recorded_sizes(value) for value in inputs]
+        if not all(sizes):
+            raise FrontendError(
+                f"this TorchScript archive does not tell the shape of its inputs ({names}): "
+                "give --input-shape, for example 1,3,32,32"
+            )
+    else:
+        sizes = [tuple(shape) for shape in given]
+        if len(sizes) != len(inputs):
+            raise FrontendError(
+                f"the model has {len(inputs)} inputs ({names}), and --input-shape gives "
+                f"{len(sizes)} shapes"
+            )
+    shapes = [shape for shape in sizes if shape]
+    if not shapes or any(min(shape) < 1 for shape in shapes):
+        raise FrontendError("an input has no element: give --input-shape, for example 1,3,32,32")
+    return shapes
 
-    def __init__(self, script: Any, layout: Layout):
+
+class _Reader:
+    """Walks a graph of TorchScript to its end; values are named by their debug names, unique in a graph.
+
+    `module` is what came of it. The inputs have `shapes`, their batch in front unless the model is
+    read as a `whole`.
+    """
+
+    def __init__(
+        self,
+        script: Any,
+        graph: Any,
+        layout: Layout,
+        shapes: Sequence[tuple[int, ...]],
+        whole: bool,
+    ):
         self.script = script
         self.importer = Importer(layout)
         self.values = self.importer.values
-        self.batch = 1
-        self.shapes: list[tuple[int, ...]] = []
+        self.batch = 1 if whole else shapes[0][0]
         self.steps = 0
-
-    def read(self, graph: Any, shapes: Sequence[Sequence[int]] | None) -> ModuleOp:
-        """The module of `graph`, whose first input is the model itself."""
+        self.input_axes = [own_axis(shape) if whole else 0 for shape in shapes]
         model, *inputs = graph.inputs()
-        self.values[model.debugName()] = _Module(self.script, "")
-        self.shapes = self._input_shapes(inputs, shapes)
-        self.batch = self.shapes[0][0]
-        for value, shape in zip(inputs, self.shapes, strict=True):
-            name = value.debugName()
-            argument = self.importer.builder.argument(name.partition(".")[0], (1, *shape[1:]))
-            self.values[name] = argument
+        self.values[model.debugName()] = _Module(script, "")
+        for value, shape, axis in zip(inputs, shapes, self.input_axes, strict=True):
+            name: str = value.debugName()
+            known = shape if whole else (1, *shape[1:])
+            self.values[name] = argument(self.importer.builder, name.partition(".")[0], known, axis)
         self._read_block(graph)
         self.importer.check()
+        results = self._results(graph)
+        self.result_axes = [own_axis(self.importer.storages.shape(result)) for result in results]
+        if self.batch > 1 and None in self.result_axes:
+            self.importer.refuse(Call("output", {}, Place("")), MIXED)
+        self.module = self.importer.finish(results, self.result_axes)
+
+    def _results(self, graph: Any) -> list[Tensor]:
         results = [self._value(output) for output in graph.outputs()]
         if len(results) == 1 and isinstance(results[0], list):
             results = cast(list[object], results[0])
@@ -141,34 +190,7 @@ class _Reader:
             raise FrontendError(
                 "the model returns something other than tensors: return tensors from forward()"
             )
-        return self.importer.finish(cast(list[Tensor], results))
-
-    def _input_shapes(
-        self, inputs: Sequence[Any], given: Sequence[Sequence[int]] | None
-    ) -> list[tuple[int, ...]]:
-        names = ", ".join(value.debugName().partition(".")[0] for value in inputs)
-        if given is None:
-            sizes = [_recorded_sizes(value) for value in inputs]
-            if not all(sizes):
-                raise FrontendError(
-                    f"this TorchScript archive does not tell the shape of its inputs ({names}): "
-                    "give --input-shape, for example 1,3,32,32"
-                )
-        else:
-            sizes = [tuple(shape) for shape in given]
-            if len(sizes) != len(inputs):
-                raise FrontendError(
-                    f"the model has {len(inputs)} inputs ({names}), and --input-shape gives "
-                    f"{len(sizes)} shapes"
-                )
-        shapes = [shape for shape in sizes if shape]
-        if not shapes or any(min(shape) < 1 for shape in shapes):
-            raise FrontendError(
-                "an input has no element: give --input-shape, for example 1,3,32,32"
-            )
-        if len({shape[0] for shape in shapes}) > 1:
-            raise FrontendError("every input needs the same batch as its first dimension")
-        return shapes
+        return cast(list[Tensor], results)
 
     def _read_block(self, block: Any) -> None:
         for node in block.nodes():

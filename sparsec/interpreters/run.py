@@ -66,20 +66,27 @@ def interpret(
     """The results of `main` of `module` on `inputs`, one array for each argument.
 
     `listener` sees every operation with its results, in the order they are computed. At the level
-    of `nn` and `qnn` an input of type 1x.. may hold N samples, [N, ..], and so do the results then:
-    one of type 1x.. as [N, ..], another as N of them, [N, *its shape].
+    of `nn` and `qnn` inputs may hold N samples, and so do the results then: those of type 1x.. as
+    [N, ..], another as N of them, [N, *its shape].
     """
     main = main_function(module)
     samples = _samples(main, inputs)
-    if samples is None or not _mixes_samples(main):
+    if samples is None:
         return _interpret_once(module, inputs, listener)
+    if not _mixes_samples(main):
+        results = _interpret_once(module, inputs, listener)
+        return [
+            _of_each(samples, array, type)
+            for array, type in zip(results, main.function_type.outputs, strict=True)
+        ]
     computed: dict[Operation, list[Sequence[Array]]] = {}
 
     def gather(op: Operation, results: Sequence[Array]) -> None:
         computed.setdefault(op, []).append(results)
 
+    given = list(zip(inputs, main.function_type.inputs, strict=True))
     outputs = [
-        _interpret_once(module, [array[n : n + 1] for array in inputs], listener and gather)
+        _interpret_once(module, [_sample(n, *each) for each in given], listener and gather)
         for n in range(samples)
     ]
     for op, results in computed.items():
@@ -101,8 +108,22 @@ def _samples(main: FuncOp, inputs: Sequence[Array]) -> int | None:
     return None
 
 
+def _sample(n: int, array: Array, type: Attribute) -> Array:
+    """The n-th of the samples that an input of `type` holds."""
+    return array[n : n + 1] if shape_of(type)[:1] == (1,) else array[n]
+
+
+def _of_each(samples: int, array: Array, type: Attribute) -> Array:
+    """A result of `type` for so many samples, which is a constant if there is but one."""
+    if shape_of(type)[:1] != (1,):
+        return np.stack([array] * samples)
+    return array if len(array) == samples else np.repeat(array, samples, axis=0)
+
+
 def _mixes_samples(main: FuncOp) -> bool:
     """Whether the first axis of some activation is not that of the samples."""
+    if any(shape_of(type)[:1] != (1,) for type in main.function_type.inputs):
+        return True
     for op in main.body.block.ops:
         if isinstance(op, nn.ConstantOp | qnn.ConstantOp):
             continue

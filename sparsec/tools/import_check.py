@@ -12,6 +12,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Operation, OpResult, SSAValue
 
+from sparsec.frontends.batch import samples
 from sparsec.frontends.builder import entry_order
 from sparsec.frontends.proof import Proof
 from sparsec.frontends.tensors import Array, Order
@@ -41,16 +42,18 @@ def difference(proof: Proof, module: ModuleOp) -> str | None:
     Raises ReadingError if torch cannot run the file.
     """
     wanted = proof.reading.results()
-    inputs = [
-        np.ascontiguousarray(array[:SAMPLES].transpose(entry_order(array.ndim, proof.layout)))
-        for array in proof.reading.inputs
-    ]
+    inputs = [array[:SAMPLES] for array in proof.inputs]
     results = _results(main_function(module))
     given = interpret(module, inputs)
     for index, (value, want, got) in enumerate(zip(results, wanted, given, strict=True)):
-        order = entry_order(want.ndim, proof.layout)
-        if (apart := _apart(value, want, got, order)) is not None:
-            first = _first_apart(proof, module, inputs)
+        axis, rank = proof.axes[index], len(shape_of(value.type))
+        if axis is None and rank == want.ndim:  # a constant, which is the same for each sample
+            got = got[0]
+        else:
+            want = samples(want, axis)[: len(got)]
+        got = _in_torch(got, entry_order(rank, proof.layout))
+        if (apart := _apart(value, want, got)) is not None:
+            first = _first_apart(proof, module)
             where = (
                 "" if first is None else f"; the first call that they see differently is {first}"
             )
@@ -58,21 +61,23 @@ def difference(proof: Proof, module: ModuleOp) -> str | None:
     return None
 
 
-def _first_apart(proof: Proof, module: ModuleOp, inputs: Sequence[Array]) -> str | None:
-    """The first call whose result the module has otherwise than torch."""
+def _first_apart(proof: Proof, module: ModuleOp) -> str | None:
+    """The first call whose result the module has otherwise than torch, by the first sample."""
     computed: dict[SSAValue, Array] = {}
 
     def listen(op: Operation, results: Sequence[Array]) -> None:
         computed.update(zip(op.results, results, strict=True))
 
-    interpret(module, inputs, listener=listen)
+    interpret(module, [array[:1] for array in proof.inputs], listener=listen)
     written = {value.name: value for value in proof.written}
     for name, want in proof.reading.values():
         ours = written.get(name)
         if ours is None or ours.value.ssa not in computed:
             continue
-        got = computed[ours.value.ssa]
-        apart = _apart(ours.value.ssa, want, got, ours.value.order)
+        got = _in_torch(computed[ours.value.ssa], ours.value.order)
+        # torch may have run more samples, wherever their axis is.
+        want = want[tuple(map(slice, got.shape))]
+        apart = _apart(ours.value.ssa, want, got)
         if got.dtype == np.float32 and apart is not None:
             return f"{ours.call} {apart}"
     return None
@@ -84,17 +89,14 @@ def _results(main: FuncOp) -> Sequence[SSAValue]:
     return last.operands
 
 
-def _apart(value: SSAValue, want: Array, got: Array, order: Order) -> str | None:
-    """By how much `got`, which holds torch's axes in `order`, is not `want`; None where it is."""
-    shape = shape_of(value.type)
-    if len(order) != len(shape) or want.ndim != got.ndim:
-        return f"in rank: {want.ndim} in torch, {got.ndim} imported"
-    got = got.transpose([order.index(axis) for axis in range(len(order))])
-    if (
-        want.shape[:1] != got.shape[:1]
-    ):  # torch may have run more samples, a constant is one for all
-        want = want[: len(got)] if len(got) < len(want) and len(got) > 1 else want
-    if want.shape[1:] != got.shape[1:]:
+def _in_torch(array: Array, order: Order) -> Array:
+    """An array that holds torch's axes in `order`, with torch's axes."""
+    return array.transpose([order.index(axis) for axis in range(len(order))])
+
+
+def _apart(value: SSAValue, want: Array, got: Array) -> str | None:
+    """By how much what the module has for `value` is not what torch has; None where it is."""
+    if want.shape[1:] != got.shape[1:] or len(want) not in (1, len(got)):
         return f"in shape: {want.shape} in torch, {got.shape} imported"
     finite = np.isfinite(want)
     scale = float(np.abs(want[finite]).max(initial=0.0))

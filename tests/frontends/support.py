@@ -28,6 +28,11 @@ def export_bytes(
         with warnings.catch_warnings():  # torch 2.13 warns about its own use of a LeafSpec
             warnings.simplefilter("ignore", FutureWarning)
             program = program.run_decompositions()
+    return saved_program(program)
+
+
+def saved_program(program: torch.export.ExportedProgram) -> bytes:
+    """The archive of a program."""
     stream = BytesIO()
     torch.export.save(program, stream)
     return stream.getvalue()

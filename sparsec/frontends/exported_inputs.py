@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The inputs of an exported program, and what stands for the batch in its shapes.
+
+The one rule: a size that is not a number is only ever compared as text; it is the batch or refused.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, cast
+
+import torch
+
+from sparsec.frontends.batch import as_taken, own_axis
+from sparsec.frontends.builder import Layout
+from sparsec.frontends.errors import FrontendError
+from sparsec.frontends.tensors import Array
+from sparsec.frontends.weights import Json, array_of_tensor, dtype_name, load_weights_only
+
+Sizes: TypeAlias = tuple[int | str, ...]
+
+FLOAT32 = 7
+SAMPLES = 2
+"""How many samples torch runs a program on whose batch is open: a batch that is mixed up shows with two."""
+
+
+def numbers(values: Sequence[Json]) -> Sizes:
+    """Sizes or strides; an expression as its text."""
+    return tuple(
+        int(value["as_int"]) if "as_int" in value else str(value["as_expr"]["expr_str"])
+        for value in values
+    )
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What stands for the batch in the shapes of a program: its symbol, its fixed size, or None for a
+    program that is read as a whole."""
+
+    mark: str | int | None
+
+    @property
+    def fixed(self) -> int:
+        """How many samples the program was exported for, 1 if that is open."""
+        return self.mark if isinstance(self.mark, int) else 1
+
+    def axis(self, sizes: Sizes) -> int | None:
+        """Where a tensor has the batch; None if it has none."""
+        if isinstance(self.mark, str) and self.mark in sizes:
+            return sizes.index(self.mark)
+        if isinstance(self.mark, int) and sizes[:1] == (self.mark,):
+            return 0
+        return own_axis(cast(tuple[int, ...], sizes))
+
+    def shape(self, sizes: Sizes) -> tuple[int, ...]:
+        """The shape of an input of `sizes` with a batch of one."""
+        at = self.axis(sizes)
+        return tuple(1 if a == at else cast(int, size) for a, size in enumerate(sizes))
+
+    def agrees(self, sizes: Sizes, shape: tuple[int, ...], of_batch: bool) -> bool:
+        """Whether a tensor of `sizes` in the program may have `shape` with a batch of one.
+
+        `of_batch` is whether it is computed from a tensor that has the batch.
+        """
+        if len(sizes) != len(shape):
+            return False
+        others = [(size, n) for size, n in zip(sizes, shape, strict=True) if size != n]
+        if isinstance(self.mark, str):
+            known = all(
+                isinstance(size, str) and self.mark in size and (size != self.mark or n == 1)
+                for size, n in others
+            )
+            return known and bool(others) == of_batch
+        if self.fixed > 1:
+            return len(others) == 1 and others[0][0] == self.fixed * others[0][1]
+        return not others
+
+
+class Inputs:
+    """The tensors that a program takes, as its schema describes them; raises FrontendError for others."""
+
+    def __init__(self, graph: Json, names: Sequence[str]):
+        if not names:
+            raise FrontendError("the model has no tensor as input")
+        self.sizes: Mapping[str, Sizes] = {
+            name: _sizes(name, graph["tensor_values"][name]) for name in names
+        }
+        self._symbol = self._open_batch()
+
+    @property
+    def are_whole(self) -> bool:
+        """Whether the first axes cannot be a fixed batch."""
+        firsts = {sizes[0] for sizes in self.sizes.values()}
+        vectors = any(len(sizes) == 1 and sizes != (1,) for sizes in self.sizes.values())
+        return self._symbol is None and (vectors or len(firsts) > 1)
+
+    def batch(self, whole: bool) -> Batch:
+        """What stands for the batch, if it is not read as a `whole`."""
+        if self._symbol is not None:
+            return Batch(self._symbol)
+        return Batch(None if whole else next(iter(self.sizes.values()))[0])
+
+    def _open_batch(self) -> str | None:
+        """The symbol of the batch, on axis 0 or else 1 of an input."""
+        symbol: str | None = None
+        for axis in (0, 1):
+            for sizes in self.sizes.values():
+                if symbol is None and axis < len(sizes) and isinstance(sizes[axis], str):
+                    symbol = cast(str, sizes[axis])
+        for name, sizes in self.sizes.items():
+            for axis, size in enumerate(sizes):
+                if isinstance(size, str) and (size != symbol or axis != sizes.index(symbol)):
+                    raise FrontendError(
+                        f"dimension {axis} of input '{name}' is dynamic, and only the batch "
+                        "(dimension 0 or 1) may be: export the model with a fixed size there"
+                    )
+        return symbol
+
+    def examples(self, data: bytes) -> list[torch.Tensor] | None:
+        """The example inputs in a record of the archive, float32, or None if they do not fit the inputs."""
+        if not data:
+            return None
+        leaves = list(_leaves(load_weights_only(data, "the file's example inputs")))
+        if len(leaves) != len(self.sizes):
+            return None
+        for leaf, sizes in zip(leaves, self.sizes.values(), strict=True):
+            if leaf.dtype != torch.float32 or leaf.ndim != len(sizes):
+                return None
+            if any(n != m for n, m in zip(leaf.shape, sizes, strict=True) if isinstance(m, int)):
+                return None
+        return leaves
+
+    def to_run(self, examples: Sequence[torch.Tensor] | None) -> list[torch.Tensor]:
+        """Inputs that torch is to run the program on: the first examples, or random ones."""
+        batch = self.batch(False)
+        random = torch.Generator().manual_seed(0)
+        values: list[torch.Tensor] = []
+        for index, sizes in enumerate(self.sizes.values()):
+            if examples is None:
+                shape = [SAMPLES if isinstance(size, str) else size for size in sizes]
+                values.append(torch.randn(shape, generator=random))
+            elif isinstance(batch.mark, str) and batch.mark in sizes:
+                axis = sizes.index(batch.mark)
+                length = min(SAMPLES, examples[index].shape[axis])
+                values.append(examples[index].narrow(axis, 0, length))
+            else:
+                values.append(examples[index])
+        return values
+
+    def as_taken(
+        self, values: Sequence[torch.Tensor], batch: Batch, layout: Layout
+    ) -> list[Array] | None:
+        """Inputs as the entry takes them, [N, ..] in its layout; None if their batches differ."""
+        arrays = [
+            array_of_tensor(value, f"example of input '{name}'")
+            for value, name in zip(values, self.sizes, strict=True)
+        ]
+        return as_taken(arrays, [batch.axis(sizes) for sizes in self.sizes.values()], layout)
+
+
+def _sizes(name: str, meta: Json) -> Sizes:
+    if meta["dtype"] != FLOAT32:
+        raise FrontendError(
+            f"input '{name}' is {dtype_name(meta['dtype'])}, where float32 is needed: "
+            "export the model after model.float(), with a float32 input"
+        )
+    sizes = numbers(meta["sizes"])
+    if not sizes:
+        raise FrontendError(f"input '{name}' is a scalar: it needs a batch dimension")
+    return sizes
+
+
+def _leaves(value: object) -> Iterator[torch.Tensor]:
+    """The tensors in nested containers, in order."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for item in cast(dict[object, object], value).values():
+            yield from _leaves(item)
+    elif isinstance(value, list | tuple):
+        for item in cast(Sequence[object], value):
+            yield from _leaves(item)
