@@ -30,7 +30,7 @@ from sparsec.ir.level import is_float
 from sparsec.quantization.ranges import activation_qparams
 from sparsec.quantization.scheme import Quantization
 from sparsec.rewriting.constants import quantize_constant, weight_quantization
-from sparsec.rewriting.qdq.conversions.activation import FIXED_OUTPUT, fixed_output
+from sparsec.rewriting.qdq.conversions.activation import FIXED_OUTPUT, TRUTH, fixed_output
 
 NO_LAYER = (nn.ConstantOp, nn.QuantizeOp, nn.DequantizeOp)
 
@@ -167,8 +167,15 @@ class Quantizer:
         if isinstance(op, nn.SoftmaxOp):
             return FIXED_OUTPUT["softmax"]
         if isinstance(op, nn.ActivationOp) and not asked_for(op.result):
-            return fixed_output(op)
+            return self.fixed(op)
         return None
+
+    def fixed(self, op: nn.ActivationOp) -> Quantization | None:
+        """TFLite's quantization of a function, unless its own range is smaller than a quarter: that would cost two bits."""
+        fixed, measured = fixed_output(op), range_of(op.result)
+        if fixed is None or fixed == TRUTH or measured is None:
+            return fixed
+        return fixed if 4 * self.measured(op.result).scale > fixed.scale else None
 
     def input_of(self, op: Operation, value: SSAValue) -> Quantization:
         """The quantization of an operand of `op`."""

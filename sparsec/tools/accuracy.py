@@ -17,6 +17,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 
+from sparsec.analysis.values.ranges import range_of
 from sparsec.interpreters.run import interpret, interpreter_of
 from sparsec.interpreters.signature import dequantized, entry_quantizations, quantized
 from sparsec.ir import nn
@@ -34,6 +35,9 @@ Array: TypeAlias = np.ndarray[Any, Any]
 
 SAMPLES = 8
 """How many of the calibration inputs are looked at: the ratio is a mean over all of their elements."""
+
+SMALLEST_RANGE = 2.0**-23 * 255 / 4
+"""Of what is smaller, two bits are lost: no step of int8 is below 2^-23."""
 
 
 @dataclass(frozen=True)
@@ -95,12 +99,33 @@ class Accuracy:
         return text
 
 
+def doubts(real: ModuleOp) -> list[str]:
+    """What speaks against the calibration of `real`, a network with measured ranges, a sentence each."""
+    found: list[str] = []
+    for name, argument in zip(input_names(main_of(real)), main_of(real).args, strict=True):
+        measured = range_of(argument)
+        if measured is not None and measured[0] == measured[1]:
+            found.append(
+                f"the calibration data is {measured[0]:g} everywhere in input {name}, so the scales of int8 mean nothing: "
+                "give real inputs by --calibrate"
+            )
+    for op in [] if found else layers_of(real):
+        measured = range_of(op.results[0]) if op.results else None
+        if measured is not None and 0 < max(map(abs, measured)) < SMALLEST_RANGE:
+            found.append(
+                f"layer {layer_of(op)} gives values within {max(map(abs, measured)):.3g}, smaller than int8 can scale: "
+                "calibrate with other inputs or rescale the layer"
+            )
+    return found
+
+
 class AccuracyWatch:
     """Keeps the network in front of `quantize` and behind it as the passes run, then measures."""
 
     def __init__(self) -> None:
         self.real: ModuleOp | None = None
         self.paired: ModuleOp | None = None
+        self.doubts: list[str] = []
 
     def callback(
         self, previous: ModulePass | None, module: ModuleOp, next: ModulePass | None
@@ -108,6 +133,7 @@ class AccuracyWatch:
         """Called with the pass that ran."""
         if next is not None and next.name == "quantize":
             self.real = module.clone()
+            self.doubts = doubts(self.real)
         if previous is not None and previous.name == "quantize":
             self.paired = module.clone()
 

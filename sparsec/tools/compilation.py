@@ -241,6 +241,9 @@ def compile_model(
     if lowers and options.ram is not None:
         lower_within_ram(ctx, compilation, options, callbacks, verify_each=args.verify_each)
         check_arena(compilation, options.ram)
+    if watch is not None and not args.quiet:
+        for doubt in watch.doubts:
+            print(f"warning: {doubt}", file=sys.stderr)
     if watch is not None and compilation.quantized is not None and options.calibrate is not None:
         progress("comparing with the float network")
         compilation.accuracy = watch.measure(

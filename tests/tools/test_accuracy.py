@@ -76,3 +76,48 @@ def test_a_quantized_network_has_no_float_one(
     ended = tools.sparsec(texts["qnn"], "-o", "out")
     assert json.loads(Path("out/report.json").read_text())["accuracy"] is None
     assert "accuracy" not in ended.out
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_constant_calibration_data_is_told(
+    tools: Tools, elsewhere: Path, cmsis: Path, value: float
+) -> None:
+    Path("net.pt2").write_bytes(export_bytes(net(), [torch.full_like(images(), value)]))
+    ended = tools.sparsec("net.pt2", "-o", "out")
+    assert ended.code == 0
+    assert f"the calibration data is {value:g} everywhere in input x" in ended.err
+    assert "warning" not in tools.sparsec("net.pt2", "-q", "-o", "out").err
+
+
+def test_a_layer_of_tiny_values_is_told(tools: Tools, elsewhere: Path, cmsis: Path) -> None:
+    first = nn.Linear(8, 8)
+    with torch.no_grad():
+        for parameter in first.parameters():
+            parameter.mul_(1e-9)
+    model = nn.Sequential(first, nn.Linear(8, 4))
+    Path("net.pt2").write_bytes(export_bytes(model, [torch.randn(8, 8)]))
+    assert "layer 0 gives values within" in tools.sparsec("net.pt2", "-o", "out").err
+
+
+def test_a_function_of_a_small_range_has_a_scale_of_its_own(
+    tools: Tools, elsewhere: Path, cmsis: Path
+) -> None:
+    class Small(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(8, 8)
+            with torch.no_grad():
+                for parameter in self.layer.parameters():
+                    parameter.mul_(0.02)
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            y = self.layer(x)
+            return torch.tanh(y), torch.tanh(100 * y)
+
+    torch.manual_seed(0)
+    Path("net.pt2").write_bytes(export_bytes(Small(), [torch.randn(8, 8)]))
+    assert tools.sparsec("net.pt2", "-o", "out").code == 0
+    report = json.loads(Path("out/report.json").read_text())
+    assert report["outputs"][0]["scale"] < 1 / 1024
+    assert report["outputs"][1]["scale"] == 1 / 128
+    assert report["accuracy"]["outputs"][0]["snr_db"] > 30
