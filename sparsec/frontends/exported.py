@@ -139,7 +139,7 @@ class _Reader:
             axis = self.batch.axis(sizes)
             value = argument(self.importer.builder, name, self.batch.shape(sizes), axis)
             self.importer.values[name] = value
-            if self.batch.mark in sizes:
+            if self.batch.has(sizes):
                 self.of_batch.add(value)
             self._note_strides(name)
 

@@ -33,22 +33,28 @@ def numbers(values: Sequence[Json]) -> Sizes:
 
 @dataclass(frozen=True)
 class Batch:
-    """What stands for the batch in the shapes of a program: its symbol, its fixed size, or None for a
-    program that is read as a whole."""
+    """What stands for the batch in the shapes of a program: symbols, or a fixed size.
 
-    mark: str | int | None
+    None of both for a program that is read as a whole.
+    """
+
+    symbols: frozenset[str] = frozenset()
+    size: int | None = None
 
     @property
     def fixed(self) -> int:
         """How many samples the program was exported for, 1 if that is open."""
-        return self.mark if isinstance(self.mark, int) else 1
+        return self.size or 1
+
+    def has(self, sizes: Sizes) -> bool:
+        """Whether a tensor of `sizes` has the batch."""
+        return not self.symbols.isdisjoint(sizes) or self.size in sizes[:1]
 
     def axis(self, sizes: Sizes) -> int | None:
         """Where a tensor has the batch; None if it has none."""
-        if isinstance(self.mark, str) and self.mark in sizes:
-            return sizes.index(self.mark)
-        if isinstance(self.mark, int) and sizes[:1] == (self.mark,):
-            return 0
+        for axis, size in enumerate(sizes):
+            if size in self.symbols or (axis == 0 and size == self.size):
+                return axis
         return own_axis(cast(tuple[int, ...], sizes))
 
     def shape(self, sizes: Sizes) -> tuple[int, ...]:
@@ -64,15 +70,18 @@ class Batch:
         if len(sizes) != len(shape):
             return False
         others = [(size, n) for size, n in zip(sizes, shape, strict=True) if size != n]
-        if isinstance(self.mark, str):
+        if self.symbols:
             known = all(
-                isinstance(size, str) and self.mark in size and (size != self.mark or n == 1)
-                for size, n in others
+                self._is_open(size) and (size not in self.symbols or n == 1) for size, n in others
             )
             return known and bool(others) == of_batch
         if self.fixed > 1:
             return len(others) == 1 and others[0][0] == self.fixed * others[0][1]
         return not others
+
+    def _is_open(self, size: int | str) -> bool:
+        """Whether a size depends on that of the batch."""
+        return isinstance(size, str) and any(symbol in size for symbol in self.symbols)
 
 
 class Inputs:
@@ -84,36 +93,38 @@ class Inputs:
         self.sizes: Mapping[str, Sizes] = {
             name: _sizes(name, graph["tensor_values"][name]) for name in names
         }
-        self._symbol = self._open_batch()
+        self._symbols = self._open_batch()
 
     @property
     def are_whole(self) -> bool:
         """Whether the first axes cannot be a fixed batch."""
         firsts = {sizes[0] for sizes in self.sizes.values()}
         vectors = any(len(sizes) == 1 and sizes != (1,) for sizes in self.sizes.values())
-        return self._symbol is None and (vectors or len(firsts) > 1)
+        return not self._symbols and (vectors or len(firsts) > 1)
 
     def batch(self, whole: bool) -> Batch:
         """What stands for the batch, if it is not read as a `whole`."""
-        if self._symbol is not None:
-            return Batch(self._symbol)
-        return Batch(None if whole else next(iter(self.sizes.values()))[0])
+        if self._symbols:
+            return Batch(self._symbols)
+        return Batch(size=None if whole else cast(int, next(iter(self.sizes.values()))[0]))
 
-    def _open_batch(self) -> str | None:
-        """The symbol of the batch, on axis 0 or else 1 of an input."""
-        symbol: str | None = None
+    def _open_batch(self) -> frozenset[str]:
+        """The symbols of the batch, on axis 0 or else on axis 1 of the inputs."""
+        symbols: set[str] = set()
         for axis in (0, 1):
-            for sizes in self.sizes.values():
-                if symbol is None and axis < len(sizes) and isinstance(sizes[axis], str):
-                    symbol = cast(str, sizes[axis])
+            if not symbols:
+                at = [sizes[axis] for sizes in self.sizes.values() if axis < len(sizes)]
+                symbols = {size for size in at if isinstance(size, str)}
         for name, sizes in self.sizes.items():
+            seen: list[str] = []
             for axis, size in enumerate(sizes):
-                if isinstance(size, str) and (size != symbol or axis != sizes.index(symbol)):
+                if isinstance(size, str) and (size not in symbols or seen):
                     raise FrontendError(
                         f"dimension {axis} of input '{name}' is dynamic, and only the batch "
                         "(dimension 0 or 1) may be: export the model with a fixed size there"
                     )
-        return symbol
+                seen += [size] if isinstance(size, str) else []
+        return frozenset(symbols)
 
     def examples(self, data: bytes) -> list[torch.Tensor] | None:
         """The example inputs in a record of the archive, float32, or None if they do not fit the inputs."""
@@ -131,19 +142,18 @@ class Inputs:
 
     def to_run(self, examples: Sequence[torch.Tensor] | None) -> list[torch.Tensor]:
         """Inputs that torch is to run the program on: the first examples, or random ones."""
-        batch = self.batch(False)
         random = torch.Generator().manual_seed(0)
         values: list[torch.Tensor] = []
         for index, sizes in enumerate(self.sizes.values()):
             if examples is None:
                 shape = [SAMPLES if isinstance(size, str) else size for size in sizes]
                 values.append(torch.randn(shape, generator=random))
-            elif isinstance(batch.mark, str) and batch.mark in sizes:
-                axis = sizes.index(batch.mark)
-                length = min(SAMPLES, examples[index].shape[axis])
-                values.append(examples[index].narrow(axis, 0, length))
-            else:
-                values.append(examples[index])
+                continue
+            value = examples[index]
+            for axis, size in enumerate(sizes):
+                if isinstance(size, str):
+                    value = value.narrow(axis, 0, min(SAMPLES, value.shape[axis]))
+            values.append(value)
         return values
 
     def as_taken(

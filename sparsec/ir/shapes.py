@@ -38,6 +38,11 @@ def expect_shape(type: Attribute, expected: Sequence[int], what: str) -> None:
         raise VerifyException(f"{what} must have shape {'x'.join(map(str, expected))}, got {type}")
 
 
+def sample_shape(shape: Sequence[int]) -> tuple[int, ...]:
+    """The shape of one of N samples of an input or result of `shape`: an axis of one in front stands for N."""
+    return tuple(shape[1:] if shape[:1] == (1,) else shape)
+
+
 def image_shape(type: Attribute, what: str = "input") -> tuple[int, int, int]:
     """(height, width, channels) of an NHWC tensor with batch 1."""
     shape = shape_of(type)

@@ -38,6 +38,9 @@ NO_RANGE = (
     "has no measured range: give --calibrate FILE.npz, "
     "or export the model with a batch of real example inputs"
 )
+UNREAD = Quantization((1 / 128,), 0)
+"""Of an input that no layer reads and of which nothing is known: [-1, 1), and nothing depends on it."""
+
 LEFT_OPEN = (
     "is not between quantize/dequantize operations, as other parts of the model are: "
     "give --calibrate FILE.npz, or quantize it too before the export"
@@ -131,7 +134,10 @@ class Quantizer:
         layers = [op for op in self.block.ops if op.results and not isinstance(op, NO_LAYER)]
         self.choose_for_joins(layers)
         for argument in self.block.args:
-            self.quantize_result(argument, None)
+            if argument.uses:
+                self.quantize_result(argument, None)
+            else:
+                self.quantize_unread(argument)
         for op in layers:
             self.quantize_constants(op)
             if isinstance(op, nn.WeightedOp):
@@ -206,6 +212,11 @@ class Quantizer:
                     copy_layer(op, new)
                 Rewriter.insert_op(pair, InsertPoint.before(op))
                 op.operands[index] = pair[1].result
+
+    def quantize_unread(self, argument: BlockArgument) -> None:
+        """quantize of an argument that no layer reads: by its range, if it has one."""
+        quantization = UNREAD if range_of(argument) is None else self.measured(argument)
+        Rewriter.insert_op(nn.QuantizeOp(argument, quantization), InsertPoint.at_start(self.block))
 
     def quantize_result(self, value: SSAValue, rule: Quantization | None) -> None:
         """A pair after `value`, unless all its users quantize it."""

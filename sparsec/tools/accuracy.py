@@ -161,7 +161,9 @@ def accuracy(real: ModuleOp, paired: ModuleOp, int8: ModuleOp, inputs: Sequence[
     terminator = block_of(real).last_op
     assert terminator is not None
     outputs = tuple(
-        output_accuracy(before[value], array)
+        output_accuracy(
+            np.broadcast_to(before[value], array.shape), array
+        )  # constants are one for all
         for value, array in zip(terminator.operands, got, strict=True)
     )
     interpreter = interpreter_of(real)

@@ -125,6 +125,12 @@ class Network:
             for array, quantization in zip(samples, self.inputs, strict=True)
         ]
 
+    def one(self, inputs: Sequence[Array], sample: int) -> list[Array]:
+        """One sample of the inputs, in the shapes of the types."""
+        return [
+            array[sample].reshape(shape) for array, shape in zip(inputs, self.shapes, strict=True)
+        ]
+
     def real(self, outputs: Sequence[Array]) -> list[Array]:
         """Outputs as real numbers. UserError if it is not said which these are."""
         if self.is_float:
@@ -288,8 +294,7 @@ class Comparison:
         """Compare on all samples, whose numbers are given as they are done."""
         of_a, of_b = self.a.fit(samples), self.b.fit(samples)
         for sample in range(len(samples[0])):
-            part = slice(sample, sample + 1)
-            self.add([array[part] for array in of_a], [array[part] for array in of_b])
+            self.add(self.a.one(of_a, sample), self.b.one(of_b, sample))
             yield sample
 
     def add(self, of_a: Sequence[Array], of_b: Sequence[Array]) -> None:

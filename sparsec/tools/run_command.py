@@ -13,6 +13,7 @@ import numpy as np
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import dequantized, quantized
 from sparsec.ir.borders import converts_as_tflite
+from sparsec.ir.shapes import sample_shape
 from sparsec.quantization.scheme import Quantization
 from sparsec.run.cpus import RUNNABLE
 from sparsec.run.errors import RunError
@@ -76,7 +77,7 @@ def read_inputs(
     """Int8 arrays [N, ..], one for each input. UserError for files that do not fit."""
     if files is None:
         random = np.random.default_rng(0)
-        return [random.integers(-128, 128, shape, np.int8) for shape in shapes]
+        return [random.integers(-128, 128, (1, *sample_shape(s)), np.int8) for s in shapes]
     if len(files) != len(shapes):
         raise UserError(f"the model has {len(shapes)} inputs, {len(files)} --input files given")
     known = quantizations if len(quantizations) == len(shapes) else [None] * len(shapes)
@@ -102,11 +103,11 @@ def read_input(
 
 def read_samples(file: str, shape: tuple[int, ...]) -> Array:
     """The samples of one .npy file as they are, int8 or float32 [N, ..]. UserError if they do not fit."""
-    samples = read_array(file)
-    if samples.shape == shape[1:]:
+    samples, one = read_array(file), sample_shape(shape)
+    if samples.shape == one:
         samples = samples[np.newaxis]
-    if samples.shape[1:] != shape[1:] or not len(samples):
-        expected = ", ".join(map(str, ("N", *shape[1:])))
+    if samples.shape[1:] != one or not len(samples):
+        expected = ", ".join(map(str, ("N", *one)))
         raise UserError(f"{file} has shape {list(samples.shape)}, the model takes [{expected}]")
     if samples.dtype == np.int8:
         return samples

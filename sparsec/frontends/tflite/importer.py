@@ -185,10 +185,13 @@ class _Importer:
             raise UnsupportedModelError("operator", self.problems, _LISTED)
 
     def result(self, tensor: Tensor) -> SSAValue:
+        """What an operator computes, an input or a constant."""
         value = self.builder.values.get(tensor.index)
-        if value is None or value in self.builder.block.args:
+        if value is not None:
+            return value
+        if tensor.data is None:
             raise FrontendError(f"output {tensor.title} is not computed by an operator")
-        return value
+        return self.builder.constant_of(tensor)
 
 
 def _quantization(tensor: Tensor, what: str) -> Quantization:

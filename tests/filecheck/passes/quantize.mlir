@@ -146,3 +146,17 @@ func.func @main(%x : tensor<1x2xf32> {nn.range = array<f64: -255.0, 0.0>}, %y : 
 // CHECK-NEXT:  nn.dequantize
 // CHECK-NEXT:  %z = nn.maximum
 // CHECK-NEXT:  nn.quantize %z <scales = [1.0], zero_point = -128>
+
+// -----
+
+// An input that no layer reads has a quantization too, by its range where one was measured.
+
+func.func @main(%x : tensor<1x2xf32> {nn.range = array<f64: -127.5, 127.5>}, %y : tensor<1x3xf32> {nn.range = array<f64: 0.0, 510.0>}, %z : tensor<1x4xf32>) -> tensor<1x2xf32> {
+  func.return %x : tensor<1x2xf32>
+}
+
+// CHECK:       func.func @main
+// CHECK-DAG:     nn.quantize %x <scales = [1.0]>
+// CHECK-DAG:     nn.quantize %y <scales = [2.0], zero_point = -128>
+// CHECK-DAG:     nn.quantize %z <scales = [0.0078125]>
+// CHECK:         func.return

@@ -188,11 +188,14 @@ def oracle(content: bytes, inputs: Sequence[Array]) -> list[Array]:
     """What TensorFlow Lite Micro gives for each sample of `inputs`, one array [N, ..] for each output."""
     runtime = pytest.importorskip("tflite_micro").runtime
     interpreter = runtime.Interpreter.from_bytes(content, arena_size=1 << 21)
-    count = len(main_function(import_tflite(content)).function_type.outputs)
-    outputs: list[list[Array]] = [[] for _ in range(count)]
+    types = main_function(import_tflite(content)).function_type
+    one = [shape_of(type)[:1] == (1,) for type in types.inputs]
+    outputs: list[list[Array]] = [[] for _ in types.outputs]
     for sample in range(len(inputs[0])):
         for index, array in enumerate(inputs):
-            interpreter.set_input(array[sample : sample + 1], index)
+            interpreter.set_input(
+                array[sample : sample + 1] if one[index] else array[sample], index
+            )
         interpreter.invoke()
         for index, gathered in enumerate(outputs):
             gathered.append(np.array(interpreter.get_output(index)))
