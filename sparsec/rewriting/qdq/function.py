@@ -48,7 +48,10 @@ def convert(folding: Folding, op: Operation) -> None:
     """Emit the int8 form of one operation."""
     conversion = CONVERSIONS.get(type(op))
     if conversion is not None:
-        conversion(folding, op)
+        try:
+            conversion(folding, op)
+        except ValueError as error:  # of numbers that int8 arithmetic cannot hold
+            raise fail(op, str(error)) from error
     elif not isinstance(op, nn.ConstantOp | func.ReturnOp):
         raise fail(op, f"{op.name} has no int8 form")
 
