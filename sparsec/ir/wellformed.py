@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What IR text may say and xDSL's verifier does not ask: values are defined before they are used, and have a sane size."""
+"""What IR text may say and xDSL's verifier does not ask: values and constants are
+defined before they are used, and have a sane size."""
 
 from math import prod
 
 from xdsl.dialects.builtin import MemRefType, ModuleOp, TensorType
+from xdsl.dialects.memref import GetGlobalOp, GlobalOp
 from xdsl.ir import Block, Operation
 from xdsl.utils.exceptions import VerifyException
 
@@ -25,3 +27,13 @@ def verify_wellformed(module: ModuleOp) -> None:
             type = value.type
             if isinstance(type, TensorType | MemRefType) and prod(type.get_shape()) > MAX_ELEMENTS:
                 raise VerifyException(f"'{op.name}' gives more than {MAX_ELEMENTS:,} elements")
+
+
+def verify_symbols(module: ModuleOp) -> None:
+    """Raises VerifyException unless every constant that is read is there. A single pass may do without."""
+    globals = {op.sym_name.data: op.type for op in module.ops if isinstance(op, GlobalOp)}
+    for op in module.walk():
+        if isinstance(op, GetGlobalOp):
+            name = op.name_.string_value()
+            if globals.get(name) != op.memref.type:
+                raise VerifyException(f"there is no constant '{name}' of type {op.memref.type}")

@@ -26,7 +26,7 @@ from sparsec.interpreters.signature import entry_quantizations, main_function
 from sparsec.ir.attributes import ARENA_LOWER_BOUND, NAME, TARGET
 from sparsec.ir.level import Level, level_of
 from sparsec.ir.sparse import verify_arguments
-from sparsec.ir.wellformed import verify_wellformed
+from sparsec.ir.wellformed import verify_symbols, verify_wellformed
 from sparsec.passes.select_sparse_formats import SelectSparseFormatsPass
 from sparsec.quantization.scheme import Quantization
 from sparsec.recipe import Recipe, parse_recipe
@@ -89,6 +89,7 @@ def read_ir(ctx: Context, model: str) -> ModuleOp:
         module.verify()
         verify_arguments(module)
         verify_wellformed(module)
+        verify_symbols(module)
         main_function(module)
     except ParseError as error:
         where = first_line(error)

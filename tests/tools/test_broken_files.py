@@ -31,8 +31,8 @@ TEXTS = {
         "a constant of more than",
     ),
     "unknown symbol": (
-        FUNCTION.format("%y = memref.get_global @nobody : memref<4xi8>"),
-        "not valid IR",
+        "func.func @main(%arena : memref<8xi8>) { %y = memref.get_global @nobody : memref<4xi8> func.return }",
+        "there is no constant 'nobody' of type memref<4xi8>",
     ),
     "control characters": ("\x1b[31mred", "not valid IR"),
 }
