@@ -5,7 +5,7 @@ torch's reader is not used: it unpickles example inputs and constants and evalua
 symbolic sizes. Here a size that is not a number is only ever the batch, and the batch is 1.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from xdsl.dialects.builtin import ModuleOp
@@ -15,11 +15,12 @@ from sparsec.frontends.batch import MIXED, argument, in_either_way
 from sparsec.frontends.builder import Layout
 from sparsec.frontends.call import Call, Place
 from sparsec.frontends.errors import FrontendError
-from sparsec.frontends.exported_inputs import Batch, Inputs, numbers
+from sparsec.frontends.exported_inputs import FLOAT32, Batch, Inputs, numbers
 from sparsec.frontends.exported_reading import ExportedReading
 from sparsec.frontends.importer import MISSING, Importer, tensor_named, tensors_in
 from sparsec.frontends.places import place_of
 from sparsec.frontends.proof import Proof
+from sparsec.frontends.stand_in import stand_in
 from sparsec.frontends.tensors import Activation, Array, Parameter, Tensor
 from sparsec.frontends.weights import Json, read_constants, read_json
 
@@ -30,6 +31,14 @@ REGIONS = {
     "torch.ops.higher_order.wrap_with_autocast",
 }
 """What wraps calls in a graph of their own."""
+
+MEMORY_FORMATS = {1: 0, 2: 2, 3: 3, 4: 1}
+"""torch's own number of an order of elements, as TorchScript has it, by that of the schema."""
+
+
+def scalar_type(code: int) -> int:
+    """torch's own number of a type, as TorchScript has it, for that of the schema."""
+    return 15 if code == 13 else code - 1  # bfloat16 came late
 
 
 def import_exported(content: bytes, layout: Layout) -> tuple[ModuleOp, list[Array] | None, Proof]:
@@ -187,6 +196,9 @@ class _Reader:
         outputs = list(_output_names(node))
         call = self._call(node)
         result = self.importer.run(call)
+        if result is MISSING:
+            self._stand_in(outputs)
+            return
         results = cast(list[object], result) if isinstance(result, list) else [result]
         for output, value in zip(outputs, results, strict=False):
             if output is not None:
@@ -209,7 +221,19 @@ class _Reader:
         if self.batch.agrees(numbers(meta["sizes"]), held.shape, of_batch):
             return value
         self.importer.refuse(call, MIXED)
-        return MISSING
+        return stand_in(self.batch.now(numbers(meta["sizes"])))
+
+    def _stand_in(self, names: Sequence[str | None]) -> None:
+        """Let the rest of the program be looked at, though what gives these values cannot be imported."""
+        for name in filter(None, names):
+            value: object = MISSING
+            meta = self.graph["tensor_values"].get(name)
+            if meta is not None and meta["dtype"] == FLOAT32:
+                sizes = numbers(meta["sizes"])
+                value = stand_in(self.batch.now(sizes))
+                if self.batch.has(sizes):
+                    self.of_batch.add(value)
+            self.importer.values[self.scope + name] = value
 
     def _result_axis(self, name: str) -> int | None:
         """Where a result has the batch; a result that has none, though computed from it, is refused."""
@@ -247,6 +271,10 @@ class _Reader:
                 return self._number(value)
             case "as_sym_ints" | "as_sym_floats" | "as_sym_bools":
                 return [self._number(item) for item in value]
+            case "as_scalar_type":
+                return scalar_type(value)
+            case "as_memory_format":
+                return MEMORY_FORMATS.get(value, value)
             case _:
                 return value
 

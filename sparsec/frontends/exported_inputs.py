@@ -62,6 +62,11 @@ class Batch:
         at = self.axis(sizes)
         return tuple(1 if a == at else cast(int, size) for a, size in enumerate(sizes))
 
+    def now(self, sizes: Sizes) -> tuple[int, ...]:
+        """A shape that a tensor of `sizes` may have with a batch of one."""
+        shape = tuple(1 if isinstance(size, str) else size for size in sizes)
+        return (1, *shape[1:]) if self.size is not None and shape[:1] == (self.size,) else shape
+
     def agrees(self, sizes: Sizes, shape: tuple[int, ...], of_batch: bool) -> bool:
         """Whether a tensor of `sizes` in the program may have `shape` with a batch of one.
 

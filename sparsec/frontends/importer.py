@@ -38,6 +38,16 @@ WITHOUT_BATCH = {
 """The rank at which torch takes the input of an operation for one sample without a batch."""
 
 
+WAYS_OUT = {
+    "quantized.": "export the float model, or one quantized by PT2E, with torch.export.save",
+    "higher_order.": "control flow on values is not compiled: export the branch that is taken",
+    "aten._weight_int8pack_mm": "export the float model, or one quantized by PT2E",
+    "aten.rand": "random numbers as the network runs: call model.eval() before the export",
+    "aten.bernoulli": "random numbers as the network runs: call model.eval() before the export",
+}
+"""What to do about operations that are not known, by how their names begin."""
+
+
 class Missing:
     """What a call gives that could not be imported."""
 
@@ -54,9 +64,12 @@ class Problem:
 
     def __str__(self) -> str:
         name, place = self.call.name, self.call.place
+        reason = self.reason or next(
+            (way for start, way in WAYS_OUT.items() if name.startswith(start)), ""
+        )
         where = f" at {place.layer}" if place.layer else ""
         source = f" ({place.source})" if place.source else ""
-        return f"{name}{where}{source}" + (f": {self.reason}" if self.reason else "")
+        return f"{name}{where}{source}" + (f": {reason}" if reason else "")
 
 
 class Importer:
@@ -128,6 +141,18 @@ class Importer:
         if isinstance(value, list):
             return [self.read(item) for item in cast(list[object], value)]
         return value
+
+    def with_values(self, call: Call) -> Call:
+        """`call` with what its tensors held when they were last read or written."""
+
+        def value(argument: object) -> object:
+            if isinstance(argument, list):
+                return [value(item) for item in cast(list[object], argument)]
+            if isinstance(argument, Activation | Parameter):
+                return self.storages.value(argument)
+            return argument
+
+        return replace(call, arguments={name: value(a) for name, a in call.arguments.items()})
 
     def finish(self, results: Sequence[Tensor], axes: Sequence[int | None]) -> ModuleOp:
         """The module that gives what `results` hold at the model's end, with the batch at `axes`.

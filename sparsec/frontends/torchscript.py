@@ -26,6 +26,7 @@ from sparsec.frontends.proof import Proof
 from sparsec.frontends.script_reading import ScriptReading
 from sparsec.frontends.script_safety import check_archive
 from sparsec.frontends.script_scalars import OF_LISTS, SCALARS, apply
+from sparsec.frontends.stand_in import stand_ins
 from sparsec.frontends.tensors import Activation, Parameter, Tensor
 from sparsec.frontends.weights import array_of_tensor
 
@@ -198,8 +199,10 @@ class _Reader:
             if self.steps > MAX_STEPS:
                 raise FrontendError("the model loops for too long: use torch.export.save instead")
             results = self._read_node(node)
-            for output, result in zip(node.outputs(), results, strict=False):
-                self.values[output.debugName()] = result
+            for index, output in enumerate(node.outputs()):
+                self.values[output.debugName()] = (
+                    results[index] if index < len(results) else MISSING
+                )
 
     def _value(self, value: Any) -> object:
         return self.values.get(value.debugName(), MISSING)
@@ -261,6 +264,11 @@ class _Reader:
                 return [MISSING] * node.outputsSize()
         call = _call(node, inputs, self.batch)
         result = self.importer.run(call)
+        if result is MISSING:
+            found = stand_ins(self.importer.with_values(call))
+            if node.outputsSize() > 1 and isinstance(found, list):
+                return cast(list[object], found)
+            return [cast(object, found)]
         for output in list(node.outputs())[:1]:
             self.importer.name(output.debugName(), call, result)
         return [result, *[MISSING] * (node.outputsSize() - 1)]

@@ -22,6 +22,7 @@ from tests.frontends.support import (
     export_bytes,
     load_bytes,
     op_names,
+    traced_bytes,
 )
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -279,3 +280,44 @@ def test_import_of_the_package_does_not_import_torch() -> None:
 
     code = "import sys, sparsec.frontends; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+class Three(nn.Module):
+    """Three operations that are refused for an argument, each behind the one before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Conv2d(8, 8, 3)
+        self.b = nn.Conv2d(8, 8, 3)
+        self.c = nn.Conv2d(8, 8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.avg_pool2d(self.a(x), 2, divisor_override=3)
+        x = F.dropout(torch.relu(self.b(x)), training=True)
+        return F.avg_pool2d(self.c(torch.cumsum(x, 1)), 2, divisor_override=5)
+
+
+@pytest.mark.parametrize("write", [export_bytes, traced_bytes])
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+def test_what_is_refused_for_an_argument_hides_nothing_behind_it(
+    write: Callable[[nn.Module, list[Tensor]], bytes], tmp_path: Path
+) -> None:
+    message = refusal(write(Three(), [torch.randn(2, 8, 24, 24)]), tmp_path)
+    first, *lines = message.splitlines()
+    assert first.endswith("the model uses 4 operations that cannot be compiled:")
+    for line, start in zip(
+        lines, ("aten.avg_pool2d", "aten.dropout", "aten.cumsum", "aten.avg_pool2d"), strict=True
+    ):
+        assert re.match(rf"  {re.escape(start)} at \S+ \(test_exported\.py:\d+", line)
+    assert "call model.eval() before the export" in lines[1]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64, torch.bfloat16])
+def test_types_of_the_schema_are_not_those_of_torchscript(
+    dtype: torch.dtype, tmp_path: Path
+) -> None:
+    """A number of one is that of another type in the other."""
+    model, x = Refused(lambda x: x.to(dtype).to(torch.float32)), torch.randn(2, 3)
+    for write in (export_bytes, traced_bytes):
+        message = refusal(write(model, [x]), tmp_path)
+        assert "a conversion to a type other than float32" in message

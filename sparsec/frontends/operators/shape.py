@@ -170,13 +170,13 @@ def dropout(builder: Builder, call: Call) -> Tensor:
     return call.tensor("input", "self")
 
 
-FLOAT32_CODES = (6, 7)
-"""float32 as TorchScript's and as torch.export's number of a dtype."""
+FLOAT32 = 6
+"""torch's number of float32."""
 
 
 def to(builder: Builder, call: Call) -> Tensor:
     """A conversion to what the value already is."""
-    if call.given("dtype") and call.arguments["dtype"] not in FLOAT32_CODES:
+    if call.given("dtype") and call.arguments["dtype"] != FLOAT32:
         raise UnsupportedError("a conversion to a type other than float32")
     value = call.tensor("self")
     if isinstance(value, Parameter) and value.quantization is None:
