@@ -205,168 +205,166 @@ void sparsec_fully_connected_delta8_s8(const cmsis_nn_fc_params *fc_params,
                                        int8_t *output);
 
 /**
- * @brief Weights of the delta4 format as delta8 entries (see sparsec_convolve_delta8_s8).
+ * @brief Weights of a compact format: what it says of itself, and its arrays.
  *
- * The decoders below take the arrays of a format as sparsec/formats/ lays them out, and the numbers of the format. They
- * write the entries of all rows and the number of entries of each, what the delta8 kernels take; no byte more.
- *
- * @param[in]  rows          Rows of the weights
- * @param[in]  values        Values of all entries, bridges among them
- * @param[in]  steps         Steps, two to a byte
- * @param[in]  counts        Number of entries of each row
- * @param[out] entries       delta8 entries of all rows
- * @param[out] entry_counts  Number of delta8 entries of each row
+ * Numbers and arrays are in the order in which the decoders below name them.
  */
-void sparsec_decode_delta4_s8(int32_t rows,
-                              const int8_t *values,
-                              const uint8_t *steps,
-                              const uint16_t *counts,
-                              uint8_t *entries,
-                              uint16_t *entry_counts);
+typedef struct
+{
+    int32_t rows;
+    int32_t columns;
+    int32_t numbers[2];
+    const void *arrays[7];
+} sparsec_encoded;
 
 /**
- * @brief Weights of the bitmap format as delta8 entries.
- *
- * @param[in]  rows     Rows of the weights
- * @param[in]  columns  Columns of the weights
- * @param[in]  values   Weights that are not zero
- * @param[in]  bits     One bit for each weight, rows filled up to whole bytes
- * @param[out] entries  delta8 entries of all rows
- * @param[out] counts   Number of delta8 entries of each row
+ * @brief Where a decoder goes on: the next row, and what it has read. Zeros are in front of the first row.
  */
-void sparsec_decode_bitmap_s8(int32_t rows,
-                              int32_t columns,
-                              const int8_t *values,
-                              const uint8_t *bits,
+typedef struct
+{
+    int32_t row;
+    uint32_t read[3];
+} sparsec_place;
+
+/**
+ * @brief The next rows of compact weights as delta8 entries (see sparsec_convolve_delta8_s8).
+ *
+ * All decoders below are of this type. They take the arrays of a format as sparsec/formats/ lays them out, and write the
+ * entries of the rows and the number of entries of each, what the delta8 kernels take; no byte more.
+ *
+ * @param[in]      weights  The weights
+ * @param[in,out]  place    Where to go on, and where that ended; NULL for the first row
+ * @param[in]      rows     How many rows, no more than are left
+ * @param[out]     entries  Their delta8 entries
+ * @param[out]     counts   Number of delta8 entries of each
+ */
+typedef void (*sparsec_decoder)(const sparsec_encoded *weights,
+                                sparsec_place *place,
+                                int32_t rows,
+                                uint8_t *entries,
+                                uint16_t *counts);
+
+/**
+ * @brief The delta4 format.
+ *
+ * Arrays: values of all entries, bridges among them; their steps, two to a byte; uint16_t number of entries of each
+ * row.
+ */
+void sparsec_decode_delta4_s8(const sparsec_encoded *weights,
+                              sparsec_place *place,
+                              int32_t rows,
                               uint8_t *entries,
                               uint16_t *counts);
 
 /**
- * @brief Compressed sparse rows as delta8 entries.
+ * @brief The bitmap format.
  *
- * @param[in]  rows         Rows of the weights
- * @param[in]  columns      Columns of the weights
- * @param[in]  values       Weights that are not zero
- * @param[in]  coordinates  Their columns, uint8_t with at most 256 columns, else uint16_t
- * @param[in]  positions    Where each row starts and the last one ends, uint16_t with at most 65535 elements, else
- *                          uint32_t
- * @param[out] entries      delta8 entries of all rows
- * @param[out] counts       Number of delta8 entries of each row
+ * Arrays: weights that are not zero; one bit for each weight, rows filled up to whole bytes.
  */
-void sparsec_decode_csr_s8(int32_t rows,
-                           int32_t columns,
-                           const int8_t *values,
-                           const void *coordinates,
-                           const void *positions,
+void sparsec_decode_bitmap_s8(const sparsec_encoded *weights,
+                              sparsec_place *place,
+                              int32_t rows,
+                              uint8_t *entries,
+                              uint16_t *counts);
+
+/**
+ * @brief Compressed sparse rows.
+ *
+ * Arrays: weights that are not zero; their columns, uint8_t with at most 256 columns, else uint16_t; where each row
+ * starts and the last one ends, uint16_t with at most 65535 weights, zeros included, else uint32_t.
+ */
+void sparsec_decode_csr_s8(const sparsec_encoded *weights,
+                           sparsec_place *place,
+                           int32_t rows,
                            uint8_t *entries,
                            uint16_t *counts);
 
 /**
- * @brief N:M weights as delta8 entries.
+ * @brief N:M weights.
  *
- * @param[in]  n        Entries of a group
- * @param[in]  m        Columns of a group, at most 256
- * @param[in]  rows     Rows of the weights
- * @param[in]  columns  Columns of the weights
- * @param[in]  values   Values of all entries
- * @param[in]  offsets  The place of each entry in its group, packed; rows filled up to whole bytes
- * @param[out] entries  delta8 entries of all rows
- * @param[out] counts   Number of delta8 entries of each row
+ * Numbers: entries of a group; its columns, at most 256. Arrays: values of all entries; the place of each entry in
+ * its group, packed, rows filled up to whole bytes.
  */
-void sparsec_decode_nm_s8(int32_t n,
-                          int32_t m,
+void sparsec_decode_nm_s8(const sparsec_encoded *weights,
+                          sparsec_place *place,
                           int32_t rows,
-                          int32_t columns,
-                          const int8_t *values,
-                          const uint8_t *offsets,
                           uint8_t *entries,
                           uint16_t *counts);
 
 /**
- * @brief Blocks of one row as delta8 entries.
+ * @brief Blocks of one row.
  *
- * @param[in]  block_columns  Columns of a block
- * @param[in]  rows           Rows of the weights
- * @param[in]  blocks         A step in blocks, then the weights of the block; for all blocks
- * @param[in]  block_counts   Number of blocks of each row
- * @param[out] entries        delta8 entries of all rows
- * @param[out] counts         Number of delta8 entries of each row
+ * Numbers: 1; columns of a block. Arrays: a step in blocks, then the weights of the block, for all blocks; uint16_t
+ * number of blocks of each row.
  */
-void sparsec_decode_row_block_s8(int32_t block_columns,
+void sparsec_decode_row_block_s8(const sparsec_encoded *weights,
+                                 sparsec_place *place,
                                  int32_t rows,
-                                 const uint8_t *blocks,
-                                 const uint16_t *block_counts,
                                  uint8_t *entries,
                                  uint16_t *counts);
 
 /**
- * @brief Blocks of several rows as delta8 entries.
+ * @brief Blocks of several rows.
  *
- * @param[in]  block_rows     Rows of a block
- * @param[in]  block_columns  Columns of a block
- * @param[in]  rows           Rows of the weights
- * @param[in]  columns        Columns of the weights
- * @param[in]  values         Weights of all blocks; in pairs of blocks with one column and an even number of rows
- * @param[in]  indices        The block column of each block, uint8_t with at most 256 of them, else uint16_t
- * @param[in]  block_counts   Number of blocks of each row of blocks
- * @param[out] entries        delta8 entries of all rows
- * @param[out] counts         Number of delta8 entries of each row
+ * Numbers: rows of a block; its columns. Arrays: weights of all blocks, in pairs of blocks with one column and an
+ * even number of rows; the block column of each block, uint8_t with at most 256 of them, else uint16_t; uint16_t
+ * number of blocks of each row of blocks.
  */
-void sparsec_decode_block_s8(int32_t block_rows,
-                             int32_t block_columns,
+void sparsec_decode_block_s8(const sparsec_encoded *weights,
+                             sparsec_place *place,
                              int32_t rows,
-                             int32_t columns,
-                             const int8_t *values,
-                             const void *indices,
-                             const uint16_t *block_counts,
                              uint8_t *entries,
                              uint16_t *counts);
 
 /**
- * @brief Weights of the dcsr format as delta8 entries.
+ * @brief The dcsr format.
  *
- * @param[in]  rows            Rows of the weights
- * @param[in]  columns         Columns of the weights
- * @param[in]  values          Values of all elements, some of them zero
- * @param[in]  row_offsets     Elements of each row, less the mean of all
- * @param[in]  delta_indices   The lower four bits of the deltas
- * @param[in]  group_minimums  Where each group of 16 elements starts, relative to the one before
- * @param[in]  bitmaps         Which higher bits occur among the deltas of each group
- * @param[in]  bitmasks        In which deltas each of them does
- * @param[in]  nnze            Number of elements
- * @param[out] entries         delta8 entries of all rows
- * @param[out] counts          Number of delta8 entries of each row
+ * Arrays: values of all elements, some of them zero; int16_t elements of each row, less the mean of all; the lower
+ * four bits of the deltas; where each group of 16 elements starts, relative to the one before; which higher bits
+ * occur among the deltas of each group; uint16_t in which deltas each of them does; uint32_t number of elements.
  */
-void sparsec_decode_dcsr_s8(int32_t rows,
-                            int32_t columns,
-                            const int8_t *values,
-                            const int16_t *row_offsets,
-                            const uint8_t *delta_indices,
-                            const int8_t *group_minimums,
-                            const uint8_t *bitmaps,
-                            const uint16_t *bitmasks,
-                            const uint32_t *nnze,
+void sparsec_decode_dcsr_s8(const sparsec_encoded *weights,
+                            sparsec_place *place,
+                            int32_t rows,
                             uint8_t *entries,
                             uint16_t *counts);
 
 /**
- * @brief Weights of the block-rle format as delta8 entries.
+ * @brief The block-rle format.
  *
- * @param[in]  size          Elements of a record
- * @param[in]  rows          Rows of the weights
- * @param[in]  columns       Columns of the weights
- * @param[in]  stream_bytes  Bytes of the stream
- * @param[in]  stream        A step less 128, then the elements of the record; for all records
- * @param[out] entries       delta8 entries of all rows
- * @param[out] counts        Number of delta8 entries of each row
+ * Numbers: elements of a record; bytes of the stream. Arrays: a step less 128, then the elements of the record, for
+ * all records.
  */
-void sparsec_decode_block_rle_s8(int32_t size,
+void sparsec_decode_block_rle_s8(const sparsec_encoded *weights,
+                                 sparsec_place *place,
                                  int32_t rows,
-                                 int32_t columns,
-                                 int32_t stream_bytes,
-                                 const int8_t *stream,
                                  uint8_t *entries,
                                  uint16_t *counts);
+
+/**
+ * @brief Fully connected layer with weights of a compact format, of which a few rows at a time are decoded.
+ *
+ * @param[in]      ctx           Scratch memory: the counts of some rows, uint16_t, then their delta8 entries
+ * @param[in]      fc_params     Output offset and clamp; the input offset is in the bias
+ * @param[in]      quant_params  Multiplier and shift of each output
+ * @param[in]      input         Input data
+ * @param[in]      weights       The weights
+ * @param[in]      decode        Their decoder
+ * @param[in]      rows          How many rows are decoded at a time: the scratch memory holds them wherever they begin
+ * @param[in]      bias          Bias of each output, with the input offset folded in
+ * @param[in]      output_dims   Outputs in c
+ * @param[out]     output        Output data
+ */
+void sparsec_fully_connected_decoded_s8(const cmsis_nn_context *ctx,
+                                        const cmsis_nn_fc_params *fc_params,
+                                        const cmsis_nn_per_channel_quant_params *quant_params,
+                                        const int8_t *input,
+                                        const sparsec_encoded *weights,
+                                        sparsec_decoder decode,
+                                        int32_t rows,
+                                        const int32_t *bias,
+                                        const cmsis_nn_dims *output_dims,
+                                        int8_t *output);
 
 /**
  * @brief Fully connected layer with sparse weights, each with its column.
@@ -531,16 +529,15 @@ void sparsec_transpose_conv_s8(const cmsis_nn_transpose_conv_params *transpose_c
 void sparsec_lookup_s8(int32_t size, const int8_t *input, const int8_t *table, int8_t *output);
 
 /**
- * @brief The mean of each channel over an image, as TensorFlow Lite's MEAN over height and width computes it; of several
- *        images one by one. It is a sum if the multiplier is not divided.
+ * @brief The mean of each channel over an image, as TensorFlow Lite's MEAN over height and width computes it.
  *
  * @param[in]  input_offset   The negative of the input's zero point
  * @param[in]  output_offset  The output's zero point
  * @param[in]  activation     Lowest and highest result
  * @param[in]  quant_params   Multiplier and shift of input scale / (output scale * H * W)
- * @param[in]  input_dims     Input dimensions [N, H, W, C], at most 2^23 pixels in an image
+ * @param[in]  input_dims     Input dimensions [1, H, W, C], at most 2^23 pixels
  * @param[in]  input          Input data
- * @param[out] output         Output data [N, 1, 1, C]
+ * @param[out] output         Output data [1, 1, 1, C]
  */
 void sparsec_mean_s8(int32_t input_offset,
                      int32_t output_offset,
@@ -549,24 +546,6 @@ void sparsec_mean_s8(int32_t input_offset,
                      const cmsis_nn_dims *input_dims,
                      const int8_t *input,
                      int8_t *output);
-
-/**
- * @brief The largest value of each channel of an image; of several images one by one.
- *
- * @param[in]  input_dims  Input dimensions [N, H, W, C], with at least one pixel
- * @param[in]  input       Input data
- * @param[out] output      Output data [N, 1, 1, C]
- */
-void sparsec_reduce_max_s8(const cmsis_nn_dims *input_dims, const int8_t *input, int8_t *output);
-
-/**
- * @brief The smallest value of each channel of an image, otherwise as sparsec_reduce_max_s8.
- *
- * @param[in]  input_dims  Input dimensions [N, H, W, C], with at least one pixel
- * @param[in]  input       Input data
- * @param[out] output      Output data [N, 1, 1, C]
- */
-void sparsec_reduce_min_s8(const cmsis_nn_dims *input_dims, const int8_t *input, int8_t *output);
 
 /**
  * @brief From one int8 scale and zero point to another, as TensorFlow Lite's QUANTIZE does, then a clamp.

@@ -58,18 +58,23 @@ static inline uint8_t *decode_word(uint8_t *entries, const uint8_t **weights, ui
     return entries;
 }
 
-void sparsec_decode_bitmap_s8(int32_t rows,
-                              const int32_t columns,
-                              const int8_t *values,
-                              const uint8_t *bits,
+void sparsec_decode_bitmap_s8(const sparsec_encoded *weights,
+                              sparsec_place *place,
+                              int32_t rows,
                               uint8_t *entries,
                               uint16_t *counts)
 {
-    const uint8_t *weights = (const uint8_t *)values;
+    sparsec_place begin = {0, {0, 0, 0}};
+    place = place != NULL ? place : &begin;
+    const int32_t columns = weights->columns;
+    const uint8_t *const values = (const uint8_t *)weights->arrays[0];
+    const uint8_t *value = values + place->read[0];
     const int32_t row_bytes = (columns + 7) >> 3;
     const int32_t words = row_bytes >> 2;
     const int32_t tail = row_bytes & 3;
+    const uint8_t *bits = (const uint8_t *)weights->arrays[1] + place->row * row_bytes;
 
+    place->row += rows;
     for (; rows > 0; rows--)
     {
         const uint8_t *const start = entries;
@@ -80,7 +85,7 @@ void sparsec_decode_bitmap_s8(int32_t rows,
             bits += 4;
             if (word != 0)
             {
-                entries = decode_word(entries, &weights, gap, word);
+                entries = decode_word(entries, &value, gap, word);
                 gap = CLZ(word) + 1;
             }
             else
@@ -94,9 +99,10 @@ void sparsec_decode_bitmap_s8(int32_t rows,
             bits += tail;
             if (word != 0)
             {
-                entries = decode_word(entries, &weights, gap, word);
+                entries = decode_word(entries, &value, gap, word);
             }
         }
         *counts++ = sparsec_entries_between(start, entries);
     }
+    place->read[0] = (uint32_t)(value - values);
 }

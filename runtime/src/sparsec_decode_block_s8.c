@@ -78,43 +78,41 @@ static uint8_t *decode_pairs(uint8_t *entries,
     return entries;
 }
 
-void sparsec_decode_block_s8(const int32_t block_rows,
-                             const int32_t block_columns,
-                             const int32_t rows,
-                             const int32_t columns,
-                             const int8_t *values,
-                             const void *indices,
-                             const uint16_t *block_counts,
+void sparsec_decode_block_s8(const sparsec_encoded *weights,
+                             sparsec_place *place,
+                             int32_t rows,
                              uint8_t *entries,
                              uint16_t *counts)
 {
+    sparsec_place begin = {0, {0, 0, 0}};
+    place = place != NULL ? place : &begin;
+    const int32_t block_rows = weights->numbers[0];
+    const int32_t block_columns = weights->numbers[1];
     const int32_t size = block_rows * block_columns;
     const bool pairs = block_columns == 1 && block_rows % 2 == 0;
-    const bool is_narrow = (columns + block_columns - 1) / block_columns <= MOST_NARROW_INDICES;
-    const uint8_t *narrow = is_narrow ? (const uint8_t *)indices : NULL;
-    const uint16_t *wide = is_narrow ? NULL : (const uint16_t *)indices;
-    const uint8_t *weights = (const uint8_t *)values;
+    const bool is_narrow = (weights->columns + block_columns - 1) / block_columns <= MOST_NARROW_INDICES;
+    const uint8_t *values = (const uint8_t *)weights->arrays[0] + place->read[0];
+    const uint16_t *block_counts = (const uint16_t *)weights->arrays[2] + place->row / block_rows;
+    int32_t row = place->row % block_rows;
 
-    for (int32_t first = 0; first < rows; first += block_rows)
+    place->row += rows;
+    for (; rows > 0; rows--)
     {
-        const int32_t count = *block_counts++;
-        const int32_t height = rows - first < block_rows ? rows - first : block_rows;
-        for (int32_t row = 0; row < height; row++)
+        const int32_t count = *block_counts;
+        const uint8_t *const narrow = is_narrow ? (const uint8_t *)weights->arrays[1] + place->read[1] : NULL;
+        const uint16_t *const wide = is_narrow ? NULL : (const uint16_t *)weights->arrays[1] + place->read[1];
+        const uint8_t *const start = entries;
+        entries = pairs
+                      ? decode_pairs(entries, 2 * size, values + 4 * (row / 2) + row % 2, narrow, wide, count)
+                      : decode_blocks(entries, block_columns, size, values + row * block_columns, narrow, wide, count);
+        *counts++ = sparsec_entries_between(start, entries);
+        if (++row == block_rows)
         {
-            const uint8_t *const start = entries;
-            entries =
-                pairs ? decode_pairs(entries, 2 * size, weights + 4 * (row / 2) + row % 2, narrow, wide, count)
-                      : decode_blocks(entries, block_columns, size, weights + row * block_columns, narrow, wide, count);
-            *counts++ = sparsec_entries_between(start, entries);
-        }
-        weights += count * size;
-        if (is_narrow)
-        {
-            narrow += count;
-        }
-        else
-        {
-            wide += count;
+            row = 0;
+            block_counts++;
+            values += count * size;
+            place->read[0] += (uint32_t)(count * size);
+            place->read[1] += (uint32_t)count;
         }
     }
 }

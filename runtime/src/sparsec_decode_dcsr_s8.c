@@ -47,22 +47,28 @@ static inline const uint16_t *decode_group(uint32_t words[LANES / 4],
     return bitmasks;
 }
 
-void sparsec_decode_dcsr_s8(int32_t rows,
-                            const int32_t columns,
-                            const int8_t *values,
-                            const int16_t *row_offsets,
-                            const uint8_t *delta_indices,
-                            const int8_t *group_minimums,
-                            const uint8_t *bitmaps,
-                            const uint16_t *bitmasks,
-                            const uint32_t *nnze,
+void sparsec_decode_dcsr_s8(const sparsec_encoded *weights,
+                            sparsec_place *place,
+                            int32_t rows,
                             uint8_t *entries,
                             uint16_t *counts)
 {
-    const uint8_t *value = (const uint8_t *)values;
-    const int32_t mean = (int32_t)(*nnze / (uint32_t)rows);
-    uint32_t group = 0;
+    sparsec_place begin = {0, {0, 0, 0}};
+    place = place != NULL ? place : &begin;
+    const int32_t columns = weights->columns;
+    const uint8_t *const values = (const uint8_t *)weights->arrays[0];
+    const int16_t *row_offsets = (const int16_t *)weights->arrays[1] + place->row;
+    const uint8_t *const delta_indices = (const uint8_t *)weights->arrays[2];
+    const int8_t *const group_minimums = (const int8_t *)weights->arrays[3];
+    const uint8_t *const bitmaps = (const uint8_t *)weights->arrays[4];
+    const uint16_t *const all_bitmasks = (const uint16_t *)weights->arrays[5];
+    const uint32_t elements = *(const uint32_t *)weights->arrays[6];
+    const int32_t mean = (int32_t)(elements / (uint32_t)weights->rows);
+    const uint8_t *value = values + place->read[0];
+    const uint16_t *bitmasks = all_bitmasks + place->read[1];
+    uint32_t group = place->read[2];
 
+    place->row += rows;
     for (; rows > 0; rows--)
     {
         const uint8_t *const start = entries;
@@ -95,4 +101,7 @@ void sparsec_decode_dcsr_s8(int32_t rows,
         }
         *counts++ = sparsec_entries_between(start, entries);
     }
+    place->read[0] = (uint32_t)(value - values);
+    place->read[1] = (uint32_t)(bitmasks - all_bitmasks);
+    place->read[2] = group;
 }

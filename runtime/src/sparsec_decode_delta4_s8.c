@@ -22,21 +22,27 @@
         step = 0;                                                \
     }
 
-void sparsec_decode_delta4_s8(int32_t rows,
-                              const int8_t *values,
-                              const uint8_t *steps,
-                              const uint16_t *counts,
+void sparsec_decode_delta4_s8(const sparsec_encoded *weights,
+                              sparsec_place *place,
+                              int32_t rows,
                               uint8_t *entries,
-                              uint16_t *entry_counts)
+                              uint16_t *counts)
 {
-    const uint8_t *value = (const uint8_t *)values;
-    uint32_t pair = 0;
-    bool half = false;
+    sparsec_place begin = {0, {0, 0, 0}};
+    place = place != NULL ? place : &begin;
+    const uint8_t *const values = (const uint8_t *)weights->arrays[0];
+    const uint8_t *const all_steps = (const uint8_t *)weights->arrays[1];
+    const uint16_t *stored = (const uint16_t *)weights->arrays[2] + place->row;
+    const uint8_t *value = values + place->read[0];
+    const uint8_t *steps = all_steps + place->read[1];
+    bool half = place->read[2] != 0;
+    uint32_t pair = half ? steps[-1] : 0;
 
+    place->row += rows;
     for (; rows > 0; rows--)
     {
         const uint8_t *const start = entries;
-        int32_t left = *counts++;
+        int32_t left = *stored++;
         uint32_t step = 0;
         uint32_t weight;
 
@@ -58,6 +64,9 @@ void sparsec_decode_delta4_s8(int32_t rows,
             TAKE(pair >> 4, pair & 15)
             half = true;
         }
-        *entry_counts++ = sparsec_entries_between(start, entries);
+        *counts++ = sparsec_entries_between(start, entries);
     }
+    place->read[0] = (uint32_t)(value - values);
+    place->read[1] = (uint32_t)(steps - all_steps);
+    place->read[2] = half;
 }

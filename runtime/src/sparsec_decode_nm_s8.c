@@ -4,21 +4,25 @@
 
 #include "sparsec_decode.h"
 
-void sparsec_decode_nm_s8(const int32_t n,
-                          const int32_t m,
+void sparsec_decode_nm_s8(const sparsec_encoded *weights,
+                          sparsec_place *place,
                           int32_t rows,
-                          const int32_t columns,
-                          const int8_t *values,
-                          const uint8_t *offsets,
                           uint8_t *entries,
                           uint16_t *counts)
 {
-    const uint8_t *value = (const uint8_t *)values;
+    sparsec_place begin = {0, {0, 0, 0}};
+    place = place != NULL ? place : &begin;
+    const int32_t n = weights->numbers[0];
+    const int32_t m = weights->numbers[1];
     const uint32_t width = 32u - CLZ((uint32_t)m - 1);
     const uint32_t mask = (1u << width) - 1;
-    const int32_t rest = columns % m;
-    const int32_t row_entries = columns / m * n + (rest < n ? rest : n);
+    const int32_t rest = weights->columns % m;
+    const int32_t row_entries = weights->columns / m * n + (rest < n ? rest : n);
+    const int32_t row_bytes = (row_entries * (int32_t)width + 7) >> 3;
+    const uint8_t *value = (const uint8_t *)weights->arrays[0] + place->row * row_entries;
+    const uint8_t *offsets = (const uint8_t *)weights->arrays[1] + place->row * row_bytes;
 
+    place->row += rows;
     for (; rows > 0; rows--)
     {
         const uint8_t *const start = entries;

@@ -4,17 +4,24 @@
 
 #include "sparsec_decode.h"
 
-void sparsec_decode_row_block_s8(const int32_t block_columns,
-                                 const int32_t rows,
-                                 const uint8_t *blocks,
-                                 const uint16_t *block_counts,
+void sparsec_decode_row_block_s8(const sparsec_encoded *weights,
+                                 sparsec_place *place,
+                                 int32_t rows,
                                  uint8_t *entries,
                                  uint16_t *counts)
 {
-    for (int32_t row = 0; row < rows; row++)
+    sparsec_place begin = {0, {0, 0, 0}};
+    place = place != NULL ? place : &begin;
+    const int32_t block_columns = weights->numbers[1];
+    const uint8_t *const all_blocks = (const uint8_t *)weights->arrays[0];
+    const uint16_t *block_counts = (const uint16_t *)weights->arrays[1] + place->row;
+    const uint8_t *blocks = all_blocks + place->read[0];
+
+    place->row += rows;
+    for (; rows > 0; rows--)
     {
         const uint8_t *const start = entries;
-        const uint8_t *const end = blocks + block_counts[row] * (block_columns + 1);
+        const uint8_t *const end = blocks + *block_counts++ * (block_columns + 1);
         /* From the last weight to the first column of the block before. */
         uint32_t gap = 0;
         while (blocks != end)
@@ -34,6 +41,7 @@ void sparsec_decode_row_block_s8(const int32_t block_columns,
                 step++;
             }
         }
-        counts[row] = sparsec_entries_between(start, entries);
+        *counts++ = sparsec_entries_between(start, entries);
     }
+    place->read[0] = (uint32_t)(blocks - all_blocks);
 }

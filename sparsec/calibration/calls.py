@@ -23,6 +23,7 @@ from sparsec.ir.rt.strips import STRIPS, in_strips
 from sparsec.kernels.convolve_delta8 import scratch_bytes
 from sparsec.kernels.depthwise_3x3 import stored_3x3
 from sparsec.kernels.depthwise_delta8 import stored_depthwise
+from sparsec.kernels.linear_decoded import decoded_bytes, rows_at_once
 from sparsec.kernels.stored import Stored, stored_as, stored_for_decoder, stored_packed
 from sparsec.kernels.workload import Workload
 from sparsec.layouts.depthwise_3x3 import SHIFT as DEPTHWISE_3X3_SHIFT
@@ -125,6 +126,8 @@ def call_of(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
             return per_channel(image, case)
         case rt.FullyConnectedDelta8Op.C_FUNCTION:
             return linear_delta8(image, case)
+        case rt.FullyConnectedDecodedOp.C_FUNCTION:
+            return linear_decoded(image, case)
         case rt.ConvolveDelta8Op.C_FUNCTION:
             return convolve_delta8(image, case)
         case rt.ConvolvePackedOp.C_FUNCTION:
@@ -225,6 +228,27 @@ def linear_delta8(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
         REQUANT,
     )
     return op, stored_as(Delta8(), Delta8().pack(weights), weights)
+
+
+def linear_decoded(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
+    """`sparsec_fully_connected_decoded_s8`."""
+    outputs, encoding = case.work.outputs[2], case.format
+    assert encoding is not None
+    weights = random_weights(case)
+    delta8 = Delta8().pack(weights)
+    memory = image.scratch(decoded_bytes(delta8["counts"]))
+    assert memory is not None
+    op = rt.FullyConnectedDecodedOp(
+        image.image(1, case.work.columns),
+        encoding,
+        [image.constant(array) for array in encoding.pack(weights).values()],
+        *image.numbers(outputs),
+        image.buffer((1, outputs)),
+        memory,
+        REQUANT,
+        rows_at_once(int(delta8["counts"].sum()), outputs),
+    )
+    return op, stored_as(Delta8(), delta8, weights)
 
 
 def convolve_delta8(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:

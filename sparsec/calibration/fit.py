@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from sparsec.calibration.calls import MeasuredCase, measure
 from sparsec.calibration.cases import Case
 from sparsec.kernels.cost import row_name
+from sparsec.kernels.decoders import decoder_of
+from sparsec.kernels.kernel import Kernel
 from sparsec.kernels.library import COSTED, loops_of
 from sparsec.run.profile.profile import Cost
 
@@ -70,7 +72,8 @@ def fit(core: str, name: str, layers: Sequence[MeasuredCase]) -> Fit:
 
 
 def measure_own(core: str, cases: Sequence[Case]) -> list[MeasuredCase]:
-    """What each case takes, without the kernel that does its strips: that is measured on each strip by itself."""
+    """What each case takes, without the kernel that does its strips, which is measured on each strip by itself, and
+    without what decodes its weights."""
     strips = list(dict.fromkeys(strip for case in cases for strip in strips_of(case)))
     measured = measure(core, [*cases, *strips])
     cost_of = {strip.case: strip.cost for strip in measured[len(cases) :]}
@@ -78,12 +81,17 @@ def measure_own(core: str, cases: Sequence[Case]) -> list[MeasuredCase]:
 
 
 def strips_of(case: Case) -> dict[Case, int]:
-    """The strips of a layer as cases of the kernel that does them, and how often each occurs."""
-    inner = COSTED[case.kernel].inside(case.work)
+    """The strips of a layer as cases of the kernel that does them, and how often each occurs; so what decodes it."""
+    kernel = COSTED[case.kernel]
+    inner = kernel.inside(case.work)
     if inner is None:
         return {}
     parts = case.work.parts().items()
-    return {replace(case, kernel=inner.function, work=part): n for part, n in parts}
+    found = {replace(case, kernel=inner.function, work=part): n for part, n in parts}
+    decoder = None if case.format is None else decoder_of(case.format)
+    if isinstance(kernel, Kernel) and kernel.decodes and decoder is not None:
+        found[replace(case, kernel=decoder.function)] = 1
+    return found
 
 
 def own_cost(measured: MeasuredCase, cost_of: Mapping[Case, Cost]) -> Cost:

@@ -378,6 +378,7 @@ def sparse_linear(work: Workload, sparsity: float, number: int) -> Iterator[Case
     """A fully connected layer by every sparse kernel, and its weights by every decoder, of its formats by turns."""
     for kernel, encoding in LISTS.items():
         yield Case(f"sparsec_fully_connected_{kernel}_s8", work, sparsity, encoding)
+    yield Case(rt.FullyConnectedDecodedOp.C_FUNCTION, work, sparsity, (Csr(), Bitmap())[number % 2])
     for decoder, encodings in DECODERS.items():
         for turn in range(0, len(encodings), 2):
             encoding = encodings[(number + turn) % len(encodings)]

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the decoders mean: the weights that their arrays store, packed as `delta8`."""
+"""What the decoders mean: the weights that their arrays store, packed as `delta8`, and multiplied where they are passed."""
 
+import numpy as np
 from xdsl.interpreter import Interpreter, InterpreterFunctions, PythonValues, impl, register_impls
 
 from sparsec.formats import Delta8
+from sparsec.interpreters.kernels import one_row, spoil, store
 from sparsec.ir.rt import decode as rt
+from sparsec.ir.rt.decoded import FullyConnectedDecodedOp
 
 
 @register_impls
@@ -46,6 +49,22 @@ class DecodeFunctions(InterpreterFunctions):
         self, _: Interpreter, op: rt.DecodeBlockRleOp, args: PythonValues
     ) -> PythonValues:
         return decode(op, args)
+
+    @impl(FullyConnectedDecodedOp)
+    def fully_connected(
+        self, _: Interpreter, op: FullyConnectedDecodedOp, args: PythonValues
+    ) -> PythonValues:
+        *arrays, scratch, x, bias, multiplier, shift, output = args
+        components = dict(zip(op.components, arrays, strict=True))
+        w = op.encoding.data.unpack(components, op.matrix_shape)
+        spoil([scratch])
+        for first in range(0, len(w), op.rows.value.data):
+            # What does not fit raises.
+            packed = Delta8().pack(w[first : first + op.rows.value.data])
+            decoded = packed["counts"].tobytes() + packed["entries"].tobytes()
+            scratch[: len(decoded)] = np.frombuffer(decoded, np.int8)
+        y = one_row(x, w, bias, multiplier, shift, op.requant.data)
+        return store(output, y, [scratch])
 
 
 def decode(op: rt.DecodeOp, args: PythonValues) -> PythonValues:

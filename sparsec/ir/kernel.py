@@ -43,7 +43,21 @@ class CPointer:
     value: SSAValue
 
 
-CArgument: TypeAlias = "int | SSAValue | CPointer | CStruct"
+@dataclass(frozen=True)
+class CArray:
+    """The member of a struct that is an array, its first items; the others are zeros."""
+
+    items: Sequence["CArgument"]
+
+
+@dataclass(frozen=True)
+class CFunction:
+    """A function of the runtime that is passed to another one."""
+
+    name: str
+
+
+CArgument: TypeAlias = "int | SSAValue | CPointer | CStruct | CArray | CFunction"
 
 C_ELEMENT_TYPES: Mapping[Attribute, str] = {
     i8: "int8_t",
@@ -75,6 +89,10 @@ class KernelOp(IRDLOperation, ABC):
     @abstractmethod
     def written(self) -> Sequence[SSAValue]:
         """The operands the function writes: its outputs and its scratch memory."""
+
+    def callbacks(self) -> Sequence[str]:
+        """The C functions that are passed to it, which it calls."""
+        return ()
 
     def span_written(self, output: SSAValue) -> tuple[int, int]:
         """The bytes of its operand `output` that the function writes: from where on, and how many."""

@@ -22,6 +22,14 @@ Sections = Mapping[str, int]
 """Bytes of code by the names of their sections."""
 
 
+_PASSED = "&"
+
+
+def passed(function: str) -> str:
+    """How lists of calls name a C function that is passed to one of them: it brings its code and no call."""
+    return f"{_PASSED}{function}"
+
+
 @dataclass(frozen=True)
 class Code:
     """Of one core. `entry` is what generated code takes without a call, `other_call` what a call does whose `calls` are not
@@ -36,12 +44,13 @@ class Code:
     def reached(self, functions: Iterable[str]) -> Sections:
         """The sections that C functions bring. A kernel that is new, and was not measured yet, brings none: a test names
         it."""
-        names = (name for function in functions for name in self.functions.get(function, ()))
+        own = (function.removeprefix(_PASSED) for function in functions)
+        names = (name for function in own for name in self.functions.get(function, ()))
         return {name: self.sections[name] for name in names}
 
     def call(self, function: str) -> int:
-        """Bytes of generated code and structs for one call."""
-        return self.calls.get(function, self.other_call)
+        """Bytes of generated code and structs for one call; none for a function that is passed to another."""
+        return 0 if function.startswith(_PASSED) else self.calls.get(function, self.other_call)
 
     def bytes(self, calls: Iterable[str]) -> int:
         """Code of a network that makes `calls`, by C function, as often as they are there."""

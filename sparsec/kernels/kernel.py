@@ -32,13 +32,15 @@ class Kernel(Costed, ABC):
     """One C function that runs a layer, on cores with one of `units`.
 
     `layout` names how it wants the weights in flash. `strips` does the same strip by strip, if there is such a function.
-    `reads_decoded`: a decoder may write the weights that it reads, as `delta8`, to memory in front of it.
+    `reads_decoded`: a decoder may write the weights that it reads, as `delta8`, to memory in front of it. `decodes`: it calls
+    a decoder itself.
     """
 
     units: tuple[VectorUnit, ...] = EVERY_UNIT
     layout: str = PLAIN
     strips: Strips | None = None
     reads_decoded: bool = False
+    decodes: bool = False
 
     @abstractmethod
     def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:

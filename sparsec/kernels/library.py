@@ -38,14 +38,14 @@ from sparsec.kernels.elementwise import (
 from sparsec.kernels.kernel import NOT_MINE, Kernel
 from sparsec.kernels.layer import Layer
 from sparsec.kernels.linear_blocks import FullyConnected1x4, FullyConnected4x1, FullyConnected4x1W16
+from sparsec.kernels.linear_decoded import FullyConnectedDecoded
 from sparsec.kernels.linear_delta8 import FullyConnectedDelta8
 from sparsec.kernels.linear_dense import FullyConnectedDense
 from sparsec.kernels.linear_per_channel import FullyConnectedPerChannel
 from sparsec.kernels.linear_table import FullyConnectedTable
 from sparsec.kernels.loops import Loops
 from sparsec.kernels.movement import Concatenate, Pad, ResizeNearest, Slice, Transpose
-from sparsec.kernels.pooling import AvgPool, MaxPool
-from sparsec.kernels.reduce import Mean, ReduceMax, ReduceMin
+from sparsec.kernels.pooling import AvgPool, MaxPool, Mean
 from sparsec.kernels.residual_add import ResidualAdd, ResidualAddRounded
 from sparsec.kernels.stored import NOTHING, Stored
 from sparsec.kernels.transpose_conv import TransposeConv
@@ -69,6 +69,7 @@ LIBRARY: tuple[Kernel, ...] = (
     ConvolveDelta8(),
     DepthwiseDelta8(),
     FullyConnectedDelta8(),
+    FullyConnectedDecoded(),
     ResidualAdd(),
     ResidualAddRounded(),
     ElementwiseAdd(),
@@ -84,8 +85,6 @@ LIBRARY: tuple[Kernel, ...] = (
     MaxPool(),
     AvgPool(),
     Mean(),
-    ReduceMax(),
-    ReduceMin(),
     Pad(),
     Transpose(),
     Concatenate(),
@@ -181,9 +180,9 @@ def fastest(found: Sequence[Way], layer: Layer, cpu: Cpu) -> Way:
 
 def _tried(layer: Layer, format: SparseFormat | None) -> Iterator[tuple[Way, str | None]]:
     """Each way to read `format`, and why it does not take the layer."""
-    for kernel in LIBRARY:
-        yield Way(kernel, format), kernel.takes(layer, format)
     decoder = None if format is None else decoder_of(format)
+    for kernel in LIBRARY:
+        yield Way(kernel, format, decoder if kernel.decodes else None), kernel.takes(layer, format)
     for kernel in LIBRARY:
         if decoder is not None and kernel.reads_decoded:
             yield Way(kernel, format, decoder), kernel.takes(layer, Delta8())

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`sparsec_fully_connected_delta8_s8`: a linear layer of one row by `delta8` weights, which a decoder may have written."""
+"""`sparsec_fully_connected_delta8_s8`: a linear layer of one row by `delta8` weights, some of which a decoder may have
+written for `sparsec_fully_connected_decoded_s8`."""
 
 from collections.abc import Mapping
 
@@ -21,6 +22,7 @@ class FullyConnectedDelta8(Delta8Kernel):
     """Entry by entry."""
 
     function = rt.FullyConnectedDelta8Op.C_FUNCTION
+    reads_decoded = False
 
     def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
         return None if format == Delta8() and layer.is_row else NOT_MINE

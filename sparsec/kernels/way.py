@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A way to run a layer: a kernel, what its weights are stored as, and what decodes them in front of it."""
+"""A way to run a layer: a kernel, what its weights are stored as, and what decodes them, in front of it or a few rows at a
+time."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,13 +31,18 @@ class Way:
         """How the weights lie in flash: what is decoded lies there as its format says."""
         return self.kernel.layout if self.decoder is None else PLAIN
 
+    @property
+    def _decoder_in_front(self) -> Decoder | None:
+        return None if self.kernel.decodes else self.decoder
+
     def arrays(self, layer: Layer) -> Arrays:
         """All that is read from flash. ValueError where the weights cannot be laid out so."""
         return self.kernel.lay_out(layer, self.format)
 
     def scratch(self, layer: Layer, cpu: Cpu) -> int:
         """Bytes of memory that is needed while the layer runs: scratch and decoded weights."""
-        decoded = 0 if self.decoder is None else self.decoder.decoded_bytes(layer)
+        in_front = self._decoder_in_front
+        decoded = 0 if in_front is None else in_front.decoded_bytes(layer)
         return self.kernel.scratch(layer, cpu) + decoded
 
     def cost(self, layer: Layer, cpu: Cpu) -> Cost | None:
@@ -60,9 +66,9 @@ class Way:
     def build(self, low: Lowering, layer: Layer) -> SSAValue:
         """Insert the calls; the output of the layer. ValueError where the weights cannot be laid out so."""
         arrays = low.constants(self.arrays(layer)) if layer.has_weights else {}
-        if self.decoder is not None:
+        if (decoder := self._decoder_in_front) is not None:
             assert self.format is not None
-            arrays = self.decoder.build(low, layer, self.format, arrays)
+            arrays = decoder.build(low, layer, self.format, arrays)
         return self.kernel.build(low, layer, arrays)
 
 

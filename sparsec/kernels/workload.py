@@ -63,7 +63,9 @@ class Workload:
         return self.is_point and self.strides == (1, 1)
 
     def parts(self) -> "Counter[Workload]":
-        """Every strip as a layer of its own, and how often it occurs."""
+        """Every strip as a layer of its own, and how often it occurs; the layer itself where there are none."""
+        if not self.strip:
+            return Counter({self: 1})
         image, outputs = self.image, self.outputs
         if self.is_pixelwise:
             image, outputs = (self.pixels, 1, image[2]), (self.pixels, 1, outputs[2])

@@ -274,7 +274,6 @@ def requantize_tensor(
 
 def mean(
     x: Int8Array,
-    axes: tuple[int, ...],
     *,
     input_zp: int,
     multiplier: int,
@@ -282,12 +281,11 @@ def mean(
     output_zp: int,
     clamp: tuple[int, int] = (-128, 127),
 ) -> Int8Array:
-    """`x` with one element along each of `axes`: TFLite's `QuantizedMeanOrSum`.
+    """[N, 1, 1, C] of x [N, H, W, C]: TFLite's `QuantizedMeanOrSum` over height and width.
 
-    The multiplier and the shift are those of input scale / output scale, for a mean divided by the number of values.
+    The multiplier and the shift are those of input scale / (output scale * H * W).
     """
-    count = prod(x.shape[axis] for axis in axes)
-    total = x.sum(axis=axes, keepdims=True, dtype=np.int64) - input_zp * count
+    total = x.sum(axis=(1, 2), keepdims=True, dtype=np.int64) - input_zp * prod(x.shape[1:3])
     return _offset_and_clamp(requantize(total, multiplier, shift), output_zp, clamp)
 
 

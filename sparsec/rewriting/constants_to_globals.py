@@ -2,7 +2,7 @@
 """Constants as globals of the module: named after the parameter they came from, equal ones shared."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from xdsl.dialects import memref
 from xdsl.dialects.builtin import (
@@ -99,6 +99,11 @@ def shown(buffer: SSAValue) -> Iterator[SSAValue]:
 
 
 def operand_name(op: KernelOp, value: SSAValue) -> str:
-    """What `op` calls its operand `value`."""
-    names = (name for name, _ in op.get_irdl_definition().operands)
-    return next(name for name in names if getattr(op, name) is value)
+    """What `op` calls its operand `value`, with a number where that is one of several."""
+    for name, _ in op.get_irdl_definition().operands:
+        given: SSAValue | Sequence[SSAValue] | None = getattr(op, name)
+        if given is value:
+            return name
+        if isinstance(given, Sequence) and value in given:
+            return f"{name}{given.index(value)}"
+    raise ValueError(f"{op.name} has no such operand")

@@ -265,8 +265,7 @@ def mean(drawing: Drawing, x: SSAValue, _values: list[SSAValue]) -> SSAValue | N
         zero_points,
         clamps,
     )
-    type = TensorType(i8, (1, 1, 1, shape_of(x.type)[-1]))
-    return drawing.net.layer(qnn.MeanOp(x, drawing.draw(params), type))
+    return drawing.net.layer(qnn.MeanOp(x, drawing.draw(params)))
 
 
 def softmax(drawing: Drawing, x: SSAValue, _values: list[SSAValue]) -> SSAValue | None:

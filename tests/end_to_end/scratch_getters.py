@@ -19,6 +19,7 @@ from xdsl.ir import SSAValue
 from sparsec.analysis.memory.memory_plan import planned_function
 from sparsec.backends.c.headers import Header, read_headers
 from sparsec.backends.c.report import constants_of
+from sparsec.formats import Delta8
 from sparsec.ir import cmsis, rt
 from sparsec.ir.kernel import CArgument, CPointer, CStruct, KernelOp, byte_count, dims
 from sparsec.ir.rt.strips import STRIPS
@@ -94,6 +95,8 @@ def _bytes_wanted(
         image = _c(dims(*op.between), header, constants)
         values = (params, image, *dimensions)
         return op.line_bytes + _getters()[getter](*map(ctypes.byref, values))
+    if isinstance(op, rt.FullyConnectedDecodedOp):
+        return _decoded_at_once(op, constants)
     name = f"{PLAIN.get(op.C_FUNCTION, op.C_FUNCTION)}_get_buffer_size"
     name += SUFFIXES[unit] if name.startswith("arm_") else ""
     if name not in header.prototypes:
@@ -107,6 +110,19 @@ def _bytes_wanted(
         values = [_c(arguments[parameter], header, constants) for parameter in wanted]
     by_reference = [v if isinstance(v, int) else ctypes.byref(v) for v in values]
     return _getters()[name](*by_reference)
+
+
+def _decoded_at_once(op: rt.FullyConnectedDecodedOp, constants: Mapping[str, Array]) -> int:
+    """The arrays of `delta8` of those rows that have most, for all counts of as many rows."""
+    arrays: dict[str, Array] = {}
+    for name, value in op.components.items():
+        get = memory_of(value).owner
+        assert isinstance(get, GetGlobalOp)
+        arrays[name] = constants[get.name_.string_value()]
+    weights = op.encoding.data.unpack(arrays, op.matrix_shape)
+    rows = op.rows.value.data
+    parts = (weights[first : first + rows] for first in range(0, len(weights), rows))
+    return 2 * rows + max(Delta8().pack(part)["entries"].nbytes for part in parts)
 
 
 def _c(argument: CArgument, header: Header, constants: Mapping[str, Array]) -> Any:
@@ -127,6 +143,7 @@ def _c(argument: CArgument, header: Header, constants: Mapping[str, Array]) -> A
             return struct(*(value for _, value in members))
         case _:
             value = argument.value if isinstance(argument, CPointer) else argument
+            assert isinstance(value, SSAValue)
             get = memory_of(value).owner
             assert isinstance(get, GetGlobalOp)
             array = constants[get.name_.string_value()]

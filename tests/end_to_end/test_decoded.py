@@ -23,6 +23,7 @@ from sparsec.ir import qnn
 from sparsec.ir.constant import dense_attribute
 from sparsec.ir.rt.decode import decoder_of
 from sparsec.ir.sparse import EncodingAttr
+from sparsec.kernels.linear_decoded import ROOM
 from sparsec.layouts import PLAIN
 from sparsec.quantization.params import Requant
 from sparsec.quantization.window import Window
@@ -41,8 +42,8 @@ EVERYWHERE = [
 KERNELS = (
     "sparsec_convolve_delta8_s8",
     "sparsec_convolve_delta8_strips_s8",
-    "sparsec_fully_connected_delta8_s8",
 )
+ROW = "sparsec_fully_connected_decoded_s8"
 
 
 def operands(
@@ -108,13 +109,18 @@ def test_every_format(cpu: str) -> None:
 
 @pytest.mark.parametrize("encoding", FORMATS, ids=lambda e: e.label)
 def test_report(encoding: SparseFormat) -> None:
-    """Each layer is two calls: the decoder, with its memory, and the kernel, with what is stored."""
+    """A convolution is two calls: the decoder, with its memory, and the kernel, with what is stored. A linear layer of one
+    row is one, and decodes a few rows at a time."""
     report = json.loads(network((encoding,), "host").files["report.json"])
     decoder = decoder_of(encoding)
     assert decoder is not None
     layers = report["layers"]
-    assert len(layers) == 10
-    for decoding, layer in zip(layers[::2], layers[1::2], strict=True):
+    assert len(layers) == 9
+    [row] = [layer for layer in layers if layer["kernel"] == ROW]
+    assert (row["format"], row["layout"]) == (encoding.label, PLAIN)
+    assert 0 < row["scratch_bytes"] <= 2 * ROOM
+    others = [layer for layer in layers if layer is not row]
+    for decoding, layer in zip(others[::2], others[1::2], strict=True):
         assert decoding["kernel"] == decoder.C_FUNCTION
         assert layer["kernel"] in KERNELS
         assert decoding["format"] == layer["format"] == encoding.label

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sparsec.calibration.code_sizes import functions, linker_for, section_name, sections_of
-from sparsec.kernels.code import Code, code_of
+from sparsec.kernels.code import Code, code_of, passed
 from sparsec.kernels.cost import CALIBRATED
 from sparsec.run import cmsis_nn
 from sparsec.run.toolchain import find_tool
@@ -25,6 +25,7 @@ def test_what_kernels_share_counts_once() -> None:
     assert TWO.reached(["f", "g", "f"]) == {"one": 10, "two": 20, "both": 300}
     assert TWO.bytes(["f", "g", "f"]) == 7 + 330 + 4 + 6 + 4
     assert TWO.bytes([]) == 7
+    assert TWO.bytes(["f", passed("g")]) == 7 + 330 + 4
     assert TWO.bytes(["new"]) == 7 + 6
 
 

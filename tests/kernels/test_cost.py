@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sparsec.calibration.calls import MeasuredCase, measure
-from sparsec.calibration.cases import Case
+from sparsec.calibration.cases import Case, random_weights
 from sparsec.calibration.fit import relative_fit
 from sparsec.calibration.grid import (
     dense_linear,
@@ -23,9 +23,11 @@ from sparsec.calibration.grid import (
 )
 from sparsec.kernels.convolve_packed import strips_of
 from sparsec.kernels.cost import CALIBRATED, Cost, costs
+from sparsec.kernels.decoders import decoder_of
+from sparsec.kernels.kernel import Kernel
 from sparsec.kernels.library import COSTED, kernel_cost, loops_of
 from sparsec.kernels.loops import product
-from sparsec.kernels.stored import Stored
+from sparsec.kernels.stored import Stored, stored_for_decoder
 from sparsec.kernels.workload import Workload
 from sparsec.run import cmsis_nn
 from sparsec.targets.cpu import CPUS, cpu_named
@@ -179,9 +181,20 @@ def held_out(core: str) -> list[Case]:
 def errors(core: str, measured: MeasuredCase) -> tuple[int, int]:
     """Predicted less measured instructions and cycles."""
     case, stored = measured.case, measured.stored
-    found = kernel_cost(core, case.kernel, case.work, stored)
+    found = kernel_cost(core, case.kernel, case.work, stored) + decoder_cost(core, case)
     cost = measured.cost
     return found.instructions - cost.instructions, found.cycles - cost.cycles
+
+
+def decoder_cost(core: str, case: Case) -> Cost:
+    """Of what decodes the weights of a kernel that is given a decoder."""
+    kernel, encoding = COSTED[case.kernel], case.format
+    if not isinstance(kernel, Kernel) or not kernel.decodes or encoding is None:
+        return Cost(0, 0)
+    decoder, weights = decoder_of(encoding), random_weights(case)
+    assert decoder is not None
+    stored = stored_for_decoder(encoding, encoding.pack(weights), weights)
+    return kernel_cost(core, decoder.function, case.work, stored)
 
 
 def allowed(core: str, measured: MeasuredCase) -> tuple[float, float]:

@@ -130,6 +130,10 @@ class KernelLibrary:
         self.path = path
         self._library = ctypes.CDLL(str(path))
 
+    def address(self, function: str) -> ctypes.c_void_p:
+        """Of a C function, for another one to call."""
+        return ctypes.cast(self._library[function], ctypes.c_void_p)
+
     def call(self, function: str, *arguments: object) -> int:
         """Call a C function and check that it left its constant arrays and all guards alone."""
         arrays = [cast(NDArray[Any], a) for a in arguments if isinstance(a, np.ndarray)]

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The decoders give the arrays of `delta8` and no byte more, here and as each core compiles them."""
+"""The decoders give the arrays of `delta8` and no byte more, at once or a few rows at a time, here and as each core
+compiles them; a linear layer that decodes its weights is the one that has them decoded."""
 
+import ctypes
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,13 +12,24 @@ import pytest
 from hypothesis import given, settings
 from numpy.typing import NDArray
 
-from sparsec.formats import Block, BlockRle, Csr, Delta4, Delta8, Nm, SparseFormat
+from sparsec.calibration.cases import row_numbers
+from sparsec.formats import Block, BlockRle, Csr, Delta8, Nm, SparseFormat
 from sparsec.formats.base import Components
 from sparsec.ir.rt.decode import decoder_of
+from sparsec.kernels.linear_decoded import decoded_bytes, rows_at_once
 from sparsec.run.execute import run_project
 from tests.formats.support import ALL_FORMATS, Matrix, fitting, row_with_gaps, sparse_matrices
-from tests.runtime.kernel_library import Guarded, KernelLibrary
-from tests.runtime.kernel_project import KernelProject
+from tests.runtime.kernel_library import (
+    Activation,
+    Dims,
+    FcParams,
+    Guarded,
+    KernelLibrary,
+    Struct,
+    context,
+    per_channel,
+)
+from tests.runtime.kernel_project import KernelProject, struct
 
 FORMATS = [encoding for encoding in ALL_FORMATS if decoder_of(encoding) is not None]
 EACH_FORMAT = pytest.mark.parametrize("encoding", FORMATS, ids=lambda e: e.label)
@@ -31,31 +45,65 @@ def function_of(encoding: SparseFormat) -> str:
     return f"sparsec_decode_{name}_s8"
 
 
-def numbers_of(encoding: SparseFormat, shape: tuple[int, ...], arrays: Components) -> list[int]:
-    """The arguments in front of the arrays."""
-    rows, columns = shape
+def numbers_of(encoding: SparseFormat, arrays: Components) -> tuple[int, int]:
+    """What the format says of itself."""
     match encoding:
-        case Delta4():
-            return [rows]
         case Nm(n, m):
-            return [n, m, rows, columns]
-        case Block(1, block_columns):
-            return [block_columns, rows]
-        case Block(block_rows, block_columns):
-            return [block_rows, block_columns, rows, columns]
+            return n, m
+        case Block(rows, columns):
+            return rows, columns
         case BlockRle(size):
-            return [size, rows, columns, len(arrays["stream"])]
+            return size, len(arrays["stream"])
         case _:
-            return [rows, columns]
+            return 0, 0
+
+
+class Encoded(Struct):
+    _fields_ = [
+        ("rows", ctypes.c_int32),
+        ("columns", ctypes.c_int32),
+        ("numbers", ctypes.c_int32 * 2),
+        ("arrays", ctypes.c_void_p * 7),
+    ]
+
+
+class Place(Struct):
+    _fields_ = [("row", ctypes.c_int32), ("read", ctypes.c_uint32 * 3)]
+
+
+def encoded(encoding: SparseFormat, shape: tuple[int, ...], arrays: Components) -> Encoded:
+    """The struct of weights, which have to outlive it."""
+    addresses = (ctypes.c_void_p * 7)(*(array.ctypes.data for array in arrays.values()))
+    numbers = (ctypes.c_int32 * 2)(*numbers_of(encoding, arrays))
+    return Encoded(shape[0], shape[1], numbers, addresses)
+
+
+def parts(rows: int) -> Iterator[int]:
+    """All rows, first one, then two, then five at a time."""
+    while rows > 0:
+        for many in (1, 2, 5, 1):
+            if rows > 0:
+                yield min(many, rows)
+            rows -= many
 
 
 def assert_decodes(runtime: KernelLibrary, encoding: SparseFormat, dense: Matrix) -> None:
     arrays, expected = encoding.pack(dense), Delta8().pack(dense)
     entries, counts = (Guarded(expected[name].nbytes) for name in ("entries", "counts"))
-    numbers = numbers_of(encoding, dense.shape, arrays)
-    runtime.call(function_of(encoding), *numbers, *arrays.values(), entries, counts)
+    weights = encoded(encoding, dense.shape, arrays)
+    runtime.call(function_of(encoding), weights, None, len(dense), entries, counts)
     np.testing.assert_array_equal(counts.bytes.view(np.uint16), expected["counts"])
     np.testing.assert_array_equal(entries.bytes.view(np.uint8), expected["entries"])
+    place, row, start = Place(), 0, 0
+    for many in parts(len(dense)):
+        few = expected["counts"][row : row + many]
+        stop = start + 2 * int(few.sum())
+        entries, counts = Guarded(stop - start), Guarded(few.nbytes)
+        runtime.call(function_of(encoding), weights, place, many, entries, counts)
+        np.testing.assert_array_equal(counts.bytes.view(np.uint16), few)
+        np.testing.assert_array_equal(entries.bytes.view(np.uint8), expected["entries"][start:stop])
+        row, start = row + many, stop
+        assert place.row == row
 
 
 def random_matrix(rows: int, columns: int, sparsity: float) -> Matrix:
@@ -128,6 +176,37 @@ def test_any_matrix(runtime: KernelLibrary, encoding: SparseFormat, dense: Matri
     assert_decodes(runtime, encoding, fitting(encoding, dense))
 
 
+@EACH_FORMAT
+def test_linear_layer(runtime: KernelLibrary, encoding: SparseFormat) -> None:
+    """By weights that are decoded a few rows at a time, in scratch memory that is as large as it must be; by one that are
+    decoded already."""
+    for dense in (*MATRICES[1::4], random_matrix(40, 300, 0.7)):
+        weights = fitting(encoding, dense)
+        rows, columns = weights.shape
+        arrays, delta8 = encoding.pack(weights), Delta8().pack(weights)
+        numbers = row_numbers(rows)
+        params, input = FcParams(0, 0, -5, Activation(-128, 127)), random_matrix(1, columns, 0.0)
+        rest = (params, per_channel(numbers.multiplier, numbers.shift), input)
+        dims = Dims(1, 1, 1, rows)
+        decoded, expected = Guarded(rows), Guarded(rows)
+        runtime.call(
+            *("sparsec_fully_connected_delta8_s8", *rest, delta8["entries"], delta8["counts"]),
+            *(numbers.bias, dims, expected),
+        )
+        counts: list[int] = delta8["counts"].tolist()
+        own = rows_at_once(sum(counts), rows)
+        for many in sorted({1, min(3, rows), rows, own}):
+            most = max(sum(counts[first : first + many]) for first in range(0, rows, many))
+            scratch = Guarded(2 * (many + most))
+            assert many != own or scratch.size == decoded_bytes(delta8["counts"])
+            runtime.call(
+                *("sparsec_fully_connected_decoded_s8", context(scratch), *rest),
+                *(encoded(encoding, weights.shape, arrays), runtime.address(function_of(encoding))),
+                *(many, numbers.bias, dims, decoded),
+            )
+            np.testing.assert_array_equal(decoded.bytes, expected.bytes)
+
+
 @dataclass
 class DecoderProject:
     """Calls of decoders, and the bytes that they are to leave in the arena, guards among them."""
@@ -148,13 +227,31 @@ class DecoderProject:
         return f"({array.dtype.name}_t *)(arena + {place})"
 
     def add(self, encoding: SparseFormat, dense: Matrix) -> None:
-        arrays, delta8 = encoding.pack(dense), Delta8().pack(dense)
-        arguments = [
-            *map(str, numbers_of(encoding, dense.shape, arrays)),
-            *(self.project.array(array) for array in arrays.values()),
-            *(self.place(delta8[name]) for name in ("entries", "counts")),
-        ]
-        self.project.statements.append(f"{function_of(encoding)}({', '.join(arguments)});")
+        """At once, and a few rows at a time."""
+        weights, delta8 = c_struct(self.project, encoding, dense), Delta8().pack(dense)
+        entries, counts = (self.place(delta8[name]) for name in ("entries", "counts"))
+        function = function_of(encoding)
+        self.project.statements.append(
+            f"{function}({weights}, NULL, {len(dense)}, {entries}, {counts});"
+        )
+        entries, counts = (self.place(delta8[name]) for name in ("entries", "counts"))
+        row = start = 0
+        calls = ["sparsec_place place = {0, {0, 0, 0}};"]
+        for many in parts(len(dense)):
+            arguments = f"{weights}, &place, {many}, {entries} + {start}, {counts} + {row}"
+            calls.append(f"{function}({arguments});")
+            start += 2 * int(delta8["counts"][row : row + many].sum())
+            row += many
+        self.project.statements.append("\n".join(calls))
+
+
+def c_struct(project: KernelProject, encoding: SparseFormat, dense: Matrix) -> str:
+    """The address of the struct of weights in C."""
+    arrays = encoding.pack(dense)
+    first, second = numbers_of(encoding, arrays)
+    names = ", ".join(map(project.array, arrays.values()))
+    rows, columns = dense.shape
+    return struct("sparsec_encoded", rows, columns, f"{{{first}, {second}}}", f"{{{names}}}")
 
 
 @pytest.fixture(scope="module")

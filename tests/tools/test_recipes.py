@@ -74,7 +74,7 @@ def test_a_pattern_outlives_dead_channels(tools: Tools, options: list[str]) -> N
     Path("net.pt2").write_bytes(export_bytes(nn.Sequential(layers).eval(), [example]))
     ended = tools.sparsec("net.pt2", "-q", "--emit=kernels", *options)
     assert (ended.code, ended.err) == (0, "")
-    assert "rt.decode_nm_s8" in ended.out and "6xi8" not in ended.out
+    assert "as <nm, n = 2, m = 4> rows" in ended.out and "6xi8" not in ended.out
 
 
 def test_a_module_with_a_bad_recipe(tools: Tools, model: Path) -> None:

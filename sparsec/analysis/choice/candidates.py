@@ -14,6 +14,7 @@ import numpy as np
 
 from sparsec.formats import COMMON_FORMATS, SparseFormat
 from sparsec.ir import qnn
+from sparsec.kernels.code import passed
 from sparsec.kernels.cost import Cost
 from sparsec.kernels.layer import Layer
 from sparsec.kernels.library import NoWay, ways
@@ -57,13 +58,16 @@ class Candidate:
 
     @property
     def decoder(self) -> str | None:
-        """The C function that decodes the weights in front of it, if one does."""
+        """The C function that decodes the weights, if one does."""
         return None if self.way.decoder is None else self.way.decoder.function
 
     @property
     def calls(self) -> tuple[str, ...]:
-        """The C functions that are called, in their order."""
-        return (self.kernel,) if self.decoder is None else (self.decoder, self.kernel)
+        """The C functions that are called, in their order, and one that is passed to the next."""
+        if self.decoder is None:
+            return (self.kernel,)
+        decoder = passed(self.decoder) if self.way.kernel.decodes else self.decoder
+        return (decoder, self.kernel)
 
     @cached_property
     def constants(self) -> Constants:

@@ -17,7 +17,7 @@ from lark.exceptions import LarkError
 from xdsl.dialects.memref import GetGlobalOp
 from xdsl.ir import SSAValue
 
-from sparsec.ir.kernel import CPointer, CStruct, KernelOp, c_element_type
+from sparsec.ir.kernel import CArray, CFunction, CPointer, CStruct, KernelOp, c_element_type
 from sparsec.ir.views import memory_of
 
 CTree: TypeAlias = "Tree[Token]"
@@ -45,6 +45,11 @@ class Prototype:
     returns: CType
     parameters: tuple[tuple[str, CType], ...]
 
+    @property
+    def signature(self) -> tuple[CType, ...]:
+        """What it returns and takes."""
+        return self.returns, *(type for _, type in self.parameters)
+
 
 Struct: TypeAlias = Mapping[str, CType]
 """The members of a struct."""
@@ -52,9 +57,10 @@ Struct: TypeAlias = Mapping[str, CType]
 
 @dataclass
 class Header:
-    """The functions and structs of some headers."""
+    """The functions, types of functions and structs of some headers."""
 
     prototypes: dict[str, Prototype] = field(default_factory=dict[str, Prototype])
+    callbacks: dict[str, Prototype] = field(default_factory=dict[str, Prototype])
     structs: dict[str, Struct] = field(default_factory=dict[str, Struct])
 
 
@@ -70,6 +76,7 @@ def read_headers(*paths: Path) -> Header:
             line = str(error).splitlines()[0]
             raise ValueError(f"cannot read the prototypes of {path.name}: {line}") from error
         header.prototypes.update(found.prototypes)
+        header.callbacks.update(found.callbacks)
         header.structs.update(found.structs)
     return header
 
@@ -83,6 +90,9 @@ def _header(text: str) -> Header:
         if declaration.data == "prototype":
             prototype = _prototype(declaration)
             header.prototypes[prototype.name] = prototype
+        elif declaration.data == "callback":
+            prototype = _prototype(declaration)
+            header.callbacks[prototype.name] = prototype
         elif declaration.data == "struct":
             members = {_name(member): _type(member) for member in declaration.find_data("member")}
             header.structs[str(declaration.children[-1])] = members
@@ -112,7 +122,7 @@ def check_call(op: KernelOp, header: Header) -> Prototype:
                 raise ValueError(f"{where} is {type}, {op.name} gives a constant struct")
             _check_struct(argument, type.name, header, where, written)
         else:
-            _check_value(argument, type, where, written)
+            _check_value(argument, type, where, written, header)
     return prototype
 
 
@@ -133,13 +143,28 @@ def _check_struct(
                 raise ValueError(f"{inner} is {type}, not a struct")
             _check_struct(value, type.name, header, inner, written)
         else:
-            _check_value(value, type, inner, written)
+            _check_value(value, type, inner, written, header)
 
 
 def _check_value(
-    argument: "int | SSAValue | CPointer", type: CType, where: str, written: set[SSAValue]
+    argument: "int | SSAValue | CPointer | CArray | CFunction",
+    type: CType,
+    where: str,
+    written: set[SSAValue],
+    header: Header,
 ) -> None:
     match argument:
+        case CArray():
+            item = CType(type.name, type.pointers - 1, type.const and type.pointers > 1)
+            for index, value in enumerate(argument.items):
+                assert not isinstance(value, CStruct)
+                _check_value(value, item, f"{where}[{index}]", written, header)
+        case CFunction():
+            wanted, found = header.callbacks.get(type.name), header.prototypes.get(argument.name)
+            if wanted is None or type.pointers:
+                raise ValueError(f"{where} is {type}, not a function")
+            if found is None or found.signature != wanted.signature:
+                raise ValueError(f"{where} is a {type}, and {argument.name} is none")
         case int():
             null = type.pointers > 0 and argument == 0
             if not null and (type.pointers or type.name not in INTEGERS):

@@ -28,6 +28,8 @@ from sparsec.backends.c.text import in_memory
 from sparsec.ir.constant import array_of
 from sparsec.ir.kernel import (
     CArgument,
+    CArray,
+    CFunction,
     CPointer,
     CStruct,
     KernelOp,
@@ -135,6 +137,10 @@ class CPrinter(BasePrinter):
                 return str(argument)
             case CPointer():
                 return f"({argument.type}){self.expression(argument.value)}"
+            case CArray():
+                return f"{{{', '.join(map(self.expression, argument.items)) or '0'}}}"
+            case CFunction():
+                return argument.name
             case CStruct():
                 fields = (f".{k} = {self.expression(v)}" for k, v in argument.fields.items())
                 return f"{{{', '.join(fields)}}}"
@@ -177,11 +183,13 @@ def _in_memory(argument: CArgument) -> bool:
     match argument:
         case CStruct():
             return any(map(_in_memory, argument.fields.values()))
+        case CArray():
+            return any(map(_in_memory, argument.items))
         case CPointer():
             return _in_memory(argument.value)
         case SSAValue():
             return isinstance(memory_of(argument).owner, ViewOp)
-        case int():
+        case int() | CFunction():
             return False
 
 

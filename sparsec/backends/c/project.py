@@ -93,8 +93,9 @@ def emit_project(
 
 
 def runtime_files(planned: PlannedFunction, runtime: Path) -> dict[str, str]:
-    """The sources of the runtime's functions that are called, of those that they call, and the headers they include."""
-    wanted = sorted({f"{op.C_FUNCTION}.c" for op in planned.kernels if isinstance(op, RuntimeOp)})
+    """The sources of the runtime's functions that are called or passed, of those that they call, and the headers they include."""
+    calls = [op for op in planned.kernels if isinstance(op, RuntimeOp)]
+    wanted = sorted({f"{name}.c" for op in calls for name in (op.C_FUNCTION, *op.callbacks())})
     files: dict[str, str] = {}
     while wanted:
         file = wanted.pop(0)

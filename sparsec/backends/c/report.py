@@ -39,7 +39,7 @@ from sparsec.ir.rt.packed import FullPackedConvolutionOp, PackedConvolutionOp
 from sparsec.ir.rt.sparse_fc import SparseFullyConnectedOp
 from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.ir.views import memory_of
-from sparsec.kernels.code import code_of
+from sparsec.kernels.code import code_of, passed
 from sparsec.layouts import NO_LAYOUT, PLAIN, depthwise_3x3, depthwise_rows, packed_rows
 from sparsec.layouts.depthwise_3x3 import unpack_depthwise_3x3
 from sparsec.layouts.depthwise_rows import unpack_depthwise
@@ -99,7 +99,9 @@ def report(
     chosen, live = record_of(module), module.attributes.get(ARENA_LIVE_BYTES)
     layers = predicted([describe(op, constants) for op in planned.kernels], chosen)
     stored = sum(array.nbytes for array in constants.values())
-    code = code_of(target.data).bytes(op.C_FUNCTION for op in planned.kernels)
+    code = code_of(target.data).bytes(
+        name for op in planned.kernels for name in (op.C_FUNCTION, *map(passed, op.callbacks()))
+    )
     removed = live_bytes_of(module)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -174,6 +176,9 @@ def saved_bytes(planned: PlannedFunction, constants: Constants) -> int:
         if isinstance(op, Delta8ConvolutionOp | rt.FullyConnectedDelta8Op):
             layer = describe(op, constants)
             savings[delta8_symbol(op)] = layer.weight_bytes_dense - layer.weight_bytes_stored
+        elif isinstance(op, rt.FullyConnectedDecodedOp):
+            layer = describe(op, constants)
+            savings[symbol(op.arrays[0])] = layer.weight_bytes_dense - layer.weight_bytes_stored
         elif isinstance(
             op, SparseFullyConnectedOp | PackedConvolutionOp | rt.DepthwiseConvolve3x3Op
         ):
@@ -283,6 +288,13 @@ def describe_weights(op: KernelOp, constants: Constants) -> Weights | None:
             else:
                 array, format = constants[symbol(op.entries)][1::2], Delta8.name
                 stored = 2 * array.nbytes + constants[symbol(op.counts)].nbytes
+        case rt.FullyConnectedDecodedOp():
+            stored_as = {name: constants[symbol(value)] for name, value in op.components.items()}
+            array, format = (
+                op.encoding.data.unpack(stored_as, op.matrix_shape),
+                op.encoding.data.label,
+            )
+            count, stored = array.size, sum(each.nbytes for each in stored_as.values())
         case SparseFullyConnectedOp():
             return sparse_fc_weights(op, constants)
         case FullPackedConvolutionOp():

@@ -4,15 +4,16 @@
 from xdsl.ir import Dialect
 
 from sparsec.ir.rt.decode import DECODERS
+from sparsec.ir.rt.decoded import FullyConnectedDecodedOp
 from sparsec.ir.rt.delta8 import ConvolveDelta8Op, FullyConnectedDelta8Op
 from sparsec.ir.rt.depthwise_3x3 import DepthwiseConvolve3x3Op
 from sparsec.ir.rt.elementwise import AddOp, MaximumOp, MinimumOp, MulOp, PreluOp
 from sparsec.ir.rt.fully_connected import FullyConnectedPerChannelOp
 from sparsec.ir.rt.fused import PointDepthwiseOp
 from sparsec.ir.rt.lookup import LookupOp, RequantizeOp
+from sparsec.ir.rt.mean import MeanOp
 from sparsec.ir.rt.movement import ConcatenateOp, PadOp, ResizeNearestOp, SliceOp, TransposeOp
 from sparsec.ir.rt.packed import ConvolvePackedOp, DepthwiseConvolveDelta8Op
-from sparsec.ir.rt.reduce import MeanOp, ReduceMaxOp, ReduceMinOp
 from sparsec.ir.rt.residual_add import (
     ResidualAddOp,
     ResidualAddRoundedOp,
@@ -42,6 +43,7 @@ Rt = Dialect(
         DepthwiseConvolveDelta8Op,
         DepthwiseConvolve3x3Op,
         FullyConnectedDelta8Op,
+        FullyConnectedDecodedOp,
         FullyConnectedPerChannelOp,
         FullyConnectedTableOp,
         FullyConnected1x4Op,
@@ -63,8 +65,6 @@ Rt = Dialect(
         SliceOp,
         ResizeNearestOp,
         MeanOp,
-        ReduceMaxOp,
-        ReduceMinOp,
         TransposeConvOp,
         PointDepthwiseOp,
         ConvolveStripsOp,

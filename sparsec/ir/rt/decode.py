@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The operations of `rt` that decode compact weights once, in front of the `delta8` kernel of their layer.
 
-What a format stores is an operand of the same name, and what it says of itself the property `encoding`.
+What a format stores is an operand of the same name, and what it says of itself the property `encoding`. All decoders are C
+functions of one type, to which another operation passes them (`ir/rt/decoded.py`).
 """
 
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -15,7 +16,14 @@ from xdsl.utils.exceptions import VerifyException
 
 from sparsec.formats import Bitmap, Block, BlockRle, Csr, Dcsr, Delta4, Nm, SparseFormat
 from sparsec.ir.constant import ui8, ui16, ui32
-from sparsec.ir.kernel import CArgument, RuntimeOp, element_count, element_dtype
+from sparsec.ir.kernel import (
+    CArgument,
+    CArray,
+    CStruct,
+    RuntimeOp,
+    element_count,
+    element_dtype,
+)
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.sparse import EncodingAttr
 
@@ -28,6 +36,36 @@ def syntax(*arrays: str) -> str:
         f"{operands} `as` $encoding `columns` $columns `into` $delta8_entries `,` $delta8_counts "
         f"attr-dict `:` {types} `,` type($delta8_entries) `,` type($delta8_counts)"
     )
+
+
+def encoded(encoding: SparseFormat, shape: tuple[int, int], arrays: Sequence[SSAValue]) -> CStruct:
+    """The runtime's struct of weights [rows, columns] stored as `encoding`; `arrays` are its components."""
+    match encoding:
+        case Nm(n, m):
+            numbers: tuple[int, ...] = (n, m)
+        case Block(rows, columns):
+            numbers = (rows, columns)
+        case BlockRle(size):
+            numbers = (size, element_count(arrays[0].type))
+        case _:
+            numbers = ()
+    rows, columns = shape
+    return CStruct(
+        "sparsec_encoded",
+        {"rows": rows, "columns": columns, "numbers": CArray(numbers), "arrays": CArray(arrays)},
+    )
+
+
+def verify_arrays(
+    encoding: SparseFormat, shape: tuple[int, int], arrays: Sequence[SSAValue]
+) -> None:
+    """VerifyException unless `arrays` may be the components of weights [rows, columns] stored as `encoding`."""
+    types = encoding.element_types(shape)
+    if len(arrays) != len(types):
+        raise VerifyException(f"{encoding.label} has {len(types)} arrays, got {len(arrays)}")
+    for (name, expected), array in zip(types.items(), arrays, strict=True):
+        if element_dtype(array.type) != expected or len(shape_of(array.type)) != 1:
+            raise VerifyException(f"{name} must be a list of {expected.__name__}")
 
 
 class DecodeOp(RuntimeOp, ABC):
@@ -71,10 +109,6 @@ class DecodeOp(RuntimeOp, ABC):
         names = self.encoding.data.element_types(self.matrix_shape)
         return dict(zip(names, self.operands, strict=False))
 
-    @abstractmethod
-    def c_numbers(self) -> Sequence[int]:
-        """The arguments in front of the arrays."""
-
     def verify_(self) -> None:
         encoding = self.encoding.data
         if not self.takes(encoding):
@@ -83,10 +117,7 @@ class DecodeOp(RuntimeOp, ABC):
             encoding.check(self.matrix_shape)
         except ValueError as error:
             raise VerifyException(str(error)) from error
-        types = encoding.element_types(self.matrix_shape)
-        for (name, array), expected in zip(self.arrays.items(), types.values(), strict=True):
-            if element_dtype(array.type) != expected or len(shape_of(array.type)) != 1:
-                raise VerifyException(f"{name} must be a list of {expected.__name__}")
+        verify_arrays(encoding, self.matrix_shape, list(self.arrays.values()))
         if element_count(self.delta8_entries.type) % 2:
             raise VerifyException("delta8_entries must hold pairs of a step and a value")
 
@@ -96,12 +127,9 @@ class DecodeOp(RuntimeOp, ABC):
         return isinstance(encoding, cls.FORMAT)
 
     def c_arguments(self) -> Sequence[CArgument]:
-        return (
-            *self.c_numbers(),
-            *self.arrays.values(),
-            self.delta8_entries,
-            self.delta8_counts,
-        )
+        rows, _ = self.matrix_shape
+        weights = encoded(self.encoding.data, self.matrix_shape, list(self.arrays.values()))
+        return (weights, 0, rows, self.delta8_entries, self.delta8_counts)
 
     def written(self) -> Sequence[SSAValue]:
         return (self.delta8_entries, self.delta8_counts)
@@ -121,9 +149,6 @@ class DecodeDelta4Op(DecodeOp):
 
     assembly_format = syntax("values", "steps", "counts")
 
-    def c_numbers(self) -> Sequence[int]:
-        return self.matrix_shape[:1]
-
 
 @irdl_op_definition
 class DecodeBitmapOp(DecodeOp):
@@ -137,9 +162,6 @@ class DecodeBitmapOp(DecodeOp):
     bits = operand_def(MemRefType.constr(ui8))
 
     assembly_format = syntax("values", "bits")
-
-    def c_numbers(self) -> Sequence[int]:
-        return self.matrix_shape
 
 
 @irdl_op_definition
@@ -156,9 +178,6 @@ class DecodeCsrOp(DecodeOp):
 
     assembly_format = syntax("values", "coordinates", "positions")
 
-    def c_numbers(self) -> Sequence[int]:
-        return self.matrix_shape
-
 
 @irdl_op_definition
 class DecodeNmOp(DecodeOp):
@@ -172,11 +191,6 @@ class DecodeNmOp(DecodeOp):
     offsets = operand_def(MemRefType.constr(ui8))
 
     assembly_format = syntax("values", "offsets")
-
-    def c_numbers(self) -> Sequence[int]:
-        encoding = self.encoding.data
-        assert isinstance(encoding, Nm)
-        return (encoding.n, encoding.m, *self.matrix_shape)
 
 
 @irdl_op_definition
@@ -196,11 +210,6 @@ class DecodeRowBlockOp(DecodeOp):
     def takes(cls, encoding: SparseFormat) -> bool:
         return isinstance(encoding, Block) and encoding.rows == 1
 
-    def c_numbers(self) -> Sequence[int]:
-        encoding = self.encoding.data
-        assert isinstance(encoding, Block)
-        return (encoding.columns, self.matrix_shape[0])
-
 
 @irdl_op_definition
 class DecodeBlockOp(DecodeOp):
@@ -219,11 +228,6 @@ class DecodeBlockOp(DecodeOp):
     @classmethod
     def takes(cls, encoding: SparseFormat) -> bool:
         return isinstance(encoding, Block) and encoding.rows > 1 and encoding.bits == 8
-
-    def c_numbers(self) -> Sequence[int]:
-        encoding = self.encoding.data
-        assert isinstance(encoding, Block)
-        return (encoding.rows, encoding.columns, *self.matrix_shape)
 
 
 @irdl_op_definition
@@ -252,9 +256,6 @@ class DecodeDcsrOp(DecodeOp):
         "nnze",
     )
 
-    def c_numbers(self) -> Sequence[int]:
-        return self.matrix_shape
-
 
 @irdl_op_definition
 class DecodeBlockRleOp(DecodeOp):
@@ -267,11 +268,6 @@ class DecodeBlockRleOp(DecodeOp):
     stream = operand_def(MemRefType[I8])
 
     assembly_format = syntax("stream")
-
-    def c_numbers(self) -> Sequence[int]:
-        encoding = self.encoding.data
-        assert isinstance(encoding, BlockRle)
-        return (encoding.size, *self.matrix_shape, shape_of(self.stream.type)[0])
 
 
 DECODERS: tuple[type[DecodeOp], ...] = (

@@ -46,14 +46,14 @@ builtin.module attributes {sparsec.recipe = "wished: csr"} {
 
 // The code of decoders is larger than what most formats save here; that of delta8 is there for the layer that has a wish.
 // FLASH:      objective = "flash"
-// FLASH:      named "zeros" dense<0> : tensor<32x1x1x16xi8, #sparse.encoding<block, rows = 1, columns = 4>>
-// FLASH:      named "half" {{.*}} : tensor<16x64xi8, #sparse.encoding<nm, n = 2, m = 4>>
-// FLASH:      named "ones" dense<1> : tensor<32x3x3x16xi8, #sparse.encoding<block, rows = 1, columns = 16>>
+// FLASH:      named "zeros" dense<0> : tensor<32x1x1x16xi8, #sparse.encoding<block, rows = 64, columns = 32>>
+// FLASH:      named "half" {{.*}} : tensor<16x64xi8, #sparse.encoding<block, rows = 16, columns = 1>>
+// FLASH:      named "ones" dense<1> : tensor<32x3x3x16xi8, #sparse.encoding<block, rows = 16, columns = 1>>
 
 // Packed rows double the bytes of ones, but the packed kernel is there for others already and the dense one is not.
 // BALANCED:   objective = "balanced"
 // BALANCED:   named "zeros" dense<0> : tensor<32x1x1x16xi8, #sparse.encoding<delta8>>
-// BALANCED:   named "half" {{.*}} : tensor<16x64xi8, #sparse.encoding<bitmap>>
+// BALANCED:   named "half" {{.*}} : tensor<16x64xi8>
 // BALANCED:   named "ones" dense<1> : tensor<32x3x3x16xi8, #sparse.encoding<delta8>>
 
 // Helium multiplies 16 weights at once, zeros too.

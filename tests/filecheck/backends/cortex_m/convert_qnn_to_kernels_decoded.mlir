@@ -3,7 +3,8 @@
 // RUN: sparsec-opt %s -p "convert-qnn-to-kernels{target=cortex-m3},reconcile-unrealized-casts" --split-input-file 2>/dev/null | filecheck %s
 // RUN: sparsec-opt %s -p "convert-qnn-to-kernels{target=cortex-m3},bufferize,plan-memory" --split-input-file 2>/dev/null | filecheck %s --check-prefix PLAN
 
-// Formats without a kernel of their own are decoded in front of the delta8 kernel, whose weights are then in memory.
+// Formats without a kernel of their own are decoded in front of the delta8 kernel, whose weights are then in memory; a linear
+// layer of one row decodes a few rows at a time.
 
 func.func @main(%x : tensor<1x2x2x4xi8>, %rows : tensor<1x3x4xi8>, %row : tensor<1x4xi8>) -> (tensor<1x2x2x2xi8>, tensor<1x3x2xi8>, tensor<1x2xi8>) {
   %w = qnn.constant named "c.weight" dense<[[[[1, 0, 0, 0]]], [[[0, 2, 4, 0]]]]> : tensor<2x1x1x4xi8, #sparse.encoding<bitmap>>
@@ -26,11 +27,10 @@ func.func @main(%x : tensor<1x2x2x4xi8>, %rows : tensor<1x3x4xi8>, %row : tensor
 // CHECK:      rt.convolve_delta8_s8 {{%.*}}, [[E]], [[C]], {{.*}} <input_zp = 3> kernel [1, 1]
 // CHECK-NOT:  rt.decode
 // CHECK:      rt.convolve_delta8_s8 {{.*}} {layer = "r", op = "linear"} : memref<1x3x1x4xi8>, memref<4xui8>, memref<2xui16>
-// CHECK:      [[E:%.*]] = memref.alloc() : memref<0xui8>
-// CHECK:      rt.decode_block_s8 {{.*}} as <block, rows = 2, columns = 2> columns 4 into [[E]],
-// CHECK:      rt.fully_connected_delta8_s8 {{%.*}}, [[E]],
+// CHECK:      [[S:%.*]] = memref.alloc() {alignment = 8 : i64} : memref<4xi8>
+// CHECK:      rt.fully_connected_decoded_s8 {{%.*}} weights({{.*}}) as <block, rows = 2, columns = 2> rows 2, {{.*}} scratch [[S]] {layer = "k", op = "linear"} : memref<1x4xi8>, (memref<0xi8>, memref<0xui8>, memref<1xui16>)
 
-// The memory of the first layer's weights is free again for the third's.
+// The memory of the first layer's weights is free again for the next.
 // PLAN-DAG: [[C1:%.*]] = memref.view %arena[{{%.*}}][] : memref<{{.*}}xi8> to memref<2xui16>
 // PLAN-DAG: [[E1:%.*]] = memref.view %arena[{{%.*}}][] : memref<{{.*}}xi8> to memref<6xui8>
 // PLAN:     rt.decode_bitmap_s8 {{.*}} into [[E1]], [[C1]]
@@ -45,4 +45,4 @@ func.func @main(%x : tensor<1x4xi8>) -> tensor<1x1xi8> {
   func.return %y : tensor<1x1xi8>
 }
 
-// CHECK:  rt.decode_nm_s8 {{.*}} as <nm, n = 3, m = 4> columns 4
+// CHECK:  rt.fully_connected_decoded_s8 {{.*}} as <nm, n = 3, m = 4> rows 1,

@@ -170,27 +170,11 @@ func.func @f(%x : memref<1x4x3x2xi8>, %rows : memref<2xui16>, %columns : memref<
 
 // -----
 
-func.func @f(%x : memref<1x12x2xi8>, %y : memref<1x2xi8>) {
-  rt.mean_s8 %x <> into %y : memref<1x12x2xi8>, memref<1x2xi8>
+func.func @f(%x : memref<1x4x3x2xi8>, %y : memref<1x2xi8>) {
+  rt.mean_s8 %x <> into %y : memref<1x4x3x2xi8>, memref<1x2xi8>
   func.return
 }
-// CHECK: output must have shape 1x1x2, got memref<1x2xi8>
-
-// -----
-
-func.func @f(%x : memref<1x8421505x1xi8>, %y : memref<1x1x1xi8>) {
-  rt.mean_s8 %x <> into %y : memref<1x8421505x1xi8>, memref<1x1x1xi8>
-  func.return
-}
-// CHECK: a mean is of 1 to 8421504 values, got 8421505
-
-// -----
-
-func.func @f(%x : memref<1x4x3x2xi8>, %y : memref<1x1x2xi8>) {
-  rt.reduce_max_s8 %x into %y : memref<1x4x3x2xi8>, memref<1x1x2xi8>
-  func.return
-}
-// CHECK: input must have three axes, got memref<1x4x3x2xi8>
+// CHECK: result must have shape 1x1x1x2, got memref<1x2xi8>
 
 // -----
 
@@ -478,3 +462,35 @@ func.func @f(%x : memref<1x5x5x2xi8>, %w : memref<4x1x1x2xi8>, %dw : memref<1x3x
   func.return
 }
 // CHECK: point bias must have shape
+
+// -----
+
+func.func @f(%x : memref<1x4xi8>, %v : memref<6xi8>, %b : memref<3xui8>, %i : memref<3xi32>, %y : memref<1x3xi8>, %s : memref<12xi8>) {
+  rt.fully_connected_decoded_s8 %x weights(%v, %b) as <delta8> rows 2, %i requant(%i, %i) <> into %y scratch %s : memref<1x4xi8>, (memref<6xi8>, memref<3xui8>), memref<3xi32>, memref<3xi32>, memref<3xi32>, memref<1x3xi8>, memref<12xi8>
+  func.return
+}
+// CHECK: nothing decodes delta8
+
+// -----
+
+func.func @f(%x : memref<1x4xi8>, %v : memref<6xi8>, %b : memref<3xui8>, %i : memref<3xi32>, %y : memref<1x3xi8>, %s : memref<12xi8>) {
+  rt.fully_connected_decoded_s8 %x weights(%v, %b) as <bitmap> rows 4, %i requant(%i, %i) <> into %y scratch %s : memref<1x4xi8>, (memref<6xi8>, memref<3xui8>), memref<3xi32>, memref<3xi32>, memref<3xi32>, memref<1x3xi8>, memref<12xi8>
+  func.return
+}
+// CHECK: rows must be from 1 to 3
+
+// -----
+
+func.func @f(%x : memref<1x4xi8>, %v : memref<6xi8>, %b : memref<3xui8>, %i : memref<3xi32>, %y : memref<1x3xi8>, %s : memref<12xi8>) {
+  rt.fully_connected_decoded_s8 %x weights(%v, %b) as <csr> rows 2, %i requant(%i, %i) <> into %y scratch %s : memref<1x4xi8>, (memref<6xi8>, memref<3xui8>), memref<3xi32>, memref<3xi32>, memref<3xi32>, memref<1x3xi8>, memref<12xi8>
+  func.return
+}
+// CHECK: csr has 3 arrays, got 2
+
+// -----
+
+func.func @f(%x : memref<1x4xi8>, %v : memref<6xi8>, %b : memref<3xui8>, %i : memref<3xi32>, %y : memref<1x3xi8>, %s : memref<12xi8>) {
+  rt.fully_connected_decoded_s8 %x weights(%v, %v) as <bitmap> rows 2, %i requant(%i, %i) <> into %y scratch %s : memref<1x4xi8>, (memref<6xi8>, memref<6xi8>), memref<3xi32>, memref<3xi32>, memref<3xi32>, memref<1x3xi8>, memref<12xi8>
+  func.return
+}
+// CHECK: bits must be a list of uint8

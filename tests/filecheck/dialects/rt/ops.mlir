@@ -70,17 +70,13 @@ func.func @movement(%x : memref<1x4x3x2xi8>, %y : memref<1x2x3x1xi8>, %rows : me
 
 // -----
 
-func.func @reductions(%x : memref<1x12x2xi8>, %y : memref<1x1x2xi8>) {
-  rt.mean_s8 %x <input_zp = 3, multiplier = 1431655765, shift = -3> into %y : memref<1x12x2xi8>, memref<1x1x2xi8>
-  rt.reduce_max_s8 %x into %y {layer = "max"} : memref<1x12x2xi8>, memref<1x1x2xi8>
-  rt.reduce_min_s8 %x into %y : memref<1x12x2xi8>, memref<1x1x2xi8>
+func.func @mean(%x : memref<1x4x3x2xi8>, %y : memref<1x1x1x2xi8>) {
+  rt.mean_s8 %x <input_zp = 3, multiplier = 1431655765, shift = -3> into %y : memref<1x4x3x2xi8>, memref<1x1x1x2xi8>
   func.return
 }
 
-// CHECK:      func.func @reductions
-// CHECK-NEXT: rt.mean_s8 %x <input_zp = 3, multiplier = 1431655765, shift = -3> into %y : memref<1x12x2xi8>, memref<1x1x2xi8>
-// CHECK-NEXT: rt.reduce_max_s8 %x into %y {layer = "max"} : memref<1x12x2xi8>, memref<1x1x2xi8>
-// CHECK-NEXT: rt.reduce_min_s8 %x into %y : memref<1x12x2xi8>, memref<1x1x2xi8>
+// CHECK:      func.func @mean
+// CHECK-NEXT: rt.mean_s8 %x <input_zp = 3, multiplier = 1431655765, shift = -3> into %y : memref<1x4x3x2xi8>, memref<1x1x1x2xi8>
 
 // -----
 
@@ -167,6 +163,18 @@ func.func @decoders(%v : memref<6xi8>, %o : memref<3xi16>, %b : memref<3xui8>, %
 // CHECK-NEXT: rt.decode_block_s8 %v, %b, %w as <block, rows = 2, columns = 1> columns 4 into %e, %c : memref<6xi8>, memref<3xui8>, memref<3xui16>, memref<8xui8>, memref<3xui16>
 // CHECK-NEXT: rt.decode_dcsr_s8 %v, %o, %b16, %v, %b, %w, %n as <dcsr> columns 4 into %e, %c : memref<6xi8>, memref<3xi16>, memref<16xui8>, memref<6xi8>, memref<3xui8>, memref<3xui16>, memref<1xui32>, memref<8xui8>, memref<3xui16>
 // CHECK-NEXT: rt.decode_block_rle_s8 %v as <block-rle, size = 2> columns 4 into %e, %c : memref<6xi8>, memref<8xui8>, memref<3xui16>
+
+// -----
+
+func.func @decoded(%x : memref<1x4xi8>, %v : memref<6xi8>, %b : memref<3xui8>, %i : memref<3xi32>, %y : memref<1x3xi8>, %s : memref<12xi8>) {
+  rt.fully_connected_decoded_s8 %x weights(%v, %b) as <bitmap> rows 2, %i requant(%i, %i) <> into %y scratch %s {layer = "fc"} : memref<1x4xi8>, (memref<6xi8>, memref<3xui8>), memref<3xi32>, memref<3xi32>, memref<3xi32>, memref<1x3xi8>, memref<12xi8>
+  rt.fully_connected_decoded_s8 %x weights(%v) as <block-rle, size = 2> rows 1, %i requant(%i, %i) <input_zp = 3> into %y scratch %s : memref<1x4xi8>, (memref<6xi8>), memref<3xi32>, memref<3xi32>, memref<3xi32>, memref<1x3xi8>, memref<12xi8>
+  func.return
+}
+
+// CHECK:      func.func @decoded
+// CHECK-NEXT: rt.fully_connected_decoded_s8 %x weights(%v, %b) as <bitmap> rows 2, %i requant(%i, %i) <> into %y scratch %s {layer = "fc"} : memref<1x4xi8>, (memref<6xi8>, memref<3xui8>), memref<3xi32>, memref<3xi32>, memref<3xi32>, memref<1x3xi8>, memref<12xi8>
+// CHECK-NEXT: rt.fully_connected_decoded_s8 %x weights(%v) as <block-rle, size = 2> rows 1, %i requant(%i, %i) <input_zp = 3> into %y scratch %s : memref<1x4xi8>, (memref<6xi8>), memref<3xi32>, memref<3xi32>, memref<3xi32>, memref<1x3xi8>, memref<12xi8>
 
 // -----
 
