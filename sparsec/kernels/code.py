@@ -8,7 +8,7 @@ are built, and the packaged CMSIS-NN. Gaps between sections, at most three bytes
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -52,10 +52,13 @@ class Code:
         """Bytes of generated code and structs for one call; none for a function that is passed to another."""
         return 0 if function.startswith(_PASSED) else self.calls.get(function, self.other_call)
 
+    def alone(self, calls: Sequence[str]) -> int:
+        """What `calls` bring where nothing else does."""
+        return sum(self.reached(calls).values()) + sum(map(self.call, calls))
+
     def bytes(self, calls: Iterable[str]) -> int:
         """Code of a network that makes `calls`, by C function, as often as they are there."""
-        made = list(calls)
-        return self.entry + sum(self.reached(made).values()) + sum(map(self.call, made))
+        return self.entry + self.alone(list(calls))
 
 
 @cache

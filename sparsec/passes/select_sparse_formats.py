@@ -35,9 +35,9 @@ from sparsec.targets.cpu import cpu_named
 class SelectSparseFormatsPass(ModulePass):
     """Choose a format for the weights of each layer, all layers together.
 
-    `latency` is the fewest estimated cycles on `target`, never more than dense weights take; `flash` the fewest bytes;
-    `ram` the fewest cycles in the least memory; `balanced` the least sum of both as shares of the dense network's.
-    `flash` and `ram` are budgets in bytes for all constants and for the arena. `format` is `auto` or what to store every layer as that has a kernel for it, `recipe` a
+    `latency` is the fewest estimated cycles on `target`, as far as they are worth their bytes, and never more than dense
+    weights take; `flash` the fewest bytes; `ram` the fewest cycles in the least memory; `balanced` the least sum of both as
+    shares of the dense network's. `flash` and `ram` are budgets in bytes for constants and code and for the arena. `format` is `auto` or what to store every layer as that has a kernel for it, `recipe` a
     wish for layers by their names. Weights that have a format keep it.
     """
 
@@ -55,9 +55,10 @@ class SelectSparseFormatsPass(ModulePass):
             return
         try:
             goal = self.goal(op)
-            decision = Problem(
-                op, cpu_named(self.target, self.cmsis_nn), goal, explained=False
-            ).decide()
+            cpu = cpu_named(self.target, self.cmsis_nn)
+            problem = Problem(op, cpu, goal, explained=False)
+            decision = problem.decide()
+            smaller = problem.smaller(decision)
         except ValueError as error:
             raise PassFailedException(str(error)) from error
         for layer in decision.layers:
@@ -67,7 +68,7 @@ class SelectSparseFormatsPass(ModulePass):
                 encode(weights, encoding)
             if not layer.winner.preferred:
                 layer.op.attributes[KERNEL] = StringAttr(layer.winner.kernel)
-        op.attributes[CHOICE] = record(goal, decision)
+        op.attributes[CHOICE] = record(goal, decision, smaller)
 
     def goal(self, module: ModuleOp) -> Goal:
         """The options as what to choose for. Raises ValueError for a format or recipe that cannot be read."""

@@ -200,12 +200,3 @@ def _choice(
         state, row = int(step[state].states[row]), int(step[state].rows[row])
     taken = tuple(picks[layer] for layer in range(len(order)))
     return Choice(taken, int(whole.sizes[end]), int(whole.times[end]))
-
-
-def balanced(choices: Sequence[Choice], reference: Choice) -> Choice:
-    """The choice with the least sum of bytes and time, each as a share of `reference`'s."""
-
-    def share(choice: Choice) -> float:
-        return choice.bytes / max(reference.bytes, 1) + choice.time / max(reference.time, 1)
-
-    return min(choices, key=share)

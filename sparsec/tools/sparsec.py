@@ -102,6 +102,8 @@ def summarize(report: dict[str, Any]) -> None:
     stored, dense = report["flash_weight_bytes_stored"], report["flash_weight_bytes_dense"]
     print(f"constants  {stored:,} B in flash ({dense:,} B if all were dense)")
     print(f"flash      {report['flash_bytes']:,} B with {report['flash_code_bytes']:,} B of code")
+    if report["smaller"] is not None:
+        print(f"smaller    {smaller_text(report['smaller'])}")
     print(f"arena      {arena_text(report)}")
     if report["arena_status"] != "optimal":
         print(f"not proven {search_hint()}")
@@ -113,6 +115,15 @@ def summarize(report: dict[str, Any]) -> None:
             print(f"{memory['name']:<10} {used:,} B of {capacity:,} B{of_them}")
     if report["arena_peak"] is not None:
         print(f"peak       {peak_text(report['arena_peak'])}")
+
+
+def smaller_text(smaller: dict[str, Any]) -> str:
+    """What another objective saves; strips, whose code comes later, are not in it."""
+    return (
+        f"--objective={smaller['objective']} by {smaller['flash_bytes_saved']:,} B for "
+        f"{smaller['estimated_cycles_more_percent']:+.1f} % estimated cycles "
+        f"(dense weights by {smaller['flash_bytes_saved_dense']:,} B)"
+    )
 
 
 def arena_text(report: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparsec.planning.choice import Choice, Option, balanced, front
+from sparsec.planning.choice import Choice, Option, front
 
 OPTIONS = st.builds(Option, st.integers(0, 30), st.integers(0, 30))
 LAYERS = st.lists(st.lists(OPTIONS, min_size=1, max_size=4), max_size=5)
@@ -37,9 +37,6 @@ def test_front_holds_the_best_of_all_choices(layers: list[list[Option]]) -> None
         if not any(s <= size and t <= time and (s, t) != (size, time) for s, t in pairs)
     }
     assert [(choice.bytes, choice.time) for choice in found] == sorted(best)
-    shares = [choice.bytes / 20 + choice.time / 40 for choice in every]
-    taken = balanced(found, Choice((), 20, 40))
-    assert taken.bytes / 20 + taken.time / 40 == min(shares)
 
 
 SHARED: dict[Any, int] = {"a": 7, "b": 3, "c": 3, "d": 11, "e": 0}

@@ -13,10 +13,13 @@ import pytest
 import torch
 
 from sparsec import __version__
+from sparsec.analysis.choice.format_goal import GAIN
 from sparsec.tools.printing import module_text
 from sparsec.tools.sparsec import arena_text
 from sparsec.tools.sparsec_opt import SparsecOptMain
 from tests.tools.support import Tools, images, net
+
+LENET = Path(__file__).parents[2] / "examples/mnist/model.pt"
 
 
 def files_of(directory: Path) -> dict[str, str]:
@@ -193,6 +196,25 @@ def test_quiet(tools: Tools, model: Path, cmsis: Path) -> None:
     assert (ended.code, ended.out, ended.err) == (0, "", "")
 
 
+def test_what_is_larger_than_dense_weights_says_what_is_smaller(tools: Tools, cmsis: Path) -> None:
+    """In one line, with the figures that the other compilation has."""
+    common = (LENET, "--target=cortex-m55", "--max-slowdown=0", "-o", "lenet")
+
+    def made(*options: str) -> tuple[int, int]:
+        report = json.loads(tools.sparsec(*common, "-q", "--json", *options).out)
+        cycles = (layer["predicted_cycles"] for layer in report["layers"])
+        return report["flash_bytes"], sum(each or 0 for each in cycles)
+
+    flash, cycles = made()
+    balanced, slower = made("--objective=balanced")
+    line = (
+        f"smaller    --objective=balanced by {flash - balanced:,} B for "
+        f"{100 * (slower / cycles - 1):+.1f} % estimated cycles (dense weights by "
+    )
+    assert any(each.startswith(line) for each in tools.sparsec(*common).out.splitlines())
+    assert "smaller    " not in tools.sparsec(*common, "--objective=balanced").out
+
+
 def test_json(tools: Tools, model: Path, cmsis: Path) -> None:
     ended = tools.sparsec(model, "--json")
     assert json.loads(ended.out) == json.loads(Path("tiny/report.json").read_text())
@@ -245,6 +267,7 @@ def test_help_and_version(tools: Tools) -> None:
     ended = tools.sparsec("--help")
     assert ended.code == 0
     assert "sparsec lenet.pt --emit=c -o lenet" in ended.out
+    assert f"grows by at most {GAIN} % for each 1 %" in " ".join(ended.out.split())
     assert tools.sparsec("run", "--help").code == 0
     assert tools.sparsec("--version").out == f"sparsec {__version__}\n"
 

@@ -4,17 +4,18 @@
     sparsec.choice = {objective = "latency", flash = 65536, layers = [
         {layer = "fc1", format = "delta8", kernel = "sparsec_..", instructions = 1200, cycles = 1500}]}
 
-A budget that was not given, or a cost that is not known, is not there.
+A budget that was not given, or a cost that is not known, is not there. `smaller` is there where `balanced` takes less flash
+than the choice for latency, and that takes more than dense weights.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, IntegerAttr, ModuleOp, StringAttr
 from xdsl.ir import IRNode
 from xdsl.utils.hints import isa
 
-from sparsec.analysis.choice.format_choice import Decision
+from sparsec.analysis.choice.format_choice import Decision, Smaller
 from sparsec.analysis.choice.format_goal import Goal
 from sparsec.ir.attributes import CHOICE
 from sparsec.kernels.cost import Cost
@@ -33,15 +34,17 @@ class ChosenLayer:
 
 @dataclass(frozen=True)
 class Record:
-    """The objective, the budgets in bytes, and the layers with weights in their order."""
+    """The objective, the budgets in bytes, the layers with weights in their order, and a choice that takes less flash where
+    this one takes more than dense weights do."""
 
     objective: str
     flash: int | None
     ram: int | None
     layers: tuple[ChosenLayer, ...]
+    smaller: Smaller | None = None
 
 
-def record(goal: Goal, decision: Decision) -> DictionaryAttr:
+def record(goal: Goal, decision: Decision, smaller: Smaller | None = None) -> DictionaryAttr:
     """The record as an attribute."""
     layers = (
         ChosenLayer(
@@ -53,7 +56,7 @@ def record(goal: Goal, decision: Decision) -> DictionaryAttr:
         )
         for each in decision.layers
     )
-    return _attribute(Record(goal.objective, goal.flash, goal.ram, tuple(layers)))
+    return _attribute(Record(goal.objective, goal.flash, goal.ram, tuple(layers), smaller))
 
 
 def revise(module: IRNode, done_by: Mapping[str, str], kernel: str, more: Cost) -> None:
@@ -85,7 +88,8 @@ def _total(numbers: Iterable[int | None]) -> int | None:
 def _attribute(record: Record) -> DictionaryAttr:
     layers = [_entries(**asdict(each)) for each in record.layers]
     entries = _entries(objective=record.objective, flash=record.flash, ram=record.ram)
-    return DictionaryAttr({**entries.data, "layers": ArrayAttr(layers)})
+    smaller = {} if record.smaller is None else {"smaller": _entries(**asdict(record.smaller))}
+    return DictionaryAttr({**entries.data, **smaller, "layers": ArrayAttr(layers)})
 
 
 def record_of(module: ModuleOp) -> Record | None:
@@ -108,7 +112,17 @@ def record_of(module: ModuleOp) -> Record | None:
             )
             for entry in layers
         ),
+        _smaller(found),
     )
+
+
+def _smaller(record: DictionaryAttr) -> Smaller | None:
+    entry = record.data.get("smaller")
+    if not isinstance(entry, DictionaryAttr):
+        return None
+    numbers = {each.name: _number(entry, each.name) for each in fields(Smaller)}
+    known = {name: number for name, number in numbers.items() if number is not None}
+    return Smaller(**known) if len(known) == len(numbers) else None
 
 
 def _entries(**values: str | int | None) -> DictionaryAttr:

@@ -12,7 +12,14 @@ from functools import cached_property, partial
 from xdsl.dialects.builtin import ModuleOp
 
 from sparsec.analysis.choice.candidates import Candidate, Constants, bytes_of
-from sparsec.analysis.choice.format_goal import Goal, cannot_win, objection
+from sparsec.analysis.choice.format_goal import (
+    Goal,
+    Price,
+    cannot_win,
+    costs_too_much,
+    objection,
+    price,
+)
 from sparsec.analysis.choice.format_reasons import Judge, Verdict
 from sparsec.analysis.choice.layer_groups import (
     Group,
@@ -23,12 +30,12 @@ from sparsec.analysis.choice.layer_groups import (
     respect_scratch_limits,
 )
 from sparsec.analysis.choice.network_code import NetworkCode
-from sparsec.analysis.choice.totals import Totals, Ways, time
+from sparsec.analysis.choice.totals import Totals, Ways
 from sparsec.ir import qnn
 from sparsec.ir.layer import layer_of
 from sparsec.kernels.layer import Layer
 from sparsec.kernels.way import Way as KernelWay
-from sparsec.planning.choice import Choice, balanced
+from sparsec.planning.choice import Choice
 from sparsec.targets.cpu import Cpu
 
 
@@ -71,6 +78,23 @@ class Decision:
         """Bytes of the network."""
         return self.constants + self.code
 
+    @property
+    def cycles(self) -> int:
+        """Estimated, of the layers with weights whose cost is known."""
+        costs = (layer.winner.cost for layer in self.layers)
+        return sum(cost.cycles for cost in costs if cost is not None)
+
+
+@dataclass(frozen=True)
+class Smaller:
+    """What another choice takes than the one that was made: the bytes of flash that it saves, and that dense weights would
+    save; the cycles of the layers with weights, and as many of the one that was made."""
+
+    saved: int
+    dense_saves: int
+    cycles: int
+    chosen_cycles: int
+
 
 @dataclass(frozen=True)
 class Point:
@@ -89,27 +113,40 @@ class Problem:
     Raises ValueError for a wish or a RAM budget that cannot be met.
     """
 
-    def __init__(self, module: ModuleOp, cpu: Cpu, goal: Goal, explained: bool = True):
-        """Only with `explained` are there verdicts on ways that cannot win."""
+    def __init__(
+        self,
+        module: ModuleOp,
+        cpu: Cpu,
+        goal: Goal,
+        explained: bool = True,
+        price: Price | None = None,
+    ):
+        """Only with `explained` are there verdicts on ways that cannot win. `price` is that of the objective, if it is
+        known already."""
+        self.module = module
         self.cpu = cpu
         self.goal = goal
+        self._price_known = price
         unlimited = goal.flash is goal.ram is None and not has_scratch_limit(module)
-        in_a_hurry = unlimited and not explained and goal.objective == "latency"
-        left_out = self._cannot_win if in_a_hurry else None
+        in_a_hurry = goal.objective == "latency" or price is not None
+        left_out = self._cannot_win if unlimited and not explained and in_a_hurry else None
         found = groups_of(module, cpu, goal.recipe, goal.weights, left_out)
         respect_scratch_limits(found)
         if goal.ram is not None:
             respect_ram(found, goal.ram)
         if goal.objective == "ram":
             respect_ram(found, None)
-            # What is left needs no more than it must: of that the fastest.
+            # What is left needs no more than it must: of that what latency takes.
             self.goal = replace(goal, objective="latency")
         self.groups = [group for group in found if group.ways]
         self.totals = Totals(module, cpu, self.groups)
         self.positions = {op: place for place, op in enumerate(module.walk())}
 
     def _cannot_win(self, group: Group, layer: Layer, way: KernelWay) -> bool:
-        return cannot_win(self.goal, group, layer, way, self.cpu)
+        if self.goal.objective == "latency":
+            return cannot_win(self.goal, group, layer, way, self.cpu)
+        assert self._price_known is not None
+        return costs_too_much(self._price_known, group, layer, way, self.cpu)
 
     def front(self) -> list[Point]:
         """Every choice that none beats in flash and cycles, from the smallest to the fastest; what cannot be compared
@@ -137,7 +174,9 @@ class Problem:
     ) -> tuple[Verdict, ...]:
         elsewhere = [way for way in winners if way is not winner]
         own_bytes = partial(self.totals.added, others=elsewhere)
-        return Judge(self.goal, self.cpu.name, own_bytes).verdicts(group, winner, index)
+        return Judge(self.goal, self.cpu.name, self._price, own_bytes).verdicts(
+            group, winner, index
+        )
 
     def _winners(self) -> list[Way]:
         """The way of each group. A budget is harder than the promise not to be slower than dense weights, which would
@@ -161,37 +200,46 @@ class Problem:
     def _unlimited(self) -> list[Way]:
         """The best, budgets apart: a least sum, for which no front of all choices is needed."""
         ways = [self._eligible(group) for group in self.groups]
-        match self.goal.objective:
-            case "latency" | "ram":
-                return [self._fastest(each) for each in ways]
-            case "flash":
-                return self.totals.smallest(ways)
-            case "balanced":
-                dense = self._dense_network
-                return self.totals.cheapest(ways, max(dense.time, 1), max(dense.bytes, 1))
+        if self.goal.objective == "flash":
+            return self.totals.smallest(ways)
+        return self.totals.cheapest(ways, self._price)
 
     def _within(self, ways: Ways, budget: int) -> list[Way] | None:
         """The best within a budget that the best of all does not keep to; None where the front has none."""
-        found = {choice: winners for choice, winners in self.totals.front(ways)}
-        fitting = [choice for choice in found if choice.bytes <= budget]
-        if not fitting or self.goal.objective == "flash":
+        if self.goal.objective == "flash":
             return None
-        if self.goal.objective == "balanced":
-            return found[balanced(fitting, self._dense_network)]
-        return found[fitting[-1]]
-
-    def _fastest(self, ways: Sequence[Way]) -> Way:
-        """The way with the fewest cycles, of equals the smallest."""
-        least = min(time(way, ways) for way in ways)
-        equals = [way for way in ways if time(way, ways) == least]
-        return min(equals, key=self.totals.added) if len(equals) > 1 else equals[0]
+        fitting = [each for each in self.totals.front(ways) if each[0].bytes <= budget]
+        if not fitting:
+            return None
+        _, best = min(fitting, key=lambda each: self._price.of(each[0].bytes, each[0].time))
+        return best
 
     @cached_property
-    def _dense_network(self) -> Choice:
-        """What dense weights take, where they are left."""
-        dense = [[group.dense or group.ways[0]] for group in self.groups]
-        ((reference, _),) = self.totals.front(dense)
-        return reference
+    def dense(self) -> tuple[int, int]:
+        """Bytes and cycles of the network with dense weights and the kernels preferred for them, where those are left."""
+        ways = [group.dense or group.ways[0] for group in self.groups]
+        return self.totals.flash(ways), sum(way.cycles for way in ways)
+
+    @cached_property
+    def _price(self) -> Price:
+        return self._price_known or price(self.goal.objective, *self.dense)
+
+    def smaller(self, decision: Decision) -> Smaller | None:
+        """What `balanced` takes, where `decision` is for latency alone and takes more flash than dense weights do; None
+        where that is nothing smaller."""
+        dense_flash, _ = self.dense
+        if self.goal.objective != "latency" or self.goal.flash is not None:
+            return None
+        if decision.flash <= dense_flash:
+            return None
+        balanced = replace(self.goal, objective="balanced")
+        other = Problem(
+            self.module, self.cpu, balanced, explained=False, price=price("balanced", *self.dense)
+        ).decide()
+        if other.flash >= decision.flash:
+            return None
+        saved, dense_saves = (decision.flash - flash for flash in (other.flash, dense_flash))
+        return Smaller(saved, dense_saves, other.cycles, decision.cycles)
 
     def _point(self, found: Choice, winners: Sequence[Way]) -> Point:
         formats = {

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sparsec.analysis.choice.candidates import Candidate
-from sparsec.analysis.choice.format_goal import Goal, objection
+from sparsec.analysis.choice.format_goal import Goal, Price, objection
 from sparsec.analysis.choice.layer_groups import Group, Way
 
 
@@ -25,6 +25,7 @@ class Judge:
 
     goal: Goal
     cpu: str
+    price: Price
     own_bytes: Callable[[Way], int]
 
     def verdicts(self, group: Group, winner: Way, index: int) -> tuple[Verdict, ...]:
@@ -54,7 +55,9 @@ class Judge:
         allowed = [w for w in group.ways if not objection(self.goal, group, w, self.cpu)]
         if winner.cycles <= min((way.cycles for way in allowed), default=0):
             return "fewest cycles"
-        return "part of the fastest network that --flash allows"
+        if self.goal.flash is None:
+            return "what is faster saves too few cycles for its bytes"
+        return "part of the best network that --flash allows"
 
     def blame(self, group: Group, way: Way, winner: Way) -> str:
         """Why `way` lost to `winner`."""
@@ -66,10 +69,18 @@ class Judge:
         if bytes == cycles == 0:
             return f"costs the same as {winner.label}"
         match self.goal.objective:
+            case "latency" | "ram" if cycles > 0 > bytes:
+                return f"{cycles:,} cycles more for {-bytes:,} bytes fewer"
             case "latency" | "ram" if cycles > 0:
                 return f"{cycles:,} cycles more"
             case "latency" | "ram" if cycles == 0:
                 return f"as fast, {bytes:,} bytes more"
+            case "latency" | "ram" if self.price.of(bytes, cycles) > 0:
+                least = self.price.byte / self.price.cycle
+                return (
+                    f"saves {-cycles:,} cycles for {bytes:,} bytes more, of which each has to save "
+                    f"{least:.3g}"
+                )
             case "latency" | "ram":
                 return f"{-cycles:,} cycles fewer, but {bytes:,} bytes more than --flash allows"
             case "flash" if bytes > 0:

@@ -68,6 +68,11 @@ class Way:
         return tuple(function for each in self.candidates for function in each.calls)
 
     @property
+    def decodes(self) -> bool:
+        """Whether a decoder stands in front of a kernel."""
+        return any(candidate.decoder is not None for candidate in self.candidates)
+
+    @property
     def measured(self) -> bool:
         """Whether the cost is known."""
         return all(candidate.cost is not None for candidate in self.candidates)

@@ -12,6 +12,7 @@ from functools import cached_property
 from xdsl.dialects.builtin import ModuleOp
 
 from sparsec.analysis.choice.candidates import Constants, bytes_of
+from sparsec.analysis.choice.format_goal import Price
 from sparsec.analysis.choice.layer_groups import Group, Way, other_constants
 from sparsec.analysis.choice.network_code import network_code
 from sparsec.planning import choice
@@ -65,22 +66,22 @@ class Totals:
         code = sum(size for key, size in sections if key not in linked)
         return constants + code + self.code.calls(way.calls)
 
-    def cheapest(self, ways: Ways, byte: int, cycle: int) -> list[Way]:
-        """What takes the least sum of bytes and cycles, if a byte and a cycle count so much."""
+    def cheapest(self, ways: Ways, price: Price) -> list[Way]:
+        """What costs least."""
         options = [
             [
-                Priced(byte * self._own(way) + cycle * time(way, each), self._shared_by(way))
+                Priced(price.of(self._own(way), time(way, each)), self._shared_by(way))
                 for way in each
             ]
             for each in ways
         ]
-        picks = cheapest(options, {key: byte * size for key, size in self.shared.items()})
+        picks = cheapest(options, {key: price.byte * size for key, size in self.shared.items()})
         return [each[pick] for each, pick in zip(ways, picks, strict=True)]
 
     def smallest(self, ways: Ways) -> list[Way]:
         """What takes the fewest bytes, of equals the fewest cycles."""
         most = sum(max(time(way, each) for way in each) for each in ways)
-        return self.cheapest(ways, most + 1, 1)
+        return self.cheapest(ways, Price(most + 1, 1))
 
     def front(self, ways: Ways) -> list[tuple[Choice, list[Way]]]:
         """Every choice that none beats in bytes and cycles, from the smallest to the fastest."""

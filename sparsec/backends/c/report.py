@@ -119,6 +119,7 @@ def report(
         "objective": None if chosen is None else chosen.objective,
         "flash_budget_bytes": None if chosen is None else chosen.flash,
         "ram_budget_bytes": None if chosen is None else chosen.ram,
+        "smaller": None if chosen is None else describe_smaller(chosen),
         "memories": describe_memories(module, planned),
         "constants": describe_constants(module),
         "inputs": describe_places("input", planned),
@@ -131,6 +132,20 @@ def report(
         "macs_effective": sum(layer.macs_effective for layer in layers),
         "layers": [asdict(layer) for layer in layers],
         "removed": describe_removed(module),
+    }
+
+
+def describe_smaller(chosen: Record) -> dict[str, Any] | None:
+    """Which objective takes less flash, where the one that was chosen for takes more than dense weights do."""
+    smaller = chosen.smaller
+    if smaller is None:
+        return None
+    more = 100 * (smaller.cycles / max(smaller.chosen_cycles, 1) - 1)
+    return {
+        "objective": "balanced",
+        "flash_bytes_saved": smaller.saved,
+        "flash_bytes_saved_dense": smaller.dense_saves,
+        "estimated_cycles_more_percent": round(more, 1),
     }
 
 
