@@ -34,6 +34,7 @@ from sparsec.ir.kernel import byte_count, element_dtype
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.views import view_offset
 from sparsec.layouts.packed_rows import unpack_layer
+from sparsec.layouts.remembered import remembered
 from sparsec.quantization import int8
 from sparsec.quantization.params import Requant
 
@@ -241,6 +242,7 @@ def store(output: Array, value: Array, scratch: list[Array] | None = None) -> Py
     return ()
 
 
+@remembered(128)
 def unpack(entries: Array, counts: Array, columns: int) -> Array:
     """The int8 matrix that two `delta8` arrays store."""
     return Delta8().unpack({"entries": entries, "counts": counts}, (len(counts), columns))

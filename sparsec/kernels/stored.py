@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sparsec.formats import Bitmap, Block, BlockRle, Csr, Dcsr, Delta4, Delta8, Nm, SparseFormat
 from sparsec.formats.base import Components
 from sparsec.layouts.packed_rows import GENERIC, unpack_rows
+from sparsec.layouts.remembered import remembered
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def stored_for_decoder(
     return Stored(entries, lines, entries - int(np.count_nonzero(weights)))
 
 
+@remembered(1024)
 def stored_packed(stream: NDArray[np.int32]) -> Stored:
     """What the stream of `pack_rows` holds."""
     rows = unpack_rows(stream)

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsec.layouts.remembered import remembered
 from sparsec.planning.overlap import Overlap
 from sparsec.quantization.params import Requant
 from sparsec.quantization.window import Window
@@ -182,6 +183,7 @@ def _scale_and_shift(kind: int, addend: int) -> tuple[int, int]:
     return 1 << (left + 1), left - SHIFT
 
 
+@remembered(128)
 def unpack_depthwise_3x3(stream: Int32, channels: int) -> Unpacked:
     """The layer of a stream. Raises ValueError where it is not one of a layer with `channels`."""
     data = stream.astype("<i4").tobytes()

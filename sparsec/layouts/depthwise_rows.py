@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsec.layouts.packed_rows import NARROW, field_bound, row_kind
+from sparsec.layouts.remembered import remembered
 from sparsec.quantization.window import Window
 
 Int8 = NDArray[np.int8]
@@ -189,6 +190,7 @@ class Unpacked:
     narrow: NDArray[np.bool_]
 
 
+@remembered(128)
 def unpack_depthwise(stream: Int32, outputs: int, window: Window, plane: Plane) -> Unpacked:
     """The layer of a stream. Raises ValueError when it was made for another plane or a word belongs to no tap."""
     if not np.array_equal(stream[:2], _header(plane)):

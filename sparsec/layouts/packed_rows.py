@@ -27,6 +27,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsec.layouts.remembered import remembered
 from sparsec.quantization.window import Window
 
 Int8 = NDArray[np.int8]
@@ -320,6 +321,7 @@ class Unpacked:
     shifts: Int32
 
 
+@remembered(128)
 def unpack_layer(stream: Int32, outputs: int, window: Window, slab: Slab) -> Unpacked:
     """The layer of a stream. Raises ValueError when it was made for another slab or a word belongs to no weight."""
     if not np.array_equal(stream[:2], _header(slab)):
