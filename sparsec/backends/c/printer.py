@@ -74,9 +74,12 @@ class CPrinter(BasePrinter):
         memory = memory_of_constant(op)
         section = "" if memory is None else f" {in_memory(self.name, memory)}"
         self.line(f"{self.declaration(op)}{section} = {{")
-        with self.indented():
-            for start in range(0, len(numbers), _NUMBERS_PER_LINE):
-                self.line(", ".join(numbers[start : start + _NUMBERS_PER_LINE]) + ",")
+        begin = "\n" + " " * self.indent_num_spaces
+        lines = [
+            f"{begin}{', '.join(numbers[start : start + _NUMBERS_PER_LINE])},"
+            for start in range(0, len(numbers), _NUMBERS_PER_LINE)
+        ]
+        self.print_string("".join(lines), indent=0)  # at once: there may be thousands
         self.line("};\n")
 
     def print_function(self, planned: PlannedFunction, prototypes: Mapping[str, Prototype]) -> None:

@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsec.run.build import HARNESS, Image
-from sparsec.run.errors import RunError, ToolchainError
+from sparsec.run.errors import BuildError, RunError, ToolchainError
 from sparsec.run.execute import run_image
 from sparsec.run.machines import machine_for
+from sparsec.run.object_cache import Folders, compile_object
 from sparsec.run.profile.disassembly import function_named
-from sparsec.run.toolchain import find_tool
+from sparsec.run.toolchain import compiler_for
+from sparsec.targets.cpu import cpu_named
 
-_PLUGIN_FLAGS = ("-std=gnu11", "-O2", "-shared", "-fPIC")
+_PLUGIN_FLAGS = ("-std=gnu11", "-O2", "-fPIC")
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,14 @@ def read_trace(text: str) -> Trace:
 
 def _build_plugin(path: Path) -> None:
     """Compiles the plugin for the machine that QEMU runs on."""
-    command = [find_tool("gcc"), *_PLUGIN_FLAGS, HARNESS / "count_blocks.c", "-o", path]
+    compiler, plugin = compiler_for(cpu_named("host")), path.with_suffix(".o")
+    try:
+        compile_object(
+            compiler, HARNESS / "count_blocks.c", _PLUGIN_FLAGS, Folders((HARNESS,)), plugin
+        )
+    except BuildError as error:
+        raise ToolchainError(f"gcc cannot build QEMU's plugin: {error}") from error
+    command = [compiler.path, "-shared", plugin, "-o", path]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
-        raise ToolchainError(f"gcc cannot build QEMU's plugin: {result.stderr.strip()}")
+        raise ToolchainError(f"gcc cannot link QEMU's plugin: {result.stderr.strip()}")
