@@ -95,7 +95,7 @@ def outputs(window: Window, input: tuple[int, ...], kernel: tuple[int, int], cha
     return Dims(1, height, width, channels)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=400)
 @given(data=st.data(), unit=units, window=windows, input=images, kernel=kernels)
 def test_convolve(
     getters: ctypes.CDLL,
@@ -113,7 +113,7 @@ def test_convolve(
     assert scratch.convolve(unit, window, input, weights, release) == expected
 
 
-@settings(max_examples=1000)
+@settings(max_examples=400)
 @given(
     unit=units,
     window=windows,

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, note, settings
 from xdsl.dialects.builtin import ModuleOp
 
-from sparsec.tools.printing import module_text
 from tests.end_to_end.networks import modules
 from tests.end_to_end.road import compile_module, expect_exact, extreme_and_random
 from tests.fuzz import shard
+from tests.shown import Shown
 
 # A network that fails is printed whole, and the warning about its length would hide why.
 pytestmark = [
@@ -21,7 +21,7 @@ SHARDS = 4
 
 
 def expect_exact_module(module: ModuleOp, cpu: str, *options: str) -> None:
-    note(module_text(module))
+    note(Shown(module))
     compiled = compile_module(module, cpu, *options)
     inputs = extreme_and_random(compiled.input_shapes, random=2, seed=0)
     expect_exact(compiled, cpu, inputs, canaries=True)

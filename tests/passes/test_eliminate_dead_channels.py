@@ -26,6 +26,7 @@ from tests.end_to_end.building import Builder
 from tests.fuzz import shard
 from tests.passes.dead_networks import planted_modules, size_of, unread_channels
 from tests.passes.exact import apply_exactly
+from tests.shown import Shown
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -47,11 +48,11 @@ def eliminate(module: ModuleOp) -> ModuleOp:
 def test_random_networks(number: int):
     @shard(number)
     @settings(
-        max_examples=130,
+        max_examples=80,
     )
     @given(planted_modules())
     def check(module: ModuleOp) -> None:
-        note(str(module))
+        note(Shown(module))
         eliminate(module)
 
     check()

@@ -19,6 +19,7 @@ from tests.end_to_end.building import Builder
 from tests.end_to_end.networks import Drawing, lookup, modules, rescale
 from tests.passes.dead_networks import ZERO, addition
 from tests.passes.exact import apply_exactly, names
+from tests.shown import Shown
 
 Operate: TypeAlias = Callable[[SSAValue, SSAValue], Any]
 
@@ -37,7 +38,7 @@ def chains(draw: st.DrawFn) -> ModuleOp:
 @settings(max_examples=80)
 @given(chains())
 def test_a_chain_is_one_operation(module: ModuleOp):
-    note(str(module))
+    note(Shown(module))
     assert len(names(apply_exactly(module, FoldRequantizePass()))) <= 1
 
 
@@ -46,7 +47,7 @@ def test_a_chain_is_one_operation(module: ModuleOp):
 )
 @given(modules(most=1))
 def test_random_networks(module: ModuleOp):
-    note(str(module))
+    note(Shown(module))
     apply_exactly(module, FoldRequantizePass())
 
 

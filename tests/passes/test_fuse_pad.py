@@ -14,6 +14,7 @@ from sparsec.quantization.window import Border, Pool
 from tests.end_to_end.building import Builder
 from tests.passes.dead_networks import ZERO, Planter
 from tests.passes.exact import apply_exactly, names
+from tests.shown import Shown
 
 counts = st.tuples(st.integers(0, 3), st.integers(0, 3))
 
@@ -43,7 +44,7 @@ def other_borders(draw: st.DrawFn) -> ModuleOp:
 @settings(max_examples=60)
 @given(convolutions(depthwise=False) | convolutions(depthwise=True))
 def test_a_border_of_the_zero_point(module: ModuleOp):
-    note(str(module))
+    note(Shown(module))
     apply_exactly(module, FusePadPass())
     assert not reads_pad(module)
 
@@ -51,7 +52,7 @@ def test_a_border_of_the_zero_point(module: ModuleOp):
 @settings(max_examples=30)
 @given(other_borders())
 def test_another_border_stays(module: ModuleOp):
-    note(str(module))
+    note(Shown(module))
     assert names(apply_exactly(module, FusePadPass())) == ["pad", "conv2d"]
 
 

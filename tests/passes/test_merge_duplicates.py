@@ -11,6 +11,7 @@ from sparsec.quantization.params import Rescale
 from tests.end_to_end.building import Builder
 from tests.passes.dead_networks import addition, planted_modules
 from tests.passes.exact import apply_exactly, names
+from tests.shown import Shown
 
 
 @settings(
@@ -18,7 +19,7 @@ from tests.passes.exact import apply_exactly, names
 )
 @given(planted_modules())
 def test_random_networks(module: ModuleOp):
-    note(str(module))
+    note(Shown(module))
     before = len(names(module))
     assert len(names(apply_exactly(module, MergeDuplicatesPass()))) <= before
 

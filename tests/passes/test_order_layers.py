@@ -22,6 +22,7 @@ from sparsec.targets.cpu import cpu_named
 from tests.end_to_end.building import Builder
 from tests.end_to_end.networks import modules
 from tests.passes.exact import apply_exactly, names
+from tests.shown import Shown
 
 FEW = settings(
     max_examples=40,
@@ -46,7 +47,7 @@ def rounded(value: SSAValue) -> int:
 @given(modules())
 def test_random_networks(module: ModuleOp) -> None:
     """Several side by side, so that there is something to order."""
-    note(str(module))
+    note(Shown(module))
     before, text, layers = peak(module), str(module), sorted(names(module))
     least = least_order(flow_of(module))
     assert least.is_proven

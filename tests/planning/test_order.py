@@ -43,7 +43,7 @@ def peak_of(flow: Dataflow, order: tuple[int, ...]) -> int:
     return peak
 
 
-@settings(max_examples=2000)
+@settings(max_examples=700)
 @given(small_flows())
 def test_the_order_is_the_least_of_all(flow: Dataflow) -> None:
     """And each way to search finds one as good, from either end."""

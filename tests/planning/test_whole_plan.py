@@ -81,7 +81,7 @@ class Network:
         certify([bytes], regions, self.flow.inputs, self.steps(), self.flow.outputs)
 
 
-@settings(max_examples=2000)
+@settings(max_examples=700)
 @given(small_flows(), st.randoms(use_true_random=False))
 def test_a_random_network_is_planned_and_proven(flow: Dataflow, random: Random) -> None:
     ordering = least_order(flow)

@@ -19,6 +19,7 @@ from sparsec.quantization.window import Pool
 from tests.end_to_end.building import Builder
 from tests.end_to_end.road import extreme_and_random
 from tests.passes.dead_networks import planted_modules
+from tests.shown import Shown
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -45,7 +46,7 @@ def samples_of(module: ModuleOp, random: int) -> list[list[Array]]:
 )
 @given(planted_modules())
 def test_every_value_lies_in_its_interval(module: ModuleOp):
-    note(str(module))
+    note(Shown(module))
     known = intervals(main_function(module).body.block)
     for inputs in samples_of(module, random=6):
         for value, array in values_for(module, inputs).items():
@@ -58,7 +59,7 @@ def test_every_value_lies_in_its_interval(module: ModuleOp):
 )
 @given(planted_modules())
 def test_unread_inputs_change_nothing(module: ModuleOp):
-    note(str(module))
+    note(Shown(module))
     (argument,) = main_function(module).args[:1]
     read = read_elements(main_function(module).body.block)[argument]
     for inputs in samples_of(module, random=2):

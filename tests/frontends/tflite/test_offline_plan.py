@@ -250,6 +250,7 @@ def test_never_larger_whatever_scratch_memory_is_asked_for(seed: int, count: int
         order = sorted(range(len(everything)), key=lambda i: (-everything[i].size, -i))
         ours = place_in_order(everything, pins, neighbours(*sections(everything)), order)
         theirs = greedy_offsets(everything)
+        assert ours is not None
         assert arena_bytes(everything, ours) <= arena_bytes(everything, theirs)
 
 
