@@ -76,11 +76,10 @@ def test_exact(cpu: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("objective", "label"),
-    [("latency", "block(4x1)"), ("flash", "delta4"), ("balanced", "block(4x1)")],
+    ("objective", "label"), [("latency", "block(4x1)"), ("balanced", "block(4x1)")]
 )
 def test_what_is_chosen(objective: Objective, label: str) -> None:
-    """int16 is faster, and not worth twice the bytes; a decoder and the kernel behind it are less code than that of blocks."""
+    """int16 is faster, and not worth twice the bytes."""
     module = network([(weights(64, 256, 4, 0.2), None)])
     problem = Problem(module, cpu_named("cortex-m4"), Goal(objective))
     (layer,) = problem.decide().layers
