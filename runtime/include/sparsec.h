@@ -529,15 +529,16 @@ void sparsec_transpose_conv_s8(const cmsis_nn_transpose_conv_params *transpose_c
 void sparsec_lookup_s8(int32_t size, const int8_t *input, const int8_t *table, int8_t *output);
 
 /**
- * @brief The mean of each channel over an image, as TensorFlow Lite's MEAN over height and width computes it.
+ * @brief The mean of each channel over an image, as TensorFlow Lite's MEAN over height and width computes it; of several
+ *        images one by one. It is a sum if the multiplier is not divided.
  *
  * @param[in]  input_offset   The negative of the input's zero point
  * @param[in]  output_offset  The output's zero point
  * @param[in]  activation     Lowest and highest result
  * @param[in]  quant_params   Multiplier and shift of input scale / (output scale * H * W)
- * @param[in]  input_dims     Input dimensions [1, H, W, C], at most 2^23 pixels
+ * @param[in]  input_dims     Input dimensions [N, H, W, C], at most 2^23 pixels in an image
  * @param[in]  input          Input data
- * @param[out] output         Output data [1, 1, 1, C]
+ * @param[out] output         Output data [N, 1, 1, C]
  */
 void sparsec_mean_s8(int32_t input_offset,
                      int32_t output_offset,
@@ -546,6 +547,24 @@ void sparsec_mean_s8(int32_t input_offset,
                      const cmsis_nn_dims *input_dims,
                      const int8_t *input,
                      int8_t *output);
+
+/**
+ * @brief The largest value of each channel of an image; of several images one by one.
+ *
+ * @param[in]  input_dims  Input dimensions [N, H, W, C], with at least one pixel
+ * @param[in]  input       Input data
+ * @param[out] output      Output data [N, 1, 1, C]
+ */
+void sparsec_reduce_max_s8(const cmsis_nn_dims *input_dims, const int8_t *input, int8_t *output);
+
+/**
+ * @brief The smallest value of each channel of an image, otherwise as sparsec_reduce_max_s8.
+ *
+ * @param[in]  input_dims  Input dimensions [N, H, W, C], with at least one pixel
+ * @param[in]  input       Input data
+ * @param[out] output      Output data [N, 1, 1, C]
+ */
+void sparsec_reduce_min_s8(const cmsis_nn_dims *input_dims, const int8_t *input, int8_t *output);
 
 /**
  * @brief From one int8 scale and zero point to another, as TensorFlow Lite's QUANTIZE does, then a clamp.

@@ -65,17 +65,16 @@ static inline void add_four(const int8_t *input, const int32_t channels, const i
 
 #endif
 
-void sparsec_mean_s8(const int32_t input_offset,
-                     const int32_t output_offset,
-                     const cmsis_nn_activation *activation,
-                     const cmsis_nn_per_tensor_quant_params *quant_params,
-                     const cmsis_nn_dims *input_dims,
-                     const int8_t *input,
-                     int8_t *output)
+/* The means of one image; `offset` is that of all pixels of a channel. */
+static void mean_of_pixels(const int32_t offset,
+                           const int32_t output_offset,
+                           const cmsis_nn_activation *activation,
+                           const cmsis_nn_per_tensor_quant_params *quant_params,
+                           const int32_t pixels,
+                           const int32_t channels,
+                           const int8_t *input,
+                           int8_t *output)
 {
-    const int32_t pixels = input_dims->h * input_dims->w;
-    const int32_t channels = input_dims->c;
-    const int32_t offset = input_offset * pixels;
     int32_t c = 0;
 
 #if defined(ARM_MATH_MVEI)
@@ -145,4 +144,59 @@ void sparsec_mean_s8(const int32_t input_offset,
         output[c] = sparsec_output(sum, multiplier, shift, output_offset, activation);
     }
 #endif
+}
+
+/* The sum of bytes that lie side by side. */
+static int32_t sum_of_row(const int8_t *row, const int32_t count)
+{
+    int32_t sum = 0;
+    int32_t i = 0;
+#if defined(ARM_MATH_MVEI)
+    for (; i < count; i += 16)
+    {
+        const mve_pred16_t exist = vctp8q((uint32_t)(count - i));
+        sum = vaddvaq_p_s8(sum, vldrbq_z_s8(row + i, exist), exist);
+    }
+#else
+    #if defined(ARM_MATH_DSP)
+    for (; count - i >= 4; i += 4)
+    {
+        const uint32_t word = (uint32_t)arm_nn_read_s8x4(row + i);
+        sum = SMLAD(SXTB16(word), 0x00010001, sum);
+        sum = SMLAD(SXTB16_RORn(word, 8), 0x00010001, sum);
+    }
+    #endif
+    for (; i < count; i++)
+    {
+        sum += row[i];
+    }
+#endif
+    return sum;
+}
+
+void sparsec_mean_s8(const int32_t input_offset,
+                     const int32_t output_offset,
+                     const cmsis_nn_activation *activation,
+                     const cmsis_nn_per_tensor_quant_params *quant_params,
+                     const cmsis_nn_dims *input_dims,
+                     const int8_t *input,
+                     int8_t *output)
+{
+    const int32_t pixels = input_dims->h * input_dims->w;
+    const int32_t channels = input_dims->c;
+    const int32_t offset = input_offset * pixels;
+    for (int32_t n = 0; n < input_dims->n; n++)
+    {
+        if (channels == 1)
+        {
+            const int32_t sum = offset + sum_of_row(input, pixels);
+            *output = sparsec_output(sum, quant_params->multiplier, quant_params->shift, output_offset, activation);
+        }
+        else
+        {
+            mean_of_pixels(offset, output_offset, activation, quant_params, pixels, channels, input, output);
+        }
+        input += pixels * channels;
+        output += channels;
+    }
 }

@@ -17,10 +17,10 @@ from sparsec.interpreters.elementwise import ElementwiseFunctions
 from sparsec.interpreters.func import FuncFunctions
 from sparsec.interpreters.fused import FusedFunctions
 from sparsec.interpreters.kernels import KernelFunctions, MemoryFunctions
-from sparsec.interpreters.mean import MeanFunctions
 from sparsec.interpreters.movement import MovementFunctions
 from sparsec.interpreters.nn import NN_FUNCTIONS
 from sparsec.interpreters.qnn import QnnFunctions
+from sparsec.interpreters.reduce import ReduceFunctions
 from sparsec.interpreters.signature import main_function
 from sparsec.interpreters.sparse_depthwise import SparseDepthwiseFunctions
 from sparsec.interpreters.sparse_fc import SparseFcFunctions
@@ -40,7 +40,7 @@ FUNCTIONS: tuple[type[InterpreterFunctions], ...] = (
     KernelFunctions,
     ElementwiseFunctions,
     MovementFunctions,
-    MeanFunctions,
+    ReduceFunctions,
     TransposeConvFunctions,
     SparseDepthwiseFunctions,
     Depthwise3x3Functions,

@@ -189,15 +189,48 @@ def verify_slice(slice: Slice, input: Attribute, result: Attribute) -> None:
 
 
 MAX_MEAN = (2**31 - 1) // 255
-"""Pixels that a mean can have, for the sum of `value - zero point` to be an int32."""
+"""Values that a mean can have, for the sum of `value - zero point` to be an int32."""
+
+
+def axes_reduced(input: Attribute, result: Attribute) -> tuple[int, ...]:
+    """The axes along which `result` has one element where `input` has more, or less."""
+    before, after = shape_of(input), shape_of(result)
+    return tuple(axis for axis, (n, m) in enumerate(zip(before, after, strict=True)) if n != m)
+
+
+def reduction(input: Attribute, result: Attribute) -> tuple[int, int, int]:
+    """(outer, count, inner) of a reduction: elements before the reduced axes, along them and behind them."""
+    before, after = shape_of(input), shape_of(result)
+    if len(before) != len(after) or any(
+        m not in (n, 1) for n, m in zip(before, after, strict=True)
+    ):
+        raise VerifyException(f"{result} is not what {input} is reduced to along some axes")
+    axes = axes_reduced(input, result)
+    if not axes:
+        return prod(before), 1, 1
+    first, last = axes[0], axes[-1]
+    if any(n != 1 for n in after[first : last + 1]):
+        raise VerifyException(f"the axes that are reduced are not next to each other in {input}")
+    return prod(before[:first]), prod(before[first : last + 1]), prod(before[last + 1 :])
+
+
+def verify_reduction(input: Attribute, result: Attribute) -> None:
+    """`result` is `input` reduced along axes that are next to each other, to one of some elements."""
+    if 0 in shape_of(input):
+        raise VerifyException(f"nothing is left to reduce in {input}")
+    reduction(input, result)
+
+
+def verify_count_of_mean(count: int) -> None:
+    """A mean is of so many values that an int32 holds their sum."""
+    if not 0 < count <= MAX_MEAN:
+        raise VerifyException(f"a mean is of 1 to {MAX_MEAN} values, got {count}")
 
 
 def verify_mean(input: Attribute, result: Attribute) -> None:
-    """`result` is one pixel of the channels of the image `input`."""
-    height, width, channels = image_shape(input)
-    expect_shape(result, (1, 1, 1, channels), "result")
-    if not 0 < height * width <= MAX_MEAN:
-        raise VerifyException(f"a mean is of 1 to {MAX_MEAN} pixels, got {height * width}")
+    """`result` is the mean of `input` along axes that are next to each other."""
+    verify_reduction(input, result)
+    verify_count_of_mean(reduction(input, result)[1])
 
 
 def verify_resize(input: Attribute, rows: Attribute, columns: Attribute, result: Attribute) -> None:

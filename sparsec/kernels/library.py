@@ -45,7 +45,8 @@ from sparsec.kernels.linear_per_channel import FullyConnectedPerChannel
 from sparsec.kernels.linear_table import FullyConnectedTable
 from sparsec.kernels.loops import Loops
 from sparsec.kernels.movement import Concatenate, Pad, ResizeNearest, Slice, Transpose
-from sparsec.kernels.pooling import AvgPool, MaxPool, Mean
+from sparsec.kernels.pooling import AvgPool, MaxPool
+from sparsec.kernels.reduce import Mean, ReduceMax, ReduceMin
 from sparsec.kernels.residual_add import ResidualAdd, ResidualAddRounded
 from sparsec.kernels.stored import NOTHING, Stored
 from sparsec.kernels.transpose_conv import TransposeConv
@@ -85,6 +86,8 @@ LIBRARY: tuple[Kernel, ...] = (
     MaxPool(),
     AvgPool(),
     Mean(),
+    ReduceMax(),
+    ReduceMin(),
     Pad(),
     Transpose(),
     Concatenate(),

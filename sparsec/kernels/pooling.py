@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Layers that reduce windows or whole axes to one number."""
+"""Layers that reduce windows to one number."""
 
 from collections.abc import Mapping
 
 from xdsl.ir import SSAValue
 
 from sparsec.formats import SparseFormat
-from sparsec.ir import cmsis, qnn, rt
+from sparsec.ir import cmsis, qnn
 from sparsec.ir.shapes import shape_of
 from sparsec.kernels.kernel import NOT_MINE, Kernel
 from sparsec.kernels.layer import Layer
@@ -48,19 +48,4 @@ class AvgPool(Kernel):
         low.call(
             cmsis.AvgPoolOp(low.buffer(op.input), output, memory, op.pool.data, op.requant.data)
         )
-        return output
-
-
-class Mean(Kernel):
-    """`sparsec_mean_s8`."""
-
-    function = rt.MeanOp.C_FUNCTION
-
-    def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
-        return None if isinstance(layer.op, qnn.MeanOp) else NOT_MINE
-
-    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
-        op, output = layer.op, low.output()
-        assert isinstance(op, qnn.MeanOp)
-        low.call(rt.MeanOp(low.buffer(op.input), output, op.params.data))
         return output

@@ -274,6 +274,7 @@ def requantize_tensor(
 
 def mean(
     x: Int8Array,
+    axes: tuple[int, ...],
     *,
     input_zp: int,
     multiplier: int,
@@ -281,11 +282,12 @@ def mean(
     output_zp: int,
     clamp: tuple[int, int] = (-128, 127),
 ) -> Int8Array:
-    """[N, 1, 1, C] of x [N, H, W, C]: TFLite's `QuantizedMeanOrSum` over height and width.
+    """`x` with one element along each of `axes`: TFLite's `QuantizedMeanOrSum`.
 
-    The multiplier and the shift are those of input scale / (output scale * H * W).
+    The multiplier and the shift are those of input scale / output scale, for a mean divided by the number of values.
     """
-    total = x.sum(axis=(1, 2), keepdims=True, dtype=np.int64) - input_zp * prod(x.shape[1:3])
+    count = prod(x.shape[axis] for axis in axes)
+    total = x.sum(axis=axes, keepdims=True, dtype=np.int64) - input_zp * count
     return _offset_and_clamp(requantize(total, multiplier, shift), output_zp, clamp)
 
 

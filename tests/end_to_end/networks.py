@@ -265,7 +265,8 @@ def mean(drawing: Drawing, x: SSAValue, _values: list[SSAValue]) -> SSAValue | N
         zero_points,
         clamps,
     )
-    return drawing.net.layer(qnn.MeanOp(x, drawing.draw(params)))
+    type = TensorType(i8, (1, 1, 1, shape_of(x.type)[-1]))
+    return drawing.net.layer(qnn.MeanOp(x, drawing.draw(params), type))
 
 
 def softmax(drawing: Drawing, x: SSAValue, _values: list[SSAValue]) -> SSAValue | None:

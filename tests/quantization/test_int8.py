@@ -120,7 +120,9 @@ def test_average_rounds_half_away_from_zero_and_skips_padding():
 def test_mean_sums_before_it_scales():
     x = np.array([[2, -2], [3, -3]], np.int8).reshape(1, 2, 1, 2)
     # Less the zero point 1 that is 3 and -7, and 3/2 and -7/2: the product with a multiplier rounds halves up.
-    result = int8.mean(x, input_zp=1, multiplier=1 << 30, shift=0, output_zp=10, clamp=(8, 127))
+    result = int8.mean(
+        x, (1, 2), input_zp=1, multiplier=1 << 30, shift=0, output_zp=10, clamp=(8, 127)
+    )
     np.testing.assert_array_equal(result, [[[[12, 8]]]])
 
 

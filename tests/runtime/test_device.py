@@ -15,8 +15,8 @@ from sparsec.formats import Delta8
 from sparsec.run.execute import run_project
 from tests.runtime import test_convolve_delta8 as convolution
 from tests.runtime import test_fully_connected as fully_connected
-from tests.runtime import test_mean as mean
 from tests.runtime import test_movement as movement
+from tests.runtime import test_reduce as reduce
 from tests.runtime.kernel_library import Int8, KernelLibrary, fold_input_offset
 from tests.runtime.kernel_project import KernelProject, dims, per_channel
 
@@ -122,7 +122,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
         add_fully_connected(result, layer, "delta8")
         add_fully_connected(result, layer, "dense")
     movement.add_calls(result)
-    mean.add_calls(result)
+    reduce.add_calls(result)
     return result.write(tmp_path_factory.mktemp("kernels")), result.output_bytes
 
 
@@ -132,7 +132,7 @@ def expected(cmsis_nn: KernelLibrary) -> Int8:
     for layer in fully_connecteds():
         parts += [fully_connected.per_channel_output(cmsis_nn, layer)] * 2
     parts += movement.add_calls(KernelProject())
-    parts += mean.add_calls(KernelProject())
+    parts += reduce.add_calls(KernelProject())
     return np.concatenate(parts)
 
 

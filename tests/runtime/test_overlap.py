@@ -166,10 +166,13 @@ def movement() -> Iterator[Case]:
 
 def windows() -> Iterator[Case]:
     b = Buffers()
-    for number, channels in enumerate((1, 6, 23)):
-        x, y = b.buffer(1, 3, 4, channels), b.buffer(1, 1, 1, channels)
-        op = rt.MeanOp(x, y, Rescale(3, 2**30, -2, 1))
-        yield Case(f"mean_{number}", op, y, x)
+    for number, (outer, channels) in enumerate([(1, 1), (1, 6), (1, 23), (3, 1), (2, 6), (2, 23)]):
+        x, y = b.buffer(outer, 12, channels), b.buffer(outer, 1, channels)
+        exact = (outer == 1 or channels > 1, True)
+        mean = rt.MeanOp(x, y, Rescale(3, 2**30, -2, 1))
+        yield Case(f"mean_{number}", mean, y, x, exact=exact)
+        yield Case(f"reduce_max_{number}", rt.ReduceMaxOp(x, y), y, x, exact=exact)
+        yield Case(f"reduce_min_{number}", rt.ReduceMinOp(x, y), y, x, exact=exact)
     for number, (pool, channels) in enumerate(
         [
             (Pool((2, 2), kernel=(2, 2)), 5),

@@ -72,7 +72,8 @@ def rescale_table(p: Rescale) -> Array:
 def clamp_of(value: SSAValue) -> Clamp:
     """The lowest and highest value that the operation behind `value` can give."""
     while isinstance(
-        value.owner, qnn.ReshapeOp | qnn.TransposeOp | qnn.SliceOp | qnn.ResizeNearestOp
+        value.owner,
+        qnn.ReshapeOp | qnn.TransposeOp | qnn.SliceOp | qnn.ResizeNearestOp | qnn.ReduceExtremeOp,
     ):
         value = value.owner.input
     match value.owner:

@@ -94,7 +94,7 @@ def _reads(op: Operation, read: Masks) -> Iterator[tuple[SSAValue, Mask]]:
         case qnn.SoftmaxOp():
             rows = read[op.result].any(axis=-1, keepdims=True)
             yield op.input, np.broadcast_to(rows, read[op.result].shape)
-        case qnn.MeanOp():
+        case qnn.ReduceOp():
             yield op.input, np.broadcast_to(read[op.result], shape_of(op.input.type))
         case qnn.Pool2dOp():
             yield op.input, _pool_reads(op, read[op.result])
@@ -145,7 +145,9 @@ def _ties(op: Operation) -> Iterator[Tie] | None:
             return iter([(op.input, inputs, op.result, outputs)])
         case qnn.AddOp() | ElementwiseOp() | qnn.PreluOp():
             return _pair_ties(op)
-        case qnn.LookupOp() | qnn.RescaleOp() | qnn.Pool2dOp() | qnn.MeanOp():
+        case qnn.ReduceOp() if channels_of(op.input) != channels_of(op.result):
+            return None
+        case qnn.LookupOp() | qnn.RescaleOp() | qnn.Pool2dOp() | qnn.ReduceOp():
             same = _span(0, channels_of(op.result))
             return ((value, same, op.result, same) for value in activation_operands(op))
         case qnn.PadOp():

@@ -20,7 +20,7 @@ from sparsec.analysis.values.movement import picked
 from sparsec.analysis.values.weighted_layer import Mask, weighted_layer
 from sparsec.ir import qnn
 from sparsec.ir.qnn.elementwise import ElementwiseOp
-from sparsec.ir.shapes import shape_of
+from sparsec.ir.shapes import axes_reduced, shape_of
 from sparsec.quantization import int8
 
 Int8Array: TypeAlias = npt.NDArray[np.int8]
@@ -94,6 +94,12 @@ def _interval(op: Operation, found: Intervals) -> Interval | None:
             return Interval(low, high)
         case qnn.MeanOp():
             return _mean(op, found[op.input])
+        case qnn.ReduceExtremeOp():
+            axes = axes_reduced(op.input.type, op.result.type)
+            reduce = np.max if isinstance(op, qnn.ReduceMaxOp) else np.min
+            source = found[op.input]
+            low, high = (reduce(x, axes, keepdims=True) for x in (source.low, source.high))
+            return Interval(low, high)
         case qnn.SoftmaxOp():
             return _softmax(op, found[op.input])
         case _:
@@ -161,12 +167,14 @@ def _pair(op: PairOp, found: Intervals) -> Interval:
 
 def _mean(op: qnn.MeanOp, source: Interval) -> Interval:
     p = op.params.data
-    largest = 255 * prod(shape_of(op.input.type)[:-1]) << max(p.shift, 0)
+    axes = axes_reduced(op.input.type, op.result.type)
+    largest = 255 * prod(shape_of(op.input.type)[axis] for axis in axes) << max(p.shift, 0)
     if p.multiplier < 0 or largest >= 2**30:  # the sum, shifted, may wrap
         return _full(op.result, *p.clamp)
     low, high = (
         int8.mean(
             x,
+            axes,
             input_zp=p.input_zp,
             multiplier=p.multiplier,
             shift=p.shift,

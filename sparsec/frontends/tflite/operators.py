@@ -138,7 +138,7 @@ def mean(b: Builder, op: Operator) -> None:
     (`QuantizedMeanOrSum`).
     """
     source, output = b.tensor(op, 0), b.output(op)
-    height, width, _ = image(source)
+    height, width, channels = image(source)
     axes = {int(axis) % 4 for axis in constant(b, op, 1, "axes", "INT32").reshape(-1)}
     if axes != {1, 2}:
         raise UnsupportedError(
@@ -158,6 +158,7 @@ def mean(b: Builder, op: Operator) -> None:
             shift - divided,
             output_scale.zero_point,
         ),
+        type_of(1, 1, 1, channels),
     )
     if output.shape == pixel.result.type.get_shape():
         b.finish(op, pixel)

@@ -27,7 +27,6 @@ from sparsec.ir.qnn.elementwise import (
     PreluOp,
     SubOp,
 )
-from sparsec.ir.qnn.mean import MeanOp
 from sparsec.ir.qnn.movement import (
     ConcatOp,
     PadOp,
@@ -38,6 +37,9 @@ from sparsec.ir.qnn.movement import (
 )
 from sparsec.ir.qnn.pool import AvgPool2dOp, MaxPool2dOp
 from sparsec.ir.qnn.pool import Pool2dOp as Pool2dOp
+from sparsec.ir.qnn.reduce import MeanOp, ReduceMaxOp, ReduceMinOp
+from sparsec.ir.qnn.reduce import ReduceExtremeOp as ReduceExtremeOp
+from sparsec.ir.qnn.reduce import ReduceOp as ReduceOp
 from sparsec.ir.qnn.weighted import Conv2dOp, DepthwiseConv2dOp, LinearOp, TransposeConv2dOp
 from sparsec.ir.qnn.weighted import ConvolutionOp as ConvolutionOp
 from sparsec.ir.qnn.weighted import WeightedOp as WeightedOp
@@ -69,6 +71,8 @@ Qnn = Dialect(
         SliceOp,
         ResizeNearestOp,
         MeanOp,
+        ReduceMaxOp,
+        ReduceMinOp,
     ],
     [
         RequantAttr,

@@ -198,7 +198,23 @@ func.func @f(%x : tensor<1x4x3x2xi8>) {
   %y = qnn.mean %x <> : tensor<1x4x3x2xi8> -> tensor<1x1x1x3xi8>
   func.return
 }
-// CHECK: result must have shape 1x1x1x2, got tensor<1x1x1x3xi8>
+// CHECK: tensor<1x1x1x3xi8> is not what tensor<1x4x3x2xi8> is reduced to along some axes
+
+// -----
+
+func.func @f(%x : tensor<1x4x3x2xi8>) {
+  %y = qnn.reduce_max %x : tensor<1x4x3x2xi8> -> tensor<1x1x3x1xi8>
+  func.return
+}
+// CHECK: the axes that are reduced are not next to each other in tensor<1x4x3x2xi8>
+
+// -----
+
+func.func @f(%x : tensor<1x0x2xi8>) {
+  %y = qnn.reduce_min %x : tensor<1x0x2xi8> -> tensor<1x1x2xi8>
+  func.return
+}
+// CHECK: nothing is left to reduce in tensor<1x0x2xi8>
 
 // -----
 
@@ -206,7 +222,7 @@ func.func @f(%x : tensor<1x4096x4096x2xi8>) {
   %y = qnn.mean %x <> : tensor<1x4096x4096x2xi8> -> tensor<1x1x1x2xi8>
   func.return
 }
-// CHECK: a mean is of 1 to 8421504 pixels, got 16777216
+// CHECK: a mean is of 1 to 8421504 values, got 16777216
 
 // -----
 

@@ -86,10 +86,15 @@ func.func @movement(%x : tensor<1x4x3x2xi8>) {
 
 // -----
 
-func.func @mean(%x : tensor<1x4x3x2xi8>) {
+func.func @reductions(%x : tensor<1x4x3x2xi8>) {
   %mean = qnn.mean %x <input_zp = 3, multiplier = 1431655765, shift = -3, clamp = [-9, 9]> {layer = "gap"} : tensor<1x4x3x2xi8> -> tensor<1x1x1x2xi8>
+  %largest = qnn.reduce_max %x : tensor<1x4x3x2xi8> -> tensor<1x4x3x1xi8>
+  %smallest = qnn.reduce_min %x : tensor<1x4x3x2xi8> -> tensor<1x1x3x2xi8>
   func.return
 }
 
-// CHECK:       func.func @mean
+// CHECK:       func.func @reductions
 // CHECK-NEXT:    %mean = qnn.mean %x <input_zp = 3, multiplier = 1431655765, shift = -3, clamp = [-9, 9]> {layer = "gap"} : tensor<1x4x3x2xi8> -> tensor<1x1x1x2xi8>
+// CHECK-NEXT:    %largest = qnn.reduce_max %x : tensor<1x4x3x2xi8> -> tensor<1x4x3x1xi8>
+// CHECK-NEXT:    %smallest = qnn.reduce_min %x : tensor<1x4x3x2xi8> -> tensor<1x1x3x2xi8>
+

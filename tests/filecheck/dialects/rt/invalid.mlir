@@ -170,11 +170,27 @@ func.func @f(%x : memref<1x4x3x2xi8>, %rows : memref<2xui16>, %columns : memref<
 
 // -----
 
-func.func @f(%x : memref<1x4x3x2xi8>, %y : memref<1x2xi8>) {
-  rt.mean_s8 %x <> into %y : memref<1x4x3x2xi8>, memref<1x2xi8>
+func.func @f(%x : memref<1x12x2xi8>, %y : memref<1x2xi8>) {
+  rt.mean_s8 %x <> into %y : memref<1x12x2xi8>, memref<1x2xi8>
   func.return
 }
-// CHECK: result must have shape 1x1x1x2, got memref<1x2xi8>
+// CHECK: output must have shape 1x1x2, got memref<1x2xi8>
+
+// -----
+
+func.func @f(%x : memref<1x8421505x1xi8>, %y : memref<1x1x1xi8>) {
+  rt.mean_s8 %x <> into %y : memref<1x8421505x1xi8>, memref<1x1x1xi8>
+  func.return
+}
+// CHECK: a mean is of 1 to 8421504 values, got 8421505
+
+// -----
+
+func.func @f(%x : memref<1x4x3x2xi8>, %y : memref<1x1x2xi8>) {
+  rt.reduce_max_s8 %x into %y : memref<1x4x3x2xi8>, memref<1x1x2xi8>
+  func.return
+}
+// CHECK: input must have three axes, got memref<1x4x3x2xi8>
 
 // -----
 

@@ -70,13 +70,17 @@ func.func @movement(%x : memref<1x4x3x2xi8>, %y : memref<1x2x3x1xi8>, %rows : me
 
 // -----
 
-func.func @mean(%x : memref<1x4x3x2xi8>, %y : memref<1x1x1x2xi8>) {
-  rt.mean_s8 %x <input_zp = 3, multiplier = 1431655765, shift = -3> into %y : memref<1x4x3x2xi8>, memref<1x1x1x2xi8>
+func.func @reductions(%x : memref<1x12x2xi8>, %y : memref<1x1x2xi8>) {
+  rt.mean_s8 %x <input_zp = 3, multiplier = 1431655765, shift = -3> into %y : memref<1x12x2xi8>, memref<1x1x2xi8>
+  rt.reduce_max_s8 %x into %y {layer = "max"} : memref<1x12x2xi8>, memref<1x1x2xi8>
+  rt.reduce_min_s8 %x into %y : memref<1x12x2xi8>, memref<1x1x2xi8>
   func.return
 }
 
-// CHECK:      func.func @mean
-// CHECK-NEXT: rt.mean_s8 %x <input_zp = 3, multiplier = 1431655765, shift = -3> into %y : memref<1x4x3x2xi8>, memref<1x1x1x2xi8>
+// CHECK:      func.func @reductions
+// CHECK-NEXT: rt.mean_s8 %x <input_zp = 3, multiplier = 1431655765, shift = -3> into %y : memref<1x12x2xi8>, memref<1x1x2xi8>
+// CHECK-NEXT: rt.reduce_max_s8 %x into %y {layer = "max"} : memref<1x12x2xi8>, memref<1x1x2xi8>
+// CHECK-NEXT: rt.reduce_min_s8 %x into %y : memref<1x12x2xi8>, memref<1x1x2xi8>
 
 // -----
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a mean reads, and which values it can take."""
+"""What reductions read, and which values they can take."""
 
 import numpy as np
 import pytest
+from xdsl.dialects.builtin import TensorType, i8
 
 from sparsec.analysis.values.dead_channels import read_elements, removable_channels
 from sparsec.analysis.values.intervals import intervals
@@ -16,7 +17,7 @@ from tests.end_to_end.building import Builder
 def test_channels_go_one_to_one():
     net = Builder()
     x = net.layer(qnn.RescaleOp(net.constant(np.zeros((1, 2, 3, 3), np.int8)), Rescale()))
-    y = net.layer(qnn.MeanOp(x, Rescale()))
+    y = net.layer(qnn.MeanOp(x, Rescale(), TensorType(i8, (1, 1, 1, 3))))
     part = net.layer(qnn.SliceOp(y, Slice((0, 0, 0, 1), (1, 1, 1, 1)), (1, 1, 1, 1)))
     # A slice that takes all: what is read of y is what is read of x.
     block = main_function(net.module([part])).body.block
@@ -39,6 +40,29 @@ def test_channels_go_one_to_one():
 def test_interval(multiplier: int, shift: int, clamp: Clamp, expected: Clamp):
     net = Builder()
     x = net.constant(np.array([[-2, 1], [2, 3]], np.int8).reshape(1, 2, 2, 1))
-    y = net.layer(qnn.MeanOp(x, Rescale(0, multiplier, shift, 0, clamp)))
+    params = Rescale(0, multiplier, shift, 0, clamp)
+    y = net.layer(qnn.MeanOp(x, params, TensorType(i8, (1, 1, 1, 1))))
     known = intervals(main_function(net.module([y])).body.block)[y]
     assert (known.low.item(), known.high.item()) == expected
+
+
+def test_the_largest_of_intervals():
+    net = Builder()
+    x, bound = net.input((1, 2, 2)), net.constant(np.array([[[-3, 4], [9, -7]]], np.int8))
+    y = net.layer(qnn.MaximumOp(x, bound, x.type))
+    row = TensorType(i8, (1, 1, 2))
+    largest, smallest = (net.layer(make(y, row)) for make in (qnn.ReduceMaxOp, qnn.ReduceMinOp))
+    known = intervals(main_function(net.module([largest, smallest])).body.block)
+    assert known[largest].low.tolist() == [[[9, 4]]]
+    assert known[smallest].low.tolist() == [[[-3, -7]]]
+    assert known[largest].high.tolist() == [[[127, 127]]]
+
+
+def test_a_reduction_of_channels_needs_them_all():
+    net = Builder()
+    x = net.layer(qnn.RescaleOp(net.input((1, 2, 3)), Rescale()))
+    y = net.layer(qnn.ReduceMaxOp(x, TensorType(i8, (1, 2, 1))))
+    block = main_function(net.module([y])).body.block
+    read = read_elements(block)
+    assert read[x].all()
+    assert not removable_channels(block, read)
