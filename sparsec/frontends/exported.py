@@ -267,6 +267,10 @@ class _Reader:
                 return [values.get(self.scope + item["name"], MISSING) for item in value]
             case "as_optional_tensor":
                 return self._argument(value)
+            case "as_float":  # infinity stands there as text
+                return float(value)
+            case "as_floats":
+                return [float(item) for item in value]
             case "as_sym_int" | "as_sym_float" | "as_sym_bool":
                 return self._number(value)
             case "as_sym_ints" | "as_sym_floats" | "as_sym_bools":

@@ -211,9 +211,13 @@ def _value(argument: Json, values: Mapping[str, object]) -> object:
             return torch.strided
         case "as_device":
             return torch.device("cpu")
-        case "as_int" | "as_float" | "as_bool" | "as_string":
+        case "as_float":  # infinity stands there as text
+            return float(content)
+        case "as_floats":
+            return [float(item) for item in content]
+        case "as_int" | "as_bool" | "as_string":
             return content
-        case "as_ints" | "as_floats" | "as_bools" | "as_strings":
+        case "as_ints" | "as_bools" | "as_strings":
             return content
         case _:
             raise ReadingError(f"an argument of kind {kind} is not read")

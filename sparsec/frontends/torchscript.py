@@ -269,9 +269,11 @@ class _Reader:
             if node.outputsSize() > 1 and isinstance(found, list):
                 return cast(list[object], found)
             return [cast(object, found)]
-        for output in list(node.outputs())[:1]:
-            self.importer.name(output.debugName(), call, result)
-        return [result, *[MISSING] * (node.outputsSize() - 1)]
+        several = node.outputsSize() > 1 and isinstance(result, list)
+        results = cast(list[object], result) if several else [result]
+        for output, value in zip(node.outputs(), results, strict=False):
+            self.importer.name(output.debugName(), call, value)
+        return [*results, *[MISSING] * (node.outputsSize() - len(results))]
 
     def _read_condition(self, node: Any, condition: object) -> Sequence[object]:
         if not isinstance(condition, bool | int):

@@ -11,6 +11,7 @@ from sparsec.frontends.operators.elementwise import ELEMENTWISE
 from sparsec.frontends.operators.parts import PARTS
 from sparsec.frontends.operators.pooling import POOLING
 from sparsec.frontends.operators.quantization import QUANTIZATION
+from sparsec.frontends.operators.reductions import REDUCTIONS
 from sparsec.frontends.operators.scalar import SCALAR
 from sparsec.frontends.operators.shape import SHAPE
 from sparsec.frontends.operators.signature import Operator
@@ -20,6 +21,7 @@ OPERATORS: Mapping[str, Operator] = {
     **WEIGHTED,
     **ELEMENTWISE,
     **POOLING,
+    **REDUCTIONS,
     **SHAPE,
     **PARTS,
     **QUANTIZATION,

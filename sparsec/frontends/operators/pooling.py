@@ -10,7 +10,7 @@ from sparsec.frontends.call import Call
 from sparsec.frontends.errors import UnsupportedError
 from sparsec.frontends.operators.image import height_and_width, read_image, written_image
 from sparsec.frontends.operators.signature import Operator
-from sparsec.frontends.tensors import CHANNELS_LAST, Activation, Tensor, as_in_torch
+from sparsec.frontends.tensors import CHANNELS_LAST, Activation, Tensor
 from sparsec.ir import nn
 from sparsec.ir.shapes import image_shape
 from sparsec.quantization.window import Border, Pool
@@ -116,41 +116,6 @@ def adaptive_avg_pool(builder: Builder, call: Call) -> Tensor:
     return pooled(builder, nn.AvgPool2dOp, image, Pool(kernel, kernel=kernel), rank)
 
 
-def mean(builder: Builder, call: Call) -> Tensor:
-    """The mean over one or both axes of an image's plane."""
-    value = call.activation("self")
-    rank = len(value.shape)
-    reduced = {axis % rank for axis in call.integers("dim")} if call.given("dim") else {0}
-    if rank not in CHANNELS_LAST or 0 in reduced or value.shape[0] != 1:
-        raise UnsupportedError("only a mean over height and width is supported")
-    orders = (value.order, CHANNELS_LAST[rank], as_in_torch(rank))
-    order = next((o for o in orders if o[0] == 0 and o[-1] not in reduced), None)
-    if order is None:
-        raise UnsupportedError("only a mean over height and width is supported")
-    stored = [value.shape[axis] for axis in order]
-    plane = ((1, stored[1]) if rank == 3 else (stored[1], stored[2]), stored[-1])
-    image = builder.reshape(builder.ssa(value, order), (1, *plane[0], plane[1]))
-    kernel = height_and_width(
-        [n if axis in reduced else 1 for n, axis in zip(stored[1:-1], order[1:-1], strict=True)],
-        rank,
-        1,
-    )
-    size = (plane[0][0] // kernel[0], plane[0][1] // kernel[1])
-    op = nn.AvgPool2dOp(image, Pool(kernel, kernel=kernel), nn.float_type((1, *size, stored[-1])))
-    result = builder.add(op, CHANNELS_LAST[4]).ssa
-    if call.flag("keepdim"):
-        kept = [1 if axis in reduced else n for n, axis in zip(stored, order, strict=True)]
-        shape = [kept[order.index(axis)] for axis in range(rank)]
-        return Activation(builder.reshape(result, kept), tuple(shape), order)
-    axes = [axis for axis in order if axis not in reduced]
-    names = sorted(axes)
-    lengths = [value.shape[axis] for axis in axes]
-    shape = tuple(value.shape[axis] for axis in names)
-    return Activation(
-        builder.reshape(result, lengths), shape, tuple(names.index(axis) for axis in axes)
-    )
-
-
 def softmax(builder: Builder, call: Call) -> Tensor:
     """Softmax over one axis, which is put last in memory."""
     value = call.activation("self", "input")
@@ -170,7 +135,6 @@ POOLING: Mapping[str, Operator] = {
     "aten.adaptive_avg_pool1d": adaptive_avg_pool,
     "aten.adaptive_avg_pool2d": adaptive_avg_pool,
     "aten._adaptive_avg_pool2d": adaptive_avg_pool,
-    "aten.mean": mean,
     "aten.softmax": softmax,
     "aten._softmax": softmax,
 }

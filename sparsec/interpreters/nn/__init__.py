@@ -12,6 +12,7 @@ from sparsec.interpreters.nn.boundary import NnBoundaryFunctions
 from sparsec.interpreters.nn.elementwise import NnElementwiseFunctions
 from sparsec.interpreters.nn.movement import NnMovementFunctions
 from sparsec.interpreters.nn.pool import NnPoolFunctions
+from sparsec.interpreters.nn.reduce import NnReduceFunctions
 from sparsec.interpreters.nn.weighted import NnWeightedFunctions
 
 NN_FUNCTIONS = (
@@ -19,6 +20,7 @@ NN_FUNCTIONS = (
     NnActivationFunctions,
     NnElementwiseFunctions,
     NnPoolFunctions,
+    NnReduceFunctions,
     NnMovementFunctions,
     NnBoundaryFunctions,
 )

@@ -19,6 +19,8 @@ from sparsec.ir.nn.elementwise import ExtremeOp as ExtremeOp
 from sparsec.ir.nn.movement import ConcatOp, PadOp, ReshapeOp, SliceOp, TransposeOp
 from sparsec.ir.nn.pool import AvgPool2dOp, MaxPool2dOp
 from sparsec.ir.nn.pool import Pool2dOp as Pool2dOp
+from sparsec.ir.nn.reduce import MeanOp, ReduceMaxOp, ReduceMinOp, SumOp
+from sparsec.ir.nn.reduce import ReduceOp as ReduceOp
 from sparsec.ir.nn.types import KeepsQuantization as KeepsQuantization
 from sparsec.ir.nn.types import MovesData as MovesData
 from sparsec.ir.nn.types import float_type as float_type
@@ -52,6 +54,10 @@ Nn = Dialect(
         PreluOp,
         MaxPool2dOp,
         AvgPool2dOp,
+        MeanOp,
+        SumOp,
+        ReduceMaxOp,
+        ReduceMinOp,
         SliceOp,
         PadOp,
         ReshapeOp,

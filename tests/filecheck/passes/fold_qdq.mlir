@@ -168,3 +168,24 @@ func.func @main(%x : tensor<1x2x3xf32>, %g : tensor<1x1x3xf32>) -> (tensor<1x2x3
 // CHECK-NEXT:  [[G:%.*]] = qnn.rescale %g <multiplier = 1073741824, output_zp = 3> {layer = "max"}
 // CHECK-NEXT:  qnn.maximum %x, [[G]] {layer = "max"} : tensor<1x2x3xi8>, tensor<1x1x3xi8> -> tensor<1x2x3xi8>
 // CHECK-NEXT:  qnn.prelu %x, %g <input_zp = 3, alpha_zp = 0, multiplier = 1073741824, shift = 1, alpha_multiplier = 1073741824, alpha_shift = -1, output_zp = 0>
+
+// -----
+
+// A mean is divided in the multiplier, a sum is not; the largest keeps the quantization.
+
+func.func @main(%x : tensor<1x4x2xf32>) -> (tensor<1x1x2xf32>, tensor<1x4x1xf32>, tensor<1x1x2xf32>) {
+  %q = nn.quantize %x <scales = [0.5], zero_point = 3> : tensor<1x4x2xf32> -> tensor<1x4x2xi8>
+  %d = nn.dequantize %q <scales = [0.5], zero_point = 3> : tensor<1x4x2xi8> -> tensor<1x4x2xf32>
+  %m = nn.mean %d {layer = "mean"} : tensor<1x4x2xf32> -> tensor<1x1x2xf32>
+  %mq = nn.quantize %m <scales = [0.25]> : tensor<1x1x2xf32> -> tensor<1x1x2xi8>
+  %md = nn.dequantize %mq <scales = [0.25]> : tensor<1x1x2xi8> -> tensor<1x1x2xf32>
+  %s = nn.sum %d : tensor<1x4x2xf32> -> tensor<1x4x1xf32>
+  %sq = nn.quantize %s <scales = [1.0], zero_point = -7> : tensor<1x4x1xf32> -> tensor<1x4x1xi8>
+  %sd = nn.dequantize %sq <scales = [1.0], zero_point = -7> : tensor<1x4x1xi8> -> tensor<1x4x1xf32>
+  %l = nn.reduce_max %d : tensor<1x4x2xf32> -> tensor<1x1x2xf32>
+  func.return %md, %sd, %l : tensor<1x1x2xf32>, tensor<1x4x1xf32>, tensor<1x1x2xf32>
+}
+
+// CHECK:       qnn.mean %x <input_zp = 3, multiplier = 1073741824> {layer = "mean"} : tensor<1x4x2xi8> -> tensor<1x1x2xi8>
+// CHECK-NEXT:  qnn.mean %x <input_zp = 3, multiplier = 1073741824, output_zp = -7> : tensor<1x4x2xi8> -> tensor<1x4x1xi8>
+// CHECK-NEXT:  qnn.reduce_max %x : tensor<1x4x2xi8> -> tensor<1x1x2xi8>

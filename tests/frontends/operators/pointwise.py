@@ -127,4 +127,35 @@ QUOTIENTS: Mapping[str, Case] = {
     "div_gate": of(lambda x: x[:, :, :1, :1] / (x.abs() + 0.5), error=3.0),
 }
 
-POINTWISE: Mapping[str, Case] = {**PAIRS, **CONSTANTS, **FUNCTIONS, **QUOTIENTS}
+REDUCTIONS: Mapping[str, Case] = {
+    "mean": of(lambda x: x.mean((2, 3))),
+    "mean_kept": of(lambda x: x.mean((-2, -1), keepdim=True)),
+    "mean_of_all": of(lambda x: x.mean((1, 2, 3))),
+    "mean_of_channels": of(lambda x: x.mean(1)),
+    "mean_of_rows": of(lambda x: x.mean(2, keepdim=True)),
+    "mean_of_vectors": of(lambda x: x[:, :, 0, 0].mean(1, keepdim=True)),
+    "mean_apart": of(lambda x: x.mean((1, 2))),
+    "sum": of(lambda x: x.sum((2, 3))),
+    "sum_of_channels": of(lambda x: x.sum(1, keepdim=True)),
+    "amax": of(lambda x: x.amax(3), error=0.1),
+    "amin": of(lambda x: x.amin((1, 3)), error=0.1),
+    "max": of(lambda x: x.max(dim=2)[0], error=0.1),
+    "min": of(lambda x: x.min(dim=1, keepdim=True)[0], error=0.1),
+    "max_of_two": of(lambda x: torch.max(x, x.flip(-1)), error=0.1),
+    "max_over_time": of(lambda x: x[:, :, 1].amax(2), error=0.1),
+    "std": of(lambda x: x.std((2, 3)), error=3.0),
+    "var": of(lambda x: x.var(1, correction=0), error=3.0),
+    "norm": of(lambda x: x.norm(dim=1), error=3.0),
+    "norm_1": of(lambda x: torch.linalg.vector_norm(x, 1, (1, 2))),
+    "norm_inf": of(lambda x: torch.linalg.vector_norm(x, float("inf"), 3)),
+    "cumsum": of(lambda x: x.cumsum(3)),
+}
+"""Along axes."""
+
+POINTWISE: Mapping[str, Case] = {
+    **PAIRS,
+    **CONSTANTS,
+    **FUNCTIONS,
+    **QUOTIENTS,
+    **REDUCTIONS,
+}

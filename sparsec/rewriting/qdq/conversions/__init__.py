@@ -11,7 +11,16 @@ from sparsec.rewriting.qdq.conversions.boundary import BOUNDARY
 from sparsec.rewriting.qdq.conversions.elementwise import ELEMENTWISE
 from sparsec.rewriting.qdq.conversions.movement import MOVEMENT
 from sparsec.rewriting.qdq.conversions.pool import POOL
+from sparsec.rewriting.qdq.conversions.reduce import REDUCE
 from sparsec.rewriting.qdq.conversions.signature import Conversions
 from sparsec.rewriting.qdq.conversions.weighted import WEIGHTED
 
-CONVERSIONS: Conversions = {**BOUNDARY, **WEIGHTED, **ACTIVATION, **ELEMENTWISE, **POOL, **MOVEMENT}
+CONVERSIONS: Conversions = {
+    **BOUNDARY,
+    **WEIGHTED,
+    **ACTIVATION,
+    **ELEMENTWISE,
+    **POOL,
+    **REDUCE,
+    **MOVEMENT,
+}

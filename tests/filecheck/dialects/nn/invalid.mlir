@@ -167,3 +167,11 @@ func.func @f(%x : tensor<1x1x3xf32>, %v : tensor<1x2x1xf32>) {
   func.return
 }
 // CHECK: result must have shape 1x1x3, got tensor<1x2x3xf32>
+
+// -----
+
+func.func @f(%x : tensor<1x4x3x2xf32>) {
+  %y = nn.mean %x : tensor<1x4x3x2xf32> -> tensor<1x1x3x1xf32>
+  func.return
+}
+// CHECK: the axes that are reduced are not next to each other in tensor<1x4x3x2xf32>

@@ -46,6 +46,19 @@ func.func @two_tensors(%x : tensor<1x2x3xf32>, %v : tensor<3xf32>, %g : tensor<1
 // CHECK-NEXT: nn.minimum %x, %x : tensor<1x2x3xf32>, tensor<1x2x3xf32> -> tensor<1x2x3xf32>
 // CHECK-NEXT: nn.prelu %x, %v : tensor<1x2x3xf32>, tensor<3xf32> -> tensor<1x2x3xf32>
 
+func.func @reductions(%x : tensor<1x4x3x2xf32>) {
+  %mean = nn.mean %x {layer = "gap"} : tensor<1x4x3x2xf32> -> tensor<1x1x1x2xf32>
+  %sum = nn.sum %x : tensor<1x4x3x2xf32> -> tensor<1x4x3x1xf32>
+  %largest = nn.reduce_max %x : tensor<1x4x3x2xf32> -> tensor<1x4x1x2xf32>
+  %smallest = nn.reduce_min %x : tensor<1x4x3x2xf32> -> tensor<1x1x3x2xf32>
+  func.return
+}
+// CHECK-LABEL: @reductions
+// CHECK-NEXT: nn.mean %x {layer = "gap"} : tensor<1x4x3x2xf32> -> tensor<1x1x1x2xf32>
+// CHECK-NEXT: nn.sum %x : tensor<1x4x3x2xf32> -> tensor<1x4x3x1xf32>
+// CHECK-NEXT: nn.reduce_max %x : tensor<1x4x3x2xf32> -> tensor<1x4x1x2xf32>
+// CHECK-NEXT: nn.reduce_min %x : tensor<1x4x3x2xf32> -> tensor<1x1x3x2xf32>
+
 func.func @data_movement(%x : tensor<1x4x4x2xf32>) {
   %max = nn.max_pool2d %x pool <strides = [2, 2], kernel = [2, 2]> : tensor<1x4x4x2xf32> -> tensor<1x2x2x2xf32>
   %avg = nn.avg_pool2d %x pool <padding = [1, 0, 0, 1], kernel = [3, 3]> clamp <min = 0.0> : tensor<1x4x4x2xf32> -> tensor<1x3x3x2xf32>
