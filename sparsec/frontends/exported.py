@@ -271,6 +271,8 @@ class _Reader:
                 return float(value)
             case "as_floats":
                 return [float(item) for item in value]
+            case "as_optional_tensors":
+                return [self._argument(item) for item in value]
             case "as_sym_int" | "as_sym_float" | "as_sym_bool":
                 return self._number(value)
             case "as_sym_ints" | "as_sym_floats" | "as_sym_bools":

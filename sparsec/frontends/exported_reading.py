@@ -8,7 +8,6 @@ has; nothing is unpickled and no text is evaluated.
 import operator
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, cast
 
@@ -16,6 +15,7 @@ import torch
 
 from sparsec.frontends.affine import AFFINE
 from sparsec.frontends.proof import ReadingError
+from sparsec.frontends.running import running
 from sparsec.frontends.tensors import Array
 from sparsec.frontends.weights import Json
 
@@ -42,18 +42,6 @@ _MEMORY_FORMATS = {
     3: torch.channels_last_3d,
     4: torch.preserve_format,
 }
-
-
-@contextmanager
-def running() -> Generator[None]:
-    """torch without gradients and on one thread, which for small networks is ten times faster."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 class ExportedReading:

@@ -14,6 +14,7 @@ from sparsec.frontends import batch
 from sparsec.frontends.builder import Builder, Layout
 from sparsec.frontends.call import Call, Place
 from sparsec.frontends.errors import FrontendError, UnsupportedError, UnsupportedModelError
+from sparsec.frontends.folding import evaluated, is_constant
 from sparsec.frontends.operators import OPERATORS
 from sparsec.frontends.operators.shape import with_axis, without_axes
 from sparsec.frontends.proof import Written
@@ -46,6 +47,10 @@ WAYS_OUT = {
     "aten.bernoulli": "random numbers as the network runs: call model.eval() before the export",
 }
 """What to do about operations that are not known, by how their names begin."""
+
+
+class UnknownOperationError(Exception):
+    """There is no operator for a call, and it is no constant."""
 
 
 class Missing:
@@ -89,13 +94,15 @@ class Importer:
 
     def run(self, call: Call) -> object:
         """What `call` gives; MISSING if it, or what it reads, cannot be imported."""
-        if _operator_name(call) not in OPERATORS:
-            self.problems.append(Problem(call))
-            return MISSING
         if any(_is_missing(value) for value in call.arguments.values()):
+            if _operator_name(call) not in OPERATORS:
+                self.problems.append(Problem(call))
             return MISSING
         try:
             return self._run(call)
+        except UnknownOperationError:
+            self.problems.append(Problem(call))
+            return MISSING
         except FrontendError:
             raise
         except ValueError as error:
@@ -124,6 +131,10 @@ class Importer:
         """What the operator of a call gives; its arguments are what its tensors hold."""
         self.builder.place = read.place
         name = _operator_name(read)
+        if is_constant(read, name):
+            return evaluated(read, name)
+        if name not in OPERATORS:
+            raise UnknownOperationError
         value = read.first
         if isinstance(value, Activation) and len(value.shape) == WITHOUT_BATCH.get(name):
             arguments = {

@@ -11,8 +11,8 @@ from typing import Any, cast
 
 import torch
 
-from sparsec.frontends.exported_reading import running
 from sparsec.frontends.proof import ReadingError
+from sparsec.frontends.running import running
 from sparsec.frontends.tensors import Array
 
 

@@ -57,7 +57,11 @@ Whatever is in neither table gives a tensor with memory of its own, even if it h
 CHANNELS_LAST_FORMATS = (2, 3)
 """torch's numbers of the orders of elements in memory that are not row by row."""
 
-READS_NO_ELEMENTS = {"aten.sym_size", "aten.sym_numel", "aten.size", "aten.empty_like"}
+READS_NO_ELEMENTS = {
+    *("aten.sym_size", "aten.sym_numel", "aten.size", "aten.empty_like", "aten.new_empty"),
+    *("aten.zeros_like", "aten.ones_like", "aten.full_like"),
+    *("aten.new_zeros", "aten.new_ones", "aten.new_full"),
+}
 """Operations that ask for no more than the shape of what they take."""
 
 

@@ -82,7 +82,8 @@ def _raw(data: bytes, name: str, meta: Json, byte_order: bytes) -> Array:
         raise FrontendError(f"parameter '{name}' reaches outside its data: export the file again")
     flat = np.frombuffer(data, dtype, count=len(data) // dtype.itemsize)[offset:]
     view = np.lib.stride_tricks.as_strided(flat, sizes, [s * dtype.itemsize for s in strides])
-    return np.ascontiguousarray(view, dtype.newbyteorder("="))
+    # reshape, as numpy makes a vector of what has no axis
+    return np.ascontiguousarray(view, dtype.newbyteorder("=")).reshape(sizes)
 
 
 def load_weights_only(data: bytes, what: str) -> object:

@@ -184,24 +184,17 @@ def scaled(builder: Builder, value: Tensor, factor: float) -> Tensor:
     return times_constant(builder, value, constant)
 
 
-def sum_of(builder: Builder, left: Tensor, right: Tensor) -> Tensor:
-    """left + right, of any two tensors."""
-    if isinstance(left, Parameter) and isinstance(right, Parameter):
-        return folded(np.add, left, right)
-    return summed(builder, left, right)
-
-
 def add(builder: Builder, call: Call) -> Tensor:
     """self + alpha * other."""
     left, right = operand(call, "self"), operand(call, "other")
-    return sum_of(builder, left, scaled(builder, right, call.number("alpha", 1)))
+    return summed(builder, left, scaled(builder, right, call.number("alpha", 1)))
 
 
 def difference(builder: Builder, left: Tensor, right: Tensor, alpha: float) -> Tensor:
     """left - alpha * right."""
     if isinstance(left, Activation) and isinstance(right, Activation):
         return paired(builder, nn.SubOp, left, scaled(builder, right, alpha))
-    return sum_of(builder, left, scaled(builder, right, -alpha))
+    return summed(builder, left, scaled(builder, right, -alpha))
 
 
 def subtract(builder: Builder, call: Call) -> Tensor:
@@ -252,9 +245,7 @@ def times_constant(builder: Builder, value: Activation, factor: Parameter) -> Te
 
 
 def product(builder: Builder, left: Tensor, right: Tensor) -> Tensor:
-    """left * right, of any two tensors."""
-    if isinstance(left, Parameter) and isinstance(right, Parameter):
-        return folded(np.multiply, left, right)
+    """left * right, of two tensors of which one is an activation."""
     if isinstance(left, Activation) and isinstance(right, Parameter):
         return times_constant(builder, left, right)
     if isinstance(left, Parameter) and isinstance(right, Activation):

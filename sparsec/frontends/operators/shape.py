@@ -150,10 +150,7 @@ def copy(builder: Builder, call: Call) -> Tensor:
         return source
     if isinstance(source, Activation):
         raise UnsupportedError(f"a copy of shape {source.shape} into shape {shape}")
-    try:
-        return Parameter(source.name, np.broadcast_to(source.values(), shape))
-    except ValueError as error:
-        raise UnsupportedError(str(error)) from error
+    return Parameter(source.name, np.broadcast_to(source.values(), shape))
 
 
 def fill(builder: Builder, call: Call) -> Tensor:
@@ -178,20 +175,12 @@ def to(builder: Builder, call: Call) -> Tensor:
     """A conversion to what the value already is."""
     if call.given("dtype") and call.arguments["dtype"] != FLOAT32:
         raise UnsupportedError("a conversion to a type other than float32")
-    value = call.tensor("self")
-    if isinstance(value, Parameter) and value.quantization is None:
-        return Parameter(value.name, value.array.astype(np.float32))
-    return value
+    return call.tensor("self")
 
 
 def expand(builder: Builder, call: Call) -> Tensor:
     """A repetition; of an activation, only one that repeats nothing."""
-    value = call.tensor("self")
-    if isinstance(value, Parameter):
-        sizes = call.integers("size")
-        if value.quantization is not None or -1 in sizes:
-            raise UnsupportedError("a repetition of this constant")
-        return Parameter(value.name, np.broadcast_to(value.array, sizes).copy())
+    value = call.activation("self")
     rank, sizes = len(value.shape), call.integers("size")
     if len(sizes) != rank or any(
         n not in (-1, m) for n, m in zip(sizes[1:], value.shape[1:], strict=True)
