@@ -664,6 +664,25 @@ void sparsec_slice_s8(int32_t input_offset,
                       int8_t *output);
 
 /**
+ * @brief Pick elements along one dimension of a tensor, in any order, some perhaps several times.
+ *
+ * @param[in]  blocks       Product of the dimensions before that one
+ * @param[in]  block_bytes  Product of the input's dimensions from that one on
+ * @param[in]  run_bytes    Product of the dimensions behind it
+ * @param[in]  input        Input data
+ * @param[in]  indices      For each element of the output along it, that of the input
+ * @param[in]  count        How many
+ * @param[out] output       Output data
+ */
+void sparsec_gather_s8(int32_t blocks,
+                       int32_t block_bytes,
+                       int32_t run_bytes,
+                       const int8_t *input,
+                       const uint16_t *indices,
+                       int32_t count,
+                       int8_t *output);
+
+/**
  * @brief Resize an image: pixel (y, x) of the output is pixel (rows[y], columns[x]) of the input.
  *
  * @param[in]  input_dims   Input dimensions; n is 1

@@ -2,9 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
-#include "sparsec.h"
-
-#include <string.h>
+#include "sparsec_copy.h"
 
 void sparsec_resize_nearest_s8(const cmsis_nn_dims *input_dims,
                                const int8_t *input,
@@ -24,10 +22,6 @@ void sparsec_resize_nearest_s8(const cmsis_nn_dims *input_dims,
             continue;
         }
         const int8_t *const row = input + rows[y] * input_dims->w * channels;
-        for (int32_t x = 0; x < output_dims->w; x++)
-        {
-            memcpy(output, row + columns[x] * channels, (size_t)channels);
-            output += channels;
-        }
+        output = sparsec_copy_picked(row, channels, columns, output_dims->w, output);
     }
 }

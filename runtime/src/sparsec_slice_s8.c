@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
-#include "sparsec_strided_copy.h"
+#include "sparsec_copy.h"
 
 void sparsec_slice_s8(const int32_t input_offset,
                       const cmsis_nn_tile *outer_strides,

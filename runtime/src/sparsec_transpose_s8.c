@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
-#include "sparsec_strided_copy.h"
+#include "sparsec_copy.h"
 
 void sparsec_transpose_s8(const cmsis_nn_tile *outer_strides,
                           const cmsis_nn_dims *input_strides,

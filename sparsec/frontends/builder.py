@@ -103,6 +103,14 @@ class Builder:
         """A constant as it is, named for what it came from."""
         return self._constant(Parameter(name, array), as_in_torch(array.ndim))
 
+    def indices(self, array: Array) -> SSAValue:
+        """Indices as a constant; ValueError where they do not fit 16 bits."""
+        if array.size and array.max() > np.iinfo(np.uint16).max:
+            raise UnsupportedError("it picks from more elements than 16 bits count")
+        op = nn.ConstantOp(array.astype(np.uint16), f"{self.place.layer}.indices")
+        self.block.add_op(op)
+        return op.result
+
     def _transposed(self, value: SSAValue, permutation: Sequence[int]) -> SSAValue:
         shape = shape_of(value.type)
         moving = [axis for axis in permutation if shape[axis] != 1]

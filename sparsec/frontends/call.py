@@ -68,7 +68,7 @@ class Call:
 
     def tensors(self, name: str) -> list[Tensor]:
         """A list of tensors."""
-        values = self._list(name)
+        values = self.items(name)
         if not all(isinstance(value, Activation | Parameter) for value in values):
             raise UnsupportedError(f"its argument '{name}' is not a list of tensors")
         return cast(list[Tensor], values)
@@ -108,17 +108,25 @@ class Call:
         if not self.given(name) and default is not None:
             return default
         value = self.arguments.get(name)
-        values = [value] if isinstance(value, int) else self._list(name)
+        values = [value] if isinstance(value, int) else self.items(name)
         if not all(isinstance(value, int) for value in values):
             raise UnsupportedError(f"its argument '{name}' is not a list of integers")
         return cast(list[int], values)
+
+    def numbers(self, name: str) -> list[float]:
+        """A list of numbers."""
+        values = self.items(name)
+        if not all(isinstance(value, int | float) for value in values):
+            raise UnsupportedError(f"its argument '{name}' is not a list of numbers")
+        return cast(list[float], values)
 
     def repeated(self, name: str, count: int, default: int) -> list[int]:
         """`count` whole numbers; a single one stands for all of them, none for the default."""
         values = self.integers(name, [default]) or [default]
         return values * count if len(values) == 1 else values
 
-    def _list(self, name: str) -> list[object]:
+    def items(self, name: str) -> list[object]:
+        """A list of anything."""
         value = self.arguments.get(name)
         if not isinstance(value, list):
             raise UnsupportedError(f"its argument '{name}' is not a list")

@@ -263,6 +263,8 @@ class _Reader:
                 return None
             case "as_tensor":
                 return values.get(self.scope + value["name"], MISSING)
+            case "as_optional_tensors":
+                return [self._argument(item) for item in value]
             case "as_tensors":
                 return [values.get(self.scope + item["name"], MISSING) for item in value]
             case "as_optional_tensor":
@@ -281,6 +283,8 @@ class _Reader:
                 return scalar_type(value)
             case "as_memory_format":
                 return MEMORY_FORMATS.get(value, value)
+            case "as_float":
+                return float(value)  # JSON has no infinity, so that it is text
             case _:
                 return value
 

@@ -4,6 +4,7 @@
 The one rule: a size that is not a number is only ever compared as text; it is the batch or refused.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, cast
@@ -29,6 +30,11 @@ def numbers(values: Sequence[Json]) -> Sizes:
         int(value["as_int"]) if "as_int" in value else str(value["as_expr"]["expr_str"])
         for value in values
     )
+
+
+def depends_on_values(size: int | str) -> bool:
+    """Whether the program does not tell a size, as it is how many of a mask are set."""
+    return isinstance(size, str) and re.match(r"Symbol\('u\d+'", size) is not None
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,11 @@ class Batch:
         """
         if len(sizes) != len(shape):
             return False
-        others = [(size, n) for size, n in zip(sizes, shape, strict=True) if size != n]
+        others = [
+            (size, n)
+            for size, n in zip(sizes, shape, strict=True)
+            if size != n and not depends_on_values(size)
+        ]
         if self.symbols:
             known = all(
                 self._is_open(size) and (size not in self.symbols or n == 1) for size, n in others

@@ -26,6 +26,11 @@ class MovementFunctions(InterpreterFunctions):
     ) -> PythonValues:
         return (int8.resize_nearest(*args),)
 
+    @impl(qnn.GatherOp)
+    def gather(self, _: Interpreter, op: qnn.GatherOp, args: PythonValues) -> PythonValues:
+        x, indices = args
+        return (x.take(indices, op.axis.value.data),)
+
     @impl(rt.SliceOp)
     def slice_s8(self, _: Interpreter, op: rt.SliceOp, args: PythonValues) -> PythonValues:
         x, output = args
@@ -37,3 +42,8 @@ class MovementFunctions(InterpreterFunctions):
     ) -> PythonValues:
         x, rows, columns, output = args
         return store(output, int8.resize_nearest(x, rows, columns))
+
+    @impl(rt.GatherOp)
+    def gather_s8(self, _: Interpreter, op: rt.GatherOp, args: PythonValues) -> PythonValues:
+        x, indices, output = args
+        return store(output, x.take(indices, op.axis.value.data))

@@ -9,9 +9,10 @@ from math import prod
 from typing import cast
 
 from xdsl.dialects.builtin import MemRefType, TensorType
-from xdsl.ir import Attribute
+from xdsl.ir import Attribute, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
+from sparsec.ir.constant import constant_array
 from sparsec.quantization.broadcast import broadcast_shape
 from sparsec.quantization.window import Border, Slice, Window
 
@@ -186,6 +187,25 @@ def verify_slice(slice: Slice, input: Attribute, result: Attribute) -> None:
         slice.check(shape_of(input), shape_of(result))
     except ValueError as error:
         raise VerifyException(str(error)) from error
+
+
+def verify_gather(axis: int, input: Attribute, indices: Attribute, result: Attribute) -> None:
+    """`result` is `input` with an element along `axis` for each of `indices`."""
+    shape = list(shape_of(input))
+    if not 0 <= axis < len(shape):
+        raise VerifyException(f"axis {axis} does not exist in {input}")
+    count = shape_of(indices)
+    if len(count) != 1:
+        raise VerifyException(f"indices must be a list, got {indices}")
+    shape[axis] = count[0]
+    expect_shape(result, shape, "result")
+
+
+def verify_indices(value: SSAValue, size: int, what: str) -> None:
+    """Indices that are constant must be those of one of `size` elements."""
+    indices = constant_array(value)
+    if indices is not None and indices.size and indices.max() >= size:
+        raise VerifyException(f"{what} {indices.max()} is not one of {size}")
 
 
 MAX_MEAN = (2**31 - 1) // 255

@@ -44,7 +44,7 @@ from sparsec.kernels.linear_dense import FullyConnectedDense
 from sparsec.kernels.linear_per_channel import FullyConnectedPerChannel
 from sparsec.kernels.linear_table import FullyConnectedTable
 from sparsec.kernels.loops import Loops
-from sparsec.kernels.movement import Concatenate, Pad, ResizeNearest, Slice, Transpose
+from sparsec.kernels.movement import Concatenate, Gather, Pad, ResizeNearest, Slice, Transpose
 from sparsec.kernels.pooling import AvgPool, MaxPool
 from sparsec.kernels.reduce import Mean, ReduceMax, ReduceMin
 from sparsec.kernels.residual_add import ResidualAdd, ResidualAddRounded
@@ -93,6 +93,7 @@ LIBRARY: tuple[Kernel, ...] = (
     Concatenate(),
     Slice(),
     ResizeNearest(),
+    Gather(),
 )
 """In the order of preference where nothing was chosen."""
 

@@ -100,6 +100,25 @@ class Slice(Kernel):
         return output
 
 
+class Gather(Kernel):
+    """`sparsec_gather_s8`, which trusts its constants."""
+
+    function = rt.GatherOp.C_FUNCTION
+
+    def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
+        op = layer.op
+        if not isinstance(op, qnn.GatherOp):
+            return NOT_MINE
+        return None if constant_array(op.indices) is not None else "indices must be constant"
+
+    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
+        op, output = layer.op, low.output()
+        assert isinstance(op, qnn.GatherOp)
+        indices = low.buffer(op.indices)
+        low.call(rt.GatherOp(low.buffer(op.input), indices, output, op.axis.value.data))
+        return output
+
+
 class ResizeNearest(Kernel):
     """`sparsec_resize_nearest_s8`, which trusts its constants."""
 

@@ -11,6 +11,7 @@ It is there because torch flattens NCHW, which the front end imports as a transp
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -136,6 +137,18 @@ class SinkBelowSlice(RewritePattern):
         sizes = [shape_of(op.result.type)[axis] for axis in inverse]
         new = nn.SliceOp(transpose.input, Slice(begin, strides), sizes)
         rebuild_below(op, transpose, new, rewriter)
+
+
+class SinkBelowGather(RewritePattern):
+    """As for a slice, where less is left than there was."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: nn.GatherOp, rewriter: PatternRewriter) -> None:
+        transpose = sinkable(op.input)
+        if transpose is None or prod(shape_of(op.result.type)) > prod(shape_of(op.input.type)):
+            return
+        axis = permutation_of(transpose)[op.axis.value.data]
+        rebuild_below(op, transpose, nn.GatherOp(transpose.input, op.indices, axis), rewriter)
 
 
 class SinkBelowJoin(RewritePattern):
@@ -265,6 +278,7 @@ class FoldTransposePass(ModulePass):
             SinkBelowElementwise(),
             SinkBelowPad(),
             SinkBelowSlice(),
+            SinkBelowGather(),
             SinkBelowJoin(),
             FoldIntoLinear(),
         ]

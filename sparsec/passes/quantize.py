@@ -15,6 +15,7 @@ one already. Biases stay in float: their scale follows from the others.
 from dataclasses import dataclass, field
 from typing import Literal, TypeGuard
 
+import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
@@ -245,7 +246,7 @@ class Quantizer:
         parameters = 1 if isinstance(op, nn.WeightedOp) else len(op.operands)
         for index, value in enumerate(op.operands[:parameters]):
             constant = value.owner
-            if not isinstance(constant, nn.ConstantOp):
+            if not isinstance(constant, nn.ConstantOp) or constant.array.dtype != np.float32:
                 continue
             wanted = self.chosen.get(op.results[0]) if op in self.joins else None
             measured = float(constant.array.min()), float(constant.array.max())

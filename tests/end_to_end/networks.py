@@ -226,6 +226,15 @@ def draw_resize(draw: st.DrawFn, net: Builder, x: SSAValue) -> qnn.ResizeNearest
     return qnn.ResizeNearestOp(x, *(net.constant(np.array(found, np.uint16)) for found in indices))
 
 
+def draw_gather(draw: st.DrawFn, net: Builder, x: SSAValue) -> qnn.GatherOp:
+    """Some elements along any axis but the first in any order, some more than once; at most twice as many."""
+    shape = shape_of(x.type)
+    axis = draw(st.integers(1, len(shape) - 1))
+    most = min(2 * shape[axis], 300)
+    indices = draw(st.lists(st.integers(0, shape[axis] - 1), min_size=1, max_size=most))
+    return qnn.GatherOp(x, net.constant(np.array(indices, np.uint16)), axis)
+
+
 def slice_of(drawing: Drawing, x: SSAValue, _values: list[SSAValue]) -> SSAValue:
     return drawing.net.layer(draw_slice(drawing.draw, x))
 
@@ -234,6 +243,12 @@ def resize(drawing: Drawing, x: SSAValue, _values: list[SSAValue]) -> SSAValue |
     if 4 * prod(shape_of(x.type)) > LARGEST:
         return None
     return drawing.net.layer(draw_resize(drawing.draw, drawing.net, x))
+
+
+def gather(drawing: Drawing, x: SSAValue, _values: list[SSAValue]) -> SSAValue | None:
+    if 2 * prod(shape_of(x.type)) > LARGEST:
+        return None
+    return drawing.net.layer(draw_gather(drawing.draw, drawing.net, x))
 
 
 def reshape(drawing: Drawing, x: SSAValue, _values: list[SSAValue]) -> SSAValue | None:
@@ -284,6 +299,7 @@ ON_ANYTHING: list[Layer] = [
     pad,
     transpose,
     slice_of,
+    gather,
     reshape,
     lookup,
     rescale,

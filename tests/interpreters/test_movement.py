@@ -10,23 +10,25 @@ from sparsec.quantization.window import Slice
 from sparsec.tools.registry import context
 
 TEXT = """
-func.func @main(%x : tensor<1x3x4x2xi8>) -> (tensor<1x3x2x1xi8>, tensor<1x2x3x2xi8>) {
+func.func @main(%x : tensor<1x3x4x2xi8>) -> (tensor<1x3x2x1xi8>, tensor<1x2x3x2xi8>, tensor<1x3x2x2xi8>) {
   %s = qnn.slice %x <begin = [0, 2, 0, 1], strides = [1, -1, 3, 1]>
     : tensor<1x3x4x2xi8> -> tensor<1x3x2x1xi8>
   %rows = qnn.constant dense<[2, 0]> : tensor<2xui16>
   %columns = qnn.constant dense<[1, 1, 3]> : tensor<3xui16>
   %r = qnn.resize_nearest %x, %rows, %columns
     : tensor<1x3x4x2xi8>, tensor<2xui16>, tensor<3xui16> -> tensor<1x2x3x2xi8>
-  func.return %s, %r : tensor<1x3x2x1xi8>, tensor<1x2x3x2xi8>
+  %g = qnn.gather %x, %rows axis 2 : tensor<1x3x4x2xi8>, tensor<2xui16> -> tensor<1x3x2x2xi8>
+  func.return %s, %r, %g : tensor<1x3x2x1xi8>, tensor<1x2x3x2xi8>, tensor<1x3x2x2xi8>
 }
 """
 
 
 def test_a_leading_1_stands_for_any_batch():
     x = np.arange(120).astype(np.int8).reshape(5, 3, 4, 2)
-    sliced, resized = interpret(Parser(context(), TEXT).parse_module(), [x])
+    sliced, resized, gathered = interpret(Parser(context(), TEXT).parse_module(), [x])
     np.testing.assert_array_equal(sliced, x[:, ::-1, ::3, 1:])
     np.testing.assert_array_equal(resized, x[:, [2, 0]][:, :, [1, 1, 3]])
+    np.testing.assert_array_equal(gathered, x[:, :, [2, 0]])
 
 
 @pytest.mark.parametrize(

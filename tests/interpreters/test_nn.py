@@ -185,6 +185,14 @@ def test_slice() -> None:
     expect(net, x, lambda x: x[:, :, 1::2, 1:].flip(1))
 
 
+def test_resize_and_gather() -> None:
+    net = Net((1, 3, 4, 2))
+    rows, columns = net.indices(2, 0, 2), net.indices(3, 3)
+    x = net.add_op(nn.ResizeNearestOp(net.inputs[0], rows, columns))
+    y = net.add_op(nn.GatherOp(x, net.indices(1, 0, 0), 3))
+    expect(net, y, lambda x: x[:, [2, 0, 2]][:, :, [3, 3]][..., [1, 0, 0]])
+
+
 def test_data_movement_keeps_the_samples_apart() -> None:
     net = Net((1, 3, 4, 2))
     x = net.inputs[0]

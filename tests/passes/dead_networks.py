@@ -26,7 +26,7 @@ from sparsec.quantization.params import (
 )
 from sparsec.quantization.window import Border, Pool, Window
 from tests.end_to_end.building import Builder
-from tests.end_to_end.networks import Drawing, draw_network, draw_resize, draw_slice
+from tests.end_to_end.networks import Drawing, draw_gather, draw_network, draw_resize, draw_slice
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -152,6 +152,7 @@ class Planter:
             lambda: qnn.PadOp(x, self.draw(st.sampled_from([ZERO, 7])), border),
             lambda: draw_slice(self.draw, x),
             lambda: draw_resize(self.draw, self.net, x),
+            lambda: draw_gather(self.draw, self.net, x),
         ]
         return self.net.layer(self.draw(st.sampled_from(choices))())
 

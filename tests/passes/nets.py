@@ -51,6 +51,11 @@ class Net:
         self.block.add_op(op)
         return op.result
 
+    def indices(self, *numbers: int) -> SSAValue:
+        op = nn.ConstantOp(np.array(numbers, np.uint16))
+        self.block.add_op(op)
+        return op.result
+
     def random(self, *shape: int) -> SSAValue:
         return self.constant(self.rng.normal(0, 1 / np.sqrt(max(1, np.prod(shape[1:]))), shape))
 

@@ -44,6 +44,7 @@ SINKS: dict[str, Callable[[Net, SSAValue], SSAValue]] = {
     "clamp": lambda net, x: net.clamp(x),
     "activation": lambda net, x: net.activation(x, "tanh(x)"),
     "slice": lambda net, x: net.slice(x, (0, 1, 1, 2), (1, 1, 1, -1), (1, 2, 1, 3)),
+    "gather": lambda net, x: net.add_op(nn.GatherOp(x, net.indices(2, 0), 1)),
     "pad": lambda net, x: net.add_op(nn.PadOp(x, 1.0, Border((0, 0, 1, 2), (0, 1, 0, 0)))),
     "add": lambda net, x: net.add(x, net.transpose(net.conv(net.inputs[0], 3), TO_NCHW)),
     "add to itself": lambda net, x: net.clamp(net.add(x, net.constant(np.ones((1, 3, 2, 3))))),

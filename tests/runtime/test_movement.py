@@ -145,6 +145,31 @@ def test_resize_nearest(
     np.testing.assert_array_equal(output.bytes, expected.reshape(-1))
 
 
+@MANY
+@given(
+    indices=INDICES,
+    axis=st.integers(0, 2),
+    shape=st.tuples(st.integers(1, 3), st.integers(1, 3), st.sampled_from([1, 2, 3, 5, 9])),
+)
+def test_gather(
+    runtime: KernelLibrary, indices: list[int], axis: int, shape: tuple[int, ...]
+) -> None:
+    data = values((*shape[:axis], 5, *shape[axis:]))
+    expected: Int8 = data.take(indices, axis)
+    output, run = Guarded(expected.size), prod(shape[axis:])
+    runtime.call(
+        "sparsec_gather_s8",
+        prod(shape[:axis]),
+        5 * run,
+        run,
+        data,
+        np.array(indices, np.uint16),
+        len(indices),
+        output,
+    )
+    np.testing.assert_array_equal(output.bytes, expected.reshape(-1))
+
+
 SLICES = [
     (Slice((0, 1, 2, 3), (1, 2, 1, 1)), (1, 3, 3, 5)),
     (Slice((0, 5, 4, 7), (1, -1, -2, -3)), (1, 6, 3, 3)),
@@ -160,6 +185,8 @@ PERMUTATIONS = [
 ]
 RESIZES = [([0, 0, 1, 1, 4], [3, 2, 2, 0, 1, 4], 7), ([4, 0, 0], [1, 1, 2], 1), ([2], [3, 0], 33)]
 """Rows, columns and channels of images of 5x5."""
+GATHERS = [([4, 0, 0, 2], 1), ([3, 1], 7), ([1, 2, 2], 20)]
+"""Indices among 5 elements of 3 blocks, and bytes of an element."""
 
 
 def add_calls(project: KernelProject) -> list[Int8]:
@@ -204,4 +231,10 @@ def add_calls(project: KernelProject) -> list[Int8]:
             dims(1, len(rows), len(columns), channels),
         ]
         project.call("sparsec_resize_nearest_s8", arguments, expected[-1].size)
+    for indices, run in GATHERS:
+        data = values((3, 5, run))
+        expected.append(data[:, indices].reshape(-1))
+        places = project.array(np.array(indices, np.uint16))
+        arguments = ["3", str(5 * run), str(run), project.array(data), places, str(len(indices))]
+        project.call("sparsec_gather_s8", arguments, expected[-1].size)
     return expected

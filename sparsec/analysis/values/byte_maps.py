@@ -73,7 +73,12 @@ def clamp_of(value: SSAValue) -> Clamp:
     """The lowest and highest value that the operation behind `value` can give."""
     while isinstance(
         value.owner,
-        qnn.ReshapeOp | qnn.TransposeOp | qnn.SliceOp | qnn.ResizeNearestOp | qnn.ReduceExtremeOp,
+        qnn.ReshapeOp
+        | qnn.TransposeOp
+        | qnn.SliceOp
+        | qnn.ResizeNearestOp
+        | qnn.GatherOp
+        | qnn.ReduceExtremeOp,
     ):
         value = value.owner.input
     match value.owner:

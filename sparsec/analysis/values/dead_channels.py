@@ -104,7 +104,7 @@ def _reads(op: Operation, read: Masks) -> Iterator[tuple[SSAValue, Mask]]:
             yield op.input, read[op.result][tuple(slice(low, low + n) for low, n in inside)]
         case qnn.TransposeOp():
             yield op.input, read[op.result].transpose(np.argsort(op.permutation.get_values()))
-        case qnn.SliceOp() | qnn.ResizeNearestOp():
+        case qnn.SliceOp() | qnn.ResizeNearestOp() | qnn.GatherOp():
             yield op.input, elements_read(op, read[op.result])
         case qnn.ConcatOp():
             axis = op.axis.value.data
@@ -161,7 +161,7 @@ def _ties(op: Operation) -> Iterator[Tie] | None:
             if op.permutation.get_values()[last] != last:
                 return None
             return iter([(op.input, same, op.result, same)])
-        case qnn.SliceOp() | qnn.ResizeNearestOp():
+        case qnn.SliceOp() | qnn.ResizeNearestOp() | qnn.GatherOp():
             inputs = channels_read(op)
             if inputs is None:
                 return None

@@ -121,7 +121,7 @@ def _moved(op: Operation, found: Intervals) -> Interval | None:
             low, high = (x.reshape(shape_of(op.result.type)) for x in both(op.input))
         case qnn.TransposeOp():
             low, high = (x.transpose(op.permutation.get_values()) for x in both(op.input))
-        case qnn.SliceOp() | qnn.ResizeNearestOp():
+        case qnn.SliceOp() | qnn.ResizeNearestOp() | qnn.GatherOp():
             low, high = (picked(op, x) for x in both(op.input))
             if low is None or high is None:
                 return None

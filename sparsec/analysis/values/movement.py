@@ -14,13 +14,16 @@ from sparsec.quantization import int8
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Indices: TypeAlias = npt.NDArray[np.int64]
-PickOp: TypeAlias = qnn.SliceOp | qnn.ResizeNearestOp
+PickOp: TypeAlias = qnn.SliceOp | qnn.ResizeNearestOp | qnn.GatherOp
 
 
 def picked(op: PickOp, x: Array) -> Array | None:
     """What `op` makes of `x`, which may be any array of the shape of its input; None if not constant."""
     if isinstance(op, qnn.SliceOp):
         return x[op.where.data.index(shape_of(op.result.type))]
+    if isinstance(op, qnn.GatherOp):
+        indices = constant_array(op.indices)
+        return None if indices is None else x.take(indices, op.axis.value.data)
     rows, columns = constant_array(op.rows), constant_array(op.columns)
     return None if rows is None or columns is None else int8.resize_nearest(x, rows, columns)
 
@@ -44,5 +47,8 @@ def channels_read(op: PickOp) -> Indices | None:
     count = shape_of(op.result.type)[-1]
     if isinstance(op, qnn.ResizeNearestOp):
         return np.arange(count)
+    if isinstance(op, qnn.GatherOp):
+        axes = len(shape_of(op.result.type))
+        return np.arange(count) if op.axis.value.data < axes - 1 else None
     begin, stride = op.where.data.begin[-1], op.where.data.strides[-1]
     return begin + stride * np.arange(count) if abs(stride) == 1 else None

@@ -7,11 +7,14 @@ these, or None. A call of several results gives those that a model may use.
 
 from collections.abc import Mapping
 
+from sparsec.frontends.operators.borders import BORDERS
 from sparsec.frontends.operators.elementwise import ELEMENTWISE
 from sparsec.frontends.operators.parts import PARTS
+from sparsec.frontends.operators.picking import PICKING
 from sparsec.frontends.operators.pooling import POOLING
 from sparsec.frontends.operators.quantization import QUANTIZATION
 from sparsec.frontends.operators.reductions import REDUCTIONS
+from sparsec.frontends.operators.resizing import RESIZING
 from sparsec.frontends.operators.scalar import SCALAR
 from sparsec.frontends.operators.shape import SHAPE
 from sparsec.frontends.operators.signature import Operator
@@ -24,6 +27,9 @@ OPERATORS: Mapping[str, Operator] = {
     **REDUCTIONS,
     **SHAPE,
     **PARTS,
+    **PICKING,
+    **BORDERS,
+    **RESIZING,
     **QUANTIZATION,
     **SCALAR,
 }

@@ -12,7 +12,6 @@ from sparsec.frontends.errors import UnsupportedError
 from sparsec.frontends.operators.signature import Operator
 from sparsec.frontends.tensors import Activation, Parameter, Tensor, as_in_torch
 from sparsec.ir import nn
-from sparsec.quantization.window import Border
 
 
 def reshaped(builder: Builder, value: Tensor, shape: Sequence[int]) -> Tensor:
@@ -167,46 +166,18 @@ def dropout(builder: Builder, call: Call) -> Tensor:
     return call.tensor("input", "self")
 
 
-FLOAT32 = 6
-"""torch's number of float32."""
+FLOAT32, INT64 = 6, 4
+"""torch's numbers of these types."""
 
 
 def to(builder: Builder, call: Call) -> Tensor:
     """A conversion to what the value already is."""
-    if call.given("dtype") and call.arguments["dtype"] != FLOAT32:
-        raise UnsupportedError("a conversion to a type other than float32")
-    return call.tensor("self")
-
-
-def expand(builder: Builder, call: Call) -> Tensor:
-    """A repetition; of an activation, only one that repeats nothing."""
-    value = call.activation("self")
-    rank, sizes = len(value.shape), call.integers("size")
-    if len(sizes) != rank or any(
-        n not in (-1, m) for n, m in zip(sizes[1:], value.shape[1:], strict=True)
-    ):
-        raise UnsupportedError("a repetition of an activation")
-    return value
-
-
-def pad(builder: Builder, call: Call) -> Tensor:
-    """A border of one value; torch lists (before, after) from the last axis on."""
-    value = call.activation("self", "input")
-    if call.text("mode", "constant") != "constant":
-        raise UnsupportedError(f"padding mode '{call.text('mode')}' is not supported")
-    sizes, rank = call.integers("pad"), len(value.shape)
-    if any(n < 0 for n in sizes):
-        raise UnsupportedError("negative padding is not supported")
-    low, high = [0] * rank, [0] * rank
-    for i in range(len(sizes) // 2):
-        low[rank - 1 - i], high[rank - 1 - i] = sizes[2 * i : 2 * i + 2]
-    if low[0] or high[0]:
-        raise UnsupportedError("padding of the batch is not supported")
-    if not any(sizes):
+    value, dtype = call.tensor("self"), call.arguments.get("dtype")
+    if isinstance(value, Parameter) and value.array.dtype == np.int64 and dtype == INT64:
         return value
-    border = Border(tuple(low[a] for a in value.order), tuple(high[a] for a in value.order))
-    number = call.number("value") if call.given("value") else 0.0
-    return builder.add(nn.PadOp(value.ssa, number, border), value.order)
+    if dtype is not None and dtype != FLOAT32:
+        raise UnsupportedError("a conversion to a type other than float32")
+    return value
 
 
 def concatenate(builder: Builder, call: Call) -> Tensor:
@@ -251,13 +222,10 @@ SHAPE: Mapping[str, Operator] = {
     "aten.permute": permute,
     "aten.transpose": transpose,
     "aten.t": transpose,
-    "aten.pad": pad,
-    "aten.constant_pad_nd": pad,
     "aten.cat": concatenate,
     "aten.concat": concatenate,
     "aten.concatenate": concatenate,
     "aten.stack": stack,
-    "aten.expand": expand,
     "aten.to": to,
     "aten._to_copy": to,
     "aten.dropout": dropout,

@@ -7,6 +7,7 @@ from xdsl.interpreter import Interpreter, InterpreterFunctions, impl, register_i
 from sparsec.interpreters.nn.values import Values
 from sparsec.ir import nn
 from sparsec.ir.shapes import shape_of
+from sparsec.quantization import int8
 
 
 @register_impls
@@ -18,6 +19,16 @@ class NnMovementFunctions(InterpreterFunctions):
         index = op.where.data.index(shape_of(op.result.type))
         batched = shape_of(op.input.type)[:1] == (1,)
         return (args[0][(slice(None), *index[1:]) if batched else index],)
+
+    @impl(nn.ResizeNearestOp)
+    def resize_nearest(
+        self, interpreter: Interpreter, op: nn.ResizeNearestOp, args: Values
+    ) -> Values:
+        return (int8.resize_nearest(*args),)
+
+    @impl(nn.GatherOp)
+    def gather(self, interpreter: Interpreter, op: nn.GatherOp, args: Values) -> Values:
+        return (args[0].take(args[1], op.axis.value.data),)
 
     @impl(nn.PadOp)
     def pad(self, interpreter: Interpreter, op: nn.PadOp, args: Values) -> Values:

@@ -16,7 +16,15 @@ from sparsec.ir.nn.elementwise import AddOp, MaximumOp, MinimumOp, MulOp, PreluO
 from sparsec.ir.nn.elementwise import ArithmeticOp as ArithmeticOp
 from sparsec.ir.nn.elementwise import ElementwiseOp as ElementwiseOp
 from sparsec.ir.nn.elementwise import ExtremeOp as ExtremeOp
-from sparsec.ir.nn.movement import ConcatOp, PadOp, ReshapeOp, SliceOp, TransposeOp
+from sparsec.ir.nn.movement import (
+    ConcatOp,
+    GatherOp,
+    PadOp,
+    ReshapeOp,
+    ResizeNearestOp,
+    SliceOp,
+    TransposeOp,
+)
 from sparsec.ir.nn.pool import AvgPool2dOp, MaxPool2dOp
 from sparsec.ir.nn.pool import Pool2dOp as Pool2dOp
 from sparsec.ir.nn.reduce import MeanOp, ReduceMaxOp, ReduceMinOp, SumOp
@@ -59,6 +67,8 @@ Nn = Dialect(
         ReduceMaxOp,
         ReduceMinOp,
         SliceOp,
+        ResizeNearestOp,
+        GatherOp,
         PadOp,
         ReshapeOp,
         TransposeOp,

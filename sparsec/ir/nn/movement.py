@@ -25,13 +25,18 @@ from xdsl.irdl import (
 )
 from xdsl.traits import Pure
 
+from sparsec.ir.constant import ui16
 from sparsec.ir.nn.types import F32Tensor, MovesData
 from sparsec.ir.shapes import (
+    image_shape,
     shape_of,
     verify_border,
     verify_concatenation,
+    verify_gather,
+    verify_indices,
     verify_permutation,
     verify_reshape,
+    verify_resize,
     verify_slice,
 )
 from sparsec.ir.window import BorderAttr, SliceAttr
@@ -64,6 +69,77 @@ class SliceOp(IRDLOperation):
 
     def verify_(self) -> None:
         verify_slice(self.where.data, self.input.type, self.result.type)
+
+
+@irdl_op_definition
+class ResizeNearestOp(IRDLOperation):
+    """An image whose pixel (y, x) is the pixel (rows[y], columns[x]) of the input.
+
+    `%y = nn.resize_nearest %x, %rows, %columns : .., tensor<4xui16>, tensor<5xui16> -> ..`
+    """
+
+    name = "nn.resize_nearest"
+
+    input = operand_def(F32Tensor)
+    rows = operand_def(TensorType.constr(ui16))
+    columns = operand_def(TensorType.constr(ui16))
+    result = result_def(F32Tensor)
+
+    assembly_format = (
+        "$input `,` $rows `,` $columns attr-dict `:` "
+        "type($input) `,` type($rows) `,` type($columns) `->` type($result)"
+    )
+
+    traits = traits_def(Pure(), MovesData())
+
+    def __init__(self, input: SSAValue, rows: SSAValue, columns: SSAValue):
+        size = (*shape_of(rows.type), *shape_of(columns.type))
+        super().__init__(
+            operands=[input, rows, columns],
+            result_types=[TensorType(Float32Type(), (1, *size, shape_of(input.type)[-1]))],
+        )
+
+    def verify_(self) -> None:
+        verify_resize(self.input.type, self.rows.type, self.columns.type, self.result.type)
+        height, width, _ = image_shape(self.input.type)
+        verify_indices(self.rows, height, "row")
+        verify_indices(self.columns, width, "column")
+
+
+@irdl_op_definition
+class GatherOp(IRDLOperation):
+    """A tensor whose element i along `axis` is element indices[i] of the input.
+
+    `%y = nn.gather %x, %indices axis 1 : .., tensor<3xui16> -> ..`
+    """
+
+    name = "nn.gather"
+
+    input = operand_def(F32Tensor)
+    indices = operand_def(TensorType.constr(ui16))
+    axis = prop_def(IntegerAttr.constr(i64))
+    result = result_def(F32Tensor)
+
+    assembly_format = (
+        "$input `,` $indices `axis` $axis attr-dict `:` "
+        "type($input) `,` type($indices) `->` type($result)"
+    )
+
+    traits = traits_def(Pure(), MovesData())
+
+    def __init__(self, input: SSAValue, indices: SSAValue, axis: int):
+        shape = list(shape_of(input.type))
+        (shape[axis],) = shape_of(indices.type)
+        super().__init__(
+            operands=[input, indices],
+            properties={"axis": IntegerAttr(axis, 64)},
+            result_types=[TensorType(Float32Type(), shape)],
+        )
+
+    def verify_(self) -> None:
+        axis = self.axis.value.data
+        verify_gather(axis, self.input.type, self.indices.type, self.result.type)
+        verify_indices(self.indices, shape_of(self.input.type)[axis], "index")
 
 
 @irdl_op_definition

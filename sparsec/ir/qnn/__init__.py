@@ -29,6 +29,7 @@ from sparsec.ir.qnn.elementwise import (
 )
 from sparsec.ir.qnn.movement import (
     ConcatOp,
+    GatherOp,
     PadOp,
     ReshapeOp,
     ResizeNearestOp,
@@ -70,6 +71,7 @@ Qnn = Dialect(
         PreluOp,
         SliceOp,
         ResizeNearestOp,
+        GatherOp,
         MeanOp,
         ReduceMaxOp,
         ReduceMinOp,

@@ -15,14 +15,15 @@ from xdsl.irdl import (
     var_operand_def,
 )
 from xdsl.traits import Pure
-from xdsl.utils.exceptions import VerifyException
 
-from sparsec.ir.constant import constant_array, ui16
+from sparsec.ir.constant import ui16
 from sparsec.ir.shapes import (
     image_shape,
     shape_of,
     verify_border,
     verify_concatenation,
+    verify_gather,
+    verify_indices,
     verify_permutation,
     verify_reshape,
     verify_resize,
@@ -96,10 +97,44 @@ class ResizeNearestOp(IRDLOperation):
     def verify_(self) -> None:
         verify_resize(self.input.type, self.rows.type, self.columns.type, self.result.type)
         height, width, _ = image_shape(self.input.type)
-        for what, value, size in (("row", self.rows, height), ("column", self.columns, width)):
-            indices = constant_array(value)
-            if indices is not None and indices.max() >= size:
-                raise VerifyException(f"{what} {indices.max()} is not one of {size}")
+        verify_indices(self.rows, height, "row")
+        verify_indices(self.columns, width, "column")
+
+
+@irdl_op_definition
+class GatherOp(IRDLOperation):
+    """A tensor whose element i along `axis` is element indices[i] of the input.
+
+    `%y = qnn.gather %x, %indices axis 1 : .., tensor<3xui16> -> ..`
+    """
+
+    name = "qnn.gather"
+
+    input = operand_def(TensorType[I8])
+    indices = operand_def(TensorType.constr(ui16))
+    axis = prop_def(IntegerAttr.constr(i64))
+    result = result_def(TensorType[I8])
+
+    assembly_format = (
+        "$input `,` $indices `axis` $axis attr-dict `:` "
+        "type($input) `,` type($indices) `->` type($result)"
+    )
+
+    traits = traits_def(Pure())
+
+    def __init__(self, input: SSAValue, indices: SSAValue, axis: int):
+        shape = list(shape_of(input.type))
+        (shape[axis],) = shape_of(indices.type)
+        super().__init__(
+            operands=[input, indices],
+            properties={"axis": IntegerAttr(axis, 64)},
+            result_types=[TensorType(i8, shape)],
+        )
+
+    def verify_(self) -> None:
+        axis = self.axis.value.data
+        verify_gather(axis, self.input.type, self.indices.type, self.result.type)
+        verify_indices(self.indices, shape_of(self.input.type)[axis], "index")
 
 
 @irdl_op_definition

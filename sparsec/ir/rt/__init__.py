@@ -11,7 +11,14 @@ from sparsec.ir.rt.elementwise import AddOp, MaximumOp, MinimumOp, MulOp, PreluO
 from sparsec.ir.rt.fully_connected import FullyConnectedPerChannelOp
 from sparsec.ir.rt.fused import PointDepthwiseOp
 from sparsec.ir.rt.lookup import LookupOp, RequantizeOp
-from sparsec.ir.rt.movement import ConcatenateOp, PadOp, ResizeNearestOp, SliceOp, TransposeOp
+from sparsec.ir.rt.movement import (
+    ConcatenateOp,
+    GatherOp,
+    PadOp,
+    ResizeNearestOp,
+    SliceOp,
+    TransposeOp,
+)
 from sparsec.ir.rt.packed import ConvolvePackedOp, DepthwiseConvolveDelta8Op
 from sparsec.ir.rt.reduce import MeanOp, ReduceMaxOp, ReduceMinOp
 from sparsec.ir.rt.residual_add import (
@@ -64,6 +71,7 @@ Rt = Dialect(
         PreluOp,
         SliceOp,
         ResizeNearestOp,
+        GatherOp,
         MeanOp,
         ReduceMaxOp,
         ReduceMinOp,

@@ -26,6 +26,7 @@ from sparsec.ir.kernel import (
 from sparsec.ir.shapes import (
     shape_of,
     verify_border,
+    verify_gather,
     verify_permutation,
     verify_resize,
     verify_slice,
@@ -143,6 +144,50 @@ class ResizeNearestOp(RuntimeOp):
             self.rows,
             self.columns,
             image_dims(self.output.type),
+            self.output,
+        )
+
+    def written(self) -> Sequence[SSAValue]:
+        return (self.output,)
+
+
+@irdl_op_definition
+class GatherOp(RuntimeOp):
+    """`sparsec_gather_s8`: blocks of what lies inside of the axis."""
+
+    name = "rt.gather_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_gather_s8"
+
+    input = operand_def(MemRefType[I8])
+    indices = operand_def(MemRefType.constr(ui16))
+    output = operand_def(MemRefType[I8])
+    axis = prop_def(IntegerAttr.constr(i64))
+
+    assembly_format = (
+        "$input `,` $indices `axis` $axis `into` $output attr-dict `:` "
+        "type($input) `,` type($indices) `,` type($output)"
+    )
+
+    def __init__(self, input: SSAValue, indices: SSAValue, output: SSAValue, axis: int):
+        super().__init__(
+            operands=[input, indices, output], properties={"axis": IntegerAttr(axis, 64)}
+        )
+
+    def verify_(self) -> None:
+        axis = self.axis.value.data
+        verify_gather(axis, self.input.type, self.indices.type, self.output.type)
+
+    def c_arguments(self) -> Sequence[CArgument]:
+        axis, shape = self.axis.value.data, shape_of(self.input.type)
+        (count,) = shape_of(self.indices.type)
+        block = prod(shape[axis + 1 :])
+        return (
+            prod(shape[:axis]),
+            shape[axis] * block,
+            block,
+            self.input,
+            self.indices,
+            count,
             self.output,
         )
 

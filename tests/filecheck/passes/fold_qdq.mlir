@@ -189,3 +189,22 @@ func.func @main(%x : tensor<1x4x2xf32>) -> (tensor<1x1x2xf32>, tensor<1x4x1xf32>
 // CHECK:       qnn.mean %x <input_zp = 3, multiplier = 1073741824> {layer = "mean"} : tensor<1x4x2xi8> -> tensor<1x1x2xi8>
 // CHECK-NEXT:  qnn.mean %x <input_zp = 3, multiplier = 1073741824, output_zp = -7> : tensor<1x4x2xi8> -> tensor<1x4x1xi8>
 // CHECK-NEXT:  qnn.reduce_max %x : tensor<1x4x2xi8> -> tensor<1x1x2xi8>
+
+// -----
+
+// What is picked keeps its numbers, and the indices stay integers.
+
+func.func @main(%x : tensor<1x2x2x1xf32>) -> tensor<1x3x1x1xf32> {
+  %i = nn.constant named "up" dense<[1, 0, 0]> : tensor<3xui16>
+  %j = nn.constant dense<[0]> : tensor<1xui16>
+  %q = nn.quantize %x <scales = [0.5]> : tensor<1x2x2x1xf32> -> tensor<1x2x2x1xi8>
+  %d = nn.dequantize %q <scales = [0.5]> : tensor<1x2x2x1xi8> -> tensor<1x2x2x1xf32>
+  %y = nn.resize_nearest %d, %i, %i {layer = "up"} : tensor<1x2x2x1xf32>, tensor<3xui16>, tensor<3xui16> -> tensor<1x3x3x1xf32>
+  %z = nn.gather %y, %j axis 2 {layer = "first"} : tensor<1x3x3x1xf32>, tensor<1xui16> -> tensor<1x3x1x1xf32>
+  func.return %z : tensor<1x3x1x1xf32>
+}
+
+// CHECK:       %y = qnn.resize_nearest %x, {{.*}} {layer = "up"} : tensor<1x2x2x1xi8>, tensor<3xui16>, tensor<3xui16> -> tensor<1x3x3x1xi8>
+// CHECK:       qnn.constant named "first.indices" dense<0> : tensor<1xui16>
+// CHECK-NEXT:  %z = qnn.gather %y, {{.*}} axis 2 {layer = "first"} : tensor<1x3x3x1xi8>, tensor<1xui16> -> tensor<1x3x1x1xi8>
+// CHECK-NEXT:  func.return %z

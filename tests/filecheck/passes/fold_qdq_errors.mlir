@@ -61,3 +61,14 @@ func.func @main(%x : tensor<1x2xf32>) -> tensor<1x2xf32> {
   func.return %yd : tensor<1x2xf32>
 }
 // CHECK: square: the range of its result is too small for those of its inputs
+
+// -----
+
+func.func @main(%x : tensor<1x2xf32>, %i : tensor<1xui16>) -> tensor<1x1xf32> {
+  %q = nn.quantize %x <scales = [0.5]> : tensor<1x2xf32> -> tensor<1x2xi8>
+  %d = nn.dequantize %q <scales = [0.5]> : tensor<1x2xi8> -> tensor<1x2xf32>
+  %y = nn.gather %d, %i axis 1 {layer = "pick"} : tensor<1x2xf32>, tensor<1xui16> -> tensor<1x1xf32>
+  func.return %y : tensor<1x1xf32>
+}
+
+// CHECK: pick: its indices are not constant

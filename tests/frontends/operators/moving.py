@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import cast
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from tests.frontends.operators.together import Function
 
@@ -16,6 +17,11 @@ SHAPE = (6, 4, 8)
 def split(x: Tensor, sizes: int | list[int], dim: int) -> list[Tensor]:
     return cast(list[Tensor], torch.split(x, sizes, dim))
 
+
+MASK = torch.tensor([True, False, True, True, False, False, False, True])
+
+TABLE = torch.tensor([[3, 3], [2, 2], [1, 0]])
+ROW = torch.tensor([7, 2, 2, 0])
 
 PARTS: Mapping[str, Function] = {
     "slice": lambda x: x[:, 1:5, 2:, :-3],
@@ -44,4 +50,52 @@ PARTS: Mapping[str, Function] = {
 }
 """Some elements, each once."""
 
-MOVING: Mapping[str, Function] = {**PARTS}
+PICKED: Mapping[str, Function] = {
+    "index": lambda x: x[:, [2, 0, 0, 5]],
+    "index_from_the_end": lambda x: x[:, :, [-1, 0, -2]],
+    "index_in_steps": lambda x: x[:, [5, 3, 1]],
+    "index_by_a_mask": lambda x: x[:, :, :, MASK],
+    "index_in_a_table": lambda x: x[:, :, TABLE],
+    "index_in_a_grid": lambda x: x[:, :, TABLE[:, :1], ROW],
+    "index_select": lambda x: torch.index_select(x, 3, ROW),
+    "roll": lambda x: x.roll(3, 1),
+    "roll_more": lambda x: x.roll((-2, 11), (3, 2)),
+    "repeat": lambda x: x[:, :2, :, :2].repeat(1, 2, 1, 3),
+    "repeat_new_axis": lambda x: x[:, 0, 0].unsqueeze(1).repeat(1, 3, 2),
+    "tile": lambda x: x[:, :2].tile((2, 1)),
+    "repeat_interleave": lambda x: x[:, :, :, :3].repeat_interleave(2, 2),
+    "expand": lambda x: x[:, :1, :, :3].expand(-1, 4, -1, 3),
+    "expand_as": lambda x: x[:, :, :1].expand_as(x),
+    "broadcast_to": lambda x: x[:, :, :, :1].broadcast_to(x.shape),
+    "nearest": lambda x: F.interpolate(x, scale_factor=2),
+    "nearest_by_parts": lambda x: F.interpolate(x, scale_factor=(1.7, 0.6)),
+    "nearest_size": lambda x: F.interpolate(x, size=(7, 11)),
+    "nearest_smaller": lambda x: F.interpolate(x, size=(3, 5)),
+    "nearest_recomputed": lambda x: F.interpolate(x, scale_factor=1.7, recompute_scale_factor=True),
+    "nearest_exact": lambda x: F.interpolate(x, size=(7, 5), mode="nearest-exact"),
+    "nearest_signal": lambda x: F.interpolate(x.flatten(2), scale_factor=1.3),
+    "nearest_exact_signal": lambda x: F.interpolate(x[:, :, 0], size=11, mode="nearest-exact"),
+    "upsample": nn.Upsample(scale_factor=3),
+}
+"""Elements at places that are constants, some several times."""
+
+BORDERS: Mapping[str, Function] = {
+    "zeros": lambda x: F.pad(x, (1, 2, 0, 3)),
+    "number": nn.ConstantPad2d((1, 0, 2, 1), 4.5),
+    "channels": lambda x: F.pad(x, (0, 0, 0, 0, 2, 1)),
+    "cut_off": lambda x: F.pad(x, (-1, -2, -1, -1)),
+    "cut_off_and_padded": lambda x: F.pad(x, (-3, 2, 1, -1)),
+    "of_five_axes": lambda x: F.pad(x.view(-1, 2, 3, 4, 8), (1, 0, 0, 1, 1, 1)),
+    "reflect": nn.ReflectionPad2d((1, 2, 3, 0)),
+    "reflect_signal": lambda x: F.pad(x[:, :, 0], (2, 7), mode="reflect"),
+    "replicate": nn.ReplicationPad2d((0, 2, 3, 1)),
+    "replicate_signal": nn.Sequential(nn.Flatten(2), nn.ReplicationPad1d((4, 5))),
+    "circular": nn.CircularPad2d((1, 8, 4, 0)),
+    "circular_signal": lambda x: F.pad(x[:, 0], (3, 1), mode="circular"),
+    "reflect_cut_off": lambda x: F.pad(x, (-1, 2, 2, -1), mode="reflect"),
+    "replicate_cut_off": lambda x: F.pad(x, (3, -2, -1, 2), mode="replicate"),
+    "circular_cut_off": lambda x: F.pad(x, (-1, 3, 1, -2), mode="circular"),
+}
+"""Around a tensor, or off it."""
+
+MOVING: Mapping[str, Function] = {**PARTS, **PICKED, **BORDERS}

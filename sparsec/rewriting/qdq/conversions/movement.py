@@ -1,16 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
 """How layers that move elements become int8."""
 
+from xdsl.ir import Operation, SSAValue
+
 from sparsec.ir import nn, qnn
+from sparsec.ir.layer import layer_of
 from sparsec.ir.shapes import shape_of
 from sparsec.quantization.ranges import quantize
 from sparsec.rewriting.qdq.conversions.signature import Conversions, int8_type
-from sparsec.rewriting.qdq.folding import Folding
+from sparsec.rewriting.qdq.folding import Folding, fail
 
 
 def convert_slice(f: Folding, op: nn.SliceOp) -> None:
     source = f.input(op, op.input)
     new = qnn.SliceOp(source.value, op.where.data, shape_of(op.result.type))
+    f.finish(op, f.emit(op, new), source.quantization)
+
+
+def index_constant(f: Folding, op: Operation, value: SSAValue) -> SSAValue:
+    """The same constant of integers."""
+    constant = value.owner
+    if not isinstance(constant, nn.ConstantOp):
+        raise fail(op, "its indices are not constant")
+    return f.constant(op, constant.array, constant.name_in_model or f"{layer_of(op)}.indices")
+
+
+def convert_resize_nearest(f: Folding, op: nn.ResizeNearestOp) -> None:
+    source = f.input(op, op.input)
+    rows, columns = (index_constant(f, op, value) for value in (op.rows, op.columns))
+    new = qnn.ResizeNearestOp(source.value, rows, columns)
+    f.finish(op, f.emit(op, new), source.quantization)
+
+
+def convert_gather(f: Folding, op: nn.GatherOp) -> None:
+    source = f.input(op, op.input)
+    new = qnn.GatherOp(source.value, index_constant(f, op, op.indices), op.axis.value.data)
     f.finish(op, f.emit(op, new), source.quantization)
 
 
@@ -43,6 +67,8 @@ def convert_concat(f: Folding, op: nn.ConcatOp) -> None:
 
 MOVEMENT: Conversions = {
     nn.SliceOp: convert_slice,
+    nn.ResizeNearestOp: convert_resize_nearest,
+    nn.GatherOp: convert_gather,
     nn.PadOp: convert_pad,
     nn.ReshapeOp: convert_reshape,
     nn.TransposeOp: convert_transpose,

@@ -81,3 +81,12 @@ func.func @main(%x : tensor<1x2x1x2x1xi8>, %y : tensor<2x1x2x1x2xi8>) -> tensor<
 }
 
 // CHECK: layer 'larger' (qnn.maximum): its operands broadcast along 5 axes in turn, at most 4 can
+
+// -----
+
+func.func @main(%x : tensor<1x4xi8>, %i : tensor<2xui16>) -> tensor<1x2xi8> {
+  %y = qnn.gather %x, %i axis 1 {layer = "turn"} : tensor<1x4xi8>, tensor<2xui16> -> tensor<1x2xi8>
+  func.return %y : tensor<1x2xi8>
+}
+
+// CHECK: layer 'turn' (qnn.gather): indices must be constant

@@ -175,3 +175,37 @@ func.func @f(%x : tensor<1x4x3x2xf32>) {
   func.return
 }
 // CHECK: the axes that are reduced are not next to each other in tensor<1x4x3x2xf32>
+
+// -----
+
+func.func @f(%x : tensor<1x4xf32>) {
+  %i = nn.constant dense<[3, 4]> : tensor<2xui16>
+  %y = nn.gather %x, %i axis 1 : tensor<1x4xf32>, tensor<2xui16> -> tensor<1x2xf32>
+  func.return
+}
+// CHECK: index 4 is not one of 4
+
+// -----
+
+func.func @f(%x : tensor<1x4xf32>, %i : tensor<2xui16>) {
+  %y = nn.gather %x, %i axis 2 : tensor<1x4xf32>, tensor<2xui16> -> tensor<1x2xf32>
+  func.return
+}
+// CHECK: axis 2 does not exist in tensor<1x4xf32>
+
+// -----
+
+func.func @f(%x : tensor<1x4xf32>, %i : tensor<2x1xui16>) {
+  %y = nn.gather %x, %i axis 1 : tensor<1x4xf32>, tensor<2x1xui16> -> tensor<1x2xf32>
+  func.return
+}
+// CHECK: indices must be a list, got tensor<2x1xui16>
+
+// -----
+
+func.func @f(%x : tensor<1x2x3x1xf32>) {
+  %rows = nn.constant dense<[0, 2]> : tensor<2xui16>
+  %y = nn.resize_nearest %x, %rows, %rows : tensor<1x2x3x1xf32>, tensor<2xui16>, tensor<2xui16> -> tensor<1x2x2x1xf32>
+  func.return
+}
+// CHECK: row 2 is not one of 2

@@ -65,6 +65,9 @@ func.func @data_movement(%x : tensor<1x4x4x2xf32>) {
   %pad = nn.pad %x, 0.0 <low = [0, 1, 0, 0], high = [0, 0, 2, 0]> : tensor<1x4x4x2xf32> -> tensor<1x5x6x2xf32>
   %reshape = nn.reshape %x : tensor<1x4x4x2xf32> -> tensor<1x32xf32>
   %transpose = nn.transpose %x [0, 3, 1, 2] : tensor<1x4x4x2xf32> -> tensor<1x2x4x4xf32>
+  %i = nn.constant dense<[3, 0, 0]> : tensor<3xui16>
+  %resize = nn.resize_nearest %x, %i, %i : tensor<1x4x4x2xf32>, tensor<3xui16>, tensor<3xui16> -> tensor<1x3x3x2xf32>
+  %gather = nn.gather %x, %i axis 1 : tensor<1x4x4x2xf32>, tensor<3xui16> -> tensor<1x3x4x2xf32>
   %slice = nn.slice %x <begin = [0, 3, 0, 1], strides = [1, -2, 1, 1]> : tensor<1x4x4x2xf32> -> tensor<1x2x4x1xf32>
   %concat = nn.concat %x, %x axis 3 : tensor<1x4x4x2xf32>, tensor<1x4x4x2xf32> -> tensor<1x4x4x4xf32>
   %q = nn.quantize %x <scales = [0.05], zero_point = 3> : tensor<1x4x4x2xf32> -> tensor<1x4x4x2xi8>
@@ -77,6 +80,9 @@ func.func @data_movement(%x : tensor<1x4x4x2xf32>) {
 // CHECK-NEXT: nn.pad %x, 0.000000e+00 <low = [0, 1, 0, 0], high = [0, 0, 2, 0]> : tensor<1x4x4x2xf32> -> tensor<1x5x6x2xf32>
 // CHECK-NEXT: nn.reshape %x : tensor<1x4x4x2xf32> -> tensor<1x32xf32>
 // CHECK-NEXT: nn.transpose %x [0, 3, 1, 2] : tensor<1x4x4x2xf32> -> tensor<1x2x4x4xf32>
+// CHECK-NEXT: nn.constant dense<[3, 0, 0]> : tensor<3xui16>
+// CHECK-NEXT: nn.resize_nearest %x, %i, %i : tensor<1x4x4x2xf32>, tensor<3xui16>, tensor<3xui16> -> tensor<1x3x3x2xf32>
+// CHECK-NEXT: nn.gather %x, %i axis 1 : tensor<1x4x4x2xf32>, tensor<3xui16> -> tensor<1x3x4x2xf32>
 // CHECK-NEXT: nn.slice %x <begin = [0, 3, 0, 1], strides = [1, -2, 1, 1]> : tensor<1x4x4x2xf32> -> tensor<1x2x4x1xf32>
 // CHECK-NEXT: nn.concat %x, %x axis 3 : tensor<1x4x4x2xf32>, tensor<1x4x4x2xf32> -> tensor<1x4x4x4xf32>
 // CHECK-NEXT: nn.quantize %x <scales = [0.05], zero_point = 3> : tensor<1x4x4x2xf32> -> tensor<1x4x4x2xi8>

@@ -271,3 +271,28 @@ func.func @f(%x : tensor<1x3x3x2xi8>, %w : tensor<2x3x3x2xi8>, %b : tensor<3xi32
   func.return
 }
 // CHECK: bias must have shape 2, got tensor<3xi32>
+
+// -----
+
+func.func @f(%x : tensor<1x4xi8>) {
+  %i = qnn.constant dense<[3, 4]> : tensor<2xui16>
+  %y = qnn.gather %x, %i axis 1 : tensor<1x4xi8>, tensor<2xui16> -> tensor<1x2xi8>
+  func.return
+}
+// CHECK: index 4 is not one of 4
+
+// -----
+
+func.func @f(%x : tensor<1x4xi8>, %i : tensor<2xui16>) {
+  %y = qnn.gather %x, %i axis 2 : tensor<1x4xi8>, tensor<2xui16> -> tensor<1x2xi8>
+  func.return
+}
+// CHECK: axis 2 does not exist in tensor<1x4xi8>
+
+// -----
+
+func.func @f(%x : tensor<1x4xi8>, %i : tensor<2x1xui16>) {
+  %y = qnn.gather %x, %i axis 1 : tensor<1x4xi8>, tensor<2x1xui16> -> tensor<1x2xi8>
+  func.return
+}
+// CHECK: indices must be a list, got tensor<2x1xui16>

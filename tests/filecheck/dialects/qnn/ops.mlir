@@ -75,6 +75,7 @@ func.func @movement(%x : tensor<1x4x3x2xi8>) {
   %rows = qnn.constant dense<[0, 0, 3]> : tensor<3xui16>
   %columns = qnn.constant dense<[2, 1]> : tensor<2xui16>
   %resize = qnn.resize_nearest %x, %rows, %columns : tensor<1x4x3x2xi8>, tensor<3xui16>, tensor<2xui16> -> tensor<1x3x2x2xi8>
+  %gather = qnn.gather %x, %rows axis 1 : tensor<1x4x3x2xi8>, tensor<3xui16> -> tensor<1x3x3x2xi8>
   func.return
 }
 
@@ -83,6 +84,7 @@ func.func @movement(%x : tensor<1x4x3x2xi8>) {
 // CHECK-NEXT:    %rows = qnn.constant dense<[0, 0, 3]> : tensor<3xui16>
 // CHECK-NEXT:    %columns = qnn.constant dense<[2, 1]> : tensor<2xui16>
 // CHECK-NEXT:    %resize = qnn.resize_nearest %x, %rows, %columns : tensor<1x4x3x2xi8>, tensor<3xui16>, tensor<2xui16> -> tensor<1x3x2x2xi8>
+// CHECK-NEXT:    %gather = qnn.gather %x, %rows axis 1 : tensor<1x4x3x2xi8>, tensor<3xui16> -> tensor<1x3x3x2xi8>
 
 // -----
 

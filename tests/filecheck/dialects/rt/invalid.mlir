@@ -510,3 +510,11 @@ func.func @f(%x : memref<1x4xi8>, %v : memref<6xi8>, %b : memref<3xui8>, %i : me
   func.return
 }
 // CHECK: bits must be a list of uint8
+
+// -----
+
+func.func @f(%x : memref<1x4xi8>, %i : memref<2xui16>, %y : memref<1x3xi8>) {
+  rt.gather_s8 %x, %i axis 1 into %y : memref<1x4xi8>, memref<2xui16>, memref<1x3xi8>
+  func.return
+}
+// CHECK: result must have shape 1x2, got memref<1x3xi8>

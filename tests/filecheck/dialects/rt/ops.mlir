@@ -58,15 +58,17 @@ func.func @elementwise(%x : memref<1x2x3xi8>, %v : memref<3xi8>, %y : memref<1x2
 
 // -----
 
-func.func @movement(%x : memref<1x4x3x2xi8>, %y : memref<1x2x3x1xi8>, %rows : memref<3xui16>, %columns : memref<2xui16>, %z : memref<1x3x2x2xi8>) {
+func.func @movement(%x : memref<1x4x3x2xi8>, %y : memref<1x2x3x1xi8>, %rows : memref<3xui16>, %columns : memref<2xui16>, %z : memref<1x3x2x2xi8>, %v : memref<1x2x2x1xi8>) {
   rt.slice_s8 %x <begin = [0, 3, 0, 1], strides = [1, -2, 1, 1]> into %y : memref<1x4x3x2xi8>, memref<1x2x3x1xi8>
   rt.resize_nearest_s8 %x, %rows, %columns into %z : memref<1x4x3x2xi8>, memref<3xui16>, memref<2xui16>, memref<1x3x2x2xi8>
+  rt.gather_s8 %y, %columns axis 2 into %v : memref<1x2x3x1xi8>, memref<2xui16>, memref<1x2x2x1xi8>
   func.return
 }
 
 // CHECK:      func.func @movement
 // CHECK-NEXT: rt.slice_s8 %x <begin = [0, 3, 0, 1], strides = [1, -2, 1, 1]> into %y : memref<1x4x3x2xi8>, memref<1x2x3x1xi8>
 // CHECK-NEXT: rt.resize_nearest_s8 %x, %rows, %columns into %z : memref<1x4x3x2xi8>, memref<3xui16>, memref<2xui16>, memref<1x3x2x2xi8>
+// CHECK-NEXT: rt.gather_s8 %y, %columns axis 2 into %v : memref<1x2x3x1xi8>, memref<2xui16>, memref<1x2x2x1xi8>
 
 // -----
 

@@ -1,11 +1,12 @@
 /*
  * SPDX-License-Identifier: Apache-2.0
  *
- * Elements that lie at regular distances, one behind the other: what slices and transposes are.
+ * Copies of bytes one behind the other: of those at regular distances, as slices and transposes want them, and of those
+ * at places that are listed.
  */
 
-#ifndef SPARSEC_STRIDED_COPY_H
-#define SPARSEC_STRIDED_COPY_H
+#ifndef SPARSEC_COPY_H
+#define SPARSEC_COPY_H
 
 #include "sparsec.h"
 
@@ -97,6 +98,38 @@ static inline void sparsec_strided_copy(const cmsis_nn_tile *outer_strides,
             }
         }
     }
+}
+
+/** For each index `run` bytes, at so many runs from `input` on. Gives the place behind what it wrote. */
+static inline int8_t *sparsec_copy_picked(const int8_t *input,
+                                          const int32_t run,
+                                          const uint16_t *indices,
+                                          const int32_t count,
+                                          int8_t *output)
+{
+    if (run == 1)
+    {
+        for (int32_t i = 0; i < count; i++)
+        {
+            *output++ = input[indices[i]];
+        }
+        return output;
+    }
+    if (run >= SPARSEC_LONG_RUN)
+    {
+        for (int32_t i = 0; i < count; i++)
+        {
+            memcpy(output, input + indices[i] * run, (size_t)run);
+            output += run;
+        }
+        return output;
+    }
+    for (int32_t i = 0; i < count; i++)
+    {
+        sparsec_copy_run(input + indices[i] * run, 1, run, output, 1);
+        output += run;
+    }
+    return output;
 }
 
 #endif

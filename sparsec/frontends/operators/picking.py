@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Elements picked by constant indices, and repetitions.
+
+The one rule: what is picked is known as numbers, axis by axis.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from sparsec.frontends.builder import Builder
+from sparsec.frontends.call import Call
+from sparsec.frontends.errors import UnsupportedError
+from sparsec.frontends.operators.parts import axis_of, part
+from sparsec.frontends.operators.shape import reshaped, with_axis
+from sparsec.frontends.operators.signature import Operator
+from sparsec.frontends.tensors import CHANNELS_LAST, Activation, Array, Parameter, Tensor
+from sparsec.ir import nn
+from sparsec.quantization.scheme import Quantization
+
+Picked = Mapping[int, Array]
+"""For axes of torch the indices of what is picked along them."""
+
+
+def picked(builder: Builder, value: Tensor, indices: Picked) -> Tensor:
+    """Along each axis in `indices` the elements at these, and all of the others."""
+    if any(along.size == 0 for along in indices.values()):
+        raise UnsupportedError("it takes a part without elements")
+    if isinstance(value, Parameter):
+        return picked_of_constant(value, indices)
+    regular = {axis: found for axis, along in indices.items() if (found := as_range(along))}
+    value = part_of(builder, value, regular)
+    left = {axis: along for axis, along in indices.items() if axis not in regular}
+    if set(left) == {2, 3} and len(value.shape) == 4:
+        rows, columns = (builder.indices(left[axis]) for axis in (2, 3))
+        order = CHANNELS_LAST[4]
+        return builder.add(nn.ResizeNearestOp(builder.ssa(value, order), rows, columns), order)
+    for axis, along in left.items():
+        op = nn.GatherOp(value.ssa, builder.indices(along), value.order.index(axis))
+        value = builder.add(op, value.order)
+    return value
+
+
+def part_of(builder: Builder, value: Activation, indices: Mapping[int, range]) -> Activation:
+    """`part` of an activation."""
+    result = part(builder, value, indices)
+    assert isinstance(result, Activation)
+    return result
+
+
+def as_range(indices: Array) -> range | None:
+    """The same indices as a range, None if they are not at one distance."""
+    first = int(indices[0])
+    if len(indices) == 1:
+        return range(first, first + 1)
+    step = int(indices[1]) - first
+    if step == 0 or np.any(np.diff(indices) != step):
+        return None
+    return range(first, first + step * len(indices), step)
+
+
+def picked_of_constant(value: Parameter, indices: Picked) -> Parameter:
+    """The same of a constant, with the scales of what is picked."""
+    array, scheme = value.array, value.quantization
+    for axis, along in indices.items():
+        array = array.take(along, axis)
+    if scheme is not None and scheme.axis is not None and scheme.axis in indices:
+        scales = tuple(np.array(scheme.scales)[indices[scheme.axis]].tolist())
+        scheme = Quantization(scales, scheme.zero_point, scheme.axis)
+    return Parameter(value.name, array, scheme)
+
+
+def not_the_batch(value: Tensor, axes: Sequence[int], what: str) -> None:
+    """Refuse what would mix the samples."""
+    if 0 in axes and isinstance(value, Activation) and value.shape[0] == 1:
+        raise UnsupportedError(f"it {what} the batch")
+
+
+def constant_indices(value: object, size: int) -> Array:
+    """The indices in a constant tensor, negative ones counted from the end, a mask as those that are set."""
+    if not isinstance(value, Parameter) or value.quantization is not None:
+        raise UnsupportedError("its indices are not constant")
+    array = value.array
+    if array.dtype == np.bool_ or array.dtype == np.uint8:
+        if array.shape != (size,):
+            raise UnsupportedError("its mask is not one of a single axis")
+        return np.flatnonzero(array)
+    if not np.array_equal(array, np.trunc(array)):
+        raise UnsupportedError("its indices are not whole numbers")
+    indices = array.astype(np.int64)
+    if np.any(indices < -size) or np.any(indices >= size):
+        raise UnsupportedError(f"an index is not one of {size} elements")
+    return indices % size
+
+
+def index_select(builder: Builder, call: Call) -> Tensor:
+    """The elements of one axis that a list names."""
+    value = call.tensor("self")
+    axis = axis_of(call, value)
+    indices = constant_indices(call.arguments.get("index"), value.shape[axis])
+    not_the_batch(value, [axis], "picks from")
+    return picked(builder, value, {axis: indices.reshape(-1)})
+
+
+def index(builder: Builder, call: Call) -> Tensor:
+    """value[.., indices, ..] with constant indices: of one axis, or of several that form a grid."""
+    value = call.tensor("self")
+    found = {
+        axis: constant_indices(each, value.shape[axis])
+        for axis, each in enumerate(call.items("indices"))
+        if each is not None
+    }
+    axes = list(found)
+    not_the_batch(value, axes, "picks from")
+    if axes != list(range(axes[0], axes[0] + len(axes))):
+        raise UnsupportedError("it indexes axes that are not beside each other")
+    try:
+        grid = np.broadcast_arrays(*found.values())
+    except ValueError as error:
+        raise UnsupportedError("its indices do not fit each other") from error
+    result = picked(builder, value, along_axes(dict(zip(axes, grid, strict=True))))
+    shape = (*value.shape[: axes[0]], *grid[0].shape, *value.shape[axes[-1] + 1 :])
+    return reshaped(builder, result, shape)
+
+
+def along_axes(grid: Picked) -> Picked:
+    """The indices of each axis, where those of all of them are a grid. Raises UnsupportedError where not."""
+    (first, *_), count = grid.values(), len(grid)
+    if count == 1:
+        return {axis: indices.reshape(-1) for axis, indices in grid.items()}
+    # That of the n-th axis changes along the n-th dimension alone.
+    if first.ndim == count:
+        lists = {
+            axis: indices[tuple(slice(None) if n == place else 0 for n in range(count))]
+            for place, (axis, indices) in enumerate(grid.items())
+        }
+        whole = np.meshgrid(*lists.values(), indexing="ij")
+        if all(map(np.array_equal, whole, grid.values())):
+            return lists
+    raise UnsupportedError("its indices of several axes are not a grid")
+
+
+def roll(builder: Builder, call: Call) -> Tensor:
+    """What leaves an axis at one end comes back at the other."""
+    value = call.tensor("self")
+    rank = len(value.shape)
+    axes = [axis % rank for axis in call.integers("dims", [])]
+    shifts = call.integers("shifts")
+    if len(axes) != len(shifts):
+        raise UnsupportedError("only a roll along named axes is supported")
+    not_the_batch(value, axes, "rolls")
+    total: dict[int, int] = {}
+    for axis, shift in zip(axes, shifts, strict=True):
+        total[axis] = total.get(axis, 0) + shift
+    rolled = {axis: np.roll(np.arange(value.shape[axis]), n) for axis, n in total.items()}
+    return picked(builder, value, rolled)
+
+
+def repeated(builder: Builder, value: Tensor, counts: Sequence[int]) -> Tensor:
+    """`value` so many times along each axis; more counts than axes are for new ones in front."""
+    if len(counts) < len(value.shape) or min(counts, default=1) < 1:
+        raise UnsupportedError(f"it repeats {len(value.shape)} axes {list(counts)} times")
+    for _ in range(len(counts) - len(value.shape)):
+        value = with_axis(builder, value, 0)
+    not_the_batch(value, [axis for axis, n in enumerate(counts) if n > 1], "repeats")
+    indices = {
+        axis: np.tile(np.arange(value.shape[axis]), n) for axis, n in enumerate(counts) if n > 1
+    }
+    return picked(builder, value, indices)
+
+
+def repeat(builder: Builder, call: Call) -> Tensor:
+    """repeat."""
+    return repeated(builder, call.tensor("self"), call.integers("repeats"))
+
+
+def tile(builder: Builder, call: Call) -> Tensor:
+    """As `repeat`, with as many counts as there are, for the last axes."""
+    value, counts = call.tensor("self"), call.integers("dims")
+    return repeated(builder, value, [1] * (len(value.shape) - len(counts)) + counts)
+
+
+def repeat_interleave(builder: Builder, call: Call) -> Tensor:
+    """Each element of an axis so many times."""
+    value = call.tensor("self")
+    if not call.given("dim"):
+        raise UnsupportedError("only a repetition along a named axis is supported")
+    axis = axis_of(call, value)
+    not_the_batch(value, [axis], "repeats")
+    counts = call.arguments.get("repeats")
+    times = counts.array.reshape(-1) if isinstance(counts, Parameter) else call.integer("repeats")
+    return picked(builder, value, {axis: np.repeat(np.arange(value.shape[axis]), times)})
+
+
+def expanded(builder: Builder, value: Tensor, sizes: Sequence[int], batch: int) -> Tensor:
+    """`value` with axes of one element repeated; -1 leaves an axis as it is."""
+    for _ in range(len(sizes) - len(value.shape)):
+        value = with_axis(builder, value, 0)
+    repeats: dict[int, Array] = {}
+    for axis, (size, n) in enumerate(zip(sizes, value.shape, strict=True)):
+        is_batch = axis == 0 and isinstance(value, Activation) and n == 1 and size == batch
+        if size in (-1, n) or is_batch:
+            continue
+        if n != 1 or size < 1:
+            raise UnsupportedError(f"a tensor of shape {value.shape} is expanded to {list(sizes)}")
+        repeats[axis] = np.zeros(size, np.int64)
+    not_the_batch(value, list(repeats), "repeats")
+    return picked(builder, value, repeats)
+
+
+def expand(builder: Builder, call: Call) -> Tensor:
+    """expand and broadcast_to."""
+    return expanded(builder, call.tensor("self"), call.integers("size"), call.exported_batch)
+
+
+def expand_as(builder: Builder, call: Call) -> Tensor:
+    """To the shape of another tensor."""
+    return expanded(builder, call.tensor("self"), call.tensor("other").shape, 1)
+
+
+PICKING: Mapping[str, Operator] = {
+    "aten.index_select": index_select,
+    "aten.index": index,
+    "aten._unsafe_index": index,
+    "aten.roll": roll,
+    "aten.repeat": repeat,
+    "aten.tile": tile,
+    "aten.repeat_interleave": repeat_interleave,
+    "aten.expand": expand,
+    "aten.broadcast_to": expand,
+    "aten.expand_as": expand_as,
+}
