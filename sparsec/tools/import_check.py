@@ -14,12 +14,13 @@ from xdsl.ir import Operation, OpResult, SSAValue
 
 from sparsec.frontends.batch import samples
 from sparsec.frontends.builder import entry_order
-from sparsec.frontends.proof import Proof
+from sparsec.frontends.proof import Proof, ReadingError
 from sparsec.frontends.tensors import Array, Order
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import main_function
 from sparsec.ir import nn
 from sparsec.ir.shapes import shape_of
+from sparsec.tools.errors import first_line
 
 TOLERANCE = 1e-4
 """Largest difference as a part of a value's range.
@@ -41,7 +42,12 @@ def difference(proof: Proof, module: ModuleOp) -> str | None:
 
     Raises ReadingError if torch cannot run the file.
     """
-    wanted = proof.reading.results()
+    try:
+        wanted = proof.reading.results()
+    except ReadingError:
+        raise
+    except Exception as error:  # the second reading trusts nothing that the first has checked
+        raise ReadingError(f"{type(error).__name__}: {first_line(error)}") from error
     inputs = [array[:SAMPLES] for array in proof.inputs]
     results = _results(main_function(module))
     given = interpret(module, inputs)

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import NoReturn
 
-from sparsec.backends.c import names
 from sparsec.pipelines import MAX_SLOWDOWN
 from sparsec.targets.cpu import CPUS
 from sparsec.tools import instrumentation
@@ -323,6 +322,8 @@ def network_name(model: str, chosen: str | None) -> str:
 
     A file called `model` is named after its folder.
     """
+    from sparsec.backends.c import names  # not for --help
+
     if chosen is not None:
         try:
             names.check_network_name(chosen)

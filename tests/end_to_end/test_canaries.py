@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nothing depends on a dead byte and no call writes outside its buffers: on this machine and on QEMU."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -165,6 +166,7 @@ def run_with(compiled: Compiled, plan: Plan, cpu: str, folder: Path) -> list[Arr
     directory = cmsis_nn.locate()
     assert directory is not None
     name = compiled.compilation.name
+    shutil.rmtree(folder / name, ignore_errors=True)  # with canaries of another plan
     write_files(with_canaries(compiled.files, name, plan), folder / name)
     inputs = [array.reshape(len(array), -1) for array in inputs_of(compiled)]
     result = run_project(folder / name, cpu, inputs, cmsis_nn=directory, counting=False)

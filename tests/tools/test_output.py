@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from sparsec.tools.errors import guarded
 from tests.tools.support import Tools
 
 COMMAND = [sys.executable, "-c", "from sparsec.tools.start import sparsec; sparsec()"]
@@ -56,20 +57,28 @@ def test_stdout_that_takes_nothing(
     assert not list(elsewhere.glob("sparsec-crash*"))
 
 
-@pytest.mark.parametrize("seconds", [0.05, 0.3, 0.8])
-def test_interrupted(texts: dict[str, Path], elsewhere: Path, seconds: float) -> None:
-    """While modules are imported, and while something runs: here it waits for a pipe to be read."""
-    os.mkfifo(elsewhere / "pipe")
-    ready = "import sys; print('on', flush=True)\n"
-    command = [sys.executable, "-c", ready + "from sparsec.tools.start import sparsec\n"
-               "print('on', flush=True)\nsparsec()", str(texts["qnn"]), "--emit=qnn", "-o", "pipe"]  # fmt: skip
+def test_interrupted_while_modules_are_imported(texts: dict[str, Path], elsewhere: Path) -> None:
+    command = [sys.executable, "-c", "from sparsec.tools import start; print('on', flush=True); start.sparsec()"]  # fmt: skip
     running = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=elsewhere
+        [*command, str(texts["qnn"]), "--emit=qnn", "-q"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=elsewhere,
     )
     assert running.stdout is not None
-    assert [running.stdout.readline() for _ in range(2)] == ["on\n", "on\n"]
-    time.sleep(seconds)
+    assert running.stdout.readline() == "on\n"
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=60)
     assert running.returncode == 130
     assert err in ("", "interrupted\n")
+
+
+def test_interrupted_while_it_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    def command() -> int:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+        return 0
+
+    assert guarded(command, "sparsec") == 130
+    assert capsys.readouterr().err == "interrupted\n"
