@@ -26,11 +26,12 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
-from sparsec.analysis.memory.buffer_lives import peak_bytes
+from sparsec.analysis.memory.lifetimes import Lifetimes
 from sparsec.ir import rt
 from sparsec.ir.kernel import KernelOp, byte_count, element_dtype
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.views import memory_of, part_of, place_in_memory
+from sparsec.rewriting.planned_views import inputs_and_results
 
 ALIGNMENT = 4
 """Bytes at multiples of which kernels want activations to begin."""
@@ -112,7 +113,8 @@ def removable(function: func.FuncOp, op: KernelOp) -> Copy | None:
 def remove(function: func.FuncOp, copies: Sequence[Copy]) -> None:
     """Do so, unless more bytes would be live."""
     parts: dict[SSAValue, SSAValue] = {copy.whole.memref: copy.memory for copy in copies}
-    if peak_bytes(function, parts, {copy.op for copy in copies}) > peak_bytes(function):
+    lifetimes = Lifetimes(function, *inputs_and_results(function))
+    if lifetimes.peak_bytes(parts, {copy.op for copy in copies}) > lifetimes.peak_bytes():
         return
     for copy in copies:
         show_part(copy.whole, copy.memory, copy.offset)

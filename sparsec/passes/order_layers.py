@@ -24,7 +24,7 @@ from xdsl.ir import Block, Operation
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
-from sparsec.analysis.choice.block_dataflow import dataflow_of, layers_of
+from sparsec.analysis.memory.block_dataflow import dataflow_of, layers_of
 from sparsec.ir import qnn
 from sparsec.planning.order import least_order
 from sparsec.targets.cmsis_nn import PACKAGED, Release

@@ -13,7 +13,7 @@ kernel would not keep to a budget of `flash` bytes for constants and code.
 
 What a layer needs at least while it runs is known for each version (`least_bytes`), and `planning/least_peak.py` takes those
 that make the largest need least. Neighbours may still be in each other's way then, so a few tighter limits are planned too and
-the best plan wins. `analysis/choice/layer_memory.py` says the same before there are kernels, for `--ram` and `--objective=ram`.
+the best plan wins. `analysis/memory/layer_memory.py` says the same before there are kernels, for `--ram` and `--objective=ram`.
 """
 
 from collections.abc import Callable, Sequence

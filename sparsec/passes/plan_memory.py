@@ -27,7 +27,7 @@ from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
 from sparsec.analysis.choice.module_recipe import recipe_of
-from sparsec.analysis.memory.buffer_lives import live_buffers, overlaps_of
+from sparsec.analysis.memory.lifetimes import Lifetimes
 from sparsec.analysis.memory.live_bytes import sum_text
 from sparsec.analysis.memory.memory_pins import Pinned, outputs_by_name, pinned
 from sparsec.analysis.memory.memory_plan import ARENA, Memory, certify_plan, planned_function
@@ -100,24 +100,25 @@ class PlanMemoryPass(ModulePass):
         memories = self.memories_for(module)
         inputs, results = inputs_and_results(function)
         own = ((), ()) if self.io == "caller" else (inputs, results)
-        every = live_buffers(function, *own)
-        lifetimes = {value: buffer for value, buffer in every.items() if buffer.size}
+        lifetimes = Lifetimes(function, *own)
+        every = lifetimes.buffers
+        planned = {value: buffer for value, buffer in every.items() if buffer.size}
         constants = {op.sym_name.data: op for op in module.ops if isinstance(op, memref.GlobalOp)}
         outputs = outputs_by_name(function, inputs, results)
-        found = pinned(self.pins_for(module), memories, outputs, constants, lifetimes)
+        found = pinned(self.pins_for(module), memories, outputs, constants, planned)
         reserved = reserved_bytes(found, memories, constants)
         uses = memory_uses(function)
 
-        buffers = list(lifetimes.values())
-        numbers = {value: number for number, value in enumerate(lifetimes)}
-        overlaps = overlaps_of(function, lifetimes) if self.overlap else {}
+        buffers = list(planned.values())
+        numbers = {value: number for number, value in enumerate(planned)}
+        overlaps = lifetimes.overlaps if self.overlap else {}
         plan = place_in_memories(
             buffers,
             [
                 None if memory.capacity is None else memory.capacity - bytes
                 for memory, bytes in zip(memories, reserved, strict=True)
             ],
-            [uses.buffers[value] for value in lifetimes],
+            [uses.buffers[value] for value in planned],
             {(numbers[o], numbers[i]): each for (o, i), each in overlaps.items()},
             {numbers[value]: memory for value, memory in found.buffers.items()},
             budget=Budget(self.seconds),
@@ -131,7 +132,7 @@ class PlanMemoryPass(ModulePass):
             for memory, assigned in zip(memories, plan.assignments, strict=True)
         ]
         places = dict.fromkeys(every, (0, 0)) | dict(
-            zip(lifetimes, zip(plan.memories, plan.offsets, strict=True), strict=True)
+            zip(planned, zip(plan.memories, plan.offsets, strict=True), strict=True)
         )
         given: list[Memory] = []
         if self.io == "caller":

@@ -8,7 +8,7 @@ from hypothesis import given, note, settings
 from xdsl.dialects.builtin import ModuleOp, TensorType, i8
 from xdsl.ir import SSAValue
 
-from sparsec.analysis.choice.block_dataflow import dataflow_of, layers_of
+from sparsec.analysis.memory.block_dataflow import dataflow_of, layers_of
 from sparsec.analysis.memory.live_bytes import live_tensors
 from sparsec.interpreters.signature import main_function
 from sparsec.ir import qnn

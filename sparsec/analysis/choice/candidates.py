@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from sparsec.analysis.memory.layer_memory import LayerMemory
 from sparsec.formats import COMMON_FORMATS, SparseFormat
 from sparsec.ir import qnn
 from sparsec.kernels.code import passed
@@ -83,6 +84,10 @@ class Candidate:
     def bytes(self) -> int:
         """Flash of all constants of the layer."""
         return sum(self.constants.values())
+
+    def need(self, memory: LayerMemory) -> int:
+        """Bytes of RAM while the layer runs."""
+        return memory.bytes(self.layer, self.way.kernel, self.scratch)
 
 
 @dataclass(frozen=True)

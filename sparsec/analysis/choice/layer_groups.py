@@ -20,7 +20,7 @@ from sparsec.analysis.choice.candidates import (
     constants_of,
     others,
 )
-from sparsec.analysis.choice.layer_memory import LayerMemory
+from sparsec.analysis.memory.layer_memory import LayerMemory
 from sparsec.analysis.memory.live_bytes import live_parts, sum_text
 from sparsec.formats import COMMON_FORMATS, SparseFormat
 from sparsec.ir import qnn
@@ -176,7 +176,7 @@ class Group:
 
     def need(self, way: Way, memory: LayerMemory) -> int:
         """Bytes of RAM at the layer that needs most."""
-        return max(memory.bytes(op, c) for op, c in zip(self.ops, way.candidates, strict=True))
+        return max(candidate.need(memory) for candidate in way.candidates)
 
     def keep_within(self, ram: int, memory: LayerMemory, reason: str) -> None:
         """Leave out what needs more than `ram` bytes."""
@@ -276,7 +276,7 @@ def least_ram(groups: Iterable[Group]) -> tuple[int, qnn.WeightedOp | None, int]
             memory = memories[group]
             least = min(group.ways, key=lambda way: group.need(way, memory))
             for op, candidate in zip(group.ops, least.candidates, strict=True):
-                needs.append((memory.bytes(op, candidate), op, candidate.scratch))
+                needs.append((candidate.need(memory), op, candidate.scratch))
     return max(needs, key=lambda each: each[0], default=(0, None, 0))
 
 

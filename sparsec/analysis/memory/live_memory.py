@@ -13,7 +13,7 @@ from typing import TypeAlias
 from xdsl.dialects import func
 from xdsl.ir import BlockArgument, SSAValue
 
-from sparsec.analysis.memory.buffer_lives import live_buffers, overlaps_of
+from sparsec.analysis.memory.lifetimes import Lifetimes
 from sparsec.ir.kernel import KernelOp
 from sparsec.planning.arena import Buffer
 from sparsec.planning.overlap import Overlap
@@ -43,11 +43,10 @@ class LiveMemory:
         inputs: Sequence[BlockArgument],
         results: Sequence[BlockArgument],
     ):
-        lives = live_buffers(function, inputs, results)
-        self.buffers = {value: buffer for value, buffer in lives.items() if buffer.size}
-        self.overlaps = overlaps_of(function, self.buffers)
-        kernels = (op for op in function.body.block.ops if isinstance(op, KernelOp))
-        self.times = {op: time for time, op in enumerate(kernels, 1)}
+        lifetimes = Lifetimes(function, inputs, results)
+        self.buffers = {v: buffer for v, buffer in lifetimes.buffers.items() if buffer.size}
+        self.overlaps = lifetimes.overlaps
+        self.times = lifetimes.times
         self._live: dict[int, dict[SSAValue, Buffer]] = defaultdict(dict)
         for value, buffer in self.buffers.items():
             for time in range(buffer.first, buffer.last + 1):

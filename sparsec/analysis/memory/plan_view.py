@@ -11,15 +11,15 @@ from typing import Any, Literal
 
 from xdsl.dialects import memref
 from xdsl.dialects.builtin import IntegerAttr
-from xdsl.ir import Attribute, SSAValue
+from xdsl.ir import Attribute
 
+from sparsec.analysis.memory.lifetimes import Life, Lifetimes
 from sparsec.analysis.memory.live_bytes import sum_text
 from sparsec.analysis.memory.memory_plan import PlannedFunction, arena_offset, io_names
 from sparsec.ir.attributes import INPUT, OUTPUT
 from sparsec.ir.kernel import KernelOp, byte_count
 from sparsec.ir.layer import layer_of
 from sparsec.ir.rt.decode import DecodeOp
-from sparsec.ir.views import memory_of
 
 Kind = Literal["input", "output", "activation", "weights", "scratch"]
 """What a buffer is to the network: `weights` are decoded ones."""
@@ -162,33 +162,31 @@ def peak_facts(peak: Peak) -> dict[str, Any]:
 
 def plan_view(planned: PlannedFunction, bound: int) -> PlanView:
     """The plan of a function, which no plan beats by less than `bound` bytes."""
-    kernels = list(planned.kernels)
     names = {number: each.name for number, each in enumerate(planned.memories) if not each.caller}
     views = {op.result: op for op in planned.views if planned.memory_of(op) in names}
-    reads: dict[SSAValue, list[int]] = {value: [] for value in views}
-    writes: dict[SSAValue, list[int]] = {value: [] for value in views}
-    for call, op in enumerate(kernels):
-        written = {memory_of(value) for value in op.written()}
-        for value in {memory_of(value): None for value in op.operands}:
-            if value in views:
-                (writes if value in written else reads)[value].append(call)
-
+    lifetimes = Lifetimes(
+        planned.function,
+        [value for value, op in views.items() if INPUT in op.attributes],
+        [value for value, op in views.items() if OUTPUT in op.attributes],
+    )
+    kernels = lifetimes.calls
     end = max(len(kernels) - 1, 0)
     buffers: list[PlannedBuffer] = []
     for value, view in views.items():
-        used = sorted({*reads[value], *writes[value]}) or [0]
-        kind, name = _kind_and_name(view, kernels[used[0]] if kernels else None, planned)
+        life = lifetimes.lives.get(value, Life([], [], (1,)))
+        calls = sorted({*life.reads, *life.writes}) or [1]
+        kind, name = _kind_and_name(view, kernels[calls[0] - 1] if kernels else None, planned)
         buffers.append(
             PlannedBuffer(
                 name,
                 names[planned.memory_of(view)],
                 arena_offset(view),
                 byte_count(value.type),
-                0 if kind == "input" else used[0],
-                end if kind == "output" else used[-1],
+                max(min(life.times) - 1, 0),
+                min(max(*life.times, 1) - 1, end),
                 kind,
-                tuple(reads[value]),
-                tuple(writes[value]),
+                tuple(time - 1 for time in life.reads),
+                tuple(time - 1 for time in life.writes),
             )
         )
     return PlanView(

@@ -19,7 +19,7 @@ from sparsec.analysis.choice.choice_record import record_of
 from sparsec.analysis.choice.format_choice import Decision, Problem
 from sparsec.analysis.choice.format_goal import FEW, GAIN, MARGIN, Goal, Objective, price
 from sparsec.analysis.choice.layer_groups import RamError
-from sparsec.analysis.choice.layer_memory import LayerMemory
+from sparsec.analysis.memory.layer_memory import LayerMemory
 from sparsec.analysis.memory.memory_plan import planned_function
 from sparsec.backends.c.report import constants_of
 from sparsec.interpreters.signature import main_function
@@ -121,11 +121,11 @@ def expect_least_memory(
     """No layer needs more than the one that needs most in any case."""
     memory = LayerMemory(main_function(module).body.block)
     pairs = list(zip(decision.layers, layers, strict=True))
-    enough = max(min(memory.bytes(choice.op, c) for c in layer) for choice, layer in pairs)
+    enough = max(min(c.need(memory) for c in layer) for layer in layers)
     for choice, layer in pairs:
-        left = [c for c in layer if memory.bytes(choice.op, c) <= enough]
+        left = [c for c in layer if c.need(memory) <= enough]
         dense = layer[0] if layer[0] in left else None
-        assert memory.bytes(choice.op, choice.winner) <= enough
+        assert choice.winner.need(memory) <= enough
         known = [c for c in may_win(left, dense) if c.cost is not None]
         if known:
             assert choice.winner.label in [c.label for c in known]
@@ -299,7 +299,7 @@ def test_what_is_compiled_is_what_was_predicted(specs: list[Spec], objective: Ob
     module = network(specs)
     decision = Problem(module, cpu_named("cortex-m4"), Goal(objective)).decide()
     memory = LayerMemory(main_function(module).body.block)
-    needs = [memory.bytes(layer.op, layer.winner) for layer in decision.layers]
+    needs = [layer.winner.need(memory) for layer in decision.layers]
     SelectSparseFormatsPass(objective=objective).apply(Context(), module)
     chosen = record_of(module)
     assert chosen is not None and chosen.objective == objective
@@ -426,10 +426,10 @@ def test_what_ram_forbids_is_left_out() -> None:
     (dense,) = Problem(module, cpu, Goal(weights=wish_for_all("dense"))).decide().layers
     assert free.winner.scratch > dense.winner.scratch
     memory = LayerMemory(main_function(module).body.block)
-    least = memory.bytes(dense.op, dense.winner)
+    least = dense.winner.need(memory)
     # In strips of a row, which also read the row above.
     assert least == 576 + 2 * 6 * 16 + dense.winner.scratch
-    ram = memory.bytes(free.op, free.winner) - 1
+    ram = free.winner.need(memory) - 1
     assert least < ram
     (kept,) = Problem(module, cpu, Goal(ram=ram)).decide().layers
     assert kept.winner.label == "dense"

@@ -9,7 +9,7 @@ from math import prod
 
 from xdsl.ir import Block, Operation, SSAValue
 
-from sparsec.analysis.memory.buffer_lives import ACTIVATION_ALIGNMENT
+from sparsec.analysis.memory.lifetimes import ACTIVATION_ALIGNMENT
 from sparsec.analysis.memory.live_bytes import tensor_of
 from sparsec.ir import qnn
 from sparsec.ir.constant import DenseConstantOp

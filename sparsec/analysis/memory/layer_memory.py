@@ -10,11 +10,12 @@ from math import prod
 
 from xdsl.ir import Block, Operation, SSAValue
 
-from sparsec.analysis.choice.candidates import Candidate
 from sparsec.analysis.memory.live_bytes import live_tensors, tensor_of
 from sparsec.ir import cmsis, qnn
 from sparsec.ir.rt.fused import line_bytes
 from sparsec.ir.shapes import shape_of
+from sparsec.kernels.kernel import Kernel
+from sparsec.kernels.layer import Layer
 from sparsec.planning.arena import Buffer
 from sparsec.planning.overlap import Overlap, apart
 from sparsec.planning.overlapping import least_bytes
@@ -33,18 +34,20 @@ class LayerMemory:
             self._staying[op] = later
             later = {*map(tensor_of, returned), *values}
 
-    def bytes(self, op: qnn.WeightedOp, candidate: Candidate) -> int:
-        """What `op` needs as `candidate` runs it, with all that waits meanwhile."""
-        if candidate.kernel == cmsis.ConvolveOp.C_FUNCTION and is_wide(op.result):
+    def bytes(self, layer: Layer, kernel: Kernel, scratch: int) -> int:
+        """What `layer` needs when `kernel` runs it with `scratch` bytes of scratch memory, with all that waits meanwhile."""
+        op = layer.op
+        assert isinstance(op, qnn.WeightedOp)
+        if kernel.function == cmsis.ConvolveOp.C_FUNCTION and is_wide(op.result):
             return self._waiting(op)
         input, output, staying = tensor_of(op.input), op.result, self._staying[op]
         overlap = apart(bytes_of(output), bytes_of(input))
         if input not in staying:
-            overlap = candidate.way.kernel.overlap(candidate.layer)
-        buffers = [bytes_of(output), bytes_of(input), candidate.scratch, self._waiting(op)]
+            overlap = kernel.overlap(layer)
+        buffers = [bytes_of(output), bytes_of(input), scratch, self._waiting(op)]
         least = _least(buffers, overlap)
-        if candidate.kernel == cmsis.DepthwiseConvOp.C_FUNCTION and is_wide(op.input):
-            least = min(least, self._with_the_one_before(op, candidate))
+        if kernel.function == cmsis.DepthwiseConvOp.C_FUNCTION and is_wide(op.input):
+            least = min(least, self._with_the_one_before(op, scratch))
         return least
 
     def _waiting(self, op: qnn.WeightedOp) -> int:
@@ -52,7 +55,7 @@ class LayerMemory:
         own = {tensor_of(op.input), op.result}
         return sum(bytes_of(value) for value in self._live[op] if value not in own)
 
-    def _with_the_one_before(self, op: qnn.WeightedOp, candidate: Candidate) -> int:
+    def _with_the_one_before(self, op: qnn.WeightedOp, scratch: int) -> int:
         """What a depthwise convolution needs together with the 1x1 convolution before it, row by row."""
         point = op.input.owner
         assert isinstance(point, qnn.Conv2dOp) and isinstance(op, qnn.DepthwiseConv2dOp)
@@ -61,7 +64,7 @@ class LayerMemory:
         waiting = self._waiting(op)
         between, (_, height, _, _) = shape_of(op.input.type), shape_of(op.weights.type)
         lines = line_bytes(between, (height - 1) * op.window.data.dilations[0] + 1)
-        return max(dying, bytes_of(op.result)) + waiting + lines + candidate.scratch
+        return max(dying, bytes_of(op.result)) + waiting + lines + scratch
 
 
 def is_wide(value: SSAValue) -> bool:
