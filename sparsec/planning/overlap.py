@@ -52,10 +52,6 @@ def apart(output: int, input: int) -> Overlap:
     return Overlap(output, input)
 
 
-IN_PLACE = Overlap(0, 1 << 62)
-"""Each element is written where it, or one before it, was read: the output may begin where the input does, or before."""
-
-
 @dataclass(frozen=True)
 class Strip:
     """A part of the work, in bytes from the begin of input and output: it reads no byte before `reads[0]` or from

@@ -3,7 +3,6 @@
 
 import re
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +36,6 @@ LIBRARIES = ("-lc", "-lgcc")
 MEMORY_ALIGNMENT = 16
 """Of each memory that the harness gives to a model, and the bytes it watches on both sides."""
 
-STRICT_FLAGS = ("-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion")
 # -O1 comes after COMPILE_FLAGS and wins: stronger optimization removes errors before the sanitizers see them.
 SANITIZER_FLAGS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1")
 # CMSIS-NN shifts negative numbers left (softmax, elementwise add), which C11 leaves undefined and every
@@ -152,18 +150,6 @@ def keep_reached(
     """Links what `entry` reaches of `inputs`, and nothing else, to a relocatable file. Raises BuildError."""
     kept = ("-nostdlib", "-r", "-Wl,--gc-sections", f"-Wl,-e,{entry}", f"-Wl,-u,{entry}")
     _link(compiler, inputs, output, (*kept, *flags), "large")
-
-
-def compile_strictly(project: Project, cpu: str, *, cmsis_nn: Path) -> None:
-    """Compiles every C file of `project` for `cpu` with all warnings as errors, and keeps nothing.
-
-    Raises BuildError with the compiler's first warnings.
-    """
-    with tempfile.TemporaryDirectory() as directory:
-        flags = (*COMPILE_FLAGS, *STRICT_FLAGS)
-        _compile(
-            compiler_for(cpu_named(cpu)), project, project.sources, Path(directory), flags, cmsis_nn
-        )
 
 
 def model_under_test(project: Project) -> str:

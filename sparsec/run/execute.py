@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,8 @@ _CMSIS_NN_STATUS = {
     -3: "ARM_CMSIS_NN_FAILURE",
 }
 _POLL_SECONDS = 0.05
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -87,10 +90,15 @@ def run_project(
                 image, inputs, counting=counting, time_limit=time_limit, progress=progress
             )
 
+    return naming_layers(run)
+
+
+def naming_layers(run: Callable[[bool], Result]) -> Result:
+    """What `run` gives; where a call fails, it is run with a model that is `telling`, whose StatusError names the layer."""
     try:
-        return run(telling=False)
+        return run(False)
     except StatusError:
-        run(telling=True)
+        run(True)
         raise
 
 

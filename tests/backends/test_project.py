@@ -16,11 +16,11 @@ from sparsec.backends.cortex_m.project import emit_project
 from sparsec.interpreters.run import interpret
 from sparsec.kernels.code import code_of
 from sparsec.quantization.ranges import dequantize, quantize
-from sparsec.run.build import compile_strictly
 from sparsec.run.project import read_project
 from sparsec.targets.cmsis_nn import PACKAGED, REVISIONS, Release, read_release
 from sparsec.targets.cpu import CPUS
 from tests.backends.lowering import Choice, lower, parse
+from tests.strictly import compile_strictly
 
 NETWORK = """
 builtin.module attributes {sparsec.name = "tiny"} {

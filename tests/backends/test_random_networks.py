@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from sparsec.backends.c.folder import write_project
 from sparsec.backends.cortex_m.project import emit_project
 from sparsec.interpreters.run import interpret
-from sparsec.run.build import compile_strictly
 from sparsec.run.execute import run_project
 from sparsec.run.project import read_project
 from tests.backends.lowering import Choice, lower, stages
 from tests.backends.random_networks import random_inputs, random_network
+from tests.strictly import compile_strictly
 
 TARGETS = ("cortex-m3", "cortex-m4", "cortex-m55")
 FORMATS: tuple[Choice, ...] = ("auto", "dense", "delta8")

@@ -15,7 +15,7 @@ from sparsec.quantization.int8 import add_params
 from sparsec.quantization.params import AddParams, Requant
 from sparsec.quantization.window import Window
 from sparsec.run import cmsis_nn
-from sparsec.run.build import build_image, compile_strictly
+from sparsec.run.build import build_image
 from sparsec.run.machines import MACHINES
 from sparsec.run.project import read_project
 from sparsec.tools.emission import write_files
@@ -28,6 +28,7 @@ from tests.end_to_end.road import (
     extreme_and_random,
 )
 from tests.frontends.tflite.support import NETWORKS, network
+from tests.strictly import compile_strictly
 
 EVERYWHERE = [
     "host",

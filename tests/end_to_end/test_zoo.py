@@ -16,11 +16,11 @@ from sparsec.interpreters.signature import quantized
 from sparsec.ir import qnn
 from sparsec.ir.shapes import shape_of
 from sparsec.run import cmsis_nn
-from sparsec.run.build import compile_strictly
 from sparsec.run.project import read_project
 from sparsec.tools.emission import write_files
 from tests.end_to_end.conftest import SHIPPED, FindModel
 from tests.end_to_end.road import Array, Compiled, compile_once, expect_exact, extreme_and_random
+from tests.strictly import compile_strictly
 
 LIKE = {"mnist": "lenet", "kws_shipped": "kws"}
 """Networks of the zoo that take what the shipped ones take."""

@@ -6,6 +6,10 @@ from random import Random
 from hypothesis import strategies as st
 
 from sparsec.planning.dataflow import Dataflow, Operation
+from sparsec.planning.overlap import Overlap
+
+IN_PLACE = Overlap(0, 1 << 62)
+"""Each element is written where it, or one before it, was read: the output may begin where the input does, or before."""
 
 
 @st.composite

@@ -15,8 +15,8 @@ from sparsec.planning.memories import (
     place_in_memories,
     stored_bytes,
 )
-from sparsec.planning.overlap import IN_PLACE
 from sparsec.planning.overlapping import assign_overlapping
+from tests.planning.networks import IN_PLACE
 from tests.planning.test_overlapping import Network, networks
 
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparsec.planning.overlap import IN_PLACE, Overlap, Strip, apart, overlap_of, row_strips
+from sparsec.planning.overlap import Overlap, Strip, apart, overlap_of, row_strips
+from tests.planning.networks import IN_PLACE
 
 
 def survives(strips: list[Strip], distance: int) -> bool:

@@ -12,8 +12,9 @@ from sparsec.planning import exact
 from sparsec.planning.arena import Buffer
 from sparsec.planning.budget import Budget
 from sparsec.planning.offsets import assign_offsets
-from sparsec.planning.overlap import IN_PLACE, Overlap
+from sparsec.planning.overlap import Overlap
 from sparsec.planning.overlapping import assign_overlapping
+from tests.planning.networks import IN_PLACE
 
 Network = tuple[list[Buffer], dict[tuple[int, int], Overlap]]
 

@@ -8,19 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from sparsec.run.build import (
-    HARNESS,
-    STRICT_FLAGS,
-    build_image,
-    compile_strictly,
-    model_under_test,
-)
+from sparsec.run.build import HARNESS, build_image, model_under_test
 from sparsec.run.cmsis_library import cmsis_nn_library, sources_of
 from sparsec.run.errors import BuildError, RunError, ToolchainError
 from sparsec.run.machines import MACHINES
 from sparsec.run.project import Buffer, Memory, Project, read_project
 from sparsec.run.toolchain import compiler_for, find_tool
 from sparsec.targets.cpu import Cpu, cpu_named
+from tests.strictly import STRICT_FLAGS, compile_strictly
 
 WriteProject = Callable[..., Path]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparsec.run.errors import RunError, ToolchainError
+from sparsec.run.errors import RunError, StatusError, ToolchainError
 from sparsec.run.machines import MACHINES
 from sparsec.run.profile.profile import Cost, Profile, profile_project
 from sparsec.run.profile.trace import Edge, read_trace
@@ -194,3 +194,21 @@ def test_reading_a_trace() -> None:
 def test_an_incomplete_trace() -> None:
     with pytest.raises(RunError, match="did not return"):
         read_trace("block 400 2 406\nedge 0 0 0 7 2\n")
+
+
+@pytest.mark.qemu
+def test_the_layer_that_failed_is_named(write_project: WriteProject, cmsis_nn: Path) -> None:
+    body = """
+#ifndef SPARSEC_BEFORE_LAYER
+    #define SPARSEC_BEFORE_LAYER(index) ((void)0)
+#endif
+int tiny_invoke(int8_t *arena)
+{
+    SPARSEC_BEFORE_LAYER(0);
+    arena[1] = 2;
+    SPARSEC_BEFORE_LAYER(1);
+    return -1;
+}"""
+    project = with_layers(write_project(body, inputs=[(0, 1)], outputs=[(0, 1)]), LAYERS)
+    with pytest.raises(StatusError, match=r"layer 'net/two' \(second\) returned status -1 "):
+        profile(project, "cortex-m4", cmsis_nn)

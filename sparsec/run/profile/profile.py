@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sparsec.run.build import Image, build_image
 from sparsec.run.errors import RunError
-from sparsec.run.execute import RunResult, run_image
+from sparsec.run.execute import RunResult, naming_layers, run_image
 from sparsec.run.machines import machine_for
 from sparsec.run.profile.disassembly import Disassembly, disassemble
 from sparsec.run.profile.scoreboard import block_cycles
@@ -81,14 +81,25 @@ def profile_project(
     """
     machine_for(cpu)
     find_tool("gcc")  # before anybody waits for the build
-    with tempfile.TemporaryDirectory(prefix="sparsec-") as directory:
-        image = build_image(
-            read_project(project), cpu, Path(directory), cmsis_nn=cmsis_nn, progress=progress
-        )
-        result = run_image(image, inputs, time_limit=time_limit, progress=progress)
-        if progress is not None:
-            progress(f"profiling {image.project.name} on {cpu}")
-        profile = profile_image(image, [array[:1] for array in inputs], time_limit=time_limit)
+    loaded = read_project(project)
+
+    def run(telling: bool) -> tuple[RunResult, Profile]:
+        with tempfile.TemporaryDirectory(prefix="sparsec-") as directory:
+            image = build_image(
+                loaded,
+                cpu,
+                Path(directory),
+                cmsis_nn=cmsis_nn,
+                telling=telling,
+                progress=progress,
+            )
+            result = run_image(image, inputs, time_limit=time_limit, progress=progress)
+            if progress is not None:
+                progress(f"profiling {loaded.name} on {cpu}")
+            first = [array[:1] for array in inputs]
+            return result, profile_image(image, first, time_limit=time_limit)
+
+    result, profile = naming_layers(run)
     assert result.instructions is not None
     if profile.total.instructions != result.instructions[0]:
         raise RunError(

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""C without a warning."""
+
+import tempfile
+from pathlib import Path
+
+from sparsec.run.cmsis_library import COMPILE_FLAGS
+from sparsec.run.object_cache import Folders, compile_object
+from sparsec.run.project import Project
+from sparsec.run.toolchain import compiler_for
+from sparsec.targets.cpu import cpu_named
+
+STRICT_FLAGS = ("-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion")
+
+
+def compile_strictly(project: Project, cpu: str, *, cmsis_nn: Path) -> None:
+    """Compiles every C file of `project` for `cpu` with all warnings as errors, and keeps nothing.
+
+    Raises BuildError with the compiler's first warnings.
+    """
+    folders = Folders((project.directory,), (cmsis_nn / "Include",))
+    flags = (*COMPILE_FLAGS, *STRICT_FLAGS)
+    with tempfile.TemporaryDirectory() as directory:
+        for source in project.sources:
+            output = Path(directory, f"{source.stem}.o")
+            compile_object(compiler_for(cpu_named(cpu)), source, flags, folders, output)
