@@ -302,20 +302,27 @@ class Storages:
         shown = cast(Parameter, self._stepped(step, Parameter("indices", indices))).array
         if shown.size == 0:
             return self._through(view.storage.value, view.steps[:n])
-        first = np.unravel_index(int(shown.min()), step.shape)
-        last = np.unravel_index(int(shown.max()), step.shape)
-        box = tuple(int(high - low) + 1 for low, high in zip(first, last, strict=True))
+        places = [np.unique(along) for along in np.unravel_index(shown.reshape(-1), step.shape)]
+        box = [len(along) for along in places]
         axes = [
             a for a, (part, whole) in enumerate(zip(box, step.shape, strict=True)) if part < whole
         ]
         if int(np.prod(box)) != shown.size or len(axes) > 1:
             raise UnsupportedError(f"it writes through {step.call.name} into elements with gaps")
-        part = self._called(step, "aten.reshape", {"self": value, "shape": list(box)})
+        part = self._called(step, "aten.reshape", {"self": value, "shape": box})
         if not axes:
             return part
         (axis,) = axes
         whole = self._through(view.storage.value, view.steps[:n])
-        low, high = int(first[axis]), int(last[axis]) + 1
+        low, high = int(places[axis][0]), int(places[axis][-1]) + 1
+        if high - low > box[axis]:
+            both = self._called(step, "aten.cat", {"tensors": [whole, part], "dim": axis})
+            picked = np.arange(step.shape[axis])
+            picked[places[axis]] = step.shape[axis] + np.arange(box[axis])
+            index = Parameter("index", picked)
+            return self._called(
+                step, "aten.index_select", {"self": both, "dim": axis, "index": index}
+            )
 
         def kept(start: int, end: int) -> list[Tensor]:
             slice = {"self": whole, "dim": axis, "start": start, "end": end, "step": 1}

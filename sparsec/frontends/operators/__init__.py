@@ -17,6 +17,7 @@ from sparsec.frontends.operators.reductions import REDUCTIONS
 from sparsec.frontends.operators.resizing import RESIZING
 from sparsec.frontends.operators.scalar import SCALAR
 from sparsec.frontends.operators.shape import SHAPE
+from sparsec.frontends.operators.shuffling import SHUFFLING
 from sparsec.frontends.operators.signature import Operator
 from sparsec.frontends.operators.weighted import WEIGHTED
 
@@ -27,6 +28,7 @@ OPERATORS: Mapping[str, Operator] = {
     **REDUCTIONS,
     **SHAPE,
     **PARTS,
+    **SHUFFLING,
     **PICKING,
     **BORDERS,
     **RESIZING,

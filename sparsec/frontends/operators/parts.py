@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parts of a tensor along its axes: slices, splits and what is turned round."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import accumulate, pairwise
 
 from sparsec.frontends.builder import Builder
@@ -21,6 +21,12 @@ def axis_of(call: Call, value: Tensor) -> int:
     if not -rank <= axis < rank:
         raise UnsupportedError(f"a tensor of {rank} dimensions has no dimension {axis}")
     return axis % rank
+
+
+def not_the_batch(value: Tensor, axes: Collection[int], what: str) -> None:
+    """Refuse what would mix the samples."""
+    if 0 in axes and isinstance(value, Activation) and value.shape[0] == 1:
+        raise UnsupportedError(f"it {what} the batch")
 
 
 def part(builder: Builder, value: Tensor, indices: Mapping[int, range]) -> Tensor:
@@ -146,9 +152,14 @@ def flip(builder: Builder, call: Call) -> Tensor:
     value = call.tensor("self")
     rank = len(value.shape)
     axes = {axis % rank for axis in call.integers("dims")}
-    if 0 in axes and isinstance(value, Activation) and value.shape[0] == 1:
-        raise UnsupportedError("it reverses the batch")
+    not_the_batch(value, axes, "reverses")
     return part(builder, value, {axis: range(value.shape[axis])[::-1] for axis in axes})
+
+
+def fliplr(builder: Builder, call: Call) -> Tensor:
+    """The second axis from its end to its start."""
+    value = call.tensor("self")
+    return part(builder, value, {1: range(value.shape[1])[::-1]})
 
 
 PARTS: Mapping[str, Operator] = {
@@ -164,4 +175,5 @@ PARTS: Mapping[str, Operator] = {
     "aten.unsafe_split_with_sizes": split,
     "aten.unsafe_chunk": chunk,
     "aten.flip": flip,
+    "aten.fliplr": fliplr,
 }

@@ -11,7 +11,7 @@ import numpy as np
 from sparsec.frontends.builder import Builder
 from sparsec.frontends.call import Call
 from sparsec.frontends.errors import UnsupportedError
-from sparsec.frontends.operators.parts import axis_of, part
+from sparsec.frontends.operators.parts import axis_of, not_the_batch, part
 from sparsec.frontends.operators.shape import reshaped, with_axis
 from sparsec.frontends.operators.signature import Operator
 from sparsec.frontends.tensors import CHANNELS_LAST, Activation, Array, Parameter, Tensor
@@ -68,12 +68,6 @@ def picked_of_constant(value: Parameter, indices: Picked) -> Parameter:
         scales = tuple(np.array(scheme.scales)[indices[scheme.axis]].tolist())
         scheme = Quantization(scales, scheme.zero_point, scheme.axis)
     return Parameter(value.name, array, scheme)
-
-
-def not_the_batch(value: Tensor, axes: Sequence[int], what: str) -> None:
-    """Refuse what would mix the samples."""
-    if 0 in axes and isinstance(value, Activation) and value.shape[0] == 1:
-        raise UnsupportedError(f"it {what} the batch")
 
 
 def constant_indices(value: object, size: int) -> Array:

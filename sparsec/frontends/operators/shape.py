@@ -10,7 +10,8 @@ from sparsec.frontends.builder import Builder
 from sparsec.frontends.call import Call
 from sparsec.frontends.errors import UnsupportedError
 from sparsec.frontends.operators.signature import Operator
-from sparsec.frontends.tensors import Activation, Parameter, Tensor, as_in_torch
+from sparsec.frontends.reshaping import reshape_of
+from sparsec.frontends.tensors import Activation, Parameter, Tensor
 from sparsec.ir import nn
 
 
@@ -22,8 +23,9 @@ def reshaped(builder: Builder, value: Tensor, shape: Sequence[int]) -> Tensor:
         if value.quantization is not None and value.quantization.axis is not None:
             raise UnsupportedError("the reshape of a constant with a scale for each channel")
         return Parameter(value.name, value.array.reshape(shape), value.quantization)
-    ssa = builder.reshape(builder.ssa(value), shape)
-    return Activation(ssa, tuple(shape), as_in_torch(len(shape)))
+    plan = reshape_of(value.shape, value.order, shape)
+    ssa = builder.reshape(builder.ssa(value, plan.before), [shape[axis] for axis in plan.after])
+    return Activation(ssa, tuple(shape), plan.after)
 
 
 def reshape(builder: Builder, call: Call) -> Tensor:

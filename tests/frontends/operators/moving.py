@@ -98,4 +98,33 @@ BORDERS: Mapping[str, Function] = {
 }
 """Around a tensor, or off it."""
 
-MOVING: Mapping[str, Function] = {**PARTS, **PICKED, **BORDERS}
+SHUFFLED: Mapping[str, Function] = {
+    "pixel_shuffle": lambda x: F.pixel_shuffle(x.view(-1, 24, 2, 4), 2),
+    "pixel_unshuffle": lambda x: F.pixel_unshuffle(x, 2),
+    "channel_shuffle": lambda x: F.channel_shuffle(x, 3),
+    "channel_shuffle_by_hand": lambda x: (
+        x.view(-1, 2, 3, 4, 8).transpose(1, 2).contiguous().view(-1, 6, 4, 8)
+    ),
+    "space_to_depth_by_hand": lambda x: torch.cat(
+        [x[..., ::2, ::2], x[..., 1::2, ::2], x[..., ::2, 1::2], x[..., 1::2, 1::2]], 1
+    ),
+    "permute_five": lambda x: x.view(-1, 3, 2, 4, 8).permute(0, 4, 1, 3, 2),
+    "permute_six": lambda x: x.view(-1, 3, 2, 2, 2, 8).permute(0, 5, 2, 4, 1, 3),
+    "tokens": lambda x: x.flatten(2).transpose(1, 2),
+    "sequence": lambda x: x.permute(0, 3, 1, 2).flatten(2),
+    "rows_and_channels": lambda x: x.reshape(-1, 24, 8),
+    "regrouped": lambda x: x.reshape(-1, 8, 3, 8),
+    "torn_apart": lambda x: x.reshape(-1, 16, 12),
+    "movedim": lambda x: x.movedim(1, 3),
+    "movedim_more": lambda x: x.movedim((1, 3), (2, 1)),
+    "swapaxes": lambda x: x.swapaxes(1, 2),
+    "mT": lambda x: x.mT,
+    "rot90": lambda x: torch.rot90(x, 1, (2, 3)),
+    "rot90_back": lambda x: torch.rot90(x, -1, (1, 3)),
+    "rot180": lambda x: torch.rot90(x, 2, (2, 3)),
+    "fliplr": lambda x: x.fliplr(),
+    "hstack": lambda x: torch.hstack([x, x.flip(2)]),
+}
+"""All elements in another order."""
+
+MOVING: Mapping[str, Function] = {**PARTS, **PICKED, **BORDERS, **SHUFFLED}

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sparsec.frontends import FrontendError
@@ -41,7 +42,7 @@ NOT_DECOMPOSED = {
 }
 """What torch decomposes into arithmetic on indices."""
 
-LEFT_OUT = {
+LEFT_OUT: Mapping[object, set[str]] = {
     decomposed_bytes: NOT_DECOMPOSED,
     traced_bytes: {"nearest_recomputed"},  # of which torch's tracer warns
 }
@@ -87,3 +88,29 @@ def test_refused(name: str, tmp_path: Path) -> None:
     function, message = REFUSED[name]
     with pytest.raises(FrontendError, match=message):
         imported(export_bytes, {name: function}, torch.zeros(2, *SHAPE), tmp_path)
+
+
+TRANSPOSES: dict[str, tuple[Function, int]] = {
+    "pixel_shuffle": (lambda x: F.pixel_shuffle(x, 2), 1),
+    "pixel_unshuffle": (lambda x: F.pixel_unshuffle(x, 2), 1),
+    "channel_shuffle": (lambda x: F.channel_shuffle(x, 4), 1),
+    "channel_shuffle_by_hand": (
+        lambda x: x.view(-1, 2, 4, 4, 6).transpose(1, 2).reshape(-1, 8, 4, 6),
+        1,
+    ),
+    "tokens": (lambda x: x.flatten(2).transpose(1, 2).transpose(1, 2).reshape(-1, 8, 4, 6), 0),
+    "split_and_joined": (lambda x: x.view(-1, 4, 2, 2, 2, 6).flatten(1, 2).flatten(2, 3), 0),
+}
+"""Between two layers over images, how often data has to be moved."""
+
+
+@pytest.mark.parametrize("name", TRANSPOSES)
+def test_a_reshape_moves_no_more_than_it_has_to(name: str, tmp_path: Path) -> None:
+    function, count = TRANSPOSES[name]
+
+    def between(x: Tensor) -> Tensor:
+        return F.max_pool2d(function(F.max_pool2d(x, 1)), 1)
+
+    ops = names(between, tmp_path, 8, 4, 6)
+    first, last = ops.index("nn.max_pool2d"), len(ops) - 1 - ops[::-1].index("nn.max_pool2d")
+    assert ops[first:last].count("nn.transpose") == count
