@@ -162,8 +162,8 @@ static int32_t sum_of_row(const int8_t *row, const int32_t count)
     for (; count - i >= 4; i += 4)
     {
         const uint32_t word = (uint32_t)arm_nn_read_s8x4(row + i);
-        sum = SMLAD(SXTB16(word), 0x00010001, sum);
-        sum = SMLAD(SXTB16_RORn(word, 8), 0x00010001, sum);
+        sum = (int32_t)SMLAD(SXTB16(word), 0x00010001, (uint32_t)sum);
+        sum = (int32_t)SMLAD(SXTB16_RORn(word, 8), 0x00010001, (uint32_t)sum);
     }
     #endif
     for (; i < count; i++)

@@ -62,6 +62,7 @@ def load(
     """
     try:
         loaded = _load(path, input_layout, trust_pickle, input_shape)
+        loaded.module.verify()
     except FrontendError as error:
         raise FrontendError(f"{path}: {error}") from error
     except UnsupportedError as error:

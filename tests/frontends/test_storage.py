@@ -208,7 +208,7 @@ def test_elements_in_another_order(tmp_path: Path) -> None:
         load_bytes(export_bytes(model, [x]), tmp_path)
 
 
-def moved_and_kept(x: Tensor) -> object:
+def moved_and_kept(x: Tensor) -> Tensor:
     y = x + 0.5
     v = y.flatten(1)
     y.relu_()
