@@ -64,14 +64,36 @@ def verify_window(
     expect_shape(result, (1, *size, channels), "result")
 
 
-def verify_convolution(
-    window: Window, input: Attribute, weights: Attribute, result: Attribute
-) -> int:
-    """Weights are OHWI and fit `input`; returns the number of output channels."""
+def groups_of(input: Attribute, weights: Attribute) -> int:
+    """Into how many groups OHWI weights divide the channels of `input`: each has its own outputs."""
     shape = shape_of(weights)
     channels = image_shape(input)[2]
-    if len(shape) != 4 or shape[3] != channels:
+    if len(shape) != 4 or not 0 < shape[3] <= channels or channels % shape[3]:
+        raise VerifyException(
+            f"weights must have shape OxKHxKWxI, I a divisor of {channels}, got {weights}"
+        )
+    groups = channels // shape[3]
+    if shape[0] % groups:
+        raise VerifyException(f"{shape[0]} outputs cannot be divided into {groups} groups")
+    return groups
+
+
+def verify_inputs(input: Attribute, weights: Attribute, grouped: bool) -> None:
+    """OHWI weights read all channels of `input`, or if `grouped` those of their group."""
+    shape = shape_of(weights)
+    channels = image_shape(input)[2]
+    if grouped:
+        groups_of(input, weights)
+    elif len(shape) != 4 or shape[3] != channels:
         raise VerifyException(f"weights must have shape OxKHxKWx{channels}, got {weights}")
+
+
+def verify_convolution(
+    window: Window, input: Attribute, weights: Attribute, result: Attribute, grouped: bool = False
+) -> int:
+    """Weights are OHWI and fit `input`; returns the number of output channels."""
+    verify_inputs(input, weights, grouped)
+    shape = shape_of(weights)
     verify_window(window, input, (shape[1], shape[2]), shape[0], result)
     return shape[0]
 
@@ -91,14 +113,13 @@ def verify_depthwise(
 
 
 def verify_transpose_convolution(
-    window: Window, input: Attribute, weights: Attribute, result: Attribute
+    window: Window, input: Attribute, weights: Attribute, result: Attribute, grouped: bool = False
 ) -> int:
     """Weights are OHWI and fit `input`, which is what sliding `window` over `result` gives; returns
     the number of output channels."""
+    verify_inputs(input, weights, grouped)
     shape = shape_of(weights)
-    height, width, channels = image_shape(input)
-    if len(shape) != 4 or shape[3] != channels:
-        raise VerifyException(f"weights must have shape OxKHxKWx{channels}, got {weights}")
+    height, width, _ = image_shape(input)
     if window.dilations != (1, 1):
         raise VerifyException("a transposed convolution cannot be dilated")
     out_height, out_width, out_channels = image_shape(result, "result")

@@ -36,7 +36,7 @@ class Fusion:
 
 
 CONVOLUTIONS = (nn.Conv2dOp, nn.DepthwiseConv2dOp)
-WEIGHTED = (*CONVOLUTIONS, nn.LinearOp)
+WEIGHTED = (*CONVOLUTIONS, nn.TransposeConv2dOp, nn.LinearOp)
 BOUNDED = (*WEIGHTED, nn.AddOp, nn.SubOp, nn.MulOp, nn.MaxPool2dOp, nn.AvgPool2dOp)
 
 FUSIONS = (

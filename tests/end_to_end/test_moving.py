@@ -10,6 +10,8 @@ import pytest
 
 from sparsec.interpreters.signature import dequantized, quantized
 from tests.end_to_end.road import Compiled, compile_to, expect_exact
+from tests.frontends.operators.layers import LAYERS
+from tests.frontends.operators.layers import SHAPE as LAYERS_SHAPE
 from tests.frontends.operators.moving import MOVING, SHAPE
 from tests.frontends.operators.together import Function, Together, on_the_grid
 from tests.frontends.support import expected, export_bytes
@@ -20,7 +22,8 @@ SAMPLES = 3
 class Group(NamedTuple):
     """Operators of one input, and by how many steps of its scale what one gives may differ from torch.
 
-    Inputs and weights are such that int8 holds them without error.
+    Inputs and weights are such that int8 holds them without error: half a step is left where numbers are computed, and
+    what the first of CMSIS-NN's two roundings adds to it.
     """
 
     functions: Mapping[str, Function]
@@ -28,7 +31,10 @@ class Group(NamedTuple):
     steps: float
 
 
-GROUPS = {"moving": Group(MOVING, SHAPE, 0.0)}
+GROUPS = {
+    "moving": Group(MOVING, SHAPE, 0.0),
+    "layers": Group(LAYERS, LAYERS_SHAPE, 0.5 + 2**-7),
+}
 
 
 def compiled_group(name: str, cpu: str, folder: Path) -> Compiled:

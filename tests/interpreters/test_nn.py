@@ -81,6 +81,40 @@ def test_conv2d(window: Window, kernel: tuple[int, int], depth: int, channels: i
     expect(net, x, expected)
 
 
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_convolutions_in_groups(groups: int) -> None:
+    window = Window((2, 1), (1, 0, 1, 0))
+    net = Net((1, 5, 6, 4))
+    weights, bias = net.random(8, 3, 2, 4 // groups), net.random(8)
+    result = nn.float_type((1, 3, 5, 8))
+    x = net.add_op(nn.Conv2dOp(net.inputs[0], weights, bias, window, result))
+    taps, offsets = tensors(x.owner)
+    expect(
+        net,
+        x,
+        lambda x: nhwc(F.conv2d(nchw(x), nchw(taps), offsets, (2, 1), (1, 0), groups=groups)),
+    )
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("more", [(0, 0), (1, 0)])
+def test_transpose_conv2d(groups: int, more: tuple[int, int]) -> None:
+    """torch's weights are (inputs, outputs of a group, ..)."""
+    net = Net((1, 3, 4, 4))
+    weights, bias = net.random(6, 3, 2, 4 // groups), net.random(6)
+    size = (2 * 2 - 2 + 3 + more[0], 3 * 3 + 2 + more[1])
+    window = Window((2, 3), (1, 0, 1 - more[0], 0))
+    result = nn.float_type((1, *size, 6))
+    x = net.add_op(nn.TransposeConv2dOp(net.inputs[0], weights, bias, window, result))
+    taps, offsets = tensors(x.owner)
+    apart = nchw(taps).reshape(groups, 6 // groups, 4 // groups, 3, 2).transpose(1, 2).flatten(0, 1)
+    expect(
+        net,
+        x,
+        lambda x: nhwc(F.conv_transpose2d(nchw(x), apart, offsets, (2, 3), (1, 0), more, groups)),
+    )
+
+
 @settings(max_examples=40)
 @given(windows, st.integers(1, 3), st.integers(1, 3))
 def test_depthwise_conv2d(window: Window, depth: int, multiplier: int) -> None:

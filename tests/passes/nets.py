@@ -74,6 +74,19 @@ class Net:
         attribute = None if bounds is None else BoundsAttr(bounds)
         return self.add_op(nn.Conv2dOp(x, weights, bias, window, result, attribute))
 
+    def transposed(self, x: SSAValue, channels: int, groups: int = 1) -> SSAValue:
+        """Twice as large, by taps of 2x2."""
+        _, height, width, depth = shape_of(x.type)
+        weights, bias = self.random(channels, 2, 2, depth // groups), self.random(channels)
+        result = image_type((2 * height, 2 * width), channels)
+        return self.add_op(nn.TransposeConv2dOp(x, weights, bias, Window((2, 2)), result))
+
+    def grouped(self, x: SSAValue, channels: int, groups: int) -> SSAValue:
+        _, height, width, depth = shape_of(x.type)
+        weights, bias = self.random(channels, 3, 3, depth // groups), self.random(channels)
+        result = image_type((height - 2, width - 2), channels)
+        return self.add_op(nn.Conv2dOp(x, weights, bias, Window(), result))
+
     def depthwise(self, x: SSAValue, multiplier: int = 1, window: Window | None = None) -> SSAValue:
         window = window or Window()
         _, height, width, depth = shape_of(x.type)

@@ -25,6 +25,16 @@ def after_depthwise_with_multiplier() -> ModuleOp:
     return net.done(net.batch_norm(net.depthwise(net.inputs[0], 2)))
 
 
+def after_groups() -> ModuleOp:
+    net = Net((1, 6, 5, 4))
+    return net.done(net.batch_norm(net.grouped(net.inputs[0], 6, groups=2)))
+
+
+def after_transposed() -> ModuleOp:
+    net = Net((1, 3, 4, 4))
+    return net.done(net.batch_norm(net.transposed(net.inputs[0], 6, groups=2)))
+
+
 def after_linear() -> ModuleOp:
     net = Net((1, 7))
     return net.done(net.batch_norm(net.linear(net.inputs[0], 5)))
@@ -36,7 +46,11 @@ def twice() -> ModuleOp:
 
 
 @pytest.mark.parametrize(
-    "build", [after_convolution, after_depthwise_with_multiplier, after_linear, twice]
+    "build",
+    [
+        *(after_convolution, after_depthwise_with_multiplier, after_groups, after_transposed),
+        *(after_linear, twice),
+    ],
 )
 def test_into_the_layer_before(build: Callable[[], ModuleOp]) -> None:
     module = expect_same_results(build(), FoldBatchNormPass())

@@ -20,6 +20,7 @@ Build = Callable[[Net, SSAValue], SSAValue]
 BOUNDED: dict[str, Build] = {
     "conv2d": lambda net, x: net.conv(x, 3),
     "depthwise_conv2d": lambda net, x: net.depthwise(x),
+    "transpose_conv2d": lambda net, x: net.transposed(x, 2),
     "linear": lambda net, x: net.linear(x, 3),
     "add": lambda net, x: net.add(x, x),
     "max_pool2d": lambda net, x: net.pool(x, Pool(kernel=(2, 2))),

@@ -19,6 +19,7 @@ from sparsec.frontends.tensors import (
     as_in_torch,
 )
 from sparsec.ir import nn
+from sparsec.ir.shapes import image_shape
 from sparsec.quantization.window import Window
 
 
@@ -43,11 +44,11 @@ def padding_of(call: Call, kernel: Sequence[int], dilation: Sequence[int]) -> li
 
 
 def convolution(builder: Builder, call: Call) -> Tensor:
-    """conv1d and conv2d, with groups of all channels or of one."""
+    """conv1d and conv2d."""
     value, weight = call.activation("input"), call.parameter("weight")
     rank = len(weight.shape)
     if call.flag("transposed"):
-        raise UnsupportedError("transposed convolutions are not supported")
+        return transposed_convolution(builder, call)
     if rank not in CHANNELS_LAST or len(value.shape) != rank:
         raise UnsupportedError("only convolutions over one or two dimensions are supported")
     image = read_image(builder, value)
@@ -64,15 +65,9 @@ def convolution(builder: Builder, call: Call) -> Tensor:
         (*before, *after),
         height_and_width(dilations, rank, 1),
     )
-    groups, channels = call.integer("groups", 1), value.shape[1]
-    if groups == 1:
-        kind, order = nn.Conv2dOp, (0, 2, 3, 1)
-    elif groups == channels and inputs == 1:
+    kind, order = nn.Conv2dOp, (0, 2, 3, 1)
+    if call.integer("groups", 1) == value.shape[1] > 1 and inputs == 1:
         kind, order = nn.DepthwiseConv2dOp, (1, 2, 3, 0)
-    else:
-        raise UnsupportedError(
-            f"groups = {groups} is neither 1 nor the number of input channels, {channels}"
-        )
     size = window.output_size(
         (1, value.shape[2]) if rank == 3 else (value.shape[2], value.shape[3]),
         (kernel[0], kernel[1]),
@@ -80,6 +75,64 @@ def convolution(builder: Builder, call: Call) -> Tensor:
     bias = bias_of(builder, call.optional_parameter("bias"), outputs)
     op = kind(image, builder.ssa(weight, order), bias, window, nn.float_type((1, *size, outputs)))
     return written_image(builder, builder.add(op, CHANNELS_LAST[4]), rank)
+
+
+def transposed_convolution(builder: Builder, call: Call) -> Tensor:
+    """conv_transpose1d and conv_transpose2d; weights (I, O / groups, ..)."""
+    value, weight = call.activation("input"), call.parameter("weight")
+    rank, groups = len(weight.shape), call.integer("groups", 1)
+    if rank not in CHANNELS_LAST or len(value.shape) != rank:
+        raise UnsupportedError("only convolutions over one or two dimensions are supported")
+    image = read_image(builder, value)
+    strides, padding, dilations, more = (
+        height_and_width(call.repeated(name, rank - 2, filler), rank, filler)
+        for name, filler in (("stride", 1), ("padding", 0), ("dilation", 1), ("output_padding", 0))
+    )
+    if rank == 3:
+        weight = with_height(weight)
+    # Rows and columns of the result that no tap reaches are those of taps of zero.
+    behind = [max(extra - pad, 0) for extra, pad in zip(more, padding, strict=True)]
+    weight = outputs_first(with_zero_taps(weight, dilations, behind), groups)
+    outputs, _, *kernel = weight.shape
+    size = [
+        (n - 1) * s - 2 * p + k - b + extra
+        for n, s, p, k, b, extra in zip(
+            image_shape(image.type)[:2], strides, padding, kernel, behind, more, strict=True
+        )
+    ]
+    if min(size) < 1:
+        raise UnsupportedError("its result is empty")
+    after = [max(pad - extra, 0) for extra, pad in zip(more, padding, strict=True)]
+    op = nn.TransposeConv2dOp(
+        image,
+        builder.ssa(weight, (0, 2, 3, 1)),
+        bias_of(builder, call.optional_parameter("bias"), outputs),
+        Window(strides, (*padding, after[0], after[1])),
+        nn.float_type((1, *size, outputs)),
+    )
+    return written_image(builder, builder.add(op, CHANNELS_LAST[4]), rank)
+
+
+def with_zero_taps(weight: Parameter, dilations: Sequence[int], behind: Sequence[int]) -> Parameter:
+    """Weights with zeros between their taps, as a dilation has them, and so many rows and columns of zeros more."""
+    first, second, *kernel = weight.array.shape
+    spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilations, strict=True)]
+    shape = (first, second, *(n + more for n, more in zip(spans, behind, strict=True)))
+    array = np.zeros(shape, weight.array.dtype)
+    array[:, :, : spans[0] : dilations[0], : spans[1] : dilations[1]] = weight.array
+    return Parameter(weight.name, array, weight.quantization)
+
+
+def outputs_first(weight: Parameter, groups: int) -> Parameter:
+    """Weights (I, O / groups, ..) of a transposed convolution as (O, I / groups, ..)."""
+    if groups == 1:
+        return weight.permuted((1, 0, 2, 3))
+    if weight.quantization is not None:
+        raise UnsupportedError("quantized weights of a transposed convolution in groups")
+    inputs, outputs, *kernel = weight.shape
+    apart = weight.array.reshape(groups, inputs // groups, outputs, *kernel)
+    turned = apart.swapaxes(1, 2).reshape(groups * outputs, inputs // groups, *kernel)
+    return Parameter(weight.name, turned)
 
 
 def with_height(weight: Parameter) -> Parameter:
@@ -160,6 +213,8 @@ def batch_norm(builder: Builder, call: Call) -> Tensor:
 WEIGHTED: Mapping[str, Operator] = {
     "aten.conv1d": convolution,
     "aten.conv2d": convolution,
+    "aten.conv_transpose1d": transposed_convolution,
+    "aten.conv_transpose2d": transposed_convolution,
     "aten.convolution": convolution,
     "aten._convolution": convolution,
     "aten._convolution_mode": convolution,

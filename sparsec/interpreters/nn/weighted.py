@@ -6,6 +6,8 @@ from xdsl.interpreter import Interpreter, InterpreterFunctions, impl, register_i
 
 from sparsec.interpreters.nn.values import Array, Floats, Values, finish, float64, sliding
 from sparsec.ir import nn
+from sparsec.ir.shapes import image_shape
+from sparsec.quantization.transpose_convolution import spread
 from sparsec.quantization.window import Window
 
 _COLUMN_VALUES = 1 << 22
@@ -13,8 +15,15 @@ _COLUMN_VALUES = 1 << 22
 
 
 def convolve(x: Array, weights: Array, bias: Array, window: Window) -> Floats:
-    """x [N, H, W, I], weights [O, kh, kw, I], bias [O] to [N, OH, OW, O]."""
-    channels, kh, kw, _ = weights.shape
+    """x [N, H, W, I], weights [O, kh, kw, I / groups], bias [O] to [N, OH, OW, O]."""
+    channels, kh, kw, inputs = weights.shape
+    if inputs != x.shape[3]:
+        groups = x.shape[3] // inputs
+        parts = zip(
+            *(np.split(x, groups, 3), np.split(weights, groups), np.split(bias, groups)),
+            strict=True,
+        )
+        return np.concatenate([convolve(*part, window) for part in parts], axis=3)
     windows = sliding(float64(x), window, (kh, kw), 0.0)
     n, height, width = windows.shape[:3]
     matrix = float64(weights).reshape(channels, -1).T
@@ -46,6 +55,15 @@ class NnWeightedFunctions(InterpreterFunctions):
     def conv2d(self, interpreter: Interpreter, op: nn.Conv2dOp, args: Values) -> Values:
         x, weights, bias = args
         return finish(convolve(x, weights, bias, op.window.data), op.bounds)
+
+    @impl(nn.TransposeConv2dOp)
+    def transpose_conv2d(
+        self, interpreter: Interpreter, op: nn.TransposeConv2dOp, args: Values
+    ) -> Values:
+        x, weights, bias = args
+        window, kernel, size = op.window.data, weights.shape[1:3], image_shape(op.result.type)[:2]
+        image = spread(x, kernel, size, window.strides, window.padding[:2], 0.0)
+        return finish(convolve(image, weights[:, ::-1, ::-1], bias, Window()), op.bounds)
 
     @impl(nn.DepthwiseConv2dOp)
     def depthwise_conv2d(

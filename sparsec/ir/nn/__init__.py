@@ -37,6 +37,7 @@ from sparsec.ir.nn.weighted import (
     Conv2dOp,
     DepthwiseConv2dOp,
     LinearOp,
+    TransposeConv2dOp,
 )
 from sparsec.ir.nn.weighted import ConvolutionOp as ConvolutionOp
 from sparsec.ir.nn.weighted import WeightedOp as WeightedOp
@@ -49,6 +50,7 @@ Nn = Dialect(
         ConstantOp,
         Conv2dOp,
         DepthwiseConv2dOp,
+        TransposeConv2dOp,
         LinearOp,
         BatchNormOp,
         ClampOp,

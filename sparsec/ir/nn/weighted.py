@@ -31,6 +31,7 @@ from sparsec.ir.shapes import (
     verify_convolution,
     verify_depthwise,
     verify_linear,
+    verify_transpose_convolution,
 )
 from sparsec.ir.window import WindowAttr
 from sparsec.quantization.window import Window
@@ -76,7 +77,8 @@ class ConvolutionOp(WeightedOp, ABC):
 
 @irdl_op_definition
 class Conv2dOp(ConvolutionOp):
-    """Convolution, weights OxKHxKWxI.
+    """Convolution, weights OxKHxKWxI. With I a part of the channels they are in groups: the first outputs
+    read the first I channels.
 
     ```mlir
     %y = nn.conv2d %x, %w, %b window <strides = [2, 2]>
@@ -88,7 +90,23 @@ class Conv2dOp(ConvolutionOp):
 
     def verify_(self) -> None:
         channels = verify_convolution(
-            self.window.data, self.input.type, self.weights.type, self.result.type
+            self.window.data, self.input.type, self.weights.type, self.result.type, grouped=True
+        )
+        expect_shape(self.bias.type, (channels,), "bias")
+
+
+@irdl_op_definition
+class TransposeConv2dOp(ConvolutionOp):
+    """The transpose of a convolution that slides `window` over the result and reads from it an image
+    like `input`; weights OxKHxKWxI, in groups as those of a convolution. Input pixel (y, x) adds through
+    tap (ky, kx) to result pixel (y * stride - top + ky, x * stride - left + kx), or to none outside it.
+    """
+
+    name = "nn.transpose_conv2d"
+
+    def verify_(self) -> None:
+        channels = verify_transpose_convolution(
+            self.window.data, self.input.type, self.weights.type, self.result.type, grouped=True
         )
         expect_shape(self.bias.type, (channels,), "bias")
 

@@ -208,3 +208,58 @@ func.func @main(%x : tensor<1x2x2x1xf32>) -> tensor<1x3x1x1xf32> {
 // CHECK:       qnn.constant named "first.indices" dense<0> : tensor<1xui16>
 // CHECK-NEXT:  %z = qnn.gather %y, {{.*}} axis 2 {layer = "first"} : tensor<1x3x3x1xi8>, tensor<1xui16> -> tensor<1x3x1x1xi8>
 // CHECK-NEXT:  func.return %z
+
+// -----
+
+// Two groups of so few channels are one convolution, with zeros between them; a transposed one in groups of one channel
+// has an output for each of the two places between its pixels, which are then put beside each other.
+
+func.func @main(%x : tensor<1x1x3x2xf32>) -> (tensor<1x1x3x4xf32>, tensor<1x1x6x2xf32>) {
+  %w = nn.constant named "conv.weight" dense<[[[[1]]], [[[2]]], [[[3]]], [[[4]]]]> : tensor<4x1x1x1xi8>
+  %wd = nn.dequantize %w <scales = [0.5]> : tensor<4x1x1x1xi8> -> tensor<4x1x1x1xf32>
+  %b = nn.constant named "conv.bias" dense<0.0> : tensor<4xf32>
+  %v = nn.constant named "up.weight" dense<[[[[1], [2]]], [[[3], [4]]]]> : tensor<2x1x2x1xi8>
+  %vd = nn.dequantize %v <scales = [0.5]> : tensor<2x1x2x1xi8> -> tensor<2x1x2x1xf32>
+  %c = nn.constant named "up.bias" dense<0.0> : tensor<2xf32>
+  %q = nn.quantize %x <scales = [0.5]> : tensor<1x1x3x2xf32> -> tensor<1x1x3x2xi8>
+  %d = nn.dequantize %q <scales = [0.5]> : tensor<1x1x3x2xi8> -> tensor<1x1x3x2xf32>
+  %y = nn.conv2d %d, %wd, %b window <> {layer = "conv"} : tensor<1x1x3x2xf32>, tensor<4x1x1x1xf32>, tensor<4xf32> -> tensor<1x1x3x4xf32>
+  %yq = nn.quantize %y <scales = [1.0]> : tensor<1x1x3x4xf32> -> tensor<1x1x3x4xi8>
+  %yd = nn.dequantize %yq <scales = [1.0]> : tensor<1x1x3x4xi8> -> tensor<1x1x3x4xf32>
+  %z = nn.transpose_conv2d %d, %vd, %c window <strides = [1, 2]> {layer = "up"} : tensor<1x1x3x2xf32>, tensor<2x1x2x1xf32>, tensor<2xf32> -> tensor<1x1x6x2xf32>
+  %zq = nn.quantize %z <scales = [1.0]> : tensor<1x1x6x2xf32> -> tensor<1x1x6x2xi8>
+  %zd = nn.dequantize %zq <scales = [1.0]> : tensor<1x1x6x2xi8> -> tensor<1x1x6x2xf32>
+  func.return %yd, %zd : tensor<1x1x3x4xf32>, tensor<1x1x6x2xf32>
+}
+
+// CHECK:       qnn.constant named "conv.weight" dense<{{\[\[\[\[}}1, 2, 3, 4]]]]> : tensor<1x1x1x4xi8>
+// CHECK:       %y = qnn.depthwise_conv2d %x, {{.*}} {layer = "conv"}
+// CHECK:       qnn.constant named "up.weight" dense<{{\[\[\[\[}}1, 2, 3, 4]]]]> : tensor<1x1x1x4xi8>
+// CHECK:       [[A:%.*]] = qnn.depthwise_conv2d %x, {{.*}} window <> {layer = "up"} : {{.*}} -> tensor<1x1x3x4xi8>
+// CHECK-NEXT:  [[B:%.*]] = qnn.reshape [[A]] {layer = "up"} : tensor<1x1x3x4xi8> -> tensor<1x1x3x2x1x2xi8>
+// CHECK-NEXT:  [[C:%.*]] = qnn.transpose [[B]] [0, 1, 4, 2, 5, 3] {layer = "up"}
+// CHECK-NEXT:  [[D:%.*]] = qnn.reshape [[C]] {layer = "up"} : tensor<1x1x1x3x2x2xi8> -> tensor<1x1x6x2xi8>
+// CHECK-NEXT:  func.return %y, [[D]]
+
+// -----
+
+// Groups of 16 channels are convolutions of their own.
+
+func.func @main(%x : tensor<1x1x1x32xf32>) -> tensor<1x1x1x2xf32> {
+  %w = nn.constant named "conv.weight" dense<1> : tensor<2x1x1x16xi8>
+  %wd = nn.dequantize %w <scales = [0.5]> : tensor<2x1x1x16xi8> -> tensor<2x1x1x16xf32>
+  %b = nn.constant named "conv.bias" dense<0.0> : tensor<2xf32>
+  %q = nn.quantize %x <scales = [0.5]> : tensor<1x1x1x32xf32> -> tensor<1x1x1x32xi8>
+  %d = nn.dequantize %q <scales = [0.5]> : tensor<1x1x1x32xi8> -> tensor<1x1x1x32xf32>
+  %y = nn.conv2d %d, %wd, %b window <> {layer = "conv"} : tensor<1x1x1x32xf32>, tensor<2x1x1x16xf32>, tensor<2xf32> -> tensor<1x1x1x2xf32>
+  %yq = nn.quantize %y <scales = [1.0]> : tensor<1x1x1x2xf32> -> tensor<1x1x1x2xi8>
+  %yd = nn.dequantize %yq <scales = [1.0]> : tensor<1x1x1x2xi8> -> tensor<1x1x1x2xf32>
+  func.return %yd : tensor<1x1x1x2xf32>
+}
+
+// CHECK:       qnn.slice %x <begin = [0, 0, 0, 0], strides = [1, 1, 1, 1]> {layer = "conv"} : tensor<1x1x1x32xi8> -> tensor<1x1x1x16xi8>
+// CHECK-NEXT:  qnn.constant named "conv.weight.block0" dense<1> : tensor<1x1x1x16xi8>
+// CHECK:       [[A:%.*]] = qnn.conv2d
+// CHECK:       qnn.slice %x <begin = [0, 0, 0, 16], strides = [1, 1, 1, 1]> {layer = "conv"}
+// CHECK:       [[B:%.*]] = qnn.conv2d
+// CHECK-NEXT:  qnn.concat [[A]], [[B]] axis 3 {layer = "conv"} : tensor<1x1x1x1xi8>, tensor<1x1x1x1xi8> -> tensor<1x1x1x2xi8>

@@ -8,6 +8,7 @@ int32 at the scale input * weight.
 
 from sparsec.rewriting.qdq.conversions.activation import ACTIVATION
 from sparsec.rewriting.qdq.conversions.boundary import BOUNDARY
+from sparsec.rewriting.qdq.conversions.convolution import CONVOLUTION
 from sparsec.rewriting.qdq.conversions.elementwise import ELEMENTWISE
 from sparsec.rewriting.qdq.conversions.movement import MOVEMENT
 from sparsec.rewriting.qdq.conversions.pool import POOL
@@ -18,6 +19,7 @@ from sparsec.rewriting.qdq.conversions.weighted import WEIGHTED
 CONVERSIONS: Conversions = {
     **BOUNDARY,
     **WEIGHTED,
+    **CONVOLUTION,
     **ACTIVATION,
     **ELEMENTWISE,
     **POOL,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How layers with weights become int8."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from xdsl.ir import Operation, SSAValue
@@ -13,7 +13,7 @@ from sparsec.quantization.ranges import quantize, quantize_bias
 from sparsec.quantization.requantize import quantize_multiplier
 from sparsec.quantization.scheme import Quantization
 from sparsec.rewriting.qdq.conversions.signature import Conversions, int8_type
-from sparsec.rewriting.qdq.folding import Array, Folding, fail, integer_clamp
+from sparsec.rewriting.qdq.folding import Array, Folding, Stored, fail, integer_clamp
 
 
 def quantized_constant(op: Operation, value: SSAValue) -> tuple[Array, Quantization, str]:
@@ -34,16 +34,46 @@ def quantized_constant(op: Operation, value: SSAValue) -> tuple[Array, Quantizat
 
 @dataclass(frozen=True)
 class Weights:
-    """The int8 operands of a layer with weights."""
+    """The numbers of a layer with weights: int8 weights, and for each output channel (or for all) what it adds and
+    how it is scaled. `names` are those of the four arrays."""
 
-    operands: tuple[SSAValue, SSAValue, SSAValue, SSAValue, SSAValue]
+    source: Stored
+    weights: Array
+    bias: Array
+    multiplier: Array
+    shift: Array
+    names: tuple[str, str, str, str]
     requant: Requant
     output: Quantization
 
+    def operands(
+        self, f: Folding, op: Operation
+    ) -> tuple[SSAValue, SSAValue, SSAValue, SSAValue, SSAValue]:
+        """The operands of the layer in int8."""
+        weights, bias, multiplier, shift = (
+            f.constant(op, array, name)
+            for array, name in zip(
+                (self.weights, self.bias, self.multiplier, self.shift), self.names, strict=True
+            )
+        )
+        return self.source.value, weights, bias, multiplier, shift
+
+    def part(self, value: SSAValue, weights: Array, outputs: slice, name: str) -> "Weights":
+        """A layer of some of the outputs, with these weights, on `value`; `name` tells its arrays from others."""
+        names = tuple(f"{each}.{name}" for each in self.names)
+        return replace(
+            self,
+            source=Stored(value, self.source.quantization),
+            weights=weights,
+            bias=self.bias[outputs],
+            multiplier=self.multiplier[outputs],
+            shift=self.shift[outputs],
+            names=(names[0], names[1], names[2], names[3]),
+        )
+
 
 def fold_weights(f: Folding, op: nn.WeightedOp, channel_axis: int, expand: bool) -> Weights:
-    """Input, weights, bias, multiplier and shift of `op`; `expand` gives a per-tensor scale to each
-    channel."""
+    """The numbers of `op`; `expand` gives a per-tensor scale to each channel."""
     source = f.input(op, op.input)
     array, scheme, label = quantized_constant(op, op.weights)
     if scheme.zero_point != 0 or scheme.axis not in (None, channel_axis):
@@ -70,38 +100,31 @@ def fold_weights(f: Folding, op: nn.WeightedOp, channel_axis: int, expand: bool)
     layer = layer_of(op)
     bounds = op.bounds.data if op.bounds is not None else None
     return Weights(
-        (
-            source.value,
-            f.constant(op, array, label),
-            f.constant(op, bias_array, bias.name_in_model or f"{layer}.bias"),
-            f.constant(op, multiplier, f"{layer}.multiplier"),
-            f.constant(op, shift, f"{layer}.shift"),
-        ),
+        source,
+        array,
+        bias_array,
+        multiplier,
+        shift,
+        (label, bias.name_in_model or f"{layer}.bias", f"{layer}.multiplier", f"{layer}.shift"),
         Requant(source.quantization.zero_point, output.zero_point, integer_clamp(bounds, output)),
         output,
     )
 
 
-def convert_conv2d(f: Folding, op: nn.Conv2dOp) -> None:
-    w = fold_weights(f, op, channel_axis=0, expand=True)
-    new = qnn.Conv2dOp(*w.operands, w.requant, op.window.data, int8_type(op.result))
-    f.finish(op, f.emit(op, new), w.output)
-
-
 def convert_depthwise(f: Folding, op: nn.DepthwiseConv2dOp) -> None:
     w = fold_weights(f, op, channel_axis=3, expand=True)
-    new = qnn.DepthwiseConv2dOp(*w.operands, w.requant, op.window.data, int8_type(op.result))
+    operands = w.operands(f, op)
+    new = qnn.DepthwiseConv2dOp(*operands, w.requant, op.window.data, int8_type(op.result))
     f.finish(op, f.emit(op, new), w.output)
 
 
 def convert_linear(f: Folding, op: nn.LinearOp) -> None:
     w = fold_weights(f, op, channel_axis=0, expand=False)
-    new = qnn.LinearOp(*w.operands, w.requant, int8_type(op.result))
+    new = qnn.LinearOp(*w.operands(f, op), w.requant, int8_type(op.result))
     f.finish(op, f.emit(op, new), w.output)
 
 
 WEIGHTED: Conversions = {
-    nn.Conv2dOp: convert_conv2d,
     nn.DepthwiseConv2dOp: convert_depthwise,
     nn.LinearOp: convert_linear,
 }

@@ -6,7 +6,7 @@ func.func @f(%x : tensor<1x5x5x2xf32>, %w : tensor<4x3x3x3xf32>, %b : tensor<4xf
   %y = nn.conv2d %x, %w, %b window <> : tensor<1x5x5x2xf32>, tensor<4x3x3x3xf32>, tensor<4xf32> -> tensor<1x3x3x4xf32>
   func.return
 }
-// CHECK: weights must have shape OxKHxKWx2, got tensor<4x3x3x3xf32>
+// CHECK: weights must have shape OxKHxKWxI, I a divisor of 2, got tensor<4x3x3x3xf32>
 
 // -----
 
@@ -209,3 +209,27 @@ func.func @f(%x : tensor<1x2x3x1xf32>) {
   func.return
 }
 // CHECK: row 2 is not one of 2
+
+// -----
+
+func.func @f(%x : tensor<1x5x5x4xf32>, %w : tensor<3x3x3x2xf32>, %b : tensor<3xf32>) {
+  %y = nn.conv2d %x, %w, %b window <> : tensor<1x5x5x4xf32>, tensor<3x3x3x2xf32>, tensor<3xf32> -> tensor<1x3x3x3xf32>
+  func.return
+}
+// CHECK: 3 outputs cannot be divided into 2 groups
+
+// -----
+
+func.func @f(%x : tensor<1x5x5x2xf32>, %w : tensor<4x2x2x2xf32>, %b : tensor<4xf32>) {
+  %y = nn.transpose_conv2d %x, %w, %b window <strides = [2, 2]> : tensor<1x5x5x2xf32>, tensor<4x2x2x2xf32>, tensor<4xf32> -> tensor<1x9x9x4xf32>
+  func.return
+}
+// CHECK: a result of 9x9 is that of an input of 4x4, got 5x5
+
+// -----
+
+func.func @f(%x : tensor<1x5x5x2xf32>, %w : tensor<4x2x2x2xf32>, %b : tensor<2xf32>) {
+  %y = nn.transpose_conv2d %x, %w, %b window <strides = [2, 2]> : tensor<1x5x5x2xf32>, tensor<4x2x2x2xf32>, tensor<2xf32> -> tensor<1x10x10x4xf32>
+  func.return
+}
+// CHECK: bias must have shape 4, got tensor<2xf32>

@@ -7,6 +7,8 @@ func.func @layers(%x : tensor<1x5x5x2xf32>, %d : tensor<1x3x3x4xf32>, %b : tenso
   %fc = nn.constant dense<0.5> : tensor<4x8xf32>
   %conv = nn.conv2d %x, %w, %b window <strides = [2, 2]> clamp <min = 0.0, max = 6.0> {layer = "conv"} : tensor<1x5x5x2xf32>, tensor<4x3x3x2xf32>, tensor<4xf32> -> tensor<1x2x2x4xf32>
   %depthwise = nn.depthwise_conv2d %x, %d, %b window <padding = [1, 1, 1, 1], dilations = [1, 1]> : tensor<1x5x5x2xf32>, tensor<1x3x3x4xf32>, tensor<4xf32> -> tensor<1x5x5x4xf32>
+  %transposed = nn.transpose_conv2d %x, %w, %b window <strides = [2, 2], padding = [1, 0, 1, 0]> : tensor<1x5x5x2xf32>, tensor<4x3x3x2xf32>, tensor<4xf32> -> tensor<1x9x11x4xf32>
+  %grouped = nn.conv2d %conv, %w, %b window <padding = [1, 1, 1, 1]> : tensor<1x2x2x4xf32>, tensor<4x3x3x2xf32>, tensor<4xf32> -> tensor<1x2x2x4xf32>
   %linear = nn.linear %r, %fc, %b {nn.range = array<f64: -1.0, 2.5>} : tensor<1x8xf32>, tensor<4x8xf32>, tensor<4xf32> -> tensor<1x4xf32>
   %norm = nn.batch_norm %conv, %b, %b, %b, %b epsilon 1.0e-05 : tensor<1x2x2x4xf32>, tensor<4xf32>
   %clamp = nn.clamp %norm <min = 0.0> : tensor<1x2x2x4xf32>
@@ -21,6 +23,8 @@ func.func @layers(%x : tensor<1x5x5x2xf32>, %d : tensor<1x3x3x4xf32>, %b : tenso
 // CHECK-NEXT: nn.constant dense<5.000000e-01> : tensor<4x8xf32>
 // CHECK-NEXT: nn.conv2d %x, %w, %b window <strides = [2, 2]> clamp <min = 0.0, max = 6.0> {layer = "conv"} : tensor<1x5x5x2xf32>, tensor<4x3x3x2xf32>, tensor<4xf32> -> tensor<1x2x2x4xf32>
 // CHECK-NEXT: nn.depthwise_conv2d %x, %d, %b window <padding = [1, 1, 1, 1]> : tensor<1x5x5x2xf32>, tensor<1x3x3x4xf32>, tensor<4xf32> -> tensor<1x5x5x4xf32>
+// CHECK-NEXT: nn.transpose_conv2d %x, %w, %b window <strides = [2, 2], padding = [1, 0, 1, 0]> : tensor<1x5x5x2xf32>, tensor<4x3x3x2xf32>, tensor<4xf32> -> tensor<1x9x11x4xf32>
+// CHECK-NEXT: nn.conv2d %conv, %w, %b window <padding = [1, 1, 1, 1]> : tensor<1x2x2x4xf32>, tensor<4x3x3x2xf32>, tensor<4xf32> -> tensor<1x2x2x4xf32>
 // CHECK-NEXT: nn.linear %r, %fc, %b {nn.range = array<f64: -1.000000e+00, 2.500000e+00>} : tensor<1x8xf32>, tensor<4x8xf32>, tensor<4xf32> -> tensor<1x4xf32>
 // CHECK-NEXT: nn.batch_norm %conv, %b, %b, %b, %b epsilon 1.000000e-05 : tensor<1x2x2x4xf32>, tensor<4xf32>
 // CHECK-NEXT: nn.clamp %norm <min = 0.0> : tensor<1x2x2x4xf32>
