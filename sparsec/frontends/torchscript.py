@@ -265,12 +265,8 @@ class _Reader:
         call = _call(node, inputs, self.batch)
         result = self.importer.run(call)
         if result is MISSING:
-            found = stand_ins(self.importer.with_values(call))
-            if node.outputsSize() > 1 and isinstance(found, list):
-                return cast(list[object], found)
-            return [cast(object, found)]
-        several = node.outputsSize() > 1 and isinstance(result, list)
-        results = cast(list[object], result) if several else [result]
+            return _results(node, stand_ins(self.importer.with_values(call)))
+        results = _results(node, result)
         for output, value in zip(node.outputs(), results, strict=False):
             self.importer.name(output.debugName(), call, value)
         return [*results, *[MISSING] * (node.outputsSize() - len(results))]
@@ -301,6 +297,12 @@ class _Reader:
             self.importer.refuse(_call(node, [], self.batch), "a loop over the values of a tensor")
             return [MISSING] * node.outputsSize()
         return carried
+
+
+def _results(node: Any, given: object) -> list[object]:
+    """What a node gives, of which one of several outputs gives a list."""
+    several = node.outputsSize() > 1 and isinstance(given, list)
+    return cast(list[object], given) if several else [given]
 
 
 def _constant(node: Any) -> object:

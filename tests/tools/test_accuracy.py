@@ -51,7 +51,7 @@ def test_the_outputs_are_the_device_s_own(tools: Tools, elsewhere: Path, cmsis: 
         expected = model(inputs[:SAMPLES]).numpy()
     assert facts["samples"] == len(expected)
     assert facts["outputs"][0]["snr_db"] == pytest.approx(snr(expected, got), abs=0.01)
-    same = float(np.mean(expected.argmax(1) == got.argmax(1)))
+    same = np.count_nonzero(expected.argmax(1) == got.argmax(1)) / len(expected)
     assert facts["outputs"][0]["same_arg_max"] == same
     assert f"accuracy   {facts['outputs'][0]['snr_db']:.1f} dB, arg max" in ended.out
 
