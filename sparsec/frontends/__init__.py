@@ -37,12 +37,14 @@ class Loaded:
     """A model at the level of `nn`, of TensorFlow Lite at `qnn`, and the example inputs its file carries.
 
     `examples` has one float32 array [N, ..] for each input, in the layout that the entry takes;
-    None if the file has none. `proof` is what holds a model of PyTorch to torch.
+    None if the file has none. `proof` is what holds a model of PyTorch to torch. `converted` names the
+    float types of the file that became float32.
     """
 
     module: ModuleOp
     examples: list[np.ndarray[Any, Any]] | None
     proof: Proof | None = None
+    converted: tuple[str, ...] = ()
 
 
 def load(
@@ -117,12 +119,13 @@ def _load(
     if kind is Kind.TORCHSCRIPT:
         from sparsec.frontends.torchscript import import_torchscript
 
-        module, proof = import_torchscript(content, layout, shapes)
-        return Loaded(module, None, proof)
+        module, proof, converted = import_torchscript(content, layout, shapes)
+        return Loaded(module, None, proof, converted)
     from sparsec.frontends.exported import import_exported
 
-    module, examples, proof = import_exported(content, layout)
-    return Loaded(module, None if kind is Kind.PICKLE else examples, proof)
+    read = import_exported(content, layout)
+    examples = None if kind is Kind.PICKLE else read.examples
+    return Loaded(read.module, examples, read.proof, read.converted)
 
 
 def first_words(error: BaseException) -> str:

@@ -6,6 +6,7 @@ symbolic sizes. Here a size that is not a number is only ever the batch, and the
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 from xdsl.dialects.builtin import ModuleOp
@@ -15,16 +16,24 @@ from sparsec.frontends.batch import MIXED, argument, in_either_way
 from sparsec.frontends.builder import Layout
 from sparsec.frontends.call import Call, Place
 from sparsec.frontends.errors import FrontendError
-from sparsec.frontends.exported_inputs import FLOAT32, Batch, Inputs, numbers
+from sparsec.frontends.exported_inputs import Batch, Inputs, numbers
 from sparsec.frontends.exported_reading import ExportedReading
 from sparsec.frontends.importer import MISSING, Importer, tensor_named, tensors_in
 from sparsec.frontends.places import place_of
 from sparsec.frontends.proof import Proof
 from sparsec.frontends.stand_in import stand_in
 from sparsec.frontends.tensors import Activation, Array, Parameter, Tensor
-from sparsec.frontends.weights import Json, read_constants, read_json
+from sparsec.frontends.weights import (
+    FLOATS,
+    Json,
+    dtype_name,
+    float_types,
+    read_constants,
+    read_json,
+)
 
 SCHEMA_MAJOR = 8
+FLOAT32 = 7
 
 REGIONS = {
     "torch.ops.higher_order.wrap_with_set_grad_enabled",
@@ -41,8 +50,21 @@ def scalar_type(code: int) -> int:
     return 15 if code == 13 else code - 1  # bfloat16 came late
 
 
-def import_exported(content: bytes, layout: Layout) -> tuple[ModuleOp, list[Array] | None, Proof]:
-    """The module and the example inputs in an archive of torch.export.save, and what proves it."""
+@dataclass(frozen=True)
+class Exported:
+    """What an archive of torch.export.save holds: a module, example inputs if there are any, what proves it.
+
+    `converted` names the float types that became float32.
+    """
+
+    module: ModuleOp
+    examples: list[Array] | None
+    proof: Proof
+    converted: tuple[str, ...]
+
+
+def import_exported(content: bytes, layout: Layout) -> Exported:
+    """The model in an archive of torch.export.save. Raises FrontendError for what cannot be compiled."""
     archive = Archive(content)
     models = [name for name in archive.names if name.startswith("models/")]
     if len(models) != 1 or not models[0].endswith(".json"):
@@ -56,14 +78,19 @@ def import_exported(content: bytes, layout: Layout) -> tuple[ModuleOp, list[Arra
                 f"the program has schema version {major} instead of {SCHEMA_MAJOR}: "
                 "export the model again with PyTorch 2.13"
             )
-        constants = {
-            **read_constants(archive, "data/weights/", name),
-            **read_constants(archive, "data/constants/", name),
-        }
+        folders = ("data/weights/", "data/constants/")
+        constants: dict[str, Array] = {}
+        types: set[int] = set()
+        for folder in folders:
+            constants |= read_constants(archive, folder, name)
+            types |= float_types(archive, folder, name)
         graph_module: Json = program["graph_module"]
         inputs = Inputs(graph_module["graph"], list(_user_inputs(graph_module["signature"])))
+        types |= inputs.float_types
         reader = in_either_way(
-            lambda whole: _Reader(graph_module, constants, layout, inputs, inputs.batch(whole)),
+            lambda whole: _Reader(
+                graph_module, constants, layout, inputs, inputs.batch(whole), types
+            ),
             inputs.are_whole,
         )
         given = inputs.examples(archive.read(f"data/sample_inputs/{name}.pt"))
@@ -83,7 +110,8 @@ def import_exported(content: bytes, layout: Layout) -> tuple[ModuleOp, list[Arra
         reader.result_axes,
     )
     examples = None if given is None else inputs.as_taken(given, reader.batch, layout)
-    return reader.module, examples, proof
+    converted = tuple(dtype_name(code) for code in sorted(types - {FLOAT32}))
+    return Exported(reader.module, examples, proof, converted)
 
 
 def _user_inputs(signature: Json) -> Iterator[str]:
@@ -108,6 +136,7 @@ class _Reader:
         layout: Layout,
         inputs: Inputs,
         batch: Batch,
+        float_types: set[int],
     ):
         self.graph: Json = graph_module["graph"]
         self.signature: Json = graph_module["signature"]
@@ -115,6 +144,7 @@ class _Reader:
         self.importer = Importer(layout)
         self.scope = ""
         self.batch = batch
+        self.float_types = float_types
         self.of_batch: set[Tensor] = set()
         """The tensors that have the batch, or are computed from one that has."""
         self._read_constants()
@@ -228,7 +258,7 @@ class _Reader:
         for name in filter(None, names):
             value: object = MISSING
             meta = self.graph["tensor_values"].get(name)
-            if meta is not None and meta["dtype"] == FLOAT32:
+            if meta is not None and meta["dtype"] in FLOATS:
                 sizes = numbers(meta["sizes"])
                 value = stand_in(self.batch.now(sizes))
                 if self.batch.has(sizes):
@@ -273,18 +303,15 @@ class _Reader:
                 return float(value)
             case "as_floats":
                 return [float(item) for item in value]
-            case "as_optional_tensors":
-                return [self._argument(item) for item in value]
             case "as_sym_int" | "as_sym_float" | "as_sym_bool":
                 return self._number(value)
             case "as_sym_ints" | "as_sym_floats" | "as_sym_bools":
                 return [self._number(item) for item in value]
             case "as_scalar_type":
-                return scalar_type(value)
+                # What the model computes in is float32 here, whatever it was.
+                return scalar_type(FLOAT32 if value in self.float_types else value)
             case "as_memory_format":
                 return MEMORY_FORMATS.get(value, value)
-            case "as_float":
-                return float(value)  # JSON has no infinity, so that it is text
             case _:
                 return value
 

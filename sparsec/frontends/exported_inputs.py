@@ -15,11 +15,16 @@ from sparsec.frontends.batch import as_taken, own_axis
 from sparsec.frontends.builder import Layout
 from sparsec.frontends.errors import FrontendError
 from sparsec.frontends.tensors import Array
-from sparsec.frontends.weights import Json, array_of_tensor, dtype_name, load_weights_only
+from sparsec.frontends.weights import (
+    FLOATS,
+    Json,
+    array_of_tensor,
+    dtype_name,
+    load_weights_only,
+)
 
 Sizes: TypeAlias = tuple[int | str, ...]
 
-FLOAT32 = 7
 SAMPLES = 2
 """How many samples torch runs a program on whose batch is open: a batch that is mixed up shows with two."""
 
@@ -108,6 +113,7 @@ class Inputs:
         self.sizes: Mapping[str, Sizes] = {
             name: _sizes(name, graph["tensor_values"][name]) for name in names
         }
+        self.float_types: set[int] = {graph["tensor_values"][name]["dtype"] for name in names}
         self._symbols = self._open_batch()
 
     @property
@@ -149,11 +155,11 @@ class Inputs:
         if len(leaves) != len(self.sizes):
             return None
         for leaf, sizes in zip(leaves, self.sizes.values(), strict=True):
-            if leaf.dtype != torch.float32 or leaf.ndim != len(sizes):
+            if not leaf.is_floating_point() or leaf.ndim != len(sizes):
                 return None
             if any(n != m for n, m in zip(leaf.shape, sizes, strict=True) if isinstance(m, int)):
                 return None
-        return leaves
+        return [leaf.to(torch.float32) for leaf in leaves]
 
     def to_run(self, examples: Sequence[torch.Tensor] | None) -> list[torch.Tensor]:
         """Inputs that torch is to run the program on: the first examples, or random ones."""
@@ -183,7 +189,7 @@ class Inputs:
 
 
 def _sizes(name: str, meta: Json) -> Sizes:
-    if meta["dtype"] != FLOAT32:
+    if meta["dtype"] not in FLOATS:
         raise FrontendError(
             f"input '{name}' is {dtype_name(meta['dtype'])}, where float32 is needed: "
             "export the model after model.float(), with a float32 input"

@@ -34,7 +34,9 @@ _NUMBERS = {
 
 _DTYPES = {
     **{1: torch.uint8, 2: torch.int8, 3: torch.int16, 4: torch.int32, 5: torch.int64},
-    **{6: torch.float16, 7: torch.float32, 8: torch.float64, 12: torch.bool, 13: torch.bfloat16},
+    # All floats are read as float32, and so they are here.
+    **dict.fromkeys((6, 7, 8, 13), torch.float32),
+    12: torch.bool,
 }
 _MEMORY_FORMATS = {
     1: torch.contiguous_format,

@@ -36,8 +36,11 @@ MAX_STEPS = 100_000
 
 def import_torchscript(
     content: bytes, layout: Layout, shapes: Sequence[Sequence[int]] | None
-) -> tuple[ModuleOp, Proof]:
-    """The module in an archive of torch.jit.save, and what proves it. Raises FrontendError for what cannot be compiled."""
+) -> tuple[ModuleOp, Proof, tuple[str, ...]]:
+    """The module in an archive of torch.jit.save, what proves it, and the float types that became float32.
+
+    Raises FrontendError for what cannot be compiled.
+    """
     archive = Archive(content)
     check_archive(archive)
     try:
@@ -46,6 +49,9 @@ def import_torchscript(
         with warnings.catch_warnings():  # that TorchScript is deprecated is not the user's news
             warnings.simplefilter("ignore")
             script = cast(Any, torch.jit.load(BytesIO(content), "cpu", _restore_shapes=restore))
+        converted = _float_types(script)
+        if converted:
+            script.float()
         graph = script.inlined_graph
     except (RuntimeError, AttributeError) as error:
         line = str(error).strip().partition("\n")[0]
@@ -63,7 +69,14 @@ def import_torchscript(
     proof = Proof(
         ScriptReading(script, inputs), reader.importer.written, layout, taken, reader.result_axes
     )
-    return reader.module, proof
+    return reader.module, proof, converted
+
+
+def _float_types(script: Any) -> tuple[str, ...]:
+    """The float types other than float32 that a module keeps its tensors in."""
+    tensors: list[torch.Tensor] = [*script.parameters(), *script.buffers()]
+    types = {tensor.dtype for tensor in tensors if tensor.is_floating_point()}
+    return tuple(sorted(str(t).removeprefix("torch.") for t in types - {torch.float32}))
 
 
 _READ_HERE = {

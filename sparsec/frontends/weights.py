@@ -25,6 +25,10 @@ _DTYPES: dict[int, str] = {
 
 _DTYPE_NAMES = {9: "complex32", 13: "bfloat16"}
 
+BFLOAT16 = 13
+FLOATS = {6, 7, 8, BFLOAT16}
+"""The dtypes whose values are taken as float32, by their numbers in the schema."""
+
 
 def dtype_name(code: object) -> str:
     """The name of a dtype of the schema."""
@@ -46,7 +50,7 @@ def read_json(archive: Archive, name: str) -> Json:
 
 
 def read_constants(archive: Archive, folder: str, model: str) -> dict[str, Array]:
-    """The tensors that `folder` (`data/weights/` or `data/constants/`) holds for `model`."""
+    """The tensors that `folder` (`data/weights/` or `data/constants/`) holds for `model`, floats as float32."""
     order = archive.read("byteorder") if "byteorder" in archive else b"little"
     config = read_json(archive, f"{folder}{model}_{folder.split('/')[1]}_config.json")
     arrays: dict[str, Array] = {}
@@ -64,26 +68,48 @@ def read_constants(archive: Archive, folder: str, model: str) -> dict[str, Array
     return arrays
 
 
+def float_types(archive: Archive, folder: str, model: str) -> set[int]:
+    """The numbers of the float dtypes that the tensors of `read_constants` have in the file."""
+    config = read_json(archive, f"{folder}{model}_{folder.split('/')[1]}_config.json")
+    metas = cast(dict[str, Json], config.get("config", {})).values()
+    return {meta["tensor_meta"]["dtype"] for meta in metas if "tensor_meta" in meta} & FLOATS
+
+
+def as_float32(array: Array) -> Array:
+    """Other floats as float32, what does not fit as infinity; anything else as it is."""
+    if array.dtype.kind != "f":
+        return array
+    with np.errstate(over="ignore"):
+        return array.astype(np.float32, copy=False)
+
+
 def _raw(data: bytes, name: str, meta: Json, byte_order: bytes) -> Array:
     code = meta["dtype"]
-    if code not in _DTYPES or code in _DTYPE_NAMES:
+    if code != BFLOAT16 and (code not in _DTYPES or code in _DTYPE_NAMES):
         raise FrontendError(
             f"parameter '{name}' is {dtype_name(code)}, where float32 is needed: "
             "export the model after model.float()"
         )
-    dtype = np.dtype(_DTYPES[code]).newbyteorder(">" if byte_order == b"big" else "<")
+    # The upper half of a float32 is a bfloat16.
+    dtype = np.dtype("u2" if code == BFLOAT16 else _DTYPES[code]).newbyteorder(
+        ">" if byte_order == b"big" else "<"
+    )
     sizes = [int(size["as_int"]) for size in meta["sizes"]]
     strides = [int(stride["as_int"]) for stride in meta["strides"]]
     offset = int(meta["storage_offset"]["as_int"])
     if 0 in sizes:
-        return np.zeros(sizes, dtype.newbyteorder("="))
+        empty = np.zeros(sizes, dtype.newbyteorder("="))
+        return as_float32(empty) if code != BFLOAT16 else empty.astype(np.float32)
     last = offset + sum((n - 1) * s for n, s in zip(sizes, strides, strict=True))
     if min(offset, *sizes, *strides, 0) < 0 or (last + 1) * dtype.itemsize > len(data):
         raise FrontendError(f"parameter '{name}' reaches outside its data: export the file again")
     flat = np.frombuffer(data, dtype, count=len(data) // dtype.itemsize)[offset:]
     view = np.lib.stride_tricks.as_strided(flat, sizes, [s * dtype.itemsize for s in strides])
     # reshape, as numpy makes a vector of what has no axis
-    return np.ascontiguousarray(view, dtype.newbyteorder("=")).reshape(sizes)
+    array = np.ascontiguousarray(view, dtype.newbyteorder("=")).reshape(sizes)
+    if code == BFLOAT16:
+        return (array.astype(np.uint32) << 16).view(np.float32)
+    return as_float32(array)
 
 
 def load_weights_only(data: bytes, what: str) -> object:
@@ -110,10 +136,12 @@ def _unpickled(data: bytes, name: str) -> Array:
 
 
 def array_of_tensor(tensor: object, name: str) -> Array:
-    """A tensor of torch as an array. Raises FrontendError for what numpy cannot hold."""
+    """A tensor of torch as an array, floats as float32. Raises FrontendError for what numpy cannot hold."""
     import torch
 
     assert isinstance(tensor, torch.Tensor)
+    if tensor.is_floating_point():
+        tensor = tensor.to(torch.float32)
     try:
         dense = tensor.to_dense() if tensor.layout != torch.strided else tensor
         return cast(Array, dense.detach().resolve_conj().contiguous().numpy())

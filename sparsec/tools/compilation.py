@@ -116,6 +116,11 @@ def read_model(args: argparse.Namespace) -> tuple[ModuleOp, int | None]:
             )
     except frontends.FrontendError as error:
         raise UserError(str(error)) from error
+    if loaded.converted and not args.quiet:
+        types = " and ".join(loaded.converted)
+        print(
+            f"note: {args.model} has {types} numbers, which are taken as float32", file=sys.stderr
+        )
     if loaded.proof is not None and args.import_check:
         check_import(args, loaded.module, loaded.proof)
     return loaded.module, None if loaded.examples is None else len(loaded.examples[0])

@@ -16,6 +16,7 @@ from xdsl.dialects.func import FuncOp
 from sparsec.frontends import FrontendError, load
 from sparsec.interpreters.run import interpret
 from sparsec.ir import nn as nn_dialect
+from sparsec.tools.import_check import difference
 from tests.frontends.support import (
     assert_same,
     expected,
@@ -238,19 +239,41 @@ def test_dynamic_dimension_other_than_the_batch(tmp_path: Path) -> None:
         load(path)
 
 
-@pytest.mark.parametrize(
-    ("dtype", "name"),
-    [
-        (torch.float64, "float64"),
-        (torch.float16, "float16"),
-        (torch.bfloat16, "bfloat16"),
-        (torch.complex64, "complex64"),
-    ],
-)
 @pytest.mark.filterwarnings("ignore:Complex modules are a new feature")
-def test_other_types(dtype: torch.dtype, name: str, tmp_path: Path) -> None:
-    model, x = nn.Linear(3, 2).to(dtype), torch.randn(2, 3).to(dtype)
-    assert f"is {name}, where float32 is needed" in refusal(export_bytes(model, [x]), tmp_path)
+def test_complex_numbers(tmp_path: Path) -> None:
+    model, x = nn.Linear(3, 2).to(torch.complex64), torch.randn(2, 3).to(torch.complex64)
+    message = refusal(export_bytes(model, [x]), tmp_path)
+    assert "is complex64, where float32 is needed" in message
+
+
+class Casting(nn.Module):
+    """Converts to the type that its weights have, which is none here."""
+
+    def __init__(self, dtype: torch.dtype):
+        super().__init__()
+        self.fc = nn.Linear(3, 2).to(dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(x.to(self.fc.weight.dtype)).relu()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("input_type", [torch.float32, None])
+def test_other_floats_become_float32(
+    dtype: torch.dtype, input_type: torch.dtype | None, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    model, x = Casting(dtype), torch.randn(2, 3).to(dtype).to(input_type or dtype)
+    loaded = load_bytes(export_bytes(model, [x]), tmp_path)
+    assert loaded.converted == (str(dtype).removeprefix("torch."),)
+    assert loaded.examples is not None
+    assert loaded.examples[0].dtype == np.float32
+    (got,) = interpret(loaded.module, [x.float().numpy()])
+    with torch.no_grad():
+        want = model.float()(x.float()).numpy()
+    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+    assert loaded.proof is not None
+    assert difference(loaded.proof, loaded.module) is None
 
 
 def test_integer_input(tmp_path: Path) -> None:

@@ -107,3 +107,16 @@ def test_all_unsupported_operations_are_listed(tmp_path: Path) -> None:
     assert lines[0].startswith("  aten.round at round")
     assert lines[0].endswith("its argument 'decimals' is not supported")
     assert [line.split()[0] for line in lines[1:]] == ["aten.lgamma", "aten.i0"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_floats_become_float32(dtype: torch.dtype, tmp_path: Path) -> None:
+    model, x = nn.Sequential(nn.Linear(3, 4), nn.ReLU()).to(dtype), torch.randn(2, 3)
+    loaded = load_bytes(scripted_bytes(model), tmp_path, input_shape=[(1, 3)])
+    assert loaded.converted == (str(dtype).removeprefix("torch."),)
+    assert_same(loaded, model.float(), [x])
+
+
+def test_float32_is_not_converted(tmp_path: Path) -> None:
+    loaded = load_bytes(traced_bytes(nn.Linear(3, 4), [torch.randn(2, 3)]), tmp_path)
+    assert loaded.converted == ()

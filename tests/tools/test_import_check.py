@@ -145,3 +145,13 @@ def test_torch_keeps_its_threads(model: Path) -> None:
     assert loaded.proof is not None
     assert difference(loaded.proof, loaded.module) is None
     assert torch.get_num_threads() == before
+
+
+def test_other_floats_are_said(tools: Tools) -> None:
+    Path("half.pt2").write_bytes(export_bytes(net().half(), [images().half()]))
+    ended = tools.sparsec("half.pt2", "--emit=nn")
+    assert ended.code == 0
+    assert ended.err.splitlines()[0] == (
+        "note: half.pt2 has float16 numbers, which are taken as float32"
+    )
+    assert tools.sparsec("half.pt2", "--emit=nn", "-q").err == ""
