@@ -7,10 +7,12 @@ from itertools import accumulate, pairwise
 from sparsec.frontends.builder import Builder
 from sparsec.frontends.call import Call
 from sparsec.frontends.errors import UnsupportedError
+from sparsec.frontends.operators.elementwise import X, applied, product
 from sparsec.frontends.operators.shape import without_axes
 from sparsec.frontends.operators.signature import Operator
 from sparsec.frontends.tensors import Activation, Parameter, Tensor
 from sparsec.ir import nn
+from sparsec.ir.expression import apply
 from sparsec.quantization.scheme import Quantization
 from sparsec.quantization.window import Slice
 
@@ -109,6 +111,19 @@ def parts(builder: Builder, value: Tensor, axis: int, ends: Sequence[int]) -> ob
     return [part(builder, value, {axis: range(start, end)}) for start, end in cuts]
 
 
+def gated(builder: Builder, call: Call) -> Tensor:
+    """glu: the first half of an axis times the sigmoid of the second one."""
+    value = call.tensor("self")
+    axis = call.integer("dim", -1) % len(value.shape)
+    size = value.shape[axis]
+    if size % 2:
+        raise UnsupportedError(f"{size} elements have no halves")
+    first, second = (
+        part(builder, value, {axis: along}) for along in (range(size // 2), range(size // 2, size))
+    )
+    return product(builder, first, applied(builder, second, apply("sigmoid", X)))
+
+
 def split(builder: Builder, call: Call) -> object:
     """Parts of one size, of which the last may be shorter, or of the sizes given."""
     value = call.tensor("self")
@@ -163,6 +178,7 @@ def fliplr(builder: Builder, call: Call) -> Tensor:
 
 
 PARTS: Mapping[str, Operator] = {
+    "aten.glu": gated,
     "aten.slice": sliced,
     "aten.narrow": narrow,
     "aten.select": select,

@@ -54,6 +54,7 @@ PAIRS: Mapping[str, Case] = {
     "mul_rows": of(lambda x: x * x[:, :1, :, :1]),
     "mul_columns": of(lambda x: x[:, :1, :1] * x),
     "mul_relu": of(lambda x: F.relu(x * x[:, :, :1, :1])),
+    "glu": of(lambda x: F.glu(x, 1), error=1.5),
     "maximum": of(lambda x: torch.maximum(x, 0.5 * x.flip(-1)), error=1.5),
     "maximum_of_parts": of(lambda x: torch.maximum(x, x[:, :, :1, :1]), error=0.1),
     "minimum": of(lambda x: torch.minimum(x[:, :, 1], x[:, :, 2]), error=0.1),
