@@ -56,6 +56,16 @@ static inline int32_t sparsec_requantize_small(const int32_t value, const sparse
     return (product + scale->half + ((product >> 31) & scale->away)) >> scale->right;
 }
 
+/* Whether the core is a Cortex-M7, which the double precision of its FPU gives away: it issues two instructions at once, and
+ * predicts branches. */
+#if !defined(SPARSEC_DUAL_ISSUE)
+    #if defined(__ARM_ARCH_7EM__) && defined(__ARM_FP) && (__ARM_FP & 8)
+        #define SPARSEC_DUAL_ISSUE 1
+    #else
+        #define SPARSEC_DUAL_ISSUE 0
+    #endif
+#endif
+
 #if defined(__GNUC__)
     #define SPARSEC_NOINLINE __attribute__((noinline))
 #else

@@ -18,14 +18,7 @@
 
 #if defined(PACKED_ASSEMBLY)
 
-    /* Separate loads pair with multiplications on the Cortex-M7 (see sparsec_packed_assembly.h). */
-    #if !defined(SPARSEC_DUAL_ISSUE)
-        #if defined(__ARM_ARCH_7EM__) && defined(__ARM_FP) && (__ARM_FP & 8)
-            #define SPARSEC_DUAL_ISSUE 1
-        #else
-            #define SPARSEC_DUAL_ISSUE 0
-        #endif
-    #endif
+    /* Separate loads pair with multiplications where SPARSEC_DUAL_ISSUE. */
     #define TEXT_OF(x) #x
     #define TEXT(x) TEXT_OF(x)
 

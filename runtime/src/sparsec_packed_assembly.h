@@ -22,15 +22,8 @@
     #define PACKED_FIRST_SHIFT 5
     #define PACKED_LAST_SHIFT 12
 
-    /* Separate loads pair with multiplications where the core issues two instructions at once: the Cortex-M7, which the
-     * double precision of its FPU gives away. Elsewhere LDRD and LDM are fewer instructions. */
-    #if !defined(SPARSEC_DUAL_ISSUE)
-        #if defined(__ARM_ARCH_7EM__) && defined(__ARM_FP) && (__ARM_FP & 8)
-            #define SPARSEC_DUAL_ISSUE 1
-        #else
-            #define SPARSEC_DUAL_ISSUE 0
-        #endif
-    #endif
+    /* Separate loads pair with multiplications where two instructions are issued at once; elsewhere LDRD and LDM are
+     * fewer instructions. */
     #define TEXT_OF(x) #x
     #define TEXT(x) TEXT_OF(x)
 

@@ -43,6 +43,9 @@ from sparsec.targets.cpu import VectorUnit, cpu_named
 MOST_WEIGHTS = 1_000_000
 """Of the layers of one image, stored or not: flash has room for them."""
 
+PLAIN_ROWS = 8
+"""Every so many of the rows that `sparsec_depthwise_convolve_3x3_s8` does not do quickly are plain in a slow layer."""
+
 REQUANT = Requant(input_zp=-3, output_zp=-2)
 SUM = AddParams(-128, 2**30, 0, 11, 1432136202, -1, 20, -128, 1529241330, -18)
 """Every kernel of a sum takes it."""
@@ -312,18 +315,20 @@ def depthwise(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
         window,
         work.kernel,
     )
-    return op, stored_depthwise(weights, given)
+    return op, stored_depthwise(rows, outputs)
 
 
 def depthwise_3x3(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
-    """`sparsec_depthwise_convolve_3x3_s8`: of its rows `case.sparsity` are not quick, and of those one in sixteen plain."""
+    """`sparsec_depthwise_convolve_3x3_s8`: of its rows `case.sparsity` are not quick, and of those some plain if it is slow."""
     work, outputs = case.work, case.work.outputs[2]
     requant, window = replace(REQUANT, output_zp=REQUANT.clamp[0]), window_of(work)
     weights = np.ascontiguousarray(random_weights(replace(case, sparsity=0.0)).T)
     given = row_numbers(outputs)
     shift = given.shift.copy()
     slow = np.random.default_rng(SEED).permutation(outputs)[: round(case.sparsity * outputs)]
-    shift[slow], shift[slow[::16]] = -DEPTHWISE_3X3_SHIFT, 0
+    shift[slow] = -DEPTHWISE_3X3_SHIFT
+    if case.slow:
+        shift[slow[::PLAIN_ROWS]] = 0
     taps = weights.reshape(*work.kernel, outputs)
     rows = pack_depthwise_3x3(taps, given.bias, given.multiplier, shift, requant)
     memory = image.scratch(scratch_of_3x3(window, work.image[:2], work.outputs[:2]))

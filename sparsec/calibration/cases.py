@@ -21,8 +21,9 @@ SEED = 11
 class Case:
     """A layer to measure by a kernel: `sparsity` is the share of zeros, 0 for a dense kernel.
 
-    `format` is what a decoder reads. The zeros of a format of blocks are whole blocks, those of N:M fill its groups. No
-    row of a `slow` layer ends in the short way that its kernel has for most.
+    `format` is what a decoder reads. The zeros of a format of blocks are whole blocks, those of N:M fill its groups, unless
+    they are `scattered`: then they lie anywhere, also among what is stored. No row of a `slow` layer ends in the short way
+    that its kernel has for most.
     """
 
     kernel: str
@@ -30,16 +31,19 @@ class Case:
     sparsity: float = 0.0
     format: SparseFormat | None = None
     slow: bool = False
+    scattered: bool = False
 
 
 @lru_cache
 def row_numbers(rows: int, slow: bool = False) -> RowNumbers:
-    """Biases, multipliers and shifts of outputs; those of `slow` rows are not to the right."""
+    """Biases, multipliers and shifts of outputs, of which some layers have one, two or three; those of `slow` rows are not
+    to the right."""
     rng = np.random.default_rng(SEED)
+    shifts = range(-9, -8 + rows % 3)
     return RowNumbers(
         rng.integers(-2000, 2000, rows).astype(np.int32),
         rng.integers(2**30, 2**31, rows).astype(np.int32),
-        (rng.integers(-9, -6, rows) * (not slow)).astype(np.int32),
+        (rng.choice(shifts, rows) * (not slow)).astype(np.int32),
     )
 
 
@@ -61,8 +65,10 @@ def random_mask(rng: np.random.Generator, case: Case, rows: int, columns: int) -
         case Nm() as encoding:
             order = rng.random((rows, -(-columns // encoding.m), encoding.m))
             largest = np.argsort(order, axis=2) < encoding.n
+            if case.scattered:
+                largest &= rng.random(largest.shape) >= case.sparsity
             return largest.reshape(rows, -1)[:, :columns]
-        case Block() as encoding:
+        case Block() as encoding if not case.scattered:
             block = (encoding.rows, encoding.columns)
         case _:
             block = (1, 1)

@@ -128,6 +128,7 @@ DEPTHWISE = (
         (2, 2, 64, 3, 3, 2, 1),
         (1, 2, 52, 5, 5, 1, 1),
     ),
+    *((7, 2, 3, 5, 5, 2, 1), (9, 3, 2, 5, 4, 1, 1), (2, 7, 1, 4, 5, 2, 1), (11, 1, 9, 5, 5, 1, 1)),
 )
 """Height, width, inputs, kernel, stride and outputs of each input; padded to keep the size over the stride."""
 
@@ -154,6 +155,7 @@ SLOW_ROWS = (0.0, 1.0, 0.3, 0.7)
 FULLY_CONNECTED = (
     *((72, 10), (136, 120), (224, 40), (16, 3), (100, 33), (37, 7), (600, 30), (300, 64)),
     *((90, 25), (512, 51), (1000, 20), (23, 90), (192, 12), (411, 18), (160, 86)),
+    *((12, 100), (9, 45), (14, 190), (5, 61), (11, 7)),
 )
 """Inputs, outputs."""
 
@@ -179,6 +181,9 @@ ODD_SEED = 2
 SPARSITIES = (0.3, 0.8, 0.93, 0.6)
 """Shares of zeros, one shape after the other."""
 
+NEARLY_DENSE = 0.02
+"""Of some layers that decoders read, whose branches can be foreseen then."""
+
 SPARSITIES_DEPTHWISE = (0.0, 0.5, 0.9, 0.2, 0.75)
 """The same of depthwise convolutions, whose sparse kernel is the faster one without zeros too."""
 
@@ -189,6 +194,7 @@ PER_TENSOR = "arm_fully_connected_s8"
 SHORT = (
     "sparsec_convolve_packed_s8",
     "sparsec_depthwise_convolve_delta8_s8",
+    "sparsec_depthwise_convolve_3x3_s8",
     "sparsec_fully_connected_dense_s8",
     "sparsec_fully_connected_table_s8",
     "sparsec_fully_connected_1x4_s8",
@@ -383,3 +389,9 @@ def sparse_linear(work: Workload, sparsity: float, number: int) -> Iterator[Case
         for turn in range(0, len(encodings), 2):
             encoding = encodings[(number + turn) % len(encodings)]
             yield Case(f"sparsec_decode_{decoder}_s8", work, sparsity, encoding)
+        turn = number // len(SPARSITIES)
+        encoding = encodings[turn % len(encodings)]
+        if isinstance(encoding, (Block, Nm)):
+            yield Case(f"sparsec_decode_{decoder}_s8", work, sparsity, encoding, scattered=True)
+        elif number % len(SPARSITIES) == 0:
+            yield Case(f"sparsec_decode_{decoder}_s8", work, NEARLY_DENSE, encoding)

@@ -109,6 +109,7 @@ def window(unit: VectorUnit, work: Workload) -> Loops:
         "taps copied": work.inner_taps,
         **copies,
         "taps filled": work.outer_taps,
+        "taps filled at the side": work.side_taps,
         "taps filled, channels": work.outer_taps * channels,
         "pixel pairs, output pairs": pixel_pairs * pairs,
         "pixel pairs, odd output": pixel_pairs * odd,
@@ -156,6 +157,7 @@ def helium_window(work: Workload) -> Loops:
         "kernel rows": work.pixels * work.kernel[0],
         "taps copied": work.inner_taps,
         "taps filled": work.outer_taps,
+        "taps filled at the side": work.side_taps,
         "taps, vectors": work.pixels * work.taps * vectors,
         **product("mve", work.pixels, work.columns, outputs),
     }

@@ -8,6 +8,7 @@ is decoded in front of `sparsec_convolve_delta8_s8`, so that what is stored is w
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from xdsl.ir import SSAValue
@@ -111,7 +112,8 @@ def convolve_packed(unit: VectorUnit, work: Workload, stored: Stored) -> Loops:
     lines = -(-height // 2) if slab.pairs_rows else height
     strips = Counter(strips_of(columns))
     entries = stored.entries - stored.slow_entries - 4 * stored.blocks
-    loops = {"calls": 1, "lines": lines}
+    groups = lines * strips.total() * stored.groups
+    loops = {"calls": 1, "lines": lines, "strips, groups": groups}
     for words in range(1, PACKED_STRIP + 1):
         count = lines * strips[words]
         loops |= {
@@ -119,47 +121,79 @@ def convolve_packed(unit: VectorUnit, work: Workload, stored: Stored) -> Loops:
             f"strips of {words}, outputs": count * (outputs - stored.slow),
             f"strips of {words}, entries": count * entries,
             f"strips of {words}, blocks": count * stored.blocks,
+            f"strips of {words}, surprises": count * stored.surprises,
             f"strips of {words}, slow outputs": count * stored.slow,
             f"strips of {words}, slow entries": count * stored.slow_entries,
+            f"strips of {words}, slow odd outputs": count * stored.slow_odd,
         }
-    kept, chunks, even = packed_chunks(work, slab, lines, columns)
+    packing = Packing.of(work, slab, lines, columns)
+    chunks, even = packing.chunks, packing.even
     twos, ones = chunks[2] + chunks[3], chunks[1] + chunks[3]
     return loops | {
-        "rows kept": kept,
-        "words kept": kept * channels * slab.row_words,
+        "rows kept": packing.kept,
+        "words kept": packing.kept * channels * slab.row_words,
+        "rows packed": packing.rows,
         "even fours": even,
         "even fours, channels": even * channels,
         **{f"chunks of {words}": chunks[words] for words in range(1, PACKED_STRIP + 1)},
+        "pixels in rows": packing.in_rows,
+        "pixels inside": packing.inside,
         "fours, channels": chunks[PACKED_STRIP] * channels,
         "twos, channels": twos * channels,
         "ones, channels": ones * channels,
     }
 
 
-def packed_chunks(
-    work: Workload, slab: Slab, lines: int, columns: int
-) -> tuple[int, Counter[int], int]:
-    """Rows of the slab that move up, chunks to pack by their words, and chunks of four words without padding."""
-    if work.taps == 1:
-        strips = Counter({words: lines * n for words, n in Counter(strips_of(columns)).items()})
-        return 0, strips, strips.pop(PACKED_STRIP, 0)
-    # A line keeps the rows that it shares with the line before.
-    new = min(work.strides[0], work.kernel[0])
-    kept = (lines - 1) * (work.kernel[0] - new)
-    packed = work.kernel[0] + (lines - 1) * new
-    whole, rest = divmod(slab.phase_words, PACKED_STRIP)
-    phases = slab.row_words // slab.phase_words
-    chunks = Counter({PACKED_STRIP: packed * phases * whole})
-    chunks[rest] += packed * phases * (rest > 0)
-    starts = [phase - work.padding[1] for phase in range(phases)]
-    partner = work.strides[1] * (work.outputs[1] - columns)
-    ends = [start + (PACKED_STRIP - 1) * work.strides[1] + partner for start in starts]
-    inside = sum(
-        start >= 0 and end < work.image[1] for start, end in zip(starts, ends, strict=True)
-    )
-    even = packed * inside * (slab.phase_words == PACKED_STRIP)
-    chunks[PACKED_STRIP] -= even
-    return kept, chunks, even
+@dataclass(frozen=True)
+class Packing:
+    """How a slab is filled: rows of it that move up, phases of rows that are packed, chunks of them by their words, those
+    of four words without padding; and of the pixels of other chunks how many are of a row inside the image, and inside."""
+
+    kept: int
+    rows: int
+    chunks: Counter[int]
+    even: int
+    in_rows: int
+    inside: int
+
+    @staticmethod
+    def of(work: Workload, slab: Slab, lines: int, columns: int) -> "Packing":
+        """For `lines` of `columns` words."""
+        if work.taps == 1:
+            strips = Counter({words: lines * n for words, n in Counter(strips_of(columns)).items()})
+            even = strips.pop(PACKED_STRIP, 0)
+            pixels = 2 * sum(words * n for words, n in strips.items())
+            return Packing(0, 0, strips, even, pixels, pixels)
+        height, width = work.image[:2]
+        top, left = work.padding[:2]
+        stride_y, stride_x = work.strides
+        # A line keeps the rows that it shares with the line before.
+        new = min(stride_y, work.kernel[0])
+        further = stride_y * (work.outputs[0] - lines) if slab.pairs_rows else 0
+        packed = [*range(-top, work.kernel[0] - top)]
+        for line in range(1, lines):
+            end = line * stride_y - top + work.kernel[0]
+            packed += range(end - new, end)
+        rows = Counter((0 <= y < height, 0 <= y + further < height) for y in packed)
+        partner = 0 if slab.pairs_rows else stride_x * (work.outputs[1] - columns)
+        chunks: Counter[int] = Counter()
+        even = in_rows = inside = 0
+        phases = slab.row_words // slab.phase_words
+        for start in range(-left, phases - left):
+            places = [start + stride_x * word for word in range(slab.phase_words)]
+            first, second = (sum(0 <= x + apart < width for x in places) for apart in (0, partner))
+            plain = len(places) == PACKED_STRIP and first == second == PACKED_STRIP
+            for (here, there), count in rows.items():
+                if plain and here and there:
+                    even += count
+                    continue
+                whole, rest = divmod(len(places), PACKED_STRIP)
+                chunks[PACKED_STRIP] += count * whole
+                chunks[rest] += count * (rest > 0)
+                in_rows += count * len(places) * (here + there)
+                inside += count * (first * here + second * there)
+        kept = (lines - 1) * (work.kernel[0] - new)
+        return Packing(kept, len(packed) * phases, chunks, even, in_rows, inside)
 
 
 def strips_of(columns: int) -> Iterator[int]:

@@ -8,12 +8,14 @@ are as many as `delta8` has, so that their memory is planned like any buffer.
 from collections.abc import Callable, Mapping
 from math import exp
 
+import numpy as np
 from xdsl.ir import SSAValue
 
 from sparsec.formats import Delta8, SparseFormat
 from sparsec.ir.constant import ui8, ui16
 from sparsec.ir.rt.decode import DECODERS as OPERATIONS
 from sparsec.ir.rt.decode import DecodeOp
+from sparsec.kernels.branches import Lists, of_choice, of_loop
 from sparsec.kernels.cost import Costed
 from sparsec.kernels.layer import Layer
 from sparsec.kernels.linear_rows import BYTE_PLACES
@@ -22,6 +24,11 @@ from sparsec.kernels.lowering import Lowering
 from sparsec.kernels.stored import Stored, stored_for_decoder
 from sparsec.kernels.workload import Workload
 from sparsec.targets.cpu import VectorUnit
+
+CSR_UNROLLED = 4
+"""Entries that the loop of `sparsec_decode_csr_s8` takes at once."""
+
+DCSR_LANES = 16
 
 
 class Decoder(Costed):
@@ -65,7 +72,7 @@ def decoder_of(format: SparseFormat) -> Decoder | None:
 
 
 def decode(work: Workload, stored: Stored) -> dict[str, int]:
-    """`sparsec_decode_delta4_s8`, where bridges are zeros."""
+    """What decoders share that read weight by weight."""
     return {
         "calls": 1,
         "rows": work.outputs[2],
@@ -74,40 +81,124 @@ def decode(work: Workload, stored: Stored) -> dict[str, int]:
     }
 
 
+def decode_nibbles(work: Workload, stored: Stored) -> Loops:
+    """`sparsec_decode_delta4_s8`, where bridges are zeros. Two steps share a byte, which two rows may share too."""
+    rows = work.outputs[2]
+    lists = Lists.of(stored.entries, rows, max(work.columns, -(-stored.entries // rows)))
+    empty, (_, odd) = float(lists.counts[0]), lists.in_groups(2)[1].tolist()
+    # Where any row is odd, half of the rows begin within a byte.
+    within = 0.5 * (odd > 0)
+    first = within * (1 - empty)
+    last = (1 - within) * odd + within * (1 - odd - empty)
+    ends = of_choice(first) + of_choice(last) + of_loop(lists.in_groups(2)[0])
+    return {
+        **decode(work, stored),
+        "singles": round(rows * (first + last)),
+        "surprises": round(rows * ends),
+    }
+
+
 def decode_csr(work: Workload, stored: Stored) -> Loops:
-    """`sparsec_decode_csr_s8`."""
-    wide = work.columns > BYTE_PLACES
+    """`sparsec_decode_csr_s8`. Each copy of its loop has an end of its own."""
+    rows, wide = work.outputs[2], work.columns > BYTE_PLACES
+    lists = Lists.of(stored.entries, rows, work.columns)
+    number = np.arange(work.columns + 1)
+    surprises = 0.0
+    for copy in range(CSR_UNROLLED):
+        passed = lists.mean((number - copy + CSR_UNROLLED) // CSR_UNROLLED)
+        ends = lists.mean(number % CSR_UNROLLED == copy)
+        surprises += passed * of_choice(ends / passed) if passed else 0.0
     return {
         "calls": 1,
-        "rows": work.outputs[2],
+        "rows": rows,
+        "rows used": round(lists.used),
         "entries": stored.entries * (not wide),
         "wide entries": stored.entries * wide,
+        "surprises": round(rows * surprises),
     }
 
 
 def decode_bitmap(work: Workload, stored: Stored) -> Loops:
-    """`sparsec_decode_bitmap_s8`."""
-    words, tail = divmod(work.columns, 32)
+    """`sparsec_decode_bitmap_s8`. The bytes of a row behind its last word are a word too, read byte by byte where the row has
+    no other."""
+    rows, row_bytes = work.outputs[2], -(-work.columns // 8)
+    words, tail = divmod(row_bytes, 4)
+    share = Lists.of(stored.entries, rows, work.columns).share
+    loops = {"calls": 1, "rows": rows, "entries": stored.entries}
+    surprises = 0.0
+    left = work.columns - 32 * words
+    for name, lists in (
+        ("words", Lists(rows * words, 32, share)),
+        ("tails", Lists(rows * (tail > 0), max(1, left), share)),
+    ):
+        loops |= {name: lists.rows, f"{name} used": round(lists.used)}
+        used = 1 - float(lists.counts[0])
+        surprises += lists.rows * (of_choice(used) + of_loop(lists.counts))
+    short = rows * (words == 0)
+    return loops | {
+        "short tails": short,
+        "short tails, bytes": short * tail,
+        "surprises": round(surprises),
+    }
+
+
+def decode_groups(work: Workload, stored: Stored) -> Loops:
+    """`sparsec_decode_nm_s8`."""
     return {
-        "calls": 1,
-        "rows": work.outputs[2],
-        "words": work.outputs[2] * words,
-        "tails": work.outputs[2] * (tail > 0),
-        "entries": stored.entries,
+        **decode(work, stored),
+        "blocks": stored.blocks,
+        "surprises": surprises(stored.entries, stored.zeros),
+    }
+
+
+def decode_lanes(work: Workload, stored: Stored) -> Loops:
+    """`sparsec_decode_dcsr_s8`, whose blocks are bit masks, by groups of 16 lanes and words of four of them."""
+    rows = work.outputs[2]
+    lists = Lists.of(stored.entries, rows, max(work.columns, -(-stored.entries // rows)))
+    number = np.arange(len(lists.counts))
+    whole, left = lists.in_groups(DCSR_LANES)
+    full, last = rows * float(whole @ np.arange(len(whole))), rows * (1 - float(left[0]))
+    words = rows * lists.mean(-(-(number % DCSR_LANES) // 4))
+    masks = stored.blocks / max(1.0, 4 * full + words)
+    return {
+        **decode(work, stored),
+        "rows used": round(lists.used),
+        "full groups": round(full),
+        "last groups": round(last),
+        "last groups, words": round(words),
+        "full groups, masks": round(masks * 4 * full),
+        "last groups, masks": round(masks * words),
+        "surprises": surprises(stored.entries, stored.zeros),
     }
 
 
 def decode_blocks(work: Workload, stored: Stored) -> Loops:
-    """`sparsec_decode_nm_s8`, `sparsec_decode_row_block_s8` and `sparsec_decode_dcsr_s8`."""
-    return {**decode(work, stored), "blocks": stored.blocks}
+    """`sparsec_decode_row_block_s8`, and what `sparsec_decode_block_s8` does of rows. Blocks are taken to lie anywhere."""
+    width = stored.entries // max(1, stored.blocks)
+    in_row, edge = -(-work.columns // max(1, width)), -work.columns % max(1, width)
+    at_edge = stored.blocks / in_row if edge else 0
+    outside = round(at_edge * edge)
+    inside = max(0, stored.zeros - outside)
+    return {
+        **decode(work, stored),
+        "blocks": stored.blocks,
+        "blocks at the edge": round(at_edge),
+        "surprises": surprises(stored.entries - outside, inside),
+    }
+
+
+def surprises(entries: int, zeros: int) -> int:
+    """How often the branch on whether an entry is a zero is predicted wrongly, where zeros lie anywhere."""
+    return round(entries * of_choice(min(1.0, zeros / max(1, entries))))
 
 
 def decode_block_rows(work: Workload, stored: Stored) -> tuple[str, Loops]:
     """`sparsec_decode_block_s8`: the path it takes, and its loops. Blocks are taken to lie anywhere."""
     rows = work.outputs[2]
-    path = "columns" if stored.entries == stored.blocks > 0 else "tiles"
     used = {"rows with blocks": round(rows * (1 - exp(-stored.blocks / rows)))}
-    return path, {**decode_blocks(work, stored), **used}
+    if stored.entries == stored.blocks > 0:
+        return "columns", {**decode_groups(work, stored), **used}
+    return "tiles", {**decode_blocks(work, stored), **used}
 
 
 def decode_records(work: Workload, stored: Stored) -> tuple[str, Loops]:
@@ -115,7 +206,10 @@ def decode_records(work: Workload, stored: Stored) -> tuple[str, Loops]:
     if stored.entries == stored.blocks > 0:
         loops = decode(work, stored)
         return "single", {name: loops[name] for name in ("calls", "rows", "weights")}
-    return "records", decode_blocks(work, stored)
+    # The first of a record is not a zero.
+    wrong = surprises(stored.entries - stored.blocks, stored.zeros)
+    path = "pairs" if stored.entries == 2 * stored.blocks else "records"
+    return path, {**decode(work, stored), "blocks": stored.blocks, "surprises": wrong}
 
 
 def _one_path(
@@ -125,12 +219,12 @@ def _one_path(
 
 
 _LOOPS: Mapping[str, Callable[[Workload, Stored], tuple[str, Loops]]] = {
-    "sparsec_decode_delta4_s8": _one_path(decode),
+    "sparsec_decode_delta4_s8": _one_path(decode_nibbles),
     "sparsec_decode_csr_s8": _one_path(decode_csr),
     "sparsec_decode_bitmap_s8": _one_path(decode_bitmap),
-    "sparsec_decode_nm_s8": _one_path(decode_blocks),
+    "sparsec_decode_nm_s8": _one_path(decode_groups),
     "sparsec_decode_row_block_s8": _one_path(decode_blocks),
     "sparsec_decode_block_s8": decode_block_rows,
-    "sparsec_decode_dcsr_s8": _one_path(decode_blocks),
+    "sparsec_decode_dcsr_s8": _one_path(decode_lanes),
     "sparsec_decode_block_rle_s8": decode_records,
 }

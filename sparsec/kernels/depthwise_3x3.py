@@ -136,6 +136,8 @@ def depthwise_convolve_3x3(work: Workload, stored: Stored) -> tuple[str, Loops]:
     plain_groups = round(groups * (1 - (1 - plain / channels) ** LANES))
     loops |= {
         "groups": groups,
+        "groups of two rows": groups * (twos > 0),
+        "groups of one row": groups * (ones > 0),
         "strips": groups * (twos + ones),
         "two columns": widened * (columns // 2),
         "odd column": widened * (columns % 2),
@@ -143,12 +145,14 @@ def depthwise_convolve_3x3(work: Workload, stored: Stored) -> tuple[str, Loops]:
         "plain columns": plain_groups * (twos + ones + 1) * columns,
         "plain rows": plain * height,
     }
+    single = rest if strided else width
     for name, rows in (("quick", quick), ("any", any_)):
         loops |= {
             f"{name} rows": rows * (twos + ones),
             f"{name}, two rows": rows * twos * blocks,
             f"{name}, two rows, last column": rows * twos * rest,
             f"{name}, one row": rows * ones * blocks * strided,
-            f"{name}, pixels": rows * ones * (rest if strided else width),
+            f"{name}, pixels": rows * ones * single,
+            f"{name}, any pixel": rows * ones * (single > 0),
         }
     return "", loops

@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 from xdsl.ir import SSAValue
 
 from sparsec.formats import Delta8, SparseFormat
 from sparsec.ir import rt
+from sparsec.kernels.branches import Lists, in_jumps, of_loop
 from sparsec.kernels.convolve_packed import PACKED_STRIP, strips_of
 from sparsec.kernels.kernel import NOT_MINE, Kernel
 from sparsec.kernels.layer import Array, Arrays, Layer
@@ -21,12 +21,13 @@ from sparsec.kernels.loops import Loops
 from sparsec.kernels.lowering import Lowering
 from sparsec.kernels.stored import Stored
 from sparsec.kernels.workload import Workload
-from sparsec.layouts.depthwise_rows import MAX_TRIPLES, NAME, Plane, pack_depthwise, plane_for
-from sparsec.layouts.linear_rows import RowNumbers
-from sparsec.layouts.packed_rows import NARROW, field_bound, row_kind
+from sparsec.layouts.depthwise_rows import NAME, Plane, counts_of, pack_depthwise, plane_for
 from sparsec.planning.overlap import Overlap, apart
 from sparsec.quantization.window import Window
 from sparsec.targets.cpu import Cpu, VectorUnit
+
+SINGLES = 4
+"""Weights that the loop over them takes at once."""
 
 
 class DepthwiseDelta8(Kernel):
@@ -45,7 +46,8 @@ class DepthwiseDelta8(Kernel):
         return self.least(layer)
 
     def least(self, layer: Layer) -> Stored:
-        return stored_depthwise(layer.matrix, layer.numbers)
+        (rows,) = self.lay_out(layer, None).values()
+        return stored_depthwise(rows, layer.output_size[2])
 
     def scratch(self, layer: Layer, cpu: Cpu) -> int:
         return plane_of(layer).bytes
@@ -76,17 +78,20 @@ class DepthwiseDelta8(Kernel):
         return output
 
 
-def stored_depthwise(matrix: NDArray[np.int8], numbers: RowNumbers) -> Stored:
-    """What the stream holds of weights [rows, taps]: `blocks` are the rows that are not empty."""
-    used = np.count_nonzero(matrix, axis=1)
-    rows = zip(matrix, numbers.bias, numbers.multiplier, numbers.shift, used, strict=True)
-    slow = [
-        int(entries)
-        for row, bias, multiplier, shift, entries in rows
-        if entries and row_kind(field_bound(bias, row), entries, shift, multiplier) != NARROW
-    ]
-    entries, filled = int(used.sum()), int(np.count_nonzero(used))
-    return Stored(entries, filled, slow=len(slow), slow_entries=sum(slow))
+def stored_depthwise(stream: Array, outputs: int) -> Stored:
+    """What the stream of `pack_depthwise` holds: `blocks` are the rows that are not empty."""
+    triples, singles, narrow = counts_of(stream, outputs).T
+    entries = 3 * triples + singles
+    slow = (entries > 0) & (narrow == 0)
+    return Stored(
+        int(entries.sum()),
+        int(np.count_nonzero(entries)),
+        triples=int(triples.sum()),
+        surprises=in_jumps(triples.tolist()) + in_jumps((singles % SINGLES).tolist()),
+        slow=int(slow.sum()),
+        slow_entries=int(entries[slow].sum()),
+        slow_triples=int(triples[slow].sum()),
+    )
 
 
 def plane_of(layer: Layer) -> Plane:
@@ -103,34 +108,26 @@ def _rows(layer: Layer) -> Array:
 
 
 def depthwise_convolve_delta8(unit: VectorUnit, work: Workload, stored: Stored) -> Loops:
-    """`sparsec_depthwise_convolve_delta8_s8`: each input channel is unfolded, then each of its rows walked once per strip.
-
-    `stored.blocks` are the rows that are not empty; 0 stands for as many as random zeros give, as do the triples.
-    """
+    """`sparsec_depthwise_convolve_delta8_s8`: each input channel is unfolded, then each of its rows walked once per strip."""
     inputs, outputs = work.image[2], work.outputs[2]
     window = Window(work.strides, work.padding)
     plane = plane_for(window, work.outputs[:2], work.kernel)
-    zeros = max(0.0, 1 - stored.entries / (outputs * work.taps))
-    empty = outputs - stored.blocks if stored.blocks else round(outputs * zeros**work.taps)
+    empty = outputs - stored.blocks
     unfolded = inputs - round(inputs * (empty / outputs) ** (outputs // inputs))
-    places = np.sort(plane.offsets(window))
-    runs = np.diff(np.flatnonzero(np.diff(places, prepend=-2, append=places[-1] + 2) != 1))
-    triples = min(MAX_TRIPLES, sum(expected_triples(run, 1 - zeros) for run in runs.tolist()))
-    triples = min(round(outputs * triples), stored.entries // 3)
     strips = Counter(strips_of(plane.line_words))
     segments = list(segments_of(plane, work))
     both = [words for words, inside in segments if inside]
     outside = [words for words, inside in segments if not inside]
     used = outputs - empty
     # The rows that the assembly does not take are done in C, a pair of pixels at a time.
-    fast, entries = used - stored.slow, stored.entries - stored.slow_entries
-    slow_triples = round(triples * stored.slow_entries / max(1, stored.entries))
-    triples -= slow_triples
+    fast, triples = used - stored.slow, stored.triples - stored.slow_triples
+    singles = stored.entries - stored.slow_entries - 3 * triples
     loops = {
         "calls": 1,
         "words cleared": plane.rows * plane.row_words,
         "rows listed": plane.rows * (plane.row_words // plane.phase_words),
         "segments listed": len(segments),
+        "lines listed": plane.lines,
         "strips listed": plane.strips,
         "rows": used,
         "empty rows": empty,
@@ -145,25 +142,20 @@ def depthwise_convolve_delta8(unit: VectorUnit, work: Workload, stored: Stored) 
         count = plane.lines * strips[words]
         loops |= {
             f"strips of {words}, rows": count * fast,
-            f"strips of {words}, singles": count * (entries - 3 * triples),
+            f"strips of {words}, singles": count * singles,
             f"strips of {words}, triples": count * triples,
         }
     pairs = plane.lines * plane.line_words
+    passes, _ = Lists.of(singles, max(1, fast), work.taps).in_groups(SINGLES)
+    sizes = len(strips)
     return loops | {
+        "jumps, surprises": sizes * stored.surprises,
+        "strips, surprises": round(plane.strips * fast * of_loop(np.append(0.0, passes))),
+        "strips, slow rows": plane.strips * stored.slow,
         "pairs, slow rows": pairs * stored.slow,
-        "pairs, slow singles": pairs * (stored.slow_entries - 3 * slow_triples),
-        "pairs, slow triples": pairs * slow_triples,
+        "pairs, slow singles": pairs * (stored.slow_entries - 3 * stored.slow_triples),
+        "pairs, slow triples": pairs * stored.slow_triples,
     }
-
-
-def expected_triples(places: int, density: float) -> float:
-    """How many triples a run of places gives from its start on, each place being non-zero with probability `density`."""
-    counts = [0.0] * (places + 4)
-    for left in range(3, places + 1):
-        after = [counts[left - skipped] for skipped in (1, 2, 3)]
-        counts[left] = density**3 * (1 + after[2])
-        counts[left] += sum(density**i * (1 - density) * after[i] for i in range(3))
-    return counts[places]
 
 
 def segments_of(plane: Plane, work: Workload) -> Iterator[tuple[int, bool]]:

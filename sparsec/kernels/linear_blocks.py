@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from sparsec.formats import Block, SparseFormat
 from sparsec.ir import rt
+from sparsec.kernels.branches import Lists
 from sparsec.kernels.layer import Layer
-from sparsec.kernels.linear_rows import BYTE_PLACES, LinearRow, Lists, row_loops, row_path
+from sparsec.kernels.linear_rows import BYTE_PLACES, LinearRow, row_loops, row_path
 from sparsec.kernels.loops import Loops
 from sparsec.kernels.stored import Stored, stored_as
 from sparsec.kernels.workload import Workload
@@ -35,8 +36,8 @@ class FullyConnected1x4(FullyConnectedBlocks):
     def loops(self, unit: VectorUnit, work: Workload, stored: Stored) -> tuple[str, Loops]:
         wide = work.columns % 4 != 0 or work.columns > 4 * BYTE_PLACES
         blocks, places = stored.entries // BLOCK, -(-work.columns // BLOCK)
-        lists = Lists(blocks, work.outputs[2], places, RowBlockLayout.group)
-        return row_path(stored), row_loops(lists, stored, wide)
+        lists = Lists.of(blocks, work.outputs[2], places)
+        return row_path(stored), row_loops(lists, RowBlockLayout.group, stored, wide)
 
 
 class FullyConnected4x1(FullyConnectedBlocks):
@@ -48,8 +49,8 @@ class FullyConnected4x1(FullyConnectedBlocks):
 
     def loops(self, unit: VectorUnit, work: Workload, stored: Stored) -> tuple[str, Loops]:
         rows, last = divmod(work.outputs[2], BLOCK)
-        lists = Lists(stored.entries // BLOCK, rows + (last > 0), work.columns, BLOCK)
-        loops = row_loops(lists, stored, wide=work.columns > BYTE_PLACES)
+        lists = Lists.of(stored.entries // BLOCK, rows + (last > 0), work.columns)
+        loops = row_loops(lists, BLOCK, stored, wide=work.columns > BYTE_PLACES)
         return row_path(stored), {**loops, "last outputs": last}
 
 

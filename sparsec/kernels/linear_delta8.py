@@ -8,6 +8,7 @@ from xdsl.ir import SSAValue
 
 from sparsec.formats import Delta8, SparseFormat
 from sparsec.ir import rt
+from sparsec.kernels.branches import Lists, of_choice, of_loop
 from sparsec.kernels.convolve_delta8 import Delta8Kernel
 from sparsec.kernels.kernel import NOT_MINE
 from sparsec.kernels.layer import Layer
@@ -28,7 +29,17 @@ class FullyConnectedDelta8(Delta8Kernel):
         return None if format == Delta8() and layer.is_row else NOT_MINE
 
     def loops(self, unit: VectorUnit, work: Workload, stored: Stored) -> tuple[str, Loops]:
-        return "", {"calls": 1, "outputs": work.outputs[2], "entries": stored.entries}
+        lists = Lists.of(stored.entries, work.outputs[2], work.columns)
+        pairs, (_, odd) = lists.in_groups(2)
+        ends = of_loop(pairs) + of_choice(float(odd)) + of_choice(float(pairs[0]))
+        return "", {
+            "calls": 1,
+            "outputs": lists.rows,
+            "outputs of a pair": round(lists.rows * (1 - float(pairs[0]))),
+            "odd outputs": round(lists.rows * float(odd)),
+            "entries": stored.entries,
+            "surprises": round(lists.rows * ends),
+        }
 
     def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
         output = low.output()

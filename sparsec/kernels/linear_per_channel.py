@@ -58,6 +58,7 @@ def fully_connected_per_channel(unit: VectorUnit, work: Workload) -> Loops:
         loops |= {
             "fours": fours,
             "fours, vectors": fours * (columns // 16),
+            "fours, any vector": fours * (columns >= 16),
             "fours, last vector": fours * (columns % 16 > 0),
         }
     pairs = -(-outputs // 2)

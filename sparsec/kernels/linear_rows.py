@@ -6,14 +6,13 @@ Bias, multiplier and shift of an output lie with its weights; the input zero poi
 
 from abc import ABC
 from collections.abc import Mapping
-from dataclasses import dataclass
-from math import comb
 
 import numpy as np
 from xdsl.ir import SSAValue
 
 from sparsec.formats import SparseFormat
 from sparsec.ir.rt.sparse_fc import SparseFullyConnectedOp
+from sparsec.kernels.branches import Lists, of_choice, of_jump, of_loop
 from sparsec.kernels.kernel import NOT_MINE, Kernel
 from sparsec.kernels.layer import Arrays, Layer
 from sparsec.kernels.loops import Loops
@@ -74,36 +73,17 @@ def row_path(stored: Stored) -> str:
     return "slow" if stored.slow else ""
 
 
-@dataclass(frozen=True)
-class Lists:
-    """`rows` lists that hold `stored` of their `places` together; a loop takes `group` of a list at a time."""
-
-    stored: int
-    rows: int
-    places: int
-    group: int
-
-    def by_groups(self) -> tuple[int, int, int, int]:
-        """How many lists have no whole group, one, two and more if what is stored lies anywhere."""
-        density = min(1.0, self.stored / (self.rows * self.places))
-        shares = [0.0] * 3
-        for count in range(min(3 * self.group, self.places + 1)):
-            chance = density**count * (1 - density) ** (self.places - count)
-            shares[count // self.group] += comb(self.places, count) * chance
-        none, one, two = (round(self.rows * share) for share in shares)
-        return none, one, two, max(0, self.rows - none - one - two)
-
-
-def row_loops(lists: Lists, stored: Stored, wide: bool) -> Loops:
-    """Lists of entries, whose places take two bytes if `wide`. How a branch at the end of a loop is predicted follows
-    from its passes."""
-    none, one, two, more = lists.by_groups()
+def row_loops(lists: Lists, group: int, stored: Stored, wide: bool) -> Loops:
+    """Lists of entries, whose places take two bytes if `wide`, in groups and what is left over, to which a row jumps."""
+    groups, left = lists.in_groups(group)
+    loops = groups[1:].sum()
+    ends = of_loop(groups) + of_choice(float(loops)) + of_jump(left)
     return {
         "calls": 1,
-        "lists of no group": none,
-        "lists of one group": one,
-        "lists of two groups": two,
-        "lists of more groups": more,
+        "lists": lists.rows,
+        "lists of a group": round(lists.rows * float(loops)),
+        "left over": round(lists.rows * float(left @ np.arange(group))),
         "entries": stored.entries * (not wide),
         "wide entries": stored.entries * wide,
+        "surprises": round(lists.rows * ends),
     }

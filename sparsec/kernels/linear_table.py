@@ -3,7 +3,8 @@
 
 from sparsec.formats import Delta8
 from sparsec.ir import rt
-from sparsec.kernels.linear_rows import BYTE_PLACES, LinearRow, Lists, row_loops, row_path
+from sparsec.kernels.branches import Lists
+from sparsec.kernels.linear_rows import BYTE_PLACES, LinearRow, row_loops, row_path
 from sparsec.kernels.loops import Loops
 from sparsec.kernels.stored import Stored
 from sparsec.kernels.workload import Workload
@@ -19,6 +20,6 @@ class FullyConnectedTable(LinearRow):
     format = Delta8()
 
     def loops(self, unit: VectorUnit, work: Workload, stored: Stored) -> tuple[str, Loops]:
-        lists = Lists(stored.entries, work.outputs[2], work.columns, TableLayout.group)
+        lists = Lists.of(stored.entries, work.outputs[2], work.columns)
         wide = work.columns > BYTE_PLACES
-        return row_path(stored), row_loops(lists, stored, wide)
+        return row_path(stored), row_loops(lists, TableLayout.group, stored, wide)

@@ -41,6 +41,8 @@ def product(
             loops[name] = pairs * times
             for part, passes in columns_of(unit, columns, 16).items():
                 loops[f"{name}, {part}"] = pairs * times * passes
+                if unit == "dsp":
+                    loops[f"{name}, any {part}"] = pairs * times * (passes > 0)
     return {name: calls * passes for name, passes in loops.items()}
 
 

@@ -8,21 +8,32 @@ from numpy.typing import NDArray
 
 from sparsec.formats import Bitmap, Block, BlockRle, Csr, Dcsr, Delta4, Delta8, Nm, SparseFormat
 from sparsec.formats.base import Components
+from sparsec.kernels.branches import in_jumps, in_loops
 from sparsec.layouts.packed_rows import GENERIC, unpack_rows
 from sparsec.layouts.remembered import remembered
+
+PASS = 4
+"""Weights that the loop over a row of `sparsec_convolve_packed_s8` takes at once."""
 
 
 @dataclass(frozen=True)
 class Stored:
     """`entries`: weights, padding included. `blocks`: what they are stored in, 0 where they are single. `zeros`: the
-    entries among them that are zero. `slow`: outputs that are done by code for any sum, multiplier, shift and clamp, which
-    takes longer than what most of them allow; `slow_entries` are theirs."""
+    entries among them that are zero. `triples`: how many three of them are one. `groups`: of rows
+    that end in the same way. `surprises`: what is predicted wrongly when they are walked once. `slow`: outputs that are done by code for
+    any sum, multiplier, shift and clamp, which takes longer than what most of them allow; `slow_entries` and
+    `slow_triples` are theirs, and `slow_odd` of them have an odd number of entries."""
 
     entries: int = 0
     blocks: int = 0
     zeros: int = 0
+    triples: int = 0
+    groups: int = 0
+    surprises: int = 0
     slow: int = 0
     slow_entries: int = 0
+    slow_triples: int = 0
+    slow_odd: int = 0
 
 
 NOTHING = Stored()
@@ -74,6 +85,15 @@ def stored_packed(stream: NDArray[np.int32]) -> Stored:
     entries = sum(len(row.entries) for row in rows)
     zeros = sum(int(np.count_nonzero(row.entries[:, 1] == 0)) for row in rows)
     blocks = sum(len(row.blocks) for row in rows if row.blocks is not None)
-    slow = [row for row in rows if row.kind == GENERIC]
-    outputs = len({row.channel for row in slow})
-    return Stored(entries, blocks, zeros, outputs, sum(len(row.entries) for row in slow))
+    of_slow = [len(row.entries) for row in rows if row.kind == GENERIC]
+    others = [len(row.entries) for row in rows if row.kind != GENERIC and row.blocks is None]
+    return Stored(
+        entries,
+        blocks,
+        zeros,
+        groups=len({(row.kind, row.shift) for row in rows}),
+        surprises=in_jumps([n % PASS for n in others]) + in_loops([-(-n // PASS) for n in others]),
+        slow=len({row.channel for row in rows if row.kind == GENERIC}),
+        slow_entries=sum(of_slow),
+        slow_odd=sum(n % 2 for n in of_slow),
+    )

@@ -102,6 +102,11 @@ class Workload:
         return self.pixels * self.taps - self.inner_taps
 
     @property
+    def side_taps(self) -> int:
+        """Those of padding at the left and right of rows inside the image."""
+        return self.kernel_rows * (self.outputs[1] * self.kernel[1] - self.kernel_columns)
+
+    @property
     def cut_columns(self) -> int:
         """Output columns whose windows reach over the left or right border."""
         return sum(inside < self.kernel[1] for inside in self._inside(1))

@@ -224,6 +224,19 @@ def unpack_depthwise(stream: Int32, outputs: int, window: Window, plane: Plane) 
     return Unpacked(weights, numbers[0], numbers[1], numbers[2], numbers[3] == 1)
 
 
+def counts_of(stream: Int32, outputs: int) -> NDArray[np.int64]:
+    """The triples and the singles of each row, and whether it is `NARROW` [outputs, 3]."""
+    data = stream.astype("<i4").tobytes()
+    counts = np.zeros((outputs, 3), np.int64)
+    at = 8
+    for row in counts:
+        triples, singles = data[at + 9], int.from_bytes(data[at + 10 : at + 12], "little")
+        row[:] = triples, singles & MAX_SINGLES, singles >> 15
+        at += 12 + 4 * triples + 2 * int(row[1])
+        at += -at % 4
+    return counts
+
+
 def _prove(
     stream: Int32,
     weights: Int8,
