@@ -4,7 +4,8 @@
     make bench-choices         or        python -m benchmarks.choices
 
 Random layers of odd shapes with random zeros; each is compiled in every way that the core has, all of one layer must give
-the same bytes, and the way that `--objective=latency` chooses is held to the one with the fewest estimated cycles.
+the same bytes, and the way that `--objective=latency` chooses is held to the one with the fewest estimated cycles. Before
+that, every kernel on layers that its costs were not fitted to.
 """
 
 import sys
@@ -19,6 +20,7 @@ from benchmarks._results import Figure, publish, step
 from sparsec.analysis.choice.candidates import Candidate, candidates, others
 from sparsec.analysis.choice.format_choice import Problem
 from sparsec.analysis.choice.format_goal import Goal
+from sparsec.calibration.held_out import CYCLES_ERROR, Error, errors, held_out
 from sparsec.calibration.image import in_parts
 from sparsec.formats import COMMON_FORMATS
 from sparsec.ir import qnn
@@ -42,6 +44,9 @@ SLOWER = 1.03
 """A choice that takes more than this in terms of the best way counts as a wrong one."""
 
 MOST_WRONG = 2
+MOST_FAR = 0
+"""Layers that the cost model is further off than it may be."""
+
 MOST_WEIGHTS = 100_000
 """Of the layers of one image, each of which is there in every way."""
 
@@ -192,6 +197,35 @@ def figures_of(core: str, rows: Sequence[Row]) -> list[Figure]:
     return figures
 
 
+def held_out_figures(core: str, found: Sequence[Error]) -> list[Figure]:
+    """How far predictions are off where nothing was fitted."""
+    far = sum(not error.is_small for error in found)
+    off = np.abs([error.cycles for error in found])
+    most = f"{100 * CYCLES_ERROR[core]:.0f} %"
+    what = f"{core}, {len(found)} layers not fitted to"
+    return [
+        Figure(f"{what}: over {most} of cycles off", far, MOST_FAR, "", "lower"),
+        Figure(f"{what}: cycles off, mean", 100 * float(off.mean()), None, "%", "lower"),
+    ]
+
+
+def print_far(core: str, found: Sequence[Error]) -> None:
+    """The layers that are too far off."""
+    print_table(
+        f"layers not fitted to on {core}, estimated cycles",
+        ("kernel", "layer", "zeros %", "format", "predicted", "takes"),
+        [
+            (
+                *(case.kernel, f"{case.work.image} to {case.work.outputs}"),
+                *(f"{100 * case.sparsity:.0f}", case.format or ""),
+                *(error.predicted.cycles, error.measured.cost.cycles),
+            )
+            for error in found
+            if not error.is_small and (case := error.measured.case)
+        ],
+    )
+
+
 def print_wrong(core: str, rows: Sequence[Row]) -> None:
     """The layers whose choice is a wrong one."""
     print_table(
@@ -234,6 +268,10 @@ def main() -> int:
     """Measure all cores; 1 if a target was missed."""
     figures: list[Figure] = []
     for core in CORES:
+        step(f"layers that nothing was fitted to on {core}")
+        found = errors(core, held_out(core))
+        print_far(core, found)
+        figures += held_out_figures(core, found)
         rows = list(rows_of(core, random_layers(SEED, COUNT)))
         print_wrong(core, rows)
         figures += figures_of(core, rows)

@@ -197,7 +197,8 @@ def decode_block_rows(work: Workload, stored: Stored) -> tuple[str, Loops]:
     rows = work.outputs[2]
     used = {"rows with blocks": round(rows * (1 - exp(-stored.blocks / rows)))}
     if stored.entries == stored.blocks > 0:
-        return "columns", {**decode_groups(work, stored), **used}
+        wide = stored.blocks * (work.columns > BYTE_PLACES)
+        return "columns", {**decode_groups(work, stored), **used, "wide blocks": wide}
     return "tiles", {**decode_blocks(work, stored), **used}
 
 
