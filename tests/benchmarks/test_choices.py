@@ -6,8 +6,22 @@ from xdsl.passes import PassPipeline
 
 from benchmarks._layers import Layer
 from benchmarks._never_slower import passes
-from benchmarks.choices import Row, Way, choice_of, figures_of, measured, random_layers
+from benchmarks.choices import (
+    SLOWER,
+    Row,
+    Way,
+    choice_of,
+    figures_of,
+    held_out_figures,
+    measured,
+    random_layers,
+)
+from sparsec.calibration.calls import MeasuredCase
+from sparsec.calibration.cases import Case
+from sparsec.calibration.held_out import Error, linear
 from sparsec.kernels.cost import Cost
+from sparsec.kernels.library import kernel_cost
+from sparsec.kernels.stored import Stored
 from sparsec.run.profile.profile import Cost as Measured
 from sparsec.tools.registry import available_passes
 
@@ -53,6 +67,25 @@ def test_every_way_is_run_on_the_core() -> None:
     assert kernels[f"dense by {ours}"] == (ours,)
     assert all(way.actual.cycles > 0 for row in (depthwise, point) for way in row.ways)
     assert {"dense", "delta8", "bitmap"} <= {way.label for way in point.ways}
+
+
+@pytest.mark.qemu
+def test_a_large_linear_layer_with_many_zeros_is_run_by_what_is_fastest_on_an_m7() -> None:
+    """Its branches follow the zeros, and those that are predicted wrongly decide."""
+    [row] = measured("cortex-m7", [(Layer((1, 1, 256), 256), 75)], seed=1)
+    assert row.ratio <= SLOWER, [(way.label, way.predicted, way.actual) for way in row.ways]
+
+
+def test_a_prediction_that_is_too_far_off_is_counted() -> None:
+    case = Case("sparsec_fully_connected_dense_s8", linear(64, 10))
+    cost = kernel_cost("cortex-m7", case.kernel, case.work)
+    found = [
+        Error("cortex-m7", MeasuredCase(case, Stored(), Measured(cost.instructions, cycles)))
+        for cycles in (cost.cycles, round(1.06 * cost.cycles), 2 * cost.cycles)
+    ]
+    far, mean = held_out_figures("cortex-m7", found)
+    assert far.value == 1 and not far.met
+    assert mean.value == pytest.approx(100 * (0 + 0.06 / 1.06 + 0.5) / 3, abs=0.1)
 
 
 @pytest.mark.parametrize("core", ["cortex-m4", "cortex-m55"])

@@ -71,11 +71,10 @@ def test_what_lists_hold() -> None:
     assert lists.counts @ np.arange(51) == pytest.approx(15)
     held = np.random.default_rng(3).binomial(50, 0.3, RUNS)
     groups, left = lists.in_groups(4)
-    assert groups[3] == pytest.approx(float(np.mean(held // 4 == 3)), abs=0.01)
-    assert left[1] == pytest.approx(float(np.mean(held % 4 == 1)), abs=0.01)
-    assert lists.mean(-(-np.arange(51) // 16)) == pytest.approx(
-        float(np.mean(-(-held // 16))), abs=0.01
-    )
+    assert groups[3] == pytest.approx(np.count_nonzero(held // 4 == 3) / RUNS, abs=0.01)
+    assert left[1] == pytest.approx(np.count_nonzero(held % 4 == 1) / RUNS, abs=0.01)
+    passes = ((held + 15) // 16).sum() / RUNS
+    assert lists.mean((np.arange(51) + 15) // 16) == pytest.approx(passes, abs=0.01)
 
 
 def test_full_and_empty_lists() -> None:

@@ -191,10 +191,10 @@ def test_the_least_memory_comes_first(specs: list[Spec], target: str) -> None:
     expect_least_memory(module, decision, layers_of(module, target))
 
 
-@pytest.mark.parametrize(("size", "wins"), [(8, False), (16, True)])
-def test_what_is_faster_has_to_be_worth_its_bytes(size: int, wins: bool) -> None:
+@pytest.mark.parametrize(("size", "inputs", "wins"), [(8, 52, False), (16, 32, True)])
+def test_what_is_faster_has_to_be_worth_its_bytes(size: int, inputs: int, wins: bool) -> None:
     """Packed rows of weights that are no zeros nearly double the image: over few pixels for too few of the cycles."""
-    module = network([Spec("conv2d", 40, 40, size=size, kernel=3, keep=1.0, seed=1)])
+    module = network([Spec("conv2d", inputs, 40, size=size, kernel=3, keep=1.0, seed=1)])
     cpu, target = cpu_named("cortex-m4"), "cortex-m4"
     layer = layers_of(module, target)[0]
     dense, packed = layer[0], min(layer, key=lambda c: cycles_of([c]))
