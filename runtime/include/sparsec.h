@@ -567,6 +567,26 @@ void sparsec_reduce_max_s8(const cmsis_nn_dims *input_dims, const int8_t *input,
 void sparsec_reduce_min_s8(const cmsis_nn_dims *input_dims, const int8_t *input, int8_t *output);
 
 /**
+ * @brief Where the largest value of each channel of an image is; of several images one by one.
+ *
+ * Pixels are counted from 0, row by row. Of several equal values it is the first.
+ *
+ * @param[in]  input_dims  Input dimensions [N, H, W, C], with at least one pixel
+ * @param[in]  input       Input data
+ * @param[out] output      Output data [N, 1, 1, C]
+ */
+void sparsec_arg_max_s8(const cmsis_nn_dims *input_dims, const int8_t *input, int32_t *output);
+
+/**
+ * @brief Where the smallest value of each channel of an image is, otherwise as sparsec_arg_max_s8.
+ *
+ * @param[in]  input_dims  Input dimensions [N, H, W, C], with at least one pixel
+ * @param[in]  input       Input data
+ * @param[out] output      Output data [N, 1, 1, C]
+ */
+void sparsec_arg_min_s8(const cmsis_nn_dims *input_dims, const int8_t *input, int32_t *output);
+
+/**
  * @brief From one int8 scale and zero point to another, as TensorFlow Lite's QUANTIZE does, then a clamp.
  *
  * @param[in]  input_offset   The negative of the input's zero point

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
-from xdsl.dialects.builtin import FunctionType, ModuleOp, TensorType
+from xdsl.dialects.builtin import FunctionType, ModuleOp, TensorType, f32
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.utils.exceptions import VerifyException
@@ -26,7 +26,7 @@ from sparsec.frontends.tensors import (
 )
 from sparsec.ir import nn
 from sparsec.ir.layer import set_layer
-from sparsec.ir.shapes import shape_of
+from sparsec.ir.shapes import element_type, shape_of
 
 Layout: TypeAlias = Literal["nchw", "nhwc"]
 
@@ -116,6 +116,8 @@ class Builder:
         moving = [axis for axis in permutation if shape[axis] != 1]
         if moving == sorted(moving):  # only axes of one element change places
             return self.reshape(value, [shape[axis] for axis in permutation])
+        if element_type(value.type) != f32:
+            raise UnsupportedError("integers are put in another order of axes")
         return self.add(nn.TransposeOp(value, permutation), as_in_torch(len(permutation))).ssa
 
     def _constant(self, parameter: Parameter, order: Order) -> SSAValue:

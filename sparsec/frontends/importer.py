@@ -178,8 +178,11 @@ class Importer:
                 self.refuse(Call("output", {}, Place("")), str(error))
         self.check()
         self.builder.place = Place("output")
-        given = [batch.result(self.builder, *each) for each in zip(held, axes, strict=True)]
-        return self.builder.finish(given)
+        try:
+            given = [batch.result(self.builder, *each) for each in zip(held, axes, strict=True)]
+            return self.builder.finish(given)
+        except UnsupportedError as error:
+            raise FrontendError(f"the model's result cannot be given: {error}") from error
 
     def name(self, name: str, call: Call, value: object) -> None:
         """Let `name` stand for `value`, which `call` gave."""

@@ -10,9 +10,9 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.interpreter import Interpreter
 
 from sparsec.analysis.memory.memory_plan import PlannedFunction, planned_function
-from sparsec.interpreters.kernels import GARBAGE
+from sparsec.interpreters.kernels import GARBAGE, see_as
 from sparsec.ir.attributes import RESULT
-from sparsec.ir.shapes import shape_of
+from sparsec.ir.kernel import byte_count
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -24,7 +24,7 @@ def call_main(interpreter: Interpreter, module: ModuleOp, inputs: Sequence[Array
         return _call_in_memories(interpreter, planned, inputs)
     main = next(op for op in module.ops if isinstance(op, func.FuncOp))
     buffers = [
-        np.full(shape_of(argument.type), GARBAGE, np.int8)
+        see_as(np.full(byte_count(argument.type), GARBAGE, np.int8), argument.type)
         for argument, attributes in zip(main.args, main.arg_attrs or (), strict=False)
         if RESULT in attributes.data
     ]
@@ -39,11 +39,13 @@ def _call_in_memories(
 ) -> list[Array]:
     memories = {each.name: np.full(each.bytes, GARBAGE, np.int8) for each in planned.memories}
     for place, array in zip(planned.inputs, inputs, strict=True):
-        memories[place.memory][place.offset : place.offset + place.bytes] = array.reshape(-1)
+        bytes = np.ascontiguousarray(array).reshape(-1).view(np.int8)
+        memories[place.memory][place.offset : place.offset + place.bytes] = bytes
     interpreter.call_op(planned.function.sym_name.data, tuple(memories.values()))
     return [
         memories[place.memory][place.offset : place.offset + place.bytes]
-        .reshape(place.shape)
         .copy()
+        .view(place.dtype)
+        .reshape(place.shape)
         for place in planned.outputs
     ]

@@ -44,6 +44,18 @@ class ReduceFunctions(InterpreterFunctions):
     def reduce_min(self, _: Interpreter, op: qnn.ReduceMinOp, args: PythonValues) -> PythonValues:
         return (np.min(args[0], axes_reduced(op.input.type, op.result.type), keepdims=True),)
 
+    @impl(qnn.ArgMaxOp)
+    def arg_max(self, _: Interpreter, op: qnn.ArgMaxOp, args: PythonValues) -> PythonValues:
+        return (
+            int8.first_extreme(args[0], axes_reduced(op.input.type, op.result.type), largest=True),
+        )
+
+    @impl(qnn.ArgMinOp)
+    def arg_min(self, _: Interpreter, op: qnn.ArgMinOp, args: PythonValues) -> PythonValues:
+        return (
+            int8.first_extreme(args[0], axes_reduced(op.input.type, op.result.type), largest=False),
+        )
+
     @impl(rt.MeanOp)
     def mean_s8(self, _: Interpreter, op: rt.MeanOp, args: PythonValues) -> PythonValues:
         x, output = args
@@ -58,3 +70,13 @@ class ReduceFunctions(InterpreterFunctions):
     def reduce_min_s8(self, _: Interpreter, op: rt.ReduceMinOp, args: PythonValues) -> PythonValues:
         x, output = args
         return store(output, np.min(x, MIDDLE, keepdims=True))
+
+    @impl(rt.ArgMaxOp)
+    def arg_max_s8(self, _: Interpreter, op: rt.ArgMaxOp, args: PythonValues) -> PythonValues:
+        x, output = args
+        return store(output, int8.first_extreme(x, MIDDLE, largest=True))
+
+    @impl(rt.ArgMinOp)
+    def arg_min_s8(self, _: Interpreter, op: rt.ArgMinOp, args: PythonValues) -> PythonValues:
+        x, output = args
+        return store(output, int8.first_extreme(x, MIDDLE, largest=False))

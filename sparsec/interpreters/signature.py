@@ -43,16 +43,17 @@ def entry_quantizations(module: ModuleOp) -> tuple[list[Quantization], list[Quan
 def quantized(
     arrays: Sequence[Array], quantizations: Sequence[Quantization], as_tflite: bool = False
 ) -> list[Array]:
-    """Float arrays as int8, by TensorFlow Lite's rule for halves if `as_tflite`."""
+    """Float arrays as int8, by TensorFlow Lite's rule for halves if `as_tflite`; integers stay what they are."""
     rule = affine_quantize if as_tflite else quantize
     return [
-        rule(array, q.scale, q.zero_point) for array, q in zip(arrays, quantizations, strict=True)
+        rule(array, q.scale, q.zero_point) if array.dtype.kind == "f" else array
+        for array, q in zip(arrays, quantizations, strict=True)
     ]
 
 
 def dequantized(arrays: Sequence[Array], quantizations: Sequence[Quantization]) -> list[Array]:
-    """Int8 arrays as real numbers."""
+    """Int8 arrays as real numbers; other integers stay what they are."""
     return [
-        dequantize(array, q.scale, q.zero_point)
+        dequantize(array, q.scale, q.zero_point) if array.dtype == np.int8 else array
         for array, q in zip(arrays, quantizations, strict=True)
     ]

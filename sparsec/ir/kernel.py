@@ -36,8 +36,8 @@ class CStruct:
 
 @dataclass(frozen=True)
 class CPointer:
-    """A buffer passed as `(type)buffer`, where the C field is not const although it is not
-    written."""
+    """A buffer passed as `(type)buffer`, where the C field is not const although it is not written, or takes other
+    elements than it has."""
 
     type: str
     value: SSAValue

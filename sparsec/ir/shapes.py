@@ -148,7 +148,9 @@ def verify_linear(input: Attribute, weights: Attribute, result: Attribute) -> in
 
 
 def verify_reshape(input: Attribute, result: Attribute) -> None:
-    """A reshape keeps the number of elements."""
+    """A reshape keeps the elements: their type and their number."""
+    if element_type(input) != element_type(result):
+        raise VerifyException(f"{result} does not have the elements of {input}")
     if prod(shape_of(input)) != prod(shape_of(result)):
         raise VerifyException(f"{input} does not have as many elements as {result}")
 

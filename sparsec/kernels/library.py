@@ -46,7 +46,7 @@ from sparsec.kernels.linear_table import FullyConnectedTable
 from sparsec.kernels.loops import Loops
 from sparsec.kernels.movement import Concatenate, Gather, Pad, ResizeNearest, Slice, Transpose
 from sparsec.kernels.pooling import AvgPool, MaxPool
-from sparsec.kernels.reduce import Mean, ReduceMax, ReduceMin
+from sparsec.kernels.reduce import ArgMax, ArgMin, Mean, ReduceMax, ReduceMin
 from sparsec.kernels.residual_add import ResidualAdd, ResidualAddRounded
 from sparsec.kernels.stored import NOTHING, Stored
 from sparsec.kernels.transpose_conv import TransposeConv
@@ -88,6 +88,8 @@ LIBRARY: tuple[Kernel, ...] = (
     Mean(),
     ReduceMax(),
     ReduceMin(),
+    ArgMax(),
+    ArgMin(),
     Pad(),
     Transpose(),
     Concatenate(),

@@ -16,7 +16,7 @@ from sparsec.ir.attributes import OP
 from sparsec.ir.constant import DenseConstantOp
 from sparsec.ir.kernel import KernelOp
 from sparsec.ir.layer import copy_layer, layer_name
-from sparsec.ir.shapes import shape_of
+from sparsec.ir.shapes import element_type, shape_of
 from sparsec.ir.views import buffer_type, reshaped
 from sparsec.kernels.layer import OPERANDS
 from sparsec.targets import scratch
@@ -91,11 +91,12 @@ class Lowering:
 
     def output(self) -> SSAValue:
         """A new buffer for the result of the operation."""
-        return self._allocate(shape_of(self.op.results[0].type), None)
+        type = self.op.results[0].type
+        return self._allocate(element_type(type), shape_of(type), None)
 
     def scratch(self, size: int) -> SSAValue | None:
         """A new scratch buffer, None when no byte is needed."""
-        return self._allocate((size,), scratch.ALIGNMENT) if size else None
+        return self._allocate(i8, (size,), scratch.ALIGNMENT) if size else None
 
     def allocate(self, element: Attribute, length: int) -> SSAValue:
         """A new buffer of `length` elements."""
@@ -103,8 +104,10 @@ class Lowering:
         self.rewriter.insert(alloc)
         return alloc.memref
 
-    def _allocate(self, shape: Sequence[int], alignment: int | None) -> SSAValue:
-        alloc = memref.AllocOp.get(i8, alignment, shape)
+    def _allocate(
+        self, element: Attribute, shape: Sequence[int], alignment: int | None
+    ) -> SSAValue:
+        alloc = memref.AllocOp.get(element, alignment, shape)
         self.rewriter.insert(alloc)
         return alloc.memref
 

@@ -65,3 +65,23 @@ class ReduceMin(Reduce):
 
     def call(self, op: Operation, input: SSAValue, output: SSAValue) -> KernelOp:
         return rt.ReduceMinOp(input, output)
+
+
+class ArgMax(Reduce):
+    """`sparsec_arg_max_s8`."""
+
+    function = rt.ArgMaxOp.C_FUNCTION
+    kind = qnn.ArgMaxOp
+
+    def call(self, op: Operation, input: SSAValue, output: SSAValue) -> KernelOp:
+        return rt.ArgMaxOp(input, output)
+
+
+class ArgMin(Reduce):
+    """`sparsec_arg_min_s8`."""
+
+    function = rt.ArgMinOp.C_FUNCTION
+    kind = qnn.ArgMinOp
+
+    def call(self, op: Operation, input: SSAValue, output: SSAValue) -> KernelOp:
+        return rt.ArgMinOp(input, output)

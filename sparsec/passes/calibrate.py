@@ -27,9 +27,10 @@ from sparsec.frontends import numpy_files
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import main_function
 from sparsec.ir import nn
+from sparsec.ir.constant import numpy_type
 from sparsec.ir.layer import layer_of
 from sparsec.ir.level import is_float
-from sparsec.ir.shapes import shape_of
+from sparsec.ir.shapes import element_type, shape_of
 from sparsec.quantization.observers import MinMaxObserver, PercentileObserver
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -101,7 +102,7 @@ def read_inputs(path: Path, names: Sequence[str], layout: Literal["nchw", "nhwc"
 
 
 def check_inputs(function: FuncOp, inputs: Sequence[Array]) -> list[Array]:
-    """`inputs` as float32, [N, ..] for each argument of type 1x... PassFailedException else."""
+    """`inputs` as each argument takes them, [N, ..] for one of type 1x... PassFailedException else."""
     names = input_names(function)
     if len(inputs) != len(names):
         raise PassFailedException(
@@ -124,13 +125,23 @@ def check_inputs(function: FuncOp, inputs: Sequence[Array]) -> list[Array]:
             )
         if not np.all(np.isfinite(array)):
             raise PassFailedException(f"calibration data for input {name} has NaN or infinity")
-        checked.append(array.astype(np.float32))
+        checked.append(as_taken(name, array, numpy_type(element_type(argument.type))))
     if len({len(array) for array in checked}) > 1:
         raise PassFailedException(
             f"calibration data must have as many samples for each input, "
             f"got {[len(array) for array in checked]}"
         )
     return checked
+
+
+def as_taken(name: str, array: Array, dtype: np.dtype[Any]) -> Array:
+    """Numbers for the input `name` in the type that it takes. PassFailedException where they do not fit."""
+    taken = array.astype(dtype)
+    if dtype.kind != "f" and not np.array_equal(taken, array):
+        raise PassFailedException(
+            f"input {name} takes {dtype} numbers, and the calibration data has others"
+        )
+    return taken
 
 
 def check_constants(module: ModuleOp) -> None:
@@ -191,7 +202,8 @@ def calibrate(module: ModuleOp, inputs: Sequence[Array], observer: ObserverFacto
 
     for chunk in chunks(checked, samples_at_once(function)):
         for argument, array in zip(function.args, chunk, strict=True):
-            observe(argument, array)
+            if is_observed(argument):
+                observe(argument, array)
         with np.errstate(over="ignore", invalid="ignore"):
             interpret(module, chunk, listener=listen)
     for value, seen in observers.items():

@@ -17,7 +17,7 @@ from typing import Literal, TypeGuard
 
 import numpy as np
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, f32
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 from xdsl.passes import ModulePass
@@ -28,6 +28,7 @@ from sparsec.analysis.values.ranges import Range, range_of
 from sparsec.ir import nn
 from sparsec.ir.layer import copy_layer, layer_of
 from sparsec.ir.level import is_float
+from sparsec.ir.shapes import element_type
 from sparsec.quantization.ranges import activation_qparams
 from sparsec.quantization.scheme import Quantization
 from sparsec.rewriting.constants import quantize_constant, weight_quantization
@@ -52,6 +53,11 @@ def quantization_for(measured: Range) -> Quantization:
     """The per-tensor quantization of values in a range."""
     scale, zero_point = activation_qparams(*measured)
     return Quantization((scale,), zero_point)
+
+
+def is_real(value: SSAValue) -> bool:
+    """Whether `value` holds real numbers: integers stand for themselves."""
+    return element_type(value.type) == f32
 
 
 def described(value: SSAValue) -> str:
@@ -135,6 +141,8 @@ class Quantizer:
         layers = [op for op in self.block.ops if op.results and not isinstance(op, NO_LAYER)]
         self.choose_for_joins(layers)
         for argument in self.block.args:
+            if not is_real(argument):
+                continue
             if argument.uses:
                 self.quantize_result(argument, None)
             else:
@@ -145,7 +153,8 @@ class Quantizer:
                 self.quantize_weights(op)
             if op in self.joins:
                 self.requantize_operands(op)
-            self.quantize_result(op.results[0], self.rule(op))
+            if is_real(op.results[0]):
+                self.quantize_result(op.results[0], self.rule(op))
         terminator = self.block.last_op
         assert terminator is not None
         self.quantize_constants(terminator)

@@ -10,7 +10,7 @@ Sums of products run in float64, where every partial sum is an integer below 2**
 """
 
 from math import prod
-from typing import TypedDict, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ __all__ = [
     "avg_pool",
     "convolve",
     "depthwise_convolve",
+    "first_extreme",
     "fully_connected",
     "lookup",
     "lookup_table",
@@ -358,3 +359,16 @@ def _finish(
 
 def _offset_and_clamp(values: Int32Array, zero_point: int, clamp: tuple[int, int]) -> Int8Array:
     return np.clip(values.astype(np.int64) + zero_point, *clamp).astype(np.int8)
+
+
+def first_extreme(x: npt.NDArray[Any], axes: tuple[int, ...], *, largest: bool) -> Int32Array:
+    """Where along `axes`, which have nothing between them, the largest or smallest value is; of several the first.
+
+    Counted over all of `axes`; the result has one element along each of them.
+    """
+    if not axes:
+        return np.zeros(x.shape, np.int32)
+    rows = x.reshape(*x.shape[: axes[0]], -1, *x.shape[axes[-1] + 1 :])
+    found = (np.argmax if largest else np.argmin)(rows, axes[0])
+    shape = [1 if axis in axes else n for axis, n in enumerate(x.shape)]
+    return found.astype(np.int32).reshape(shape)

@@ -34,6 +34,10 @@ class Quantization:
         return self.scales[0]
 
 
+AS_THEY_ARE = Quantization((1.0,), 0)
+"""Of integers that stand for themselves: indices, and bytes as they come from outside."""
+
+
 @dataclass(frozen=True)
 class Bounds:
     """The interval a clamp keeps values in; infinite where it does not bound.

@@ -20,7 +20,7 @@ from sparsec.analysis.memory.memory_plan import Direction, Memory, Place, io_nam
 from sparsec.ir.attributes import INPUT, INPUTS, OUTPUT, OUTPUTS, QUANTIZATION, RESULT
 from sparsec.ir.kernel import byte_count
 from sparsec.ir.quantization import QuantizationAttr
-from sparsec.ir.shapes import shape_of
+from sparsec.ir.shapes import element_type, shape_of
 from sparsec.ir.views import buffer_type
 
 
@@ -62,6 +62,7 @@ def write_plan(
             shape_of(argument.type),
             quantization.data if isinstance(quantization, QuantizationAttr) else None,
             memories[memory].name,
+            element_type(argument.type),
         )
 
     entries = [memory.attributes() for memory in memories]

@@ -29,6 +29,7 @@ from sparsec.passes.calibrate import (
     read_inputs,
     samples_at_once,
 )
+from sparsec.passes.quantize import is_real
 from sparsec.tools.rounding import block_of, is_constant, layers_of, values_of
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -47,6 +48,8 @@ class OutputAccuracy:
     snr_db: float | None
     """None where nothing differs."""
     same_arg_max: float | None
+    same_numbers: float | None = None
+    """Of an output of indices the share that is as in float; None of other ones."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,9 @@ class Accuracy:
     def text(self) -> str:
         """One line: `34.1 dB, arg max as in float for 1.00 of 8 samples; least exact layer: fc2 (38.0 dB)`."""
         parts = [
-            (f"{output.snr_db:.1f} dB" if output.snr_db is not None else "exact")
+            f"indices as in float for {output.same_numbers:.2f}"
+            if output.same_numbers is not None
+            else (f"{output.snr_db:.1f} dB" if output.snr_db is not None else "exact")
             + (
                 f", arg max as in float for {output.same_arg_max:.2f}"
                 if output.same_arg_max is not None
@@ -169,7 +174,7 @@ def accuracy(real: ModuleOp, paired: ModuleOp, int8: ModuleOp, inputs: Sequence[
     interpreter = interpreter_of(real)
     layers: list[LayerAccuracy] = []
     for old, new in zip(layers_of(real), layers_of(paired), strict=True):
-        if not new.results:
+        if not new.results or not is_real(new.results[0]):
             continue
         operands = tuple(
             before[was] if is_constant(was) else after[value]
@@ -203,6 +208,9 @@ def rounded_result(value: SSAValue, values: dict[SSAValue, Array]) -> tuple[Arra
 def output_accuracy(expected: Array, got: Array) -> OutputAccuracy:
     """One output, [N, ..] in real numbers."""
     rows = [array.reshape(len(array), -1) for array in (expected, got)]
+    if expected.dtype.kind != "f":
+        equal = int(np.count_nonzero(expected == got)) / expected.size
+        return OutputAccuracy(None, None, equal)
     same = None
     if rows[0].shape[1] > 1:
         best, found = (array.argmax(axis=1) for array in rows)

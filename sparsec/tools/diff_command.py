@@ -33,8 +33,8 @@ from sparsec.tools.console import progress
 from sparsec.tools.errors import UserError
 from sparsec.tools.options import Parser, add_reading_options
 from sparsec.tools.registry import context
-from sparsec.tools.run_command import read_samples
-from sparsec.tools.semantics import FLOAT_TOLERANCE, input_shapes
+from sparsec.tools.run_command import read_samples, takes_integers
+from sparsec.tools.semantics import FLOAT_TOLERANCE, input_shapes, input_types, random_integers
 
 Array: TypeAlias = np.ndarray[Any, Any]
 SCHEMA_VERSION = 1
@@ -104,13 +104,13 @@ class Network:
         self.path = path
         self.module = module
         self.is_float = level_of(module) is Level.NN
-        self.shapes = input_shapes(module)
+        self.shapes, self.types = input_shapes(module), input_types(module)
         self.inputs, self.outputs = quantizations(module, len(self.shapes))
 
     def fit(self, samples: Sequence[Array]) -> list[Array]:
         """The inputs as this network takes them. UserError if they cannot be."""
         if self.is_float:
-            if any(array.dtype == np.int8 for array in samples):
+            if any(array.dtype == np.int8 for array in samples):  # other integers it may take
                 raise UserError(f"{self.path} is a float network: give it float32 inputs")
             return list(samples)
         if all(array.dtype == np.int8 for array in samples):
@@ -121,7 +121,7 @@ class Network:
             )
         tflite = converts_as_tflite(self.module)
         return [
-            array if array.dtype == np.int8 else quantized([array], [quantization], tflite)[0]
+            quantized([array], [quantization], tflite)[0]
             for array, quantization in zip(samples, self.inputs, strict=True)
         ]
 
@@ -173,15 +173,20 @@ def chosen_samples(args: argparse.Namespace, a: Network, b: Network) -> list[Arr
         random = np.random.default_rng(args.seed or 0)
         shapes = [(args.samples or SAMPLES, *shape[1:]) for shape in a.shapes]
         if a.is_float or b.is_float:
-            return [random.standard_normal(shape).astype(np.float32) for shape in shapes]
-        return [random.integers(-128, 128, shape, np.int8) for shape in shapes]
+            return [
+                random_integers(random, shape, dtype)
+                if takes_integers(dtype)
+                else random.standard_normal(shape).astype(np.float32)
+                for shape, dtype in zip(shapes, a.types, strict=True)
+            ]
+        return [random_integers(random, *each) for each in zip(shapes, a.types, strict=True)]
     if args.samples is not None or args.seed is not None:
         raise UserError("--samples and --seed choose random inputs: leave them out with --input")
     if len(args.input) != len(a.shapes):
         raise UserError(
             f"the networks have {len(a.shapes)} inputs, {len(args.input)} --input files given"
         )
-    samples = [read_samples(*each) for each in zip(args.input, a.shapes, strict=True)]
+    samples = [read_samples(*each) for each in zip(args.input, a.shapes, a.types, strict=True)]
     if len({len(array) for array in samples}) != 1:
         raise UserError("the --input files hold different numbers of samples")
     return samples

@@ -26,10 +26,11 @@ from sparsec.tools.emission import cmsis_nn_directory, project_files, write_file
 from sparsec.tools.errors import UserError
 from sparsec.tools.options import Parser, add_model_options, hides_progress
 from sparsec.tools.profile_table import print_profile, profile_report
-from sparsec.tools.semantics import input_shapes
+from sparsec.tools.semantics import input_shapes, input_types, random_integers
 
 Array: TypeAlias = np.ndarray[Any, Any]
 SCHEMA_VERSION = 1
+INT8 = np.dtype(np.int8)
 EXAMPLES = """\
 examples:
   sparsec run lenet.pt --on=host --input=x.npy
@@ -54,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
         "--input",
         action="append",
         metavar="FILE",
-        help=".npy with inputs, float32 (quantized first) or int8, one sample or N of them, e.g. "
+        help=".npy with inputs, float32 (quantized first) or int8, the integers themselves where the network takes others, one sample or N of them, e.g. "
         "x.npy; repeat for models with several inputs; default: one random input",
     )
     result.add_argument(
@@ -71,28 +72,39 @@ def parser() -> argparse.ArgumentParser:
 def read_inputs(
     files: Sequence[str] | None,
     shapes: Sequence[tuple[int, ...]],
+    types: Sequence[np.dtype[Any]],
     quantizations: Sequence[Quantization],
     as_tflite: bool,
 ) -> list[Array]:
-    """Int8 arrays [N, ..], one for each input. UserError for files that do not fit."""
+    """Arrays [N, ..] as the device takes them, one for each input. UserError for files that do not fit."""
     if files is None:
         random = np.random.default_rng(0)
-        return [random.integers(-128, 128, (1, *sample_shape(s)), np.int8) for s in shapes]
+        return [
+            random_integers(random, (1, *sample_shape(shape)), dtype)
+            for shape, dtype in zip(shapes, types, strict=True)
+        ]
     if len(files) != len(shapes):
         raise UserError(f"the model has {len(shapes)} inputs, {len(files)} --input files given")
     known = quantizations if len(quantizations) == len(shapes) else [None] * len(shapes)
-    arrays = [read_input(*each, as_tflite) for each in zip(files, shapes, known, strict=True)]
+    arrays = [
+        read_input(file, shape, scheme, as_tflite, dtype)
+        for file, shape, scheme, dtype in zip(files, shapes, known, types, strict=True)
+    ]
     if len({len(array) for array in arrays}) != 1:
         raise UserError("the --input files hold different numbers of samples")
     return arrays
 
 
 def read_input(
-    file: str, shape: tuple[int, ...], quantization: Quantization | None, as_tflite: bool
+    file: str,
+    shape: tuple[int, ...],
+    quantization: Quantization | None,
+    as_tflite: bool,
+    dtype: np.dtype[Any] = INT8,
 ) -> Array:
-    """The samples of one .npy file as int8 [N, ..]."""
-    samples = read_samples(file, shape)
-    if samples.dtype == np.int8:
+    """The samples of one .npy file as `dtype` [N, ..]."""
+    samples = read_samples(file, shape, dtype)
+    if samples.dtype == dtype:
         return samples
     if quantization is None:
         raise UserError(
@@ -101,19 +113,37 @@ def read_input(
     return quantized([samples], [quantization], as_tflite)[0]
 
 
-def read_samples(file: str, shape: tuple[int, ...]) -> Array:
-    """The samples of one .npy file as they are, int8 or float32 [N, ..]. UserError if they do not fit."""
+def read_samples(file: str, shape: tuple[int, ...], dtype: np.dtype[Any] = INT8) -> Array:
+    """The samples of one .npy file as they are, int8 or float32 [N, ..]; for an input of other integers those.
+
+    UserError if they do not fit.
+    """
     samples, one = read_array(file), sample_shape(shape)
     if samples.shape == one:
         samples = samples[np.newaxis]
     if samples.shape[1:] != one or not len(samples):
         expected = ", ".join(map(str, ("N", *one)))
         raise UserError(f"{file} has shape {list(samples.shape)}, the model takes [{expected}]")
+    if takes_integers(dtype):
+        taken = samples.astype(dtype) if samples.dtype.kind in "iu" else None
+        if taken is None or not np.array_equal(taken, samples):
+            raise UserError(f"{file} must hold {dtype} values, not {samples.dtype}")
+        return taken
     if samples.dtype == np.int8:
         return samples
     if samples.dtype.kind != "f" or not np.isfinite(samples).all():
         raise UserError(f"{file} must hold finite float32 or int8 values, not {samples.dtype}")
     return samples.astype(np.float32)
+
+
+def takes_integers(dtype: np.dtype[Any]) -> bool:
+    """Whether an input of that type takes numbers that stand for themselves."""
+    return dtype.name not in ("int8", "float32")
+
+
+def as_bytes(array: Array) -> Array:
+    """[N, bytes]: the bytes of N samples as a device keeps them."""
+    return np.ascontiguousarray(array).reshape(len(array), -1).view(np.int8)
 
 
 def execute(
@@ -127,7 +157,7 @@ def execute(
     with tempfile.TemporaryDirectory(prefix="sparsec-") as directory:
         project = Path(directory) / compilation.name
         write_files(files, project)
-        flat = [array.reshape(len(array), -1) for array in inputs]
+        flat = [as_bytes(array) for array in inputs]
         cmsis_nn = cmsis_nn_directory(args)
         try:
             if args.profile:
@@ -145,12 +175,13 @@ def execute(
 def run_and_compare(
     args: argparse.Namespace, compilation: Compilation, report_progress: Callable[[str], None]
 ) -> tuple[dict[str, Any], list[Array]]:
-    """The report of a run, and the outputs as int8 [N, ..]."""
+    """The report of a run, and the outputs as the device gives them, [N, ..]."""
     if compilation.quantized is None:
         raise UserError("sparsec run compares with the int8 network: give a model, nn or qnn IR")
     inputs = read_inputs(
         args.input,
         input_shapes(compilation.quantized),
+        input_types(compilation.quantized),
         compilation.inputs,
         converts_as_tflite(compilation.quantized),
     )
@@ -158,7 +189,7 @@ def run_and_compare(
     expected = interpret(compilation.quantized, inputs)
     result, profile = execute(args, compilation, inputs, report_progress)
     outputs = [
-        array.reshape(reference.shape)
+        array.view(reference.dtype).reshape(reference.shape)
         for array, reference in zip(result.outputs, expected, strict=True)
     ]
     counts = result.instructions
@@ -170,10 +201,10 @@ def run_and_compare(
         "outputs": [array.tolist() for array in outputs],
         "instructions": None if counts is None else counts.tolist(),
         "mismatches": sum(
-            int(np.count_nonzero(array != reference))
-            for array, reference in zip(outputs, expected, strict=True)
+            int(np.count_nonzero(array.view(np.int8) != as_bytes(reference).reshape(array.shape)))
+            for array, reference in zip(result.outputs, expected, strict=True)
         ),
-        "bytes_compared": sum(array.size for array in outputs),
+        "bytes_compared": sum(array.nbytes for array in outputs),
     }
     if profile is not None:
         report["profile"] = profile_report(profile)

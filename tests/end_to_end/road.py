@@ -23,6 +23,7 @@ from sparsec.tools.compilation import Compilation, compile_model, pipeline_optio
 from sparsec.tools.emission import project_files, write_files
 from sparsec.tools.printing import module_text
 from sparsec.tools.registry import context
+from sparsec.tools.run_command import as_bytes
 from sparsec.tools.sparsec import parser
 from tests.end_to_end.canaries import HARNESS_GUARD, plan_of, with_canaries
 from tests.end_to_end.scratch_getters import scratch_of
@@ -114,7 +115,7 @@ def run(
         result = run_project(
             project,
             cpu,
-            [array.reshape(len(array), -1) for array in inputs],
+            [as_bytes(array) for array in inputs],
             cmsis_nn=directory,
             sanitize=sanitize,
             counting=False,
@@ -137,7 +138,7 @@ def run_kernels(compiled: Compiled, inputs: Sequence[Array]) -> list[Array]:
 def differing_bytes(expected: Sequence[Array], actual: Sequence[Array]) -> int:
     """How many bytes differ between the outputs of two runs, whose shapes may differ."""
     return sum(
-        int(np.count_nonzero(e.reshape(len(e), -1) != a.reshape(len(a), -1)))
+        int(np.count_nonzero(as_bytes(e) != as_bytes(a)))
         for e, a in zip(expected, actual, strict=True)
     )
 

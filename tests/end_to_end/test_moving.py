@@ -10,6 +10,7 @@ import pytest
 
 from sparsec.interpreters.signature import dequantized, quantized
 from tests.end_to_end.road import Compiled, compile_to, expect_exact
+from tests.frontends.operators.indices import INDICES
 from tests.frontends.operators.layers import LAYERS
 from tests.frontends.operators.layers import SHAPE as LAYERS_SHAPE
 from tests.frontends.operators.moving import MOVING, SHAPE
@@ -33,6 +34,7 @@ class Group(NamedTuple):
 
 GROUPS = {
     "moving": Group(MOVING, SHAPE, 0.0),
+    "indices": Group(INDICES, SHAPE, 0.0),
     "layers": Group(LAYERS, LAYERS_SHAPE, 0.5 + 2**-7),
 }
 

@@ -23,6 +23,8 @@ Size = tuple[int, int, int, int]
 INPUT_ZP, MULTIPLIER, OUTPUT_ZP, CLAMP = -7, 1518500250, 5, (-120, 101)
 EXTREMES = {"sparsec_reduce_max_s8": np.max, "sparsec_reduce_min_s8": np.min}
 
+ARGUMENTS = {"sparsec_arg_max_s8": np.argmax, "sparsec_arg_min_s8": np.argmin}
+
 
 def values(size: Size) -> Int8:
     """Channel 0 is -128 and channel 1 is 127, which fill the int16 of a block most."""
@@ -52,6 +54,12 @@ def mean_of(data: Int8, size: Size) -> Int8:
 
 def extreme_of(function: str, data: Int8) -> Int8:
     return np.asarray(EXTREMES[function](data, axis=(1, 2))).reshape(-1)
+
+
+def arg_of(function: str, data: Int8) -> Int8:
+    """The bytes of the int32 numbers, of which the machines here have the lowest first."""
+    rows = data.reshape(len(data), -1, data.shape[3])
+    return ARGUMENTS[function](rows, axis=1).astype("<i4").reshape(-1).view(np.int8)
 
 
 SHAPES = st.tuples(*[st.integers(1, n) for n in (3, 20, 20, 40)])
@@ -86,6 +94,15 @@ def test_extremes(runtime: KernelLibrary, function: str, size: Size) -> None:
     output = Guarded(size[0] * size[3])
     runtime.call(function, Dims(*size), data, output)
     np.testing.assert_array_equal(output.bytes, extreme_of(function, data))
+
+
+@pytest.mark.parametrize("function", ARGUMENTS)
+@given(SHAPES)
+def test_arguments(runtime: KernelLibrary, function: str, size: Size) -> None:
+    data = values(size) // 32  # several values are the largest
+    output = Guarded(size[0] * size[3] * 4)
+    runtime.call(function, Dims(*size), data, output)
+    np.testing.assert_array_equal(output.bytes, arg_of(function, data))
 
 
 SIZES: list[Size] = [

@@ -11,8 +11,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
+import numpy as np
 from xdsl.dialects import arith, func, memref
 from xdsl.dialects.builtin import (
     ArrayAttr,
@@ -36,9 +37,10 @@ from sparsec.ir.attributes import (
     OUTPUTS,
     QUANTIZATION,
 )
+from sparsec.ir.constant import numpy_type
 from sparsec.ir.kernel import KernelOp, byte_count, element_dtype
 from sparsec.ir.quantization import QuantizationAttr
-from sparsec.ir.shapes import shape_of
+from sparsec.ir.shapes import element_type, shape_of
 from sparsec.ir.views import memory_of, place_in_memory
 from sparsec.planning.certificate import Claim, Part, Region, Step, certify
 from sparsec.quantization.scheme import Quantization
@@ -97,23 +99,29 @@ def _number(attribute: Attribute | None) -> int | None:
 
 @dataclass(frozen=True)
 class Place:
-    """Where an input or result lies in a memory, in bytes, and how it is quantized."""
+    """Where an input or result lies in a memory, in bytes, and how it is quantized; elements are of type `element`."""
 
     offset: int
     shape: tuple[int, ...]
     quantization: Quantization | None
     memory: str = ARENA
+    element: Attribute = i8
 
     @property
     def bytes(self) -> int:
         """Size in bytes."""
-        return prod(self.shape)
+        return prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The numpy type of the elements."""
+        return numpy_type(self.element)
 
     def attribute(self) -> DictionaryAttr:
         """The place as an attribute."""
         entries: dict[str, Attribute] = {
             "offset": IntegerAttr(self.offset, 64),
-            "type": MemRefType(i8, self.shape),
+            "type": MemRefType(self.element, self.shape),
         }
         if self.memory != ARENA:
             entries["memory"] = StringAttr(self.memory)
@@ -132,6 +140,7 @@ def place_of(attribute: DictionaryAttr) -> Place:
         shape_of(attribute.data["type"]),
         quantization.data if isinstance(quantization, QuantizationAttr) else None,
         memory.data if isinstance(memory, StringAttr) else ARENA,
+        element_type(attribute.data["type"]),
     )
 
 

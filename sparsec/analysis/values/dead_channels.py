@@ -84,6 +84,10 @@ def dead_channels(read: Mask) -> Mask:
 def _reads(op: Operation, read: Masks) -> Iterator[tuple[SSAValue, Mask]]:
     """What of each operand `op` reads, for the elements of its result that are read."""
     match op:
+        case _ if not any(map(is_activation, op.results)):  # what gives integers counts as read
+            for value in op.operands:
+                if value in read:
+                    yield value, np.ones_like(read[value])
         case qnn.WeightedOp() if (layer := weighted_layer(op)) is not None:
             yield op.input, layer.reads(read[op.result].reshape(layer.output_size))
         case qnn.LookupOp() | qnn.RescaleOp() | qnn.ReshapeOp():
@@ -135,6 +139,8 @@ def _ties(op: Operation) -> Iterator[Tie] | None:
     match op:
         case qnn.ConstantOp():
             return iter(())
+        case _ if not any(map(is_activation, op.results)):
+            return None
         case qnn.Conv2dOp() | qnn.TransposeConv2dOp() | qnn.LinearOp() if (
             weighted_layer(op) is not None
         ):

@@ -61,7 +61,7 @@ def intervals(block: Block) -> Intervals:
         for result in op.results:
             if is_activation(result):
                 found[result] = _full(result)
-        known = _interval(op, found)
+        known = _interval(op, found) if any(map(is_activation, op.results)) else None
         if known is not None:
             found[op.results[0]] = known
     return found

@@ -170,7 +170,7 @@ def _check_value(
             if not null and (type.pointers or type.name not in INTEGERS):
                 raise ValueError(f"{where} is {type}, not a number")
         case CPointer():
-            if str(CType(type.name, type.pointers)) != argument.type or type.const:
+            if str(type) != argument.type:
                 raise ValueError(f"{where} is {type}, not {argument.type}")
         case SSAValue():
             element = c_element_type(argument.type)

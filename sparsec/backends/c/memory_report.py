@@ -4,17 +4,20 @@
 from collections import Counter
 from typing import Any
 
+import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.memref import GlobalOp
 
 from sparsec.analysis.memory.memory_plan import (
     Direction,
+    Place,
     PlannedFunction,
     io_names,
     memory_of_constant,
 )
 from sparsec.ir.kernel import byte_count
 from sparsec.planning.memories import stored_bytes
+from sparsec.quantization.scheme import Quantization
 
 FLASH = "flash"
 
@@ -58,11 +61,17 @@ def describe_places(direction: Direction, planned: PlannedFunction) -> list[dict
             "offset": place.offset,
             "bytes": place.bytes,
             "shape": list(place.shape),
-            "scale": None if place.quantization is None else place.quantization.scale,
-            "zero_point": None if place.quantization is None else place.quantization.zero_point,
+            "type": place.dtype.name,
+            "scale": None if (scheme := scheme_of(place)) is None else scheme.scale,
+            "zero_point": None if scheme is None else scheme.zero_point,
         }
         for name, place in zip(io_names(direction, len(places)), places, strict=True)
     ]
+
+
+def scheme_of(place: Place) -> Quantization | None:
+    """What the bytes of an input or output stand for; None where that is not known, and of other integers."""
+    return place.quantization if place.dtype == np.int8 else None
 
 
 def globals_of(module: ModuleOp) -> list[GlobalOp]:

@@ -86,6 +86,9 @@ def contract(name: str, facts: dict[str, Any], status: Status | None) -> str:
                 f"Besides, {memory['constant_bytes']} bytes of constants belong there: {macro} of {name}_weights.h puts "
                 f"them in the section .{memory['name']}_data, which the start-up code must copy as it does .data."
             )
+    for type in sorted({place["type"] for place in places} - {"int8"}):
+        names = ", ".join(place["name"] for place in places if place["type"] == type)
+        words.append(f"Numbers of the type {type}_t: {names}.")
     if any(place["memory"] is None for place in places):
         words.append(
             "The other arguments are the inputs, which are only read, and the outputs, which lie apart from them: each "

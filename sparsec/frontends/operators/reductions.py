@@ -24,7 +24,7 @@ from sparsec.frontends.operators.elementwise import (
 )
 from sparsec.frontends.operators.shape import without_axes
 from sparsec.frontends.operators.signature import Operator
-from sparsec.frontends.tensors import Activation, Order, Parameter, Tensor
+from sparsec.frontends.tensors import Activation, Order, Parameter, Tensor, as_in_torch
 from sparsec.ir import nn
 from sparsec.ir.expression import apply
 
@@ -84,14 +84,40 @@ def reduction(make: Make) -> Operator:
 
 
 def extreme(make: Make, of_two: Callable[[Builder, Tensor, Tensor], Tensor]) -> Operator:
-    """max and min: of two tensors, or along one axis or all of them. Where they lie is not told."""
+    """max and min: of two tensors, along one axis with where they lie, or along all of them."""
 
     def build(builder: Builder, call: Call) -> object:
         if call.given("other"):
             return of_two(builder, operand(call, "self"), operand(call, "other"))
         value = call.activation("self")
         found = reduced(builder, make, value, reduced_axes(call, value), call.flag("keepdim"))
-        return [found] if call.given("dim") else found
+        if not call.given("dim"):
+            return found
+        return [found, index_of_extreme(ARGUMENTS[make])(builder, call)]
+
+    return build
+
+
+ARGUMENTS: Mapping[Make, type[nn.ArgOp]] = {
+    nn.ReduceMaxOp: nn.ArgMaxOp,
+    nn.ReduceMinOp: nn.ArgMinOp,
+}
+
+
+def index_of_extreme(make: type[nn.ArgOp]) -> Operator:
+    """argmax and argmin: of several equal values the first one in torch's order."""
+
+    def build(builder: Builder, call: Call) -> Tensor:
+        value, keep = call.activation("self"), call.flag("keepdim")
+        axes = reduced_axes(call, value)
+        order = value.order
+        kept = [axis for axis in order if axis not in axes and value.shape[axis] > 1]
+        # Of all axes torch counts in its own order; and what comes out is never transposed.
+        if len(axes) > 1 or kept != sorted(kept):
+            order = as_in_torch(len(value.shape))
+        shape = [1 if axis in axes else value.shape[axis] for axis in order]
+        found = builder.add(make(builder.ssa(value, order), shape), order)
+        return found if keep else without_axes(builder, found, axes)
 
     return build
 
@@ -179,6 +205,8 @@ REDUCTIONS: Mapping[str, Operator] = {
     "aten.amin": reduction(nn.ReduceMinOp),
     "aten.max": extreme(nn.ReduceMaxOp, larger),
     "aten.min": extreme(nn.ReduceMinOp, smaller),
+    "aten.argmax": index_of_extreme(nn.ArgMaxOp),
+    "aten.argmin": index_of_extreme(nn.ArgMinOp),
     "aten.std": spread(root=True),
     "aten.var": spread(root=False),
     "aten.norm": norm,

@@ -7,9 +7,10 @@ from xdsl.interpreter import Interpreter, InterpreterFunctions, impl, register_i
 from sparsec.interpreters.nn.values import Values, finish, float64
 from sparsec.ir import nn
 from sparsec.ir.shapes import axes_reduced
+from sparsec.quantization import int8
 
 
-def axes_of(op: nn.ReduceOp) -> tuple[int, ...]:
+def axes_of(op: nn.ReduceOp | nn.ArgOp) -> tuple[int, ...]:
     return axes_reduced(op.input.type, op.result.type)
 
 
@@ -32,3 +33,11 @@ class NnReduceFunctions(InterpreterFunctions):
     @impl(nn.ReduceMinOp)
     def reduce_min(self, interpreter: Interpreter, op: nn.ReduceMinOp, args: Values) -> Values:
         return (np.min(args[0], axes_of(op), keepdims=True),)
+
+    @impl(nn.ArgMaxOp)
+    def arg_max(self, interpreter: Interpreter, op: nn.ArgMaxOp, args: Values) -> Values:
+        return (int8.first_extreme(args[0], axes_of(op), largest=True),)
+
+    @impl(nn.ArgMinOp)
+    def arg_min(self, interpreter: Interpreter, op: nn.ArgMinOp, args: Values) -> Values:
+        return (int8.first_extreme(args[0], axes_of(op), largest=False),)

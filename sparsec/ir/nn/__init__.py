@@ -27,11 +27,13 @@ from sparsec.ir.nn.movement import (
 )
 from sparsec.ir.nn.pool import AvgPool2dOp, MaxPool2dOp
 from sparsec.ir.nn.pool import Pool2dOp as Pool2dOp
-from sparsec.ir.nn.reduce import MeanOp, ReduceMaxOp, ReduceMinOp, SumOp
+from sparsec.ir.nn.reduce import ArgMaxOp, ArgMinOp, MeanOp, ReduceMaxOp, ReduceMinOp, SumOp
+from sparsec.ir.nn.reduce import ArgOp as ArgOp
 from sparsec.ir.nn.reduce import ReduceOp as ReduceOp
 from sparsec.ir.nn.types import KeepsQuantization as KeepsQuantization
 from sparsec.ir.nn.types import MovesData as MovesData
 from sparsec.ir.nn.types import float_type as float_type
+from sparsec.ir.nn.types import index_type as index_type
 from sparsec.ir.nn.weighted import (
     BatchNormOp,
     Conv2dOp,
@@ -68,6 +70,8 @@ Nn = Dialect(
         SumOp,
         ReduceMaxOp,
         ReduceMinOp,
+        ArgMaxOp,
+        ArgMinOp,
         SliceOp,
         ResizeNearestOp,
         GatherOp,

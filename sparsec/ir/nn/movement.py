@@ -26,8 +26,9 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 
 from sparsec.ir.constant import ui16
-from sparsec.ir.nn.types import F32Tensor, MovesData
+from sparsec.ir.nn.types import F32Tensor, I32Tensor, MovesData
 from sparsec.ir.shapes import (
+    element_type,
     image_shape,
     shape_of,
     verify_border,
@@ -175,19 +176,20 @@ class PadOp(IRDLOperation):
 
 @irdl_op_definition
 class ReshapeOp(IRDLOperation):
-    """`%y = nn.reshape %x : tensor<1x4x4x8xf32> -> tensor<1x128xf32>`"""
+    """`%y = nn.reshape %x : tensor<1x4x4x8xf32> -> tensor<1x128xf32>`, of indices too"""
 
     name = "nn.reshape"
 
-    input = operand_def(F32Tensor)
-    result = result_def(F32Tensor)
+    input = operand_def(F32Tensor | I32Tensor)
+    result = result_def(F32Tensor | I32Tensor)
 
     assembly_format = "$input attr-dict `:` type($input) `->` type($result)"
 
     traits = traits_def(Pure(), MovesData())
 
     def __init__(self, input: SSAValue, shape: Sequence[int]):
-        super().__init__(operands=[input], result_types=[TensorType(Float32Type(), shape)])
+        type = TensorType(element_type(input.type), shape)
+        super().__init__(operands=[input], result_types=[type])
 
     def verify_(self) -> None:
         verify_reshape(self.input.type, self.result.type)

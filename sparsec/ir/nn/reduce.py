@@ -5,12 +5,13 @@ The one rule: the result has as many axes as the input, of one element where it 
 """
 
 from abc import ABC
+from collections.abc import Sequence
 
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import IRDLOperation, irdl_op_definition, operand_def, result_def, traits_def
 from xdsl.traits import Pure
 
-from sparsec.ir.nn.types import F32Tensor, MovesData
+from sparsec.ir.nn.types import F32Tensor, I32Tensor, MovesData, index_type
 from sparsec.ir.shapes import verify_reduction
 
 
@@ -63,3 +64,34 @@ class ReduceMinOp(ReduceExtremeOp):
     """`%y = nn.reduce_min %x : tensor<1x16x8xf32> -> tensor<1x1x8xf32>`"""
 
     name = "nn.reduce_min"
+
+
+class ArgOp(IRDLOperation, ABC):
+    """Where along the reduced axes an extreme value is, counted over all of them; of several the first one."""
+
+    input = operand_def(F32Tensor)
+    result = result_def(I32Tensor)
+
+    assembly_format = "$input attr-dict `:` type($input) `->` type($result)"
+
+    traits = traits_def(Pure())
+
+    def __init__(self, input: SSAValue, shape: Sequence[int]):
+        super().__init__(operands=[input], result_types=[index_type(shape)])
+
+    def verify_(self) -> None:
+        verify_reduction(self.input.type, self.result.type)
+
+
+@irdl_op_definition
+class ArgMaxOp(ArgOp):
+    """`%y = nn.arg_max %x : tensor<1x4x3x10xf32> -> tensor<1x4x3x1xi32>`"""
+
+    name = "nn.arg_max"
+
+
+@irdl_op_definition
+class ArgMinOp(ArgOp):
+    """`%y = nn.arg_min %x : tensor<1x4x3x10xf32> -> tensor<1x4x3x1xi32>`"""
+
+    name = "nn.arg_min"

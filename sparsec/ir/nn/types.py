@@ -8,8 +8,10 @@ from typing import ClassVar, TypeAlias
 
 from xdsl.dialects.builtin import (
     I8,
+    I32,
     Float32Type,
     TensorType,
+    i32,
 )
 from xdsl.irdl import (
     IRDLOperation,
@@ -23,11 +25,18 @@ from xdsl.traits import OpTrait, Pure
 
 F32Tensor: TypeAlias = TensorType[Float32Type]
 I8Tensor: TypeAlias = TensorType[I8]
+I32Tensor: TypeAlias = TensorType[I32]
+"""Integers that stand for themselves: indices."""
 
 
 def float_type(shape: Sequence[int]) -> F32Tensor:
     """A tensor of float32."""
     return TensorType(Float32Type(), shape)
+
+
+def index_type(shape: Sequence[int]) -> I32Tensor:
+    """A tensor of indices."""
+    return TensorType(i32, shape)
 
 
 @dataclass(frozen=True)

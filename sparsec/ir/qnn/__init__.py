@@ -38,7 +38,8 @@ from sparsec.ir.qnn.movement import (
 )
 from sparsec.ir.qnn.pool import AvgPool2dOp, MaxPool2dOp
 from sparsec.ir.qnn.pool import Pool2dOp as Pool2dOp
-from sparsec.ir.qnn.reduce import MeanOp, ReduceMaxOp, ReduceMinOp
+from sparsec.ir.qnn.reduce import ArgMaxOp, ArgMinOp, MeanOp, ReduceMaxOp, ReduceMinOp
+from sparsec.ir.qnn.reduce import ArgOp as ArgOp
 from sparsec.ir.qnn.reduce import ReduceExtremeOp as ReduceExtremeOp
 from sparsec.ir.qnn.reduce import ReduceOp as ReduceOp
 from sparsec.ir.qnn.weighted import Conv2dOp, DepthwiseConv2dOp, LinearOp, TransposeConv2dOp
@@ -75,6 +76,8 @@ Qnn = Dialect(
         MeanOp,
         ReduceMaxOp,
         ReduceMinOp,
+        ArgMaxOp,
+        ArgMinOp,
     ],
     [
         RequantAttr,

@@ -3,7 +3,7 @@
 
 from collections.abc import Sequence
 
-from xdsl.dialects.builtin import I8, DenseArrayBase, IntegerAttr, TensorType, i8, i64
+from xdsl.dialects.builtin import I8, I32, DenseArrayBase, IntegerAttr, TensorType, i8, i64
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
@@ -18,6 +18,7 @@ from xdsl.traits import Pure
 
 from sparsec.ir.constant import ui16
 from sparsec.ir.shapes import (
+    element_type,
     image_shape,
     shape_of,
     verify_border,
@@ -168,19 +169,20 @@ class PadOp(IRDLOperation):
 
 @irdl_op_definition
 class ReshapeOp(IRDLOperation):
-    """`%y = qnn.reshape %x : tensor<1x4x4x8xi8> -> tensor<1x128xi8>`"""
+    """`%y = qnn.reshape %x : tensor<1x4x4x8xi8> -> tensor<1x128xi8>`, of indices too"""
 
     name = "qnn.reshape"
 
-    input = operand_def(TensorType[I8])
-    result = result_def(TensorType[I8])
+    input = operand_def(TensorType[I8] | TensorType[I32])
+    result = result_def(TensorType[I8] | TensorType[I32])
 
     assembly_format = "$input attr-dict `:` type($input) `->` type($result)"
 
     traits = traits_def(Pure())
 
     def __init__(self, input: SSAValue, shape: Sequence[int]):
-        super().__init__(operands=[input], result_types=[TensorType(i8, shape)])
+        type = TensorType(element_type(input.type), shape)
+        super().__init__(operands=[input], result_types=[type])
 
     def verify_(self) -> None:
         verify_reshape(self.input.type, self.result.type)

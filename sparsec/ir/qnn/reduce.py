@@ -5,8 +5,9 @@ The one rule: the result has as many axes as the input, of one element where it 
 """
 
 from abc import ABC
+from collections.abc import Sequence
 
-from xdsl.dialects.builtin import I8, TensorType
+from xdsl.dialects.builtin import I8, I32, TensorType, i32
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
@@ -84,3 +85,34 @@ class ReduceMinOp(ReduceExtremeOp):
     """`%y = qnn.reduce_min %x : tensor<1x4x4x8xi8> -> tensor<1x1x1x8xi8>`"""
 
     name = "qnn.reduce_min"
+
+
+class ArgOp(IRDLOperation, ABC):
+    """Where along the reduced axes an extreme value is, counted over all of them; of several the first one."""
+
+    input = operand_def(TensorType[I8])
+    result = result_def(TensorType[I32])
+
+    assembly_format = "$input attr-dict `:` type($input) `->` type($result)"
+
+    traits = traits_def(Pure())
+
+    def __init__(self, input: SSAValue, shape: Sequence[int]):
+        super().__init__(operands=[input], result_types=[TensorType(i32, shape)])
+
+    def verify_(self) -> None:
+        verify_reduction(self.input.type, self.result.type)
+
+
+@irdl_op_definition
+class ArgMaxOp(ArgOp):
+    """`%y = qnn.arg_max %x : tensor<1x4x3x10xi8> -> tensor<1x4x3x1xi32>`"""
+
+    name = "qnn.arg_max"
+
+
+@irdl_op_definition
+class ArgMinOp(ArgOp):
+    """`%y = qnn.arg_min %x : tensor<1x4x3x10xi8> -> tensor<1x4x3x1xi32>`"""
+
+    name = "qnn.arg_min"

@@ -20,7 +20,7 @@ from sparsec.ir.rt.movement import (
     TransposeOp,
 )
 from sparsec.ir.rt.packed import ConvolvePackedOp, DepthwiseConvolveDelta8Op
-from sparsec.ir.rt.reduce import MeanOp, ReduceMaxOp, ReduceMinOp
+from sparsec.ir.rt.reduce import ArgMaxOp, ArgMinOp, MeanOp, ReduceMaxOp, ReduceMinOp
 from sparsec.ir.rt.residual_add import (
     ResidualAddOp,
     ResidualAddRoundedOp,
@@ -75,6 +75,8 @@ Rt = Dialect(
         MeanOp,
         ReduceMaxOp,
         ReduceMinOp,
+        ArgMaxOp,
+        ArgMinOp,
         TransposeConvOp,
         PointDepthwiseOp,
         ConvolveStripsOp,

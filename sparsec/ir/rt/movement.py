@@ -6,7 +6,7 @@ from math import prod
 from typing import ClassVar
 
 import numpy as np
-from xdsl.dialects.builtin import I8, DenseArrayBase, IntegerAttr, MemRefType, i8, i64
+from xdsl.dialects.builtin import I8, I32, DenseArrayBase, IntegerAttr, MemRefType, i8, i64
 from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def
 from xdsl.utils.exceptions import VerifyException
@@ -14,16 +14,19 @@ from xdsl.utils.exceptions import VerifyException
 from sparsec.ir.constant import ui16
 from sparsec.ir.kernel import (
     CArgument,
+    CPointer,
     CStruct,
     RuntimeOp,
     byte_count,
     dims,
+    element_dtype,
     four_axes,
     image_dims,
     right_aligned,
     tile,
 )
 from sparsec.ir.shapes import (
+    element_type,
     shape_of,
     verify_border,
     verify_gather,
@@ -301,14 +304,14 @@ class TransposeOp(RuntimeOp):
 
 @irdl_op_definition
 class ConcatenateOp(RuntimeOp):
-    """`sparsec_concatenate_s8`: copies one input to its place, from index `position` on along
+    """`sparsec_concatenate_s8`: copies one input, of bytes or of indices, to its place, from index `position` on along
     `axis` of the output."""
 
     name = "rt.concatenate_s8"
     C_FUNCTION: ClassVar[str] = "sparsec_concatenate_s8"
 
-    input = operand_def(MemRefType[I8])
-    output = operand_def(MemRefType[I8])
+    input = operand_def(MemRefType[I8] | MemRefType[I32])
+    output = operand_def(MemRefType[I8] | MemRefType[I32])
     axis = prop_def(IntegerAttr.constr(i64))
     position = prop_def(IntegerAttr.constr(i64))
 
@@ -326,6 +329,10 @@ class ConcatenateOp(RuntimeOp):
     def verify_(self) -> None:
         input, output = shape_of(self.input.type), shape_of(self.output.type)
         axis, position = self.axis.value.data, self.position.value.data
+        if element_type(self.input.type) != element_type(self.output.type):
+            raise VerifyException(
+                f"input and output must have the same elements, got {self.input.type}"
+            )
         if not 0 <= axis < len(output) or len(input) != len(output):
             raise VerifyException(f"axis {axis} does not exist in the input and output")
         for i, (n, m) in enumerate(zip(input, output, strict=True)):
@@ -336,7 +343,7 @@ class ConcatenateOp(RuntimeOp):
         """How many blocks are copied, their bytes, those from one to the next in the output, and to the first one."""
         axis = self.axis.value.data
         input, output = shape_of(self.input.type), shape_of(self.output.type)
-        inner = prod(output[axis + 1 :])
+        inner = prod(output[axis + 1 :]) * element_dtype(self.output.type).itemsize
         return (
             prod(output[:axis]),
             input[axis] * inner,
@@ -345,7 +352,10 @@ class ConcatenateOp(RuntimeOp):
         )
 
     def c_arguments(self) -> Sequence[CArgument]:
-        return (*self.blocks(), self.input, self.output)
+        if element_type(self.output.type) == i8:
+            return (*self.blocks(), self.input, self.output)
+        source, target = CPointer("const int8_t *", self.input), CPointer("int8_t *", self.output)
+        return (*self.blocks(), source, target)
 
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)

@@ -5,8 +5,8 @@ from abc import ABC
 from collections.abc import Sequence
 from typing import ClassVar
 
-from xdsl.dialects.builtin import I8, MemRefType
-from xdsl.ir import SSAValue
+from xdsl.dialects.builtin import I8, I32, MemRefType
+from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def
 from xdsl.utils.exceptions import VerifyException
 
@@ -18,6 +18,20 @@ from sparsec.planning.overlap import Overlap
 from sparsec.quantization.params import Rescale
 
 
+def verify_middle(input: Attribute, output: Attribute) -> None:
+    """The axis in the middle of three is reduced to one element."""
+    shape = shape_of(input)
+    if len(shape) != 3 or not shape[1]:
+        raise VerifyException(f"input must have three axes, got {input}")
+    expect_shape(output, (shape[0], 1, shape[2]), "output")
+
+
+def buffers(input: SSAValue, output: SSAValue) -> Sequence[CArgument]:
+    """Shape and pointers, the last arguments of the call."""
+    outer, count, inner = shape_of(input.type)
+    return dims(outer, count, 1, inner), input, output
+
+
 class ReduceOp(RuntimeOp, ABC):
     """A reduction of [outer, count, inner] to [outer, 1, inner]."""
 
@@ -25,15 +39,7 @@ class ReduceOp(RuntimeOp, ABC):
     output = operand_def(MemRefType[I8])
 
     def verify_(self) -> None:
-        shape = shape_of(self.input.type)
-        if len(shape) != 3 or not shape[1]:
-            raise VerifyException(f"input must have three axes, got {self.input.type}")
-        expect_shape(self.output.type, (shape[0], 1, shape[2]), "output")
-
-    def buffers(self) -> Sequence[CArgument]:
-        """Shape and pointers, the last arguments of the call."""
-        outer, count, inner = shape_of(self.input.type)
-        return dims(outer, count, 1, inner), self.input, self.output
+        verify_middle(self.input.type, self.output.type)
 
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)
@@ -73,7 +79,7 @@ class MeanOp(ReduceOp):
             p.output_zp,
             activation(p.clamp),
             per_tensor(p.multiplier, p.shift),
-            *self.buffers(),
+            *buffers(self.input, self.output),
         )
 
 
@@ -86,7 +92,7 @@ class ReduceExtremeOp(ReduceOp, ABC):
         super().__init__(operands=[input, output])
 
     def c_arguments(self) -> Sequence[CArgument]:
-        return self.buffers()
+        return buffers(self.input, self.output)
 
 
 @irdl_op_definition
@@ -103,3 +109,40 @@ class ReduceMinOp(ReduceExtremeOp):
 
     name = "rt.reduce_min_s8"
     C_FUNCTION: ClassVar[str] = "sparsec_reduce_min_s8"
+
+
+class ArgOp(RuntimeOp, ABC):
+    """Where along the middle axis an extreme value is."""
+
+    input = operand_def(MemRefType[I8])
+    output = operand_def(MemRefType[I32])
+
+    assembly_format = "$input `into` $output attr-dict `:` type($input) `,` type($output)"
+
+    def __init__(self, input: SSAValue, output: SSAValue):
+        super().__init__(operands=[input, output])
+
+    def verify_(self) -> None:
+        verify_middle(self.input.type, self.output.type)
+
+    def written(self) -> Sequence[SSAValue]:
+        return (self.output,)
+
+    def c_arguments(self) -> Sequence[CArgument]:
+        return buffers(self.input, self.output)
+
+
+@irdl_op_definition
+class ArgMaxOp(ArgOp):
+    """`sparsec_arg_max_s8`."""
+
+    name = "rt.arg_max_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_arg_max_s8"
+
+
+@irdl_op_definition
+class ArgMinOp(ArgOp):
+    """`sparsec_arg_min_s8`."""
+
+    name = "rt.arg_min_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_arg_min_s8"

@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 
 from xdsl.dialects import func
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FunctionType
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FunctionType, f32
 from xdsl.ir import Attribute, Block, Operation
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
@@ -12,9 +12,10 @@ from xdsl.utils.exceptions import PassFailedException
 from sparsec.ir import nn
 from sparsec.ir.attributes import QUANTIZATION, RANGE
 from sparsec.ir.quantization import QuantizationAttr
-from sparsec.quantization.scheme import Quantization
+from sparsec.ir.shapes import element_type
+from sparsec.quantization.scheme import AS_THEY_ARE, Quantization
 from sparsec.rewriting.qdq.conversions import CONVERSIONS
-from sparsec.rewriting.qdq.folding import Folding, fail
+from sparsec.rewriting.qdq.folding import Folding, Stored, fail
 
 
 def hoist_quantize(block: Block) -> None:
@@ -88,6 +89,9 @@ def fold_function(function: func.FuncOp) -> None:
     block = function.body.block
     hoist_quantize(block)
     folding = Folding()
+    for argument in block.args:
+        if element_type(argument.type) != f32:
+            folding.stored[argument] = Stored(argument, AS_THEY_ARE)
     results = convert_all(folding, block)
     inputs: list[Quantization] = []
     for argument in block.args:

@@ -173,7 +173,7 @@ func.func @main(%x : tensor<1x2x3xf32>, %g : tensor<1x1x3xf32>) -> (tensor<1x2x3
 
 // A mean is divided in the multiplier, a sum is not; the largest keeps the quantization.
 
-func.func @main(%x : tensor<1x4x2xf32>) -> (tensor<1x1x2xf32>, tensor<1x4x1xf32>, tensor<1x1x2xf32>) {
+func.func @main(%x : tensor<1x4x2xf32>) -> (tensor<1x1x2xf32>, tensor<1x4x1xf32>, tensor<1x1x2xf32>, tensor<1x1x2xi32>) {
   %q = nn.quantize %x <scales = [0.5], zero_point = 3> : tensor<1x4x2xf32> -> tensor<1x4x2xi8>
   %d = nn.dequantize %q <scales = [0.5], zero_point = 3> : tensor<1x4x2xi8> -> tensor<1x4x2xf32>
   %m = nn.mean %d {layer = "mean"} : tensor<1x4x2xf32> -> tensor<1x1x2xf32>
@@ -183,12 +183,14 @@ func.func @main(%x : tensor<1x4x2xf32>) -> (tensor<1x1x2xf32>, tensor<1x4x1xf32>
   %sq = nn.quantize %s <scales = [1.0], zero_point = -7> : tensor<1x4x1xf32> -> tensor<1x4x1xi8>
   %sd = nn.dequantize %sq <scales = [1.0], zero_point = -7> : tensor<1x4x1xi8> -> tensor<1x4x1xf32>
   %l = nn.reduce_max %d : tensor<1x4x2xf32> -> tensor<1x1x2xf32>
-  func.return %md, %sd, %l : tensor<1x1x2xf32>, tensor<1x4x1xf32>, tensor<1x1x2xf32>
+  %i = nn.arg_max %d : tensor<1x4x2xf32> -> tensor<1x1x2xi32>
+  func.return %md, %sd, %l, %i : tensor<1x1x2xf32>, tensor<1x4x1xf32>, tensor<1x1x2xf32>, tensor<1x1x2xi32>
 }
 
 // CHECK:       qnn.mean %x <input_zp = 3, multiplier = 1073741824> {layer = "mean"} : tensor<1x4x2xi8> -> tensor<1x1x2xi8>
 // CHECK-NEXT:  qnn.mean %x <input_zp = 3, multiplier = 1073741824, output_zp = -7> : tensor<1x4x2xi8> -> tensor<1x4x1xi8>
 // CHECK-NEXT:  qnn.reduce_max %x : tensor<1x4x2xi8> -> tensor<1x1x2xi8>
+// CHECK-NEXT:  qnn.arg_max %x : tensor<1x4x2xi8> -> tensor<1x1x2xi32>
 
 // -----
 

@@ -2,9 +2,10 @@
 """How reductions become int8."""
 
 from sparsec.ir import nn, qnn
-from sparsec.ir.shapes import MAX_MEAN, reduction
+from sparsec.ir.shapes import MAX_MEAN, reduction, shape_of
 from sparsec.quantization.params import Rescale
 from sparsec.quantization.requantize import quantize_multiplier
+from sparsec.quantization.scheme import AS_THEY_ARE
 from sparsec.rewriting.qdq.conversions.elementwise import TOO_FINE
 from sparsec.rewriting.qdq.conversions.signature import Conversions, int8_type
 from sparsec.rewriting.qdq.folding import Folding, fail
@@ -36,9 +37,17 @@ def convert_extreme(f: Folding, op: nn.ReduceMaxOp | nn.ReduceMinOp) -> None:
     f.finish(op, f.emit(op, new), source.quantization)
 
 
+def convert_arg(f: Folding, op: nn.ArgMaxOp | nn.ArgMinOp) -> None:
+    source = f.input(op, op.input)
+    make = qnn.ArgMaxOp if isinstance(op, nn.ArgMaxOp) else qnn.ArgMinOp
+    f.finish(op, f.emit(op, make(source.value, shape_of(op.result.type))), AS_THEY_ARE)
+
+
 REDUCE: Conversions = {
     nn.MeanOp: convert_sum,
     nn.SumOp: convert_sum,
     nn.ReduceMaxOp: convert_extreme,
     nn.ReduceMinOp: convert_extreme,
+    nn.ArgMaxOp: convert_arg,
+    nn.ArgMinOp: convert_arg,
 }

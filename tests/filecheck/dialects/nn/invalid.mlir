@@ -233,3 +233,19 @@ func.func @f(%x : tensor<1x5x5x2xf32>, %w : tensor<4x2x2x2xf32>, %b : tensor<2xf
   func.return
 }
 // CHECK: bias must have shape 4, got tensor<2xf32>
+
+// -----
+
+func.func @f(%x : tensor<1x4x3x2xf32>) {
+  %y = nn.arg_max %x : tensor<1x4x3x2xf32> -> tensor<1x1x3x1xi32>
+  func.return
+}
+// CHECK: the axes that are reduced are not next to each other in tensor<1x4x3x2xf32>
+
+// -----
+
+func.func @f(%x : tensor<1x4xf32>) {
+  %y = nn.reshape %x : tensor<1x4xf32> -> tensor<4x1xi32>
+  func.return
+}
+// CHECK: tensor<4x1xi32> does not have the elements of tensor<1x4xf32>

@@ -55,6 +55,9 @@ func.func @reductions(%x : tensor<1x4x3x2xf32>) {
   %sum = nn.sum %x : tensor<1x4x3x2xf32> -> tensor<1x4x3x1xf32>
   %largest = nn.reduce_max %x : tensor<1x4x3x2xf32> -> tensor<1x4x1x2xf32>
   %smallest = nn.reduce_min %x : tensor<1x4x3x2xf32> -> tensor<1x1x3x2xf32>
+  %where = nn.arg_max %x {layer = "class"} : tensor<1x4x3x2xf32> -> tensor<1x4x3x1xi32>
+  %least = nn.arg_min %x : tensor<1x4x3x2xf32> -> tensor<1x1x1x2xi32>
+  %flat = nn.reshape %where : tensor<1x4x3x1xi32> -> tensor<1x12xi32>
   func.return
 }
 // CHECK-LABEL: @reductions
@@ -62,6 +65,9 @@ func.func @reductions(%x : tensor<1x4x3x2xf32>) {
 // CHECK-NEXT: nn.sum %x : tensor<1x4x3x2xf32> -> tensor<1x4x3x1xf32>
 // CHECK-NEXT: nn.reduce_max %x : tensor<1x4x3x2xf32> -> tensor<1x4x1x2xf32>
 // CHECK-NEXT: nn.reduce_min %x : tensor<1x4x3x2xf32> -> tensor<1x1x3x2xf32>
+// CHECK-NEXT: nn.arg_max %x {layer = "class"} : tensor<1x4x3x2xf32> -> tensor<1x4x3x1xi32>
+// CHECK-NEXT: nn.arg_min %x : tensor<1x4x3x2xf32> -> tensor<1x1x1x2xi32>
+// CHECK-NEXT: nn.reshape %where : tensor<1x4x3x1xi32> -> tensor<1x12xi32>
 
 func.func @data_movement(%x : tensor<1x4x4x2xf32>) {
   %max = nn.max_pool2d %x pool <strides = [2, 2], kernel = [2, 2]> : tensor<1x4x4x2xf32> -> tensor<1x2x2x2xf32>

@@ -296,3 +296,19 @@ func.func @f(%x : tensor<1x4xi8>, %i : tensor<2x1xui16>) {
   func.return
 }
 // CHECK: indices must be a list, got tensor<2x1xui16>
+
+// -----
+
+func.func @f(%x : tensor<1x4x3x2xi8>) {
+  %y = qnn.arg_max %x : tensor<1x4x3x2xi8> -> tensor<1x1x3x1xi32>
+  func.return
+}
+// CHECK: the axes that are reduced are not next to each other in tensor<1x4x3x2xi8>
+
+// -----
+
+func.func @f(%x : tensor<1x4xi8>) {
+  %y = qnn.reshape %x : tensor<1x4xi8> -> tensor<4x1xi32>
+  func.return
+}
+// CHECK: tensor<4x1xi32> does not have the elements of tensor<1x4xi8>

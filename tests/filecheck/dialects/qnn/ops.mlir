@@ -92,6 +92,9 @@ func.func @reductions(%x : tensor<1x4x3x2xi8>) {
   %mean = qnn.mean %x <input_zp = 3, multiplier = 1431655765, shift = -3, clamp = [-9, 9]> {layer = "gap"} : tensor<1x4x3x2xi8> -> tensor<1x1x1x2xi8>
   %largest = qnn.reduce_max %x : tensor<1x4x3x2xi8> -> tensor<1x4x3x1xi8>
   %smallest = qnn.reduce_min %x : tensor<1x4x3x2xi8> -> tensor<1x1x3x2xi8>
+  %where = qnn.arg_max %x {layer = "class"} : tensor<1x4x3x2xi8> -> tensor<1x4x3x1xi32>
+  %least = qnn.arg_min %x : tensor<1x4x3x2xi8> -> tensor<1x1x1x2xi32>
+  %flat = qnn.reshape %where : tensor<1x4x3x1xi32> -> tensor<1x12xi32>
   func.return
 }
 
@@ -99,4 +102,7 @@ func.func @reductions(%x : tensor<1x4x3x2xi8>) {
 // CHECK-NEXT:    %mean = qnn.mean %x <input_zp = 3, multiplier = 1431655765, shift = -3, clamp = [-9, 9]> {layer = "gap"} : tensor<1x4x3x2xi8> -> tensor<1x1x1x2xi8>
 // CHECK-NEXT:    %largest = qnn.reduce_max %x : tensor<1x4x3x2xi8> -> tensor<1x4x3x1xi8>
 // CHECK-NEXT:    %smallest = qnn.reduce_min %x : tensor<1x4x3x2xi8> -> tensor<1x1x3x2xi8>
+// CHECK-NEXT:    %where = qnn.arg_max %x {layer = "class"} : tensor<1x4x3x2xi8> -> tensor<1x4x3x1xi32>
+// CHECK-NEXT:    %least = qnn.arg_min %x : tensor<1x4x3x2xi8> -> tensor<1x1x1x2xi32>
+// CHECK-NEXT:    %flat = qnn.reshape %where : tensor<1x4x3x1xi32> -> tensor<1x12xi32>
 

@@ -518,3 +518,11 @@ func.func @f(%x : memref<1x4xi8>, %i : memref<2xui16>, %y : memref<1x3xi8>) {
   func.return
 }
 // CHECK: result must have shape 1x2, got memref<1x3xi8>
+
+// -----
+
+func.func @f(%x : memref<1x12x2xi8>, %y : memref<1x2x1xi32>) {
+  rt.arg_max_s8 %x into %y : memref<1x12x2xi8>, memref<1x2x1xi32>
+  func.return
+}
+// CHECK: output must have shape 1x1x2, got memref<1x2x1xi32>

@@ -72,10 +72,12 @@ func.func @movement(%x : memref<1x4x3x2xi8>, %y : memref<1x2x3x1xi8>, %rows : me
 
 // -----
 
-func.func @reductions(%x : memref<1x12x2xi8>, %y : memref<1x1x2xi8>) {
+func.func @reductions(%x : memref<1x12x2xi8>, %y : memref<1x1x2xi8>, %i : memref<1x1x2xi32>) {
   rt.mean_s8 %x <input_zp = 3, multiplier = 1431655765, shift = -3> into %y : memref<1x12x2xi8>, memref<1x1x2xi8>
   rt.reduce_max_s8 %x into %y {layer = "max"} : memref<1x12x2xi8>, memref<1x1x2xi8>
   rt.reduce_min_s8 %x into %y : memref<1x12x2xi8>, memref<1x1x2xi8>
+  rt.arg_max_s8 %x into %i {layer = "class"} : memref<1x12x2xi8>, memref<1x1x2xi32>
+  rt.arg_min_s8 %x into %i : memref<1x12x2xi8>, memref<1x1x2xi32>
   func.return
 }
 
@@ -83,6 +85,8 @@ func.func @reductions(%x : memref<1x12x2xi8>, %y : memref<1x1x2xi8>) {
 // CHECK-NEXT: rt.mean_s8 %x <input_zp = 3, multiplier = 1431655765, shift = -3> into %y : memref<1x12x2xi8>, memref<1x1x2xi8>
 // CHECK-NEXT: rt.reduce_max_s8 %x into %y {layer = "max"} : memref<1x12x2xi8>, memref<1x1x2xi8>
 // CHECK-NEXT: rt.reduce_min_s8 %x into %y : memref<1x12x2xi8>, memref<1x1x2xi8>
+// CHECK-NEXT: rt.arg_max_s8 %x into %i {layer = "class"} : memref<1x12x2xi8>, memref<1x1x2xi32>
+// CHECK-NEXT: rt.arg_min_s8 %x into %i : memref<1x12x2xi8>, memref<1x1x2xi32>
 
 // -----
 
