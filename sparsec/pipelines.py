@@ -70,7 +70,7 @@ def nn(options: PipelineOptions) -> list[str]:
     """From an imported network to a fused, calibrated one."""
     passes = [
         *("fold-batch-norm", "fold-transpose", "fuse-layers"),
-        *("canonicalize", "cse", "fuse-functions", "dce"),
+        *("canonicalize", "cse", "fuse-functions", "fuse-norms", "dce"),
     ]
     if options.calibrate is not None:
         observer = f"observer={options.observer}"

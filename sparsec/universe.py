@@ -30,6 +30,7 @@ PASSES: dict[str, str] = {
     "fold-transpose": "sparsec.passes.fold_transpose:FoldTransposePass",
     "fuse-functions": "sparsec.passes.fuse_functions:FuseFunctionsPass",
     "fuse-layers": "sparsec.passes.fuse_layers:FuseLayersPass",
+    "fuse-norms": "sparsec.passes.fuse_norms:FuseNormsPass",
     "fuse-pad": "sparsec.passes.fuse_pad:FusePadPass",
     "fuse-rows": "sparsec.passes.fuse_rows:FuseRowsPass",
     "merge-duplicates": "sparsec.passes.merge_duplicates:MergeDuplicatesPass",

@@ -703,6 +703,39 @@ void sparsec_gather_s8(int32_t blocks,
                        int8_t *output);
 
 /**
+ * @brief Normalise the values of each row and group of channels: the mean is taken away, what is left is divided by its
+ * root mean square, then scaled and shifted by channel.
+ *
+ * Serves layer, group and instance normalisation, and without the mean RMS normalisation and division by the norm.
+ * Of a set of n values x with d = x + input_offset it computes (n * d - sum(d)) / sqrt(V) in fixed point, where
+ * V = n * sum(d^2) - sum(d)^2 + epsilon and sum(d) is taken for 0 if not centered; n is at most 65536. What has no
+ * spread is 0. Results are within half a step and 1/64 of the real ones.
+ *
+ * @param[in]  input_offset   The negative of the input's zero point
+ * @param[in]  output_offset  The output's zero point
+ * @param[in]  activation     Lowest and highest result
+ * @param[in]  groups         Into how many groups the channels are divided
+ * @param[in]  centered       1 to take the mean away, 0 not to
+ * @param[in]  epsilon        epsilon / input scale^2 * n^2 * 2^8, at most 2^60
+ * @param[in]  quant_params   For each channel multiplier and shift of its factor / output scale / 2^13
+ * @param[in]  bias           For each channel what is added, in units of output scale / 2^8
+ * @param[in]  input_dims     Input dimensions; the values of a set have one n and h
+ * @param[in]  input          Input data
+ * @param[out] output         Output data; may be `input` (in place)
+ */
+void sparsec_normalize_s8(int32_t input_offset,
+                          int32_t output_offset,
+                          const cmsis_nn_activation *activation,
+                          int32_t groups,
+                          int32_t centered,
+                          int64_t epsilon,
+                          const cmsis_nn_per_channel_quant_params *quant_params,
+                          const int32_t *bias,
+                          const cmsis_nn_dims *input_dims,
+                          const int8_t *input,
+                          int8_t *output);
+
+/**
  * @brief Resize an image: pixel (y, x) of the output is pixel (rows[y], columns[x]) of the input.
  *
  * @param[in]  input_dims   Input dimensions; n is 1

@@ -19,6 +19,7 @@ from sparsec.interpreters.fused import FusedFunctions
 from sparsec.interpreters.kernels import KernelFunctions, MemoryFunctions
 from sparsec.interpreters.movement import MovementFunctions
 from sparsec.interpreters.nn import NN_FUNCTIONS
+from sparsec.interpreters.normalize import NormalizeFunctions
 from sparsec.interpreters.qnn import QnnFunctions
 from sparsec.interpreters.reduce import ReduceFunctions
 from sparsec.interpreters.signature import main_function
@@ -40,6 +41,7 @@ FUNCTIONS: tuple[type[InterpreterFunctions], ...] = (
     KernelFunctions,
     ElementwiseFunctions,
     MovementFunctions,
+    NormalizeFunctions,
     ReduceFunctions,
     TransposeConvFunctions,
     SparseDepthwiseFunctions,

@@ -6,6 +6,7 @@ from typing import ClassVar
 from xdsl.irdl import irdl_attr_definition
 
 from sparsec.ir.record import RecordAttr
+from sparsec.quantization.normalization import NormalizeParams
 from sparsec.quantization.params import (
     AddParams,
     MulParams,
@@ -62,3 +63,11 @@ class PreluParamsAttr(RecordAttr[PreluParams]):
 
     name = "qnn.prelu_params"
     RECORD: ClassVar = PreluParams
+
+
+@irdl_attr_definition
+class NormalizeParamsAttr(RecordAttr[NormalizeParams]):
+    """`#qnn.normalize_params<input_zp = .., groups = 2, epsilon = 41>`."""
+
+    name = "qnn.normalize_params"
+    RECORD: ClassVar = NormalizeParams

@@ -58,8 +58,11 @@ def parse_fields(parser: AttrParser, record: type[RecordT], leading_comma: bool)
 def _value_text(value: Any) -> str:
     if isinstance(value, tuple):
         values = cast(tuple[int | float, ...], value)
-        return f"[{', '.join(map(repr, values))}]"
-    return repr(value)
+        return f"[{', '.join(map(_value_text, values))}]"
+    text = repr(value)
+    if "." not in text:  # 1e-05, which MLIR's syntax does not have
+        text = text.replace("e", ".0e")
+    return text
 
 
 def print_fields(printer: Printer, record: Any, leading_comma: bool) -> None:

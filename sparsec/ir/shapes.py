@@ -4,7 +4,7 @@
 Every function raises VerifyException with one sentence about the tensor that is wrong.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import cast
 
@@ -14,6 +14,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from sparsec.ir.constant import constant_array
 from sparsec.quantization.broadcast import broadcast_shape
+from sparsec.quantization.normalization import MAX_SET
 from sparsec.quantization.window import Border, Slice, Window
 
 
@@ -282,3 +283,18 @@ def verify_resize(input: Attribute, rows: Attribute, columns: Attribute, result:
     expect_shape(rows, (height,), "rows")
     expect_shape(columns, (width,), "columns")
     expect_shape(result, (1, height, width, image_shape(input)[2]), "result")
+
+
+def verify_normalization(
+    groups: int, input: Attribute, by_channel: Mapping[str, Attribute], result: Attribute
+) -> None:
+    """`result` is like `input`, 1xHxWxC, of which the values of a row are normalised in `groups` of channels."""
+    _, width, channels = image_shape(input)
+    if channels % groups:
+        raise VerifyException(f"{channels} channels cannot be divided into {groups} groups")
+    count = width * channels // groups
+    if not 0 < count <= MAX_SET:
+        raise VerifyException(f"{count} values cannot be normalised together, at most {MAX_SET}")
+    for what, type in by_channel.items():
+        expect_shape(type, (channels,), what)
+    expect_shape(result, shape_of(input), "result")

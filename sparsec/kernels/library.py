@@ -45,6 +45,7 @@ from sparsec.kernels.linear_per_channel import FullyConnectedPerChannel
 from sparsec.kernels.linear_table import FullyConnectedTable
 from sparsec.kernels.loops import Loops
 from sparsec.kernels.movement import Concatenate, Gather, Pad, ResizeNearest, Slice, Transpose
+from sparsec.kernels.normalize import Normalize
 from sparsec.kernels.pooling import AvgPool, MaxPool
 from sparsec.kernels.reduce import ArgMax, ArgMin, Mean, ReduceMax, ReduceMin
 from sparsec.kernels.residual_add import ResidualAdd, ResidualAddRounded
@@ -95,6 +96,7 @@ LIBRARY: tuple[Kernel, ...] = (
     Concatenate(),
     Slice(),
     ResizeNearest(),
+    Normalize(),
     Gather(),
 )
 """In the order of preference where nothing was chosen."""

@@ -32,6 +32,7 @@ from sparsec.ir.layer import layer_of
 from sparsec.ir.params import (
     AddParamsAttr,
     MulParamsAttr,
+    NormalizeParamsAttr,
     PreluParamsAttr,
     RequantAttr,
     RescaleAttr,
@@ -62,6 +63,8 @@ def clamped(op: Operation, clamp: Clamp) -> Attribute | None:
             return RescaleAttr(replace(op.params.data, clamp=clamp))
         case qnn.MulOp():
             return MulParamsAttr(replace(op.params.data, clamp=clamp))
+        case qnn.NormalizeOp():
+            return NormalizeParamsAttr(replace(op.params.data, clamp=clamp))
         case qnn.PreluOp():
             return PreluParamsAttr(replace(op.params.data, clamp=clamp))
         case _:

@@ -36,8 +36,9 @@ class Fusion:
 
 
 CONVOLUTIONS = (nn.Conv2dOp, nn.DepthwiseConv2dOp)
+PICKS = (nn.GatherOp, nn.ResizeNearestOp)
 WEIGHTED = (*CONVOLUTIONS, nn.TransposeConv2dOp, nn.LinearOp)
-BOUNDED = (*WEIGHTED, nn.AddOp, nn.SubOp, nn.MulOp, nn.MaxPool2dOp, nn.AvgPool2dOp)
+BOUNDED = (*WEIGHTED, nn.AddOp, nn.SubOp, nn.MulOp, nn.MaxPool2dOp, nn.AvgPool2dOp, nn.NormalizeOp)
 
 FUSIONS = (
     Fusion(BOUNDED, nn.ClampOp, rule.clamp_result, only_user=True),
@@ -53,6 +54,8 @@ FUSIONS = (
     Fusion((nn.PadOp,), nn.MaxPool2dOp, rule.pad_in_pool),
     Fusion(WEIGHTED, nn.AddOp, rule.add_to_bias, only_user=True),
     Fusion((nn.ReshapeOp,), nn.ReshapeOp, rule.reshape_once),
+    Fusion(PICKS, nn.ActivationOp, way.activation_before_repeat),
+    Fusion(PICKS, nn.ElementwiseOp, way.broadcast_for_repeat),
 )
 
 

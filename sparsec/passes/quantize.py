@@ -252,7 +252,7 @@ class Quantizer:
 
     def quantize_constants(self, op: Operation) -> None:
         """Constants that `op` reads as it reads a layer's result, per tensor."""
-        parameters = 1 if isinstance(op, nn.WeightedOp) else len(op.operands)
+        parameters = 1 if isinstance(op, nn.WeightedOp | nn.NormalizeOp) else len(op.operands)
         for index, value in enumerate(op.operands[:parameters]):
             constant = value.owner
             if not isinstance(constant, nn.ConstantOp) or constant.array.dtype != np.float32:

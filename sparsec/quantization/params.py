@@ -19,7 +19,8 @@ def check_clamp(clamp: Clamp) -> None:
         raise ValueError(f"clamp must be two ascending int8 values, got {clamp}")
 
 
-def _check_zero_points(*zero_points: int) -> None:
+def check_zero_points(*zero_points: int) -> None:
+    """ValueError unless they are int8 values."""
     for zero_point in zero_points:
         if not -128 <= zero_point <= 127:
             raise ValueError(f"zero point {zero_point} is outside int8")
@@ -40,7 +41,7 @@ class Requant:
     clamp: Clamp = FULL_RANGE
 
     def __post_init__(self) -> None:
-        _check_zero_points(self.input_zp, self.output_zp)
+        check_zero_points(self.input_zp, self.output_zp)
         check_clamp(self.clamp)
 
 
@@ -55,7 +56,7 @@ class Rescale:
     clamp: Clamp = FULL_RANGE
 
     def __post_init__(self) -> None:
-        _check_zero_points(self.input_zp, self.output_zp)
+        check_zero_points(self.input_zp, self.output_zp)
         _check_shifts(self.shift)
         check_clamp(self.clamp)
 
@@ -77,7 +78,7 @@ class AddParams:
     clamp: Clamp = FULL_RANGE
 
     def __post_init__(self) -> None:
-        _check_zero_points(self.input1_zp, self.input2_zp, self.output_zp)
+        check_zero_points(self.input1_zp, self.input2_zp, self.output_zp)
         _check_shifts(self.input1_shift, self.input2_shift, self.output_shift)
         check_clamp(self.clamp)
 
@@ -103,7 +104,7 @@ class MulParams:
     clamp: Clamp = FULL_RANGE
 
     def __post_init__(self) -> None:
-        _check_zero_points(self.input1_zp, self.input2_zp, self.output_zp)
+        check_zero_points(self.input1_zp, self.input2_zp, self.output_zp)
         _check_product_shift(self.shift)
         check_clamp(self.clamp)
 
@@ -122,7 +123,7 @@ class PreluParams:
     clamp: Clamp = FULL_RANGE
 
     def __post_init__(self) -> None:
-        _check_zero_points(self.input_zp, self.alpha_zp, self.output_zp)
+        check_zero_points(self.input_zp, self.alpha_zp, self.output_zp)
         _check_product_shift(self.shift)
         _check_product_shift(self.alpha_shift)
         check_clamp(self.clamp)

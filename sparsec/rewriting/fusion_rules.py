@@ -22,7 +22,7 @@ from sparsec.ir.window import PoolAttr, WindowAttr
 from sparsec.quantization.scheme import Bounds, Quantization
 from sparsec.quantization.window import Border, Window
 
-Bounded: TypeAlias = nn.WeightedOp | nn.ArithmeticOp | nn.Pool2dOp
+Bounded: TypeAlias = nn.WeightedOp | nn.ArithmeticOp | nn.Pool2dOp | nn.NormalizeOp
 WindowT = TypeVar("WindowT", bound=Window)
 
 

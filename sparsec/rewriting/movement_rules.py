@@ -8,14 +8,18 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+import numpy as np
 from xdsl.ir import Operation, SSAValue
 
 from sparsec.ir import nn
+from sparsec.ir.constant import constant_array
 from sparsec.ir.shapes import shape_of
+from sparsec.quantization.broadcast import broadcast_shape
 from sparsec.quantization.window import Border, Slice
 from sparsec.rewriting.fusion_rules import Bounded, clamped_range, take_range
 
 Mover: TypeAlias = nn.SliceOp | nn.PadOp
+Picker: TypeAlias = nn.GatherOp | nn.ResizeNearestOp
 
 
 def _axes_before(reshape: nn.ReshapeOp) -> list[int | None] | None:
@@ -116,3 +120,38 @@ def clamp_before_reshape(reshape: nn.ReshapeOp, clamp: nn.ClampOp) -> Sequence[O
     moved.attributes.update(reshape.attributes)
     clamped_range(moved, reshape.result, clamp)
     return [clamped, moved]
+
+
+def repeats(pick: Picker) -> bool:
+    """Whether `pick` only repeats what is a single element along an axis."""
+    shape = shape_of(pick.input.type)
+    if isinstance(pick, nn.GatherOp):
+        return shape[pick.axis.value.data] == 1
+    kept = (constant_array(value) for value in (pick.rows, pick.columns))
+    return all(
+        size == 1 or (indices is not None and np.array_equal(indices, np.arange(size)))
+        for size, indices in zip(shape[1:3], kept, strict=True)
+    )
+
+
+def activation_before_repeat(pick: Picker, op: nn.ActivationOp) -> Sequence[Operation] | None:
+    """A function of what is repeated is computed once."""
+    if not repeats(pick):
+        return None
+    first = nn.ActivationOp(op.term, pick.input)
+    first.attributes.update(op.attributes)
+    again = pick.clone()
+    again.operands[0] = first.result
+    again.attributes.update(op.attributes)
+    return [first, again]
+
+
+def broadcast_for_repeat(pick: Picker, op: nn.ElementwiseOp) -> Sequence[Operation] | None:
+    """What is repeated to be combined with a larger tensor is that by itself."""
+    operands = [pick.input if value is pick.result else value for value in op.operands]
+    shapes = (shape_of(value.type) for value in operands)
+    if not repeats(pick) or broadcast_shape(*shapes) != shape_of(op.result.type):
+        return None
+    new = op.clone()
+    new.operands = operands
+    return [new]

@@ -14,6 +14,7 @@ from tests.frontends.operators.indices import INDICES
 from tests.frontends.operators.layers import LAYERS
 from tests.frontends.operators.layers import SHAPE as LAYERS_SHAPE
 from tests.frontends.operators.moving import MOVING, SHAPE
+from tests.frontends.operators.norms import NORMS
 from tests.frontends.operators.together import Function, Together, on_the_grid
 from tests.frontends.support import expected, export_bytes
 
@@ -36,6 +37,7 @@ GROUPS = {
     "moving": Group(MOVING, SHAPE, 0.0),
     "indices": Group(INDICES, SHAPE, 0.0),
     "layers": Group(LAYERS, LAYERS_SHAPE, 0.5 + 2**-7),
+    "norms": Group(NORMS, LAYERS_SHAPE, 0.5 + 2**-6),
 }
 
 

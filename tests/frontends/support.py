@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.jit._trace import TracerWarning
 
 from sparsec.frontends import Loaded, load
 from sparsec.interpreters.run import interpret
@@ -42,6 +43,8 @@ def traced_bytes(model: nn.Module, inputs: Sequence[Tensor]) -> bytes:
     """The TorchScript archive of `model` as traced with `inputs`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
+        # Some of torch's own layers look at their sizes.
+        warnings.simplefilter("ignore", TracerWarning)
         return _saved(cast(object, torch.jit.trace(model.eval(), tuple(inputs))))
 
 

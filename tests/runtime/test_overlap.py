@@ -19,6 +19,7 @@ from sparsec.ir.kernel import KernelOp
 from sparsec.ir.rt.strips import STRIPS
 from sparsec.layouts.depthwise_3x3 import pack_depthwise_3x3, scratch_bytes
 from sparsec.planning.overlap import apart
+from sparsec.quantization.normalization import NormalizeParams
 from sparsec.quantization.params import (
     AddParams,
     MulParams,
@@ -108,6 +109,11 @@ def elementwise() -> Iterator[Case]:
     table = b.constant(noise(256))
     yield Case("lookup", rt.LookupOp(x, table, y), y, x, b.constants)
     yield Case("requantize", rt.RequantizeOp(x, y, Rescale(3, 2**30, 0, 7)), y, x)
+    b = Buffers()
+    x, y = b.buffer(1, 2, 3, 4), b.buffer(1, 2, 3, 4)
+    bias, multiplier, shift = (b.constant(np.full(4, n, np.int32)) for n in (300, 2**30, -8))
+    norm = rt.NormalizeOp(x, bias, multiplier, shift, y, NormalizeParams(groups=2))
+    yield Case("normalize", norm, y, x, b.constants, exact=(False, False))
     for shape in ((3, 7), (1, 23)):
         x, y = b.buffer(*shape), b.buffer(*shape)
         op = cmsis.SoftmaxOp(x, y, SoftmaxParams(2**30, 24, -60))

@@ -85,7 +85,13 @@ def clamp_of(value: SSAValue) -> Clamp:
         case qnn.WeightedOp() | qnn.Pool2dOp() as op:
             return op.requant.data.clamp
         case (
-            qnn.AddOp() | SumOp() | qnn.MulOp() | qnn.PreluOp() | qnn.RescaleOp() | qnn.MeanOp()
+            qnn.AddOp()
+            | SumOp()
+            | qnn.MulOp()
+            | qnn.PreluOp()
+            | qnn.RescaleOp()
+            | qnn.MeanOp()
+            | qnn.NormalizeOp()
         ) as op:
             return op.params.data.clamp
         case qnn.LookupOp() as op if (table := constant_array(op.table)) is not None:

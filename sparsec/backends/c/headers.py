@@ -22,7 +22,9 @@ from sparsec.ir.views import memory_of
 
 CTree: TypeAlias = "Tree[Token]"
 
-INTEGERS = frozenset(("int", "int8_t", "int16_t", "int32_t", "uint8_t", "uint16_t", "uint32_t"))
+INTEGERS = frozenset(
+    ("int", "int8_t", "int16_t", "int32_t", "int64_t", "uint8_t", "uint16_t", "uint32_t")
+)
 
 
 @dataclass(frozen=True)

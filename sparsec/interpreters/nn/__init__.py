@@ -11,6 +11,7 @@ from sparsec.interpreters.nn.activation import NnActivationFunctions
 from sparsec.interpreters.nn.boundary import NnBoundaryFunctions
 from sparsec.interpreters.nn.elementwise import NnElementwiseFunctions
 from sparsec.interpreters.nn.movement import NnMovementFunctions
+from sparsec.interpreters.nn.normalize import NnNormalizeFunctions
 from sparsec.interpreters.nn.pool import NnPoolFunctions
 from sparsec.interpreters.nn.reduce import NnReduceFunctions
 from sparsec.interpreters.nn.weighted import NnWeightedFunctions
@@ -20,6 +21,7 @@ NN_FUNCTIONS = (
     NnActivationFunctions,
     NnElementwiseFunctions,
     NnPoolFunctions,
+    NnNormalizeFunctions,
     NnReduceFunctions,
     NnMovementFunctions,
     NnBoundaryFunctions,

@@ -25,6 +25,7 @@ from sparsec.ir.nn.movement import (
     SliceOp,
     TransposeOp,
 )
+from sparsec.ir.nn.normalize import NormalizeOp, NormAttr
 from sparsec.ir.nn.pool import AvgPool2dOp, MaxPool2dOp
 from sparsec.ir.nn.pool import Pool2dOp as Pool2dOp
 from sparsec.ir.nn.reduce import ArgMaxOp, ArgMinOp, MeanOp, ReduceMaxOp, ReduceMinOp, SumOp
@@ -66,6 +67,7 @@ Nn = Dialect(
         PreluOp,
         MaxPool2dOp,
         AvgPool2dOp,
+        NormalizeOp,
         MeanOp,
         SumOp,
         ReduceMaxOp,
@@ -82,5 +84,5 @@ Nn = Dialect(
         QuantizeOp,
         DequantizeOp,
     ],
-    [WindowAttr, PoolAttr, BorderAttr, SliceAttr, BoundsAttr, QuantizationAttr],
+    [WindowAttr, PoolAttr, BorderAttr, SliceAttr, BoundsAttr, NormAttr, QuantizationAttr],
 )

@@ -11,6 +11,7 @@ from xdsl.ir import Dialect
 from sparsec.ir.params import (
     AddParamsAttr,
     MulParamsAttr,
+    NormalizeParamsAttr,
     PreluParamsAttr,
     RequantAttr,
     RescaleAttr,
@@ -36,6 +37,7 @@ from sparsec.ir.qnn.movement import (
     SliceOp,
     TransposeOp,
 )
+from sparsec.ir.qnn.normalize import NormalizeOp
 from sparsec.ir.qnn.pool import AvgPool2dOp, MaxPool2dOp
 from sparsec.ir.qnn.pool import Pool2dOp as Pool2dOp
 from sparsec.ir.qnn.reduce import ArgMaxOp, ArgMinOp, MeanOp, ReduceMaxOp, ReduceMinOp
@@ -73,6 +75,7 @@ Qnn = Dialect(
         SliceOp,
         ResizeNearestOp,
         GatherOp,
+        NormalizeOp,
         MeanOp,
         ReduceMaxOp,
         ReduceMinOp,
@@ -86,5 +89,6 @@ Qnn = Dialect(
         SoftmaxParamsAttr,
         MulParamsAttr,
         PreluParamsAttr,
+        NormalizeParamsAttr,
     ],
 )

@@ -19,6 +19,7 @@ from sparsec.ir.rt.movement import (
     SliceOp,
     TransposeOp,
 )
+from sparsec.ir.rt.normalize import NormalizeOp
 from sparsec.ir.rt.packed import ConvolvePackedOp, DepthwiseConvolveDelta8Op
 from sparsec.ir.rt.reduce import ArgMaxOp, ArgMinOp, MeanOp, ReduceMaxOp, ReduceMinOp
 from sparsec.ir.rt.residual_add import (
@@ -72,6 +73,7 @@ Rt = Dialect(
         SliceOp,
         ResizeNearestOp,
         GatherOp,
+        NormalizeOp,
         MeanOp,
         ReduceMaxOp,
         ReduceMinOp,

@@ -265,3 +265,24 @@ func.func @main(%x : tensor<1x1x1x32xf32>) -> tensor<1x1x1x2xf32> {
 // CHECK:       qnn.slice %x <begin = [0, 0, 0, 16], strides = [1, 1, 1, 1]> {layer = "conv"}
 // CHECK:       [[B:%.*]] = qnn.conv2d
 // CHECK-NEXT:  qnn.concat [[A]], [[B]] axis 3 {layer = "conv"} : tensor<1x1x1x1xi8>, tensor<1x1x1x1xi8> -> tensor<1x1x1x2xi8>
+
+// -----
+
+// A normalisation takes its factors in steps of the output, its epsilon in steps of the input: 1.0 / 0.25 * 4 / 2^13 is
+// 2^-9, -0.5 / 0.25 * 2^8 is -512, and 0.25 / 0.5^2 * 2^2 * 2^8 is 1024.
+
+func.func @main(%x : tensor<1x3x1x2xf32>) -> tensor<1x3x1x2xf32> {
+  %s = nn.constant dense<[1.0, -2.0]> : tensor<2xf32>
+  %b = nn.constant dense<[-0.5, 0.0]> : tensor<2xf32>
+  %q = nn.quantize %x <scales = [0.5], zero_point = 3> : tensor<1x3x1x2xf32> -> tensor<1x3x1x2xi8>
+  %d = nn.dequantize %q <scales = [0.5], zero_point = 3> : tensor<1x3x1x2xi8> -> tensor<1x3x1x2xf32>
+  %y = nn.normalize %d, %s, %b by <epsilon = 0.25> clamp <min = 0.0> {layer = "norm"} : tensor<1x3x1x2xf32>, tensor<2xf32>, tensor<2xf32> -> tensor<1x3x1x2xf32>
+  %yq = nn.quantize %y <scales = [0.25], zero_point = -5> : tensor<1x3x1x2xf32> -> tensor<1x3x1x2xi8>
+  %yd = nn.dequantize %yq <scales = [0.25], zero_point = -5> : tensor<1x3x1x2xi8> -> tensor<1x3x1x2xf32>
+  func.return %yd : tensor<1x3x1x2xf32>
+}
+
+// CHECK:      %[[B:.*]] = qnn.constant named "norm.bias" dense<[-512, 0]> : tensor<2xi32>
+// CHECK-NEXT: %[[M:.*]] = qnn.constant named "norm.multiplier" dense<[1073741824, -1073741824]> : tensor<2xi32>
+// CHECK-NEXT: %[[S:.*]] = qnn.constant named "norm.shift" dense<[-10, -9]> : tensor<2xi32>
+// CHECK-NEXT: qnn.normalize %x, %[[B]] requant(%[[M]], %[[S]]) <input_zp = 3, output_zp = -5, epsilon = 1024, clamp = [-5, 127]> {layer = "norm"}

@@ -72,3 +72,29 @@ func.func @main(%x : tensor<1x2xf32>, %i : tensor<1xui16>) -> tensor<1x1xf32> {
 }
 
 // CHECK: pick: its indices are not constant
+
+// -----
+
+func.func @main(%x : tensor<1x1x1x4xf32>) -> tensor<1x1x1x4xf32> {
+  %s = nn.constant dense<1.0> : tensor<4xf32>
+  %q = nn.quantize %x <scales = [1.0e-09]> : tensor<1x1x1x4xf32> -> tensor<1x1x1x4xi8>
+  %d = nn.dequantize %q <scales = [1.0e-09]> : tensor<1x1x1x4xi8> -> tensor<1x1x1x4xf32>
+  %y = nn.normalize %d, %s, %s by <epsilon = 1.0> {layer = "norm"} : tensor<1x1x1x4xf32>, tensor<4xf32>, tensor<4xf32> -> tensor<1x1x1x4xf32>
+  %yq = nn.quantize %y <scales = [1.0]> : tensor<1x1x1x4xf32> -> tensor<1x1x1x4xi8>
+  %yd = nn.dequantize %yq <scales = [1.0]> : tensor<1x1x1x4xi8> -> tensor<1x1x1x4xf32>
+  func.return %yd : tensor<1x1x1x4xf32>
+}
+// CHECK: norm: its input is too small for its epsilon
+
+// -----
+
+func.func @main(%x : tensor<1x1x1x4xf32>) -> tensor<1x1x1x4xf32> {
+  %s = nn.constant dense<1.0> : tensor<4xf32>
+  %q = nn.quantize %x <scales = [1.0]> : tensor<1x1x1x4xf32> -> tensor<1x1x1x4xi8>
+  %d = nn.dequantize %q <scales = [1.0]> : tensor<1x1x1x4xi8> -> tensor<1x1x1x4xf32>
+  %y = nn.normalize %d, %s, %s by <epsilon = 1.0> {layer = "norm"} : tensor<1x1x1x4xf32>, tensor<4xf32>, tensor<4xf32> -> tensor<1x1x1x4xf32>
+  %yq = nn.quantize %y <scales = [1.0e-07]> : tensor<1x1x1x4xf32> -> tensor<1x1x1x4xi8>
+  %yd = nn.dequantize %yq <scales = [1.0e-07]> : tensor<1x1x1x4xi8> -> tensor<1x1x1x4xf32>
+  func.return %yd : tensor<1x1x1x4xf32>
+}
+// CHECK: norm: the range of its result is too small for those of its inputs

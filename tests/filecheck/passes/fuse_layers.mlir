@@ -156,6 +156,28 @@ func.func @main(%x : tensor<1x2xf32>, %y : tensor<1x2xf32>) -> (tensor<1x2xf32>,
 
 // -----
 
+// What is only repeated to meet a larger tensor is not: it broadcasts, and its functions are of what is not repeated. It
+// stays where nothing else is as large, and where one of several elements is picked.
+
+func.func @main(%x : tensor<1x4x3x2xf32>, %s : tensor<1x1x1x2xf32>, %t : tensor<1x4x2x2xf32>) -> (tensor<1x4x3x2xf32>, tensor<1x4x3x2xf32>, tensor<1x4x3x2xf32>) {
+  %rows = nn.constant dense<0> : tensor<4xui16>
+  %columns = nn.constant dense<0> : tensor<3xui16>
+  %r = nn.resize_nearest %s, %rows, %columns : tensor<1x1x1x2xf32>, tensor<4xui16>, tensor<3xui16> -> tensor<1x4x3x2xf32>
+  %f = nn.activation "exp(x)" %r {layer = "exp"} : tensor<1x4x3x2xf32>
+  %y = nn.mul %x, %f {layer = "gate"} : tensor<1x4x3x2xf32>, tensor<1x4x3x2xf32> -> tensor<1x4x3x2xf32>
+  %z = nn.add %r, %s {layer = "both"} : tensor<1x4x3x2xf32>, tensor<1x1x1x2xf32> -> tensor<1x4x3x2xf32>
+  %p = nn.gather %t, %columns axis 2 : tensor<1x4x2x2xf32>, tensor<3xui16> -> tensor<1x4x3x2xf32>
+  %w = nn.add %x, %p {layer = "picked"} : tensor<1x4x3x2xf32>, tensor<1x4x3x2xf32> -> tensor<1x4x3x2xf32>
+  func.return %y, %z, %w : tensor<1x4x3x2xf32>, tensor<1x4x3x2xf32>, tensor<1x4x3x2xf32>
+}
+
+// CHECK:       [[F:%.*]] = nn.activation "exp(x)" %s {layer = "exp"}
+// CHECK:       nn.mul %x, [[F]] {layer = "gate"} : tensor<1x4x3x2xf32>, tensor<1x1x1x2xf32> -> tensor<1x4x3x2xf32>
+// CHECK:       nn.add %r, %s {layer = "both"}
+// CHECK:       nn.add %x, %p {layer = "picked"}
+
+// -----
+
 // A causal convolution as PyTorch has it: what its padding gives on the right is cut off, so it is not padded there.
 
 func.func @main(%x : tensor<1x1x5x1xf32>) -> tensor<1x5x1xf32> {

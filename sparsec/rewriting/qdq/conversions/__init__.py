@@ -11,6 +11,7 @@ from sparsec.rewriting.qdq.conversions.boundary import BOUNDARY
 from sparsec.rewriting.qdq.conversions.convolution import CONVOLUTION
 from sparsec.rewriting.qdq.conversions.elementwise import ELEMENTWISE
 from sparsec.rewriting.qdq.conversions.movement import MOVEMENT
+from sparsec.rewriting.qdq.conversions.normalize import NORMALIZE
 from sparsec.rewriting.qdq.conversions.pool import POOL
 from sparsec.rewriting.qdq.conversions.reduce import REDUCE
 from sparsec.rewriting.qdq.conversions.signature import Conversions
@@ -22,6 +23,7 @@ CONVERSIONS: Conversions = {
     **CONVOLUTION,
     **ACTIVATION,
     **ELEMENTWISE,
+    **NORMALIZE,
     **POOL,
     **REDUCE,
     **MOVEMENT,

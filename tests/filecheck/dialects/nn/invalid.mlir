@@ -236,16 +236,36 @@ func.func @f(%x : tensor<1x5x5x2xf32>, %w : tensor<4x2x2x2xf32>, %b : tensor<2xf
 
 // -----
 
-func.func @f(%x : tensor<1x4x3x2xf32>) {
-  %y = nn.arg_max %x : tensor<1x4x3x2xf32> -> tensor<1x1x3x1xi32>
-  func.return
-}
-// CHECK: the axes that are reduced are not next to each other in tensor<1x4x3x2xf32>
+
 
 // -----
 
-func.func @f(%x : tensor<1x4xf32>) {
-  %y = nn.reshape %x : tensor<1x4xf32> -> tensor<4x1xi32>
+func.func @f(%x : tensor<1x4x3x2xf32>, %c : tensor<2xf32>) {
+  %y = nn.normalize %x, %c, %c by <groups = 3> : tensor<1x4x3x2xf32>, tensor<2xf32>, tensor<2xf32> -> tensor<1x4x3x2xf32>
   func.return
 }
-// CHECK: tensor<4x1xi32> does not have the elements of tensor<1x4xf32>
+// CHECK: 2 channels cannot be divided into 3 groups
+
+// -----
+
+func.func @f(%x : tensor<1x4x3x2xf32>, %c : tensor<2xf32>, %d : tensor<3xf32>) {
+  %y = nn.normalize %x, %c, %d by <> : tensor<1x4x3x2xf32>, tensor<2xf32>, tensor<3xf32> -> tensor<1x4x3x2xf32>
+  func.return
+}
+// CHECK: bias must have shape 2, got tensor<3xf32>
+
+// -----
+
+func.func @f(%x : tensor<1x4x40000x2xf32>, %c : tensor<2xf32>) {
+  %y = nn.normalize %x, %c, %c by <> : tensor<1x4x40000x2xf32>, tensor<2xf32>, tensor<2xf32> -> tensor<1x4x40000x2xf32>
+  func.return
+}
+// CHECK: 80000 values cannot be normalised together, at most 65536
+
+// -----
+
+func.func @f(%x : tensor<1x4x3x2xf32>, %c : tensor<2xf32>) {
+  %y = nn.normalize %x, %c, %c by <epsilon = -1.0> : tensor<1x4x3x2xf32>, tensor<2xf32>, tensor<2xf32> -> tensor<1x4x3x2xf32>
+  func.return
+}
+// CHECK: epsilon must be a number of 0 or more, got -1.0

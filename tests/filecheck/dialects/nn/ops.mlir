@@ -97,3 +97,15 @@ func.func @data_movement(%x : tensor<1x4x4x2xf32>) {
 // CHECK-NEXT: nn.concat %x, %x axis 3 : tensor<1x4x4x2xf32>, tensor<1x4x4x2xf32> -> tensor<1x4x4x4xf32>
 // CHECK-NEXT: nn.quantize %x <scales = [0.05], zero_point = 3> : tensor<1x4x4x2xf32> -> tensor<1x4x4x2xi8>
 // CHECK-NEXT: nn.dequantize %q <scales = [0.05, 0.1], axis = 3> : tensor<1x4x4x2xi8> -> tensor<1x4x4x2xf32>
+
+// -----
+
+func.func @normalization(%x : tensor<1x4x3x2xf32>, %c : tensor<2xf32>) {
+  %layer = nn.normalize %x, %c, %c by <epsilon = 1.0e-05> : tensor<1x4x3x2xf32>, tensor<2xf32>, tensor<2xf32> -> tensor<1x4x3x2xf32>
+  %root = nn.normalize %x, %c, %c by <groups = 2, centered = 0> clamp <min = 0.0> {layer = "rms"} : tensor<1x4x3x2xf32>, tensor<2xf32>, tensor<2xf32> -> tensor<1x4x3x2xf32>
+  func.return
+}
+
+// CHECK-LABEL: @normalization
+// CHECK-NEXT: nn.normalize %x, %c, %c by <epsilon = 1.0e-05> : tensor<1x4x3x2xf32>, tensor<2xf32>, tensor<2xf32> -> tensor<1x4x3x2xf32>
+// CHECK-NEXT: nn.normalize %x, %c, %c by <groups = 2, centered = 0> clamp <min = 0.0> {layer = "rms"} : tensor<1x4x3x2xf32>, tensor<2xf32>, tensor<2xf32> -> tensor<1x4x3x2xf32>

@@ -299,16 +299,28 @@ func.func @f(%x : tensor<1x4xi8>, %i : tensor<2x1xui16>) {
 
 // -----
 
-func.func @f(%x : tensor<1x4x3x2xi8>) {
-  %y = qnn.arg_max %x : tensor<1x4x3x2xi8> -> tensor<1x1x3x1xi32>
-  func.return
-}
-// CHECK: the axes that are reduced are not next to each other in tensor<1x4x3x2xi8>
+
 
 // -----
 
-func.func @f(%x : tensor<1x4xi8>) {
-  %y = qnn.reshape %x : tensor<1x4xi8> -> tensor<4x1xi32>
+func.func @f(%x : tensor<1x4x3x2xi8>, %c : tensor<2xi32>, %d : tensor<1xi32>) {
+  %y = qnn.normalize %x, %c requant(%c, %d) <> : tensor<1x4x3x2xi8>, tensor<2xi32>, tensor<2xi32>, tensor<1xi32> -> tensor<1x4x3x2xi8>
   func.return
 }
-// CHECK: tensor<4x1xi32> does not have the elements of tensor<1x4xi8>
+// CHECK: shift must have shape 2, got tensor<1xi32>
+
+// -----
+
+func.func @f(%x : tensor<1x4x3x2xi8>, %c : tensor<2xi32>) {
+  %y = qnn.normalize %x, %c requant(%c, %c) <centered = 2> : tensor<1x4x3x2xi8>, tensor<2xi32>, tensor<2xi32>, tensor<2xi32> -> tensor<1x4x3x2xi8>
+  func.return
+}
+// CHECK: centered must be 0 or 1, got 2
+
+// -----
+
+func.func @f(%x : tensor<1x4x3x2xi8>, %c : tensor<2xi32>) {
+  %y = qnn.normalize %x, %c requant(%c, %c) <epsilon = 1152921504606846977> : tensor<1x4x3x2xi8>, tensor<2xi32>, tensor<2xi32>, tensor<2xi32> -> tensor<1x4x3x2xi8>
+  func.return
+}
+// CHECK: epsilon 1152921504606846977 is outside 0 to 2^60

@@ -106,3 +106,12 @@ func.func @reductions(%x : tensor<1x4x3x2xi8>) {
 // CHECK-NEXT:    %least = qnn.arg_min %x : tensor<1x4x3x2xi8> -> tensor<1x1x1x2xi32>
 // CHECK-NEXT:    %flat = qnn.reshape %where : tensor<1x4x3x1xi32> -> tensor<1x12xi32>
 
+// -----
+
+func.func @normalization(%x : tensor<1x4x3x2xi8>, %c : tensor<2xi32>) {
+  %y = qnn.normalize %x, %c requant(%c, %c) <input_zp = 3, output_zp = -4, groups = 2, centered = 0, epsilon = 41, clamp = [0, 127]> {layer = "norm"} : tensor<1x4x3x2xi8>, tensor<2xi32>, tensor<2xi32>, tensor<2xi32> -> tensor<1x4x3x2xi8>
+  func.return
+}
+
+// CHECK:       func.func @normalization
+// CHECK-NEXT:    %y = qnn.normalize %x, %c requant(%c, %c) <input_zp = 3, output_zp = -4, groups = 2, centered = 0, epsilon = 41, clamp = [0, 127]> {layer = "norm"} : tensor<1x4x3x2xi8>, tensor<2xi32>, tensor<2xi32>, tensor<2xi32> -> tensor<1x4x3x2xi8>

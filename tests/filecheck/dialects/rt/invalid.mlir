@@ -521,8 +521,12 @@ func.func @f(%x : memref<1x4xi8>, %i : memref<2xui16>, %y : memref<1x3xi8>) {
 
 // -----
 
-func.func @f(%x : memref<1x12x2xi8>, %y : memref<1x2x1xi32>) {
-  rt.arg_max_s8 %x into %y : memref<1x12x2xi8>, memref<1x2x1xi32>
+
+
+// -----
+
+func.func @f(%x : memref<1x4x3x2xi8>, %y : memref<1x12x1x2xi8>, %c : memref<2xi32>) {
+  rt.normalize_s8 %x, %c requant(%c, %c) <> into %y : memref<1x4x3x2xi8>, memref<2xi32>, memref<2xi32>, memref<2xi32>, memref<1x12x1x2xi8>
   func.return
 }
-// CHECK: output must have shape 1x1x2, got memref<1x2x1xi32>
+// CHECK: result must have shape 1x4x3x2, got memref<1x12x1x2xi8>

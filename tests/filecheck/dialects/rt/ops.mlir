@@ -211,3 +211,13 @@ func.func @fused(%x : memref<1x5x5x2xi8>, %w : memref<4x1x1x2xi8>, %dw : memref<
 
 // CHECK:      func.func @fused
 // CHECK-NEXT: rt.point_depthwise_s8 %x point %w, %b requant(%b, %b) <input_zp = 3> depthwise %dw, %b requant(%b, %b) <> window <strides = [2, 2]> into %y scratch %s {layer = "pw+dw"} : memref<1x5x5x2xi8>,
+
+// -----
+
+func.func @normalization(%x : memref<1x4x3x2xi8>, %y : memref<1x4x3x2xi8>, %c : memref<2xi32>) {
+  rt.normalize_s8 %x, %c requant(%c, %c) <groups = 2, epsilon = 41> into %y : memref<1x4x3x2xi8>, memref<2xi32>, memref<2xi32>, memref<2xi32>, memref<1x4x3x2xi8>
+  func.return
+}
+
+// CHECK:      func.func @normalization
+// CHECK-NEXT: rt.normalize_s8 %x, %c requant(%c, %c) <groups = 2, epsilon = 41> into %y : memref<1x4x3x2xi8>, memref<2xi32>, memref<2xi32>, memref<2xi32>, memref<1x4x3x2xi8>

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sparsec_normalize_s8`: layer, group, instance and RMS normalisation, and division by the norm."""
+
+from collections.abc import Mapping
+
+from xdsl.ir import SSAValue
+
+from sparsec.formats import SparseFormat
+from sparsec.ir import qnn, rt
+from sparsec.ir.constant import constant_array
+from sparsec.kernels.kernel import NOT_MINE, Kernel
+from sparsec.kernels.layer import Layer
+from sparsec.kernels.lowering import Lowering
+
+
+class Normalize(Kernel):
+    """Its factors are constants."""
+
+    function = rt.NormalizeOp.C_FUNCTION
+
+    def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
+        op = layer.op
+        if not isinstance(op, qnn.NormalizeOp):
+            return NOT_MINE
+        if any(constant_array(value) is None for value in op.operands[1:]):
+            return "bias, multiplier and shift must be constant"
+        return None
+
+    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
+        op, output = layer.op, low.output()
+        assert isinstance(op, qnn.NormalizeOp)
+        operands = [low.buffer(value) for value in (op.input, op.bias, op.multiplier, op.shift)]
+        low.call(rt.NormalizeOp(*operands, output, op.params.data))
+        return output
