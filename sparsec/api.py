@@ -42,8 +42,10 @@ class Options(TypedDict, total=False):
     arena: Literal["static", "caller"]
     io: Literal["arena", "caller"]
     int8_io: bool
-    observer: Literal["min-max", "percentile"]
+    observer: Literal["min-max", "percentile", "mse", "auto"]
     percentile: float
+    equalize: bool
+    correct_biases: bool
     linear_weights: Literal["per-channel", "per-tensor"]
     input_layout: Literal["nchw", "nhwc"]
     input_shape: Sequence[str]

@@ -32,6 +32,8 @@ class PipelineOptions:
     calibrate: str | None = None
     observer: str = "min-max"
     percentile: float = 99.99
+    equalize: bool = False
+    correct_biases: bool = False
     input_layout: Literal["nchw", "nhwc"] = "nchw"
     linear_weights: str = "per-channel"
     weights: str = "auto"
@@ -72,14 +74,29 @@ def nn(options: PipelineOptions) -> list[str]:
         *("fold-batch-norm", "fold-transpose", "fuse-layers"),
         *("canonicalize", "cse", "fuse-functions", "fuse-norms", "dce"),
     ]
-    if options.calibrate is not None:
-        observer = f"observer={options.observer}"
-        if options.observer == "percentile":
-            observer += f" percentile={number(options.percentile)}"
-        if options.input_layout != "nchw":
-            observer += f" input-layout={options.input_layout}"
-        passes.append(f"calibrate{{file={quoted(options.calibrate)} {observer}}}")
-    return passes
+    return passes + calibration(options)
+
+
+def calibration(options: PipelineOptions) -> list[str]:
+    """What looks at the calibration data: ranges, and what makes them serve better."""
+    if options.calibrate is None:
+        return []
+    data = f"file={quoted(options.calibrate)}"
+    if options.input_layout != "nchw":
+        data += f" input-layout={options.input_layout}"
+    chooses = options.observer == "auto"
+    observer = f"observer={'min-max' if chooses else options.observer}"
+    if options.observer == "percentile":
+        observer += f" percentile={number(options.percentile)}"
+    rounded = data
+    if options.linear_weights != "per-channel":
+        rounded += f" linear-weights={options.linear_weights}"
+    return [
+        *([f"equalize{{{data}}}"] if options.equalize else []),
+        f"calibrate{{{data} {observer}}}",
+        *([f"choose-ranges{{{rounded}}}"] if chooses else []),
+        *([f"correct-biases{{{rounded}}}"] if options.correct_biases else []),
+    ]
 
 
 def qnn(options: PipelineOptions) -> list[str]:

@@ -6,7 +6,7 @@
 The ranges are what `quantize` works from. Arguments carry theirs in the function's `arg_attrs`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp, TensorType, f32
+from xdsl.dialects.builtin import ModuleOp, TensorType, f32, i8
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
@@ -31,7 +31,7 @@ from sparsec.ir.constant import numpy_type
 from sparsec.ir.layer import layer_of
 from sparsec.ir.level import is_float
 from sparsec.ir.shapes import element_type, shape_of
-from sparsec.quantization.observers import MinMaxObserver, PercentileObserver
+from sparsec.quantization.observers import MinMaxObserver, MseObserver, PercentileObserver
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -74,6 +74,11 @@ def read_arrays(path: Path, names: Sequence[str]) -> list[Array]:
         arrays = numpy_files.read_arrays(path)
     except ValueError as error:
         raise PassFailedException(f"cannot read calibration data from {path}: {error}") from error
+    return arrays_for(arrays, names, path)
+
+
+def arrays_for(arrays: Mapping[str, Array], names: Sequence[str], path: Path) -> list[Array]:
+    """Those of `arrays`, of the file `path`, that `read_arrays` would give."""
     for wanted in (names, [f"arr_{i}" for i in range(len(names))]):
         if all(name in arrays for name in wanted):
             return [arrays[name] for name in wanted]
@@ -102,7 +107,10 @@ def read_inputs(path: Path, names: Sequence[str], layout: Literal["nchw", "nhwc"
 
 
 def check_inputs(function: FuncOp, inputs: Sequence[Array]) -> list[Array]:
-    """`inputs` as each argument takes them, [N, ..] for one of type 1x... PassFailedException else."""
+    """`inputs` as each argument takes them, [N, ..] for one of type 1x... PassFailedException else.
+
+    For an int8 argument they are the real numbers that it stands for.
+    """
     names = input_names(function)
     if len(inputs) != len(names):
         raise PassFailedException(
@@ -125,7 +133,8 @@ def check_inputs(function: FuncOp, inputs: Sequence[Array]) -> list[Array]:
             )
         if not np.all(np.isfinite(array)):
             raise PassFailedException(f"calibration data for input {name} has NaN or infinity")
-        checked.append(as_taken(name, array, numpy_type(element_type(argument.type))))
+        element = element_type(argument.type)
+        checked.append(as_taken(name, array, numpy_type(f32 if element == i8 else element)))
     if len({len(array) for array in checked}) > 1:
         raise PassFailedException(
             f"calibration data must have as many samples for each input, "
@@ -161,24 +170,30 @@ def is_observed(value: SSAValue) -> bool:
     return value.type == TensorType(f32, shape_of(value.type))
 
 
+def samples_in_memory(function: FuncOp) -> int:
+    """Of how many samples all values may be held at once."""
+    total = sum(prod(shape_of(result.type)) for op in function.body.walk() for result in op.results)
+    return max(1, min(_MOST_SAMPLES, _CHUNK_VALUES // max(1, total)))
+
+
 def samples_at_once(function: FuncOp) -> int:
     """How many samples the interpreter takes in one run: 1 unless axis 0 is always the batch."""
-    total = 0
     for op in function.body.walk():
         for result in op.results:
-            shape = shape_of(result.type)
-            total += prod(shape)
-            if not isinstance(op, nn.ConstantOp | nn.DequantizeOp) and shape[:1] != (1,):
+            is_constant = isinstance(op, nn.ConstantOp | nn.DequantizeOp)
+            if not is_constant and shape_of(result.type)[:1] != (1,):
                 return 1
         if isinstance(op, nn.TransposeOp) and op.permutation.get_values()[0] != 0:
             return 1
         if isinstance(op, nn.ConcatOp) and op.axis.value.data == 0:
             return 1
-    return max(1, min(_MOST_SAMPLES, _CHUNK_VALUES // max(1, total)))
+    return samples_in_memory(function)
 
 
-def calibrate(module: ModuleOp, inputs: Sequence[Array], observer: ObserverFactory) -> None:
-    """Note the range of every float value of `main` of `module` on `inputs`.
+def observations(
+    module: ModuleOp, inputs: Sequence[Array], observer: ObserverFactory
+) -> dict[SSAValue, Observer]:
+    """Every float value of `main` of `module`, with what an observer of its own saw on `inputs`.
 
     `inputs` has one array for each argument, [N, ..]. Raises PassFailedException, one sentence,
     if they do not fit, or if a weight or a value of the network is not finite.
@@ -206,8 +221,31 @@ def calibrate(module: ModuleOp, inputs: Sequence[Array], observer: ObserverFacto
                 observe(argument, array)
         with np.errstate(over="ignore", invalid="ignore"):
             interpret(module, chunk, listener=listen)
-    for value, seen in observers.items():
+    return observers
+
+
+def calibrate(module: ModuleOp, inputs: Sequence[Array], observer: ObserverFactory) -> None:
+    """Note the range of every float value of `main` of `module` on `inputs`. Raises what `observations` does."""
+    for value, seen in observations(module, inputs, observer).items():
         set_range(value, seen.range())
+
+
+def all_inputs(
+    module: ModuleOp, pass_name: str, file: str, layout: Literal["nchw", "nhwc"]
+) -> list[Array]:
+    """The inputs in `file` for `main` of `module`. PassFailedException if there are none."""
+    if not file:
+        raise PassFailedException(f"{pass_name} needs data: {pass_name}{{file=inputs.npz}}")
+    main = main_of(module)
+    return check_inputs(main, read_inputs(Path(file), input_names(main), layout))
+
+
+def first_inputs(
+    module: ModuleOp, pass_name: str, file: str, layout: Literal["nchw", "nhwc"]
+) -> list[Array]:
+    """As many of them as memory holds all values of."""
+    inputs = all_inputs(module, pass_name, file, layout)
+    return [array[: samples_in_memory(main_of(module))] for array in inputs]
 
 
 def chunks(inputs: Sequence[Array], size: int) -> Iterator[list[Array]]:
@@ -216,10 +254,20 @@ def chunks(inputs: Sequence[Array], size: int) -> Iterator[list[Array]]:
         yield [array[start : start + size] for array in inputs]
 
 
-def make_observer(kind: Literal["min-max", "percentile"], percentile: float) -> ObserverFactory:
+def outputs_of(module: ModuleOp, inputs: Sequence[Array]) -> list[Array]:
+    """What `module` gives for all samples, [N, ..] for each output."""
+    parts = [interpret(module, run) for run in chunks(inputs, samples_at_once(main_of(module)))]
+    return [np.concatenate(each) for each in zip(*parts, strict=True)]
+
+
+def make_observer(
+    kind: Literal["min-max", "percentile", "mse"], percentile: float
+) -> ObserverFactory:
     """How to build an observer. PassFailedException if the percentile is out of range."""
     if kind == "min-max":
         return MinMaxObserver
+    if kind == "mse":
+        return MseObserver
     try:
         PercentileObserver(percentile)
     except ValueError as error:
@@ -238,15 +286,12 @@ class CalibratePass(ModulePass):
     name = "calibrate"
 
     file: str = ""
-    observer: Literal["min-max", "percentile"] = "min-max"
+    observer: Literal["min-max", "percentile", "mse"] = "min-max"
     percentile: float | int = 99.99
     input_layout: Literal["nchw", "nhwc"] = "nchw"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if not is_float(op):
             return
-        if not self.file:
-            raise PassFailedException("calibrate needs data: calibrate{file=inputs.npz}")
         observer = make_observer(self.observer, self.percentile)
-        inputs = read_inputs(Path(self.file), input_names(main_of(op)), self.input_layout)
-        calibrate(op, inputs, observer)
+        calibrate(op, all_inputs(op, self.name, self.file, self.input_layout), observer)

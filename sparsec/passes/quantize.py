@@ -13,7 +13,7 @@ one already. Biases stay in float: their scale follows from the others.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal, TypeGuard
+from typing import Literal, TypeAlias, TypeGuard
 
 import numpy as np
 from xdsl.context import Context
@@ -33,6 +33,8 @@ from sparsec.quantization.ranges import activation_qparams
 from sparsec.quantization.scheme import Quantization
 from sparsec.rewriting.constants import quantize_constant, weight_quantization
 from sparsec.rewriting.qdq.conversions.activation import FIXED_OUTPUT, TRUTH, fixed_output
+
+LinearWeights: TypeAlias = Literal["per-channel", "per-tensor"]
 
 NO_LAYER = (nn.ConstantOp, nn.QuantizeOp, nn.DequantizeOp)
 
@@ -271,6 +273,32 @@ class Quantizer:
             quantize_constant(op, 1, quantization, lowest=-127)
 
 
+def quantize(module: ModuleOp, linear_weights: LinearWeights) -> None:
+    """Put the float functions of `module` into Q/DQ form. PassFailedException, naming the layer, where a range is missing."""
+    axis = 0 if linear_weights == "per-channel" else None
+    for norm in module.walk():
+        if isinstance(norm, nn.BatchNormOp):
+            raise PassFailedException(
+                f"{layer_of(norm)}: a batch normalization cannot be quantized, "
+                "run fold-batch-norm first"
+            )
+    for function in module.ops:
+        if isinstance(function, FuncOp) and is_float(function):
+            Quantizer(function.body.block, axis).run()
+
+
+def quantized_copy(module: ModuleOp, linear_weights: LinearWeights) -> ModuleOp:
+    """`module` as `quantize` would leave it; itself it stays. Raises what `quantize` does."""
+    copy = module.clone()
+    quantize(copy, linear_weights)
+    return copy
+
+
+def quantizations(module: ModuleOp) -> set[Quantization]:
+    """All that occur in `module`."""
+    return {op.quantization.data for op in module.walk() if isinstance(op, nn.QuantizeOp)}
+
+
 @dataclass(frozen=True)
 class QuantizePass(ModulePass):
     """Puts a float network with measured ranges into Q/DQ form.
@@ -280,16 +308,7 @@ class QuantizePass(ModulePass):
 
     name = "quantize"
 
-    linear_weights: Literal["per-channel", "per-tensor"] = "per-channel"
+    linear_weights: LinearWeights = "per-channel"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        axis = 0 if self.linear_weights == "per-channel" else None
-        for norm in op.walk():
-            if isinstance(norm, nn.BatchNormOp):
-                raise PassFailedException(
-                    f"{layer_of(norm)}: a batch normalization cannot be quantized, "
-                    "run fold-batch-norm first"
-                )
-        for function in op.ops:
-            if isinstance(function, FuncOp) and is_float(function):
-                Quantizer(function.body.block, axis).run()
+        quantize(op, self.linear_weights)

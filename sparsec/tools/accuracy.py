@@ -37,6 +37,9 @@ Array: TypeAlias = np.ndarray[Any, Any]
 SAMPLES = 8
 """How many of the calibration inputs are looked at: the ratio is a mean over all of their elements."""
 
+ROUNDS = ("correct-biases", "quantize")
+"""The passes in front of which the network is the float one."""
+
 SMALLEST_RANGE = 2.0**-23 * 255 / 4
 """Of what is smaller, two bits are lost: no step of int8 is below 2^-23."""
 
@@ -136,7 +139,7 @@ class AccuracyWatch:
         self, previous: ModulePass | None, module: ModuleOp, next: ModulePass | None
     ) -> None:
         """Called with the pass that ran."""
-        if next is not None and next.name == "quantize":
+        if next is not None and next.name in ROUNDS and self.real is None:
             self.real = module.clone()
             self.doubts = doubts(self.real)
         if previous is not None and previous.name == "quantize":

@@ -56,7 +56,7 @@ class Compilation:
     """A network on its way down, with what was learnt of it.
 
     `pipeline` is the text of its passes. `quantized` is the module as it left `fold-qdq`, the
-    oracle of everything below. `chosen_from` is the network of which formats were chosen within
+    oracle of everything below. `watch` saw it being quantized. `chosen_from` is the network of which formats were chosen within
     `--ram`, with what its layers may not have; None where that was not asked for.
     """
 
@@ -66,6 +66,7 @@ class Compilation:
     pipeline: str
     quantized: ModuleOp | None = None
     accuracy: Accuracy | None = None
+    watch: AccuracyWatch | None = None
     chosen_from: ModuleOp | None = None
     inputs: list[Quantization] = field(default_factory=list[Quantization])
     outputs: list[Quantization] = field(default_factory=list[Quantization])
@@ -229,7 +230,8 @@ def compile_model(
     ]
     if args.verify_semantics:
         callbacks.append(SemanticsCheck(samples_for(module, options)).callback)
-    watch = AccuracyWatch() if emit == "c" and not is_quantized(module) else None
+    watch = AccuracyWatch() if emit in ("qnn", "c") and not is_quantized(module) else None
+    compilation.watch = watch
     if watch is not None:
         callbacks.append(watch.callback)
     passes: list[str] = []
@@ -250,7 +252,7 @@ def compile_model(
     if watch is not None and not args.quiet:
         for doubt in watch.doubts:
             print(f"warning: {doubt}", file=sys.stderr)
-    if watch is not None and compilation.quantized is not None and options.calibrate is not None:
+    if watch is not None and emit == "c" and compilation.quantized and options.calibrate:
         progress("comparing with the float network")
         compilation.accuracy = watch.measure(
             compilation.quantized, options.calibrate, options.input_layout
@@ -406,6 +408,8 @@ def pipeline_options(
         calibrate=calibrate,
         observer=args.observer,
         percentile=99.99 if args.percentile is None else args.percentile,
+        equalize=args.equalize,
+        correct_biases=args.correct_biases,
         input_layout=args.input_layout,
         linear_weights=args.linear_weights,
         weights=args.weights,

@@ -167,15 +167,28 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--observer",
-        choices=("min-max", "percentile"),
+        choices=("min-max", "percentile", "mse", "auto"),
         default="min-max",
-        help="how ranges follow from the calibration data; default min-max",
+        help="how ranges follow from the calibration data: all of it, most of it (see --percentile), what has the least "
+        "squared error, or auto, which tries them for each value and keeps what makes the outputs better, e.g. "
+        "--observer=auto; default min-max. sparsec accuracy says what each is worth",
     )
     group.add_argument(
         "--percentile",
         type=percentile,
         metavar="P",
         help="what --observer=percentile keeps of the values, e.g. 99.9; default 99.99",
+    )
+    group.add_argument(
+        "--equalize",
+        action="store_true",
+        help="rescale channels between two layers so that one scale serves them all, e.g. sparsec model.pt2 --equalize; "
+        "for networks whose channels differ by much",
+    )
+    group.add_argument(
+        "--correct-biases",
+        action="store_true",
+        help="give layers that rounding shifts their mean back, by their biases, e.g. sparsec model.pt2 --correct-biases",
     )
     group.add_argument(
         "--linear-weights",

@@ -21,6 +21,7 @@ from sparsec.interpreters.run import interpret, interpreter_of
 from sparsec.interpreters.signature import main_function
 from sparsec.ir import nn
 from sparsec.ir.attributes import LAYER
+from sparsec.ir.constant import constant_array
 from sparsec.ir.layer import layer_of
 from sparsec.ir.shapes import shape_of
 from sparsec.passes.quantize import NO_LAYER
@@ -52,6 +53,19 @@ class SemanticsError(Exception):
 def check_quantize(before: ModuleOp, after: ModuleOp, inputs: Sequence[Array]) -> None:
     """Raises SemanticsError, naming the layer, unless `after` is `before` but for roundings, on `inputs`, [1, ..] each."""
     _CheckQuantize(before, after, inputs).run()
+
+
+def check_biases(before: ModuleOp, after: ModuleOp) -> None:
+    """Raises SemanticsError, naming the layer, unless `after` is `before` but for the biases of layers with weights."""
+    for old, new in zip(layers_of(before), layers_of(after), strict=True):
+        for index, (was, value) in enumerate(zip(old.operands, new.operands, strict=True)):
+            if isinstance(old, nn.WeightedOp) and index == 2:
+                continue
+            arrays = [constant_array(each) for each in (was, value)]
+            first, second = (np.zeros(0) if array is None else array for array in arrays)
+            same = (old.name, old.properties) == (new.name, new.properties)
+            if not same or not np.array_equal(first, second):
+                raise SemanticsError(f"more than the bias of {layer_of(old)} changed")
 
 
 def values_of(module: ModuleOp, inputs: Sequence[Array]) -> dict[SSAValue, Array]:

@@ -151,8 +151,9 @@ def execute(
     compilation: Compilation,
     inputs: Sequence[Array],
     report_progress: Callable[[str], None],
+    profile: bool = False,
 ) -> tuple[RunResult, Profile | None]:
-    """Build the project in a temporary place and run it; with --profile, profile it as well."""
+    """Build the project in a temporary place and run it on `args.on`, with `profile` under the profiler."""
     files = project_files(args, compilation)
     with tempfile.TemporaryDirectory(prefix="sparsec-") as directory:
         project = Path(directory) / compilation.name
@@ -160,7 +161,7 @@ def execute(
         flat = [as_bytes(array) for array in inputs]
         cmsis_nn = cmsis_nn_directory(args)
         try:
-            if args.profile:
+            if profile:
                 return profile_project(
                     project, args.on, flat, cmsis_nn=cmsis_nn, progress=report_progress
                 )
@@ -187,7 +188,7 @@ def run_and_compare(
     )
     report_progress("interpreting")
     expected = interpret(compilation.quantized, inputs)
-    result, profile = execute(args, compilation, inputs, report_progress)
+    result, profile = execute(args, compilation, inputs, report_progress, args.profile)
     outputs = [
         array.view(reference.dtype).reshape(reference.shape)
         for array, reference in zip(result.outputs, expected, strict=True)

@@ -4,7 +4,7 @@
 From `qnn` on every output byte must stay the same. Between float levels rounding may differ by a
 small part of the largest output. Passes whose purpose is to round (`quantize`, `fold-qdq`) keep
 every layer within the bound that follows from its scales (`rounding.py`), and are reported with the
-difference they make. The inputs are those that calibrate the network.
+difference they make; `correct-biases`, which makes up for that, changes biases alone. The inputs are those that calibrate the network.
 """
 
 import sys
@@ -32,15 +32,15 @@ from sparsec.ir.level import Level, level_of
 from sparsec.ir.shapes import element_type, shape_of
 from sparsec.passes.calibrate import check_inputs, input_names, main_of, read_inputs
 from sparsec.quantization.scheme import Quantization
-from sparsec.tools.rounding import SemanticsError, check_fold, check_quantize
+from sparsec.tools.rounding import SemanticsError, check_biases, check_fold, check_quantize
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
 FLOAT_TOLERANCE = 1e-4
 """Largest difference between float levels, as a part of the largest output."""
 
-REQUANTIZING = ("quantize", "fold-qdq")
-"""The passes whose purpose is to round."""
+REQUANTIZING = ("correct-biases", "quantize", "fold-qdq")
+"""The passes whose purpose is to round, or to make up for it."""
 
 
 SAMPLES = 3
@@ -87,7 +87,9 @@ class SemanticsCheck:
         """Raises SemanticsError unless the pass `name` moved every value by no more than its scale allows."""
         assert self.before is not None
         for sample, int8 in zip(floats, self.samples, strict=True):
-            if name == "quantize":
+            if name == "correct-biases":
+                check_biases(self.before, module)
+            elif name == "quantize":
                 check_quantize(self.before, module, sample)
             elif level_of(module) is not Level.NN:
                 check_fold(self.before, module, sample, int8)

@@ -44,7 +44,8 @@ def parser() -> argparse.ArgumentParser:
     result = Parser(
         prog="sparsec",
         description="Compile a PyTorch or int8 TensorFlow Lite model to C for Cortex-M. Also: "
-        "sparsec run builds and runs it, sparsec analyze shows what each layer costs, "
+        "sparsec run builds and runs it, sparsec accuracy says how far int8 is from float and what would help, "
+        "sparsec analyze shows what each layer costs, "
         "sparsec diff compares two models, sparsec formats shows the bytes of a weight tensor "
         "in each storage format, sparsec explain why each layer is stored as it is, "
         "sparsec pareto what flash and latency can be had (each has --help).",
@@ -233,7 +234,15 @@ def pareto_command(arguments: Sequence[str]) -> int:
     return pareto_command.main(arguments)
 
 
+def accuracy_command(arguments: Sequence[str]) -> int:
+    """`sparsec accuracy MODEL`: int8 against float, and what would help."""
+    from sparsec.tools import accuracy_command
+
+    return accuracy_command.main(arguments)
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "accuracy": accuracy_command,
     "analyze": analyze_command,
     "diff": diff_command,
     "explain": explain_command,

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sparsec.quantization.observers import MinMaxObserver, PercentileObserver
+from sparsec.quantization.observers import MinMaxObserver, MseObserver, PercentileObserver
+from sparsec.quantization.ranges import activation_qparams, dequantize, quantize
 
 batches = st.lists(
     st.lists(st.floats(-1e9, 1e9), min_size=0, max_size=20), min_size=1, max_size=5
@@ -84,3 +85,38 @@ def test_errors(observer: MinMaxObserver | PercentileObserver):
 def test_percentile_must_be_one(percentile: float):
     with pytest.raises(ValueError, match="percentile"):
         PercentileObserver(percentile)
+
+
+def squared_error(values: np.ndarray, measured: tuple[float, float]) -> float:
+    scale, zero = activation_qparams(*measured)
+    return float(np.mean((dequantize(quantize(values, scale, zero), scale, zero) - values) ** 2))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_least_squared_error_is_next_to_the_least_of_all_ranges(seed: int):
+    generator = np.random.default_rng(seed)
+    values = generator.laplace(size=40_000) * generator.uniform(1e-3, 1e3)
+    values[values < 0] *= 0.1 if seed % 2 else 1.0
+    observer, extremes = MseObserver(), MinMaxObserver()
+    for batch in np.split(values, 4):
+        observer.update(batch)
+        extremes.update(batch)
+    smallest, largest = extremes.range()
+    of_all = min(
+        squared_error(values, (smallest * low, largest * high))
+        for low in np.linspace(0.2, 1, 9)
+        for high in np.linspace(0.2, 1, 9)
+    )
+    found = squared_error(values, observer.range())
+    assert found < 0.96 * squared_error(values, (smallest, largest))
+    assert found < 1.03 * of_all
+
+
+@given(batches)
+def test_the_least_squared_error_is_none_of_a_wider_range_s(data: list[list[float]]):
+    observer, extremes = MseObserver(), MinMaxObserver()
+    for batch in data:
+        observer.update(batch)
+        extremes.update(batch)
+    (low, high), (smallest, largest) = observer.range(), extremes.range()
+    assert smallest <= low <= high <= largest

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from sparsec.tools import (
+    accuracy_command,
     analyze_command,
     diff_command,
     explain_command,
@@ -34,6 +35,7 @@ HELP = {
     module.__name__.rpartition(".")[2]: module.EXAMPLES
     for module in (
         sparsec,
+        accuracy_command,
         analyze_command,
         diff_command,
         explain_command,
@@ -56,6 +58,11 @@ def images(count: int) -> np.ndarray:
     """Pictures as LeNet takes them, float32 [N, 1, 28, 28]."""
     pixels = np.load(ROOT / "examples/mnist/test_images.npz")["images"][:count]
     return (pixels.reshape(-1, 1, 28, 28) / 255).astype(np.float32)
+
+
+def labels(count: int) -> np.ndarray:
+    """The digits on them."""
+    return np.load(ROOT / "examples/mnist/test_images.npz")["labels"][:count]
 
 
 def as_text(level: str, source: str) -> Callable[[Path, Tools], None]:
@@ -88,6 +95,8 @@ FILES: dict[str, Callable[[Path, Tools], None]] = {
     "lenet.pt2": shipped,
     "images.npz": lambda path, _: np.savez(path, images=images(16)),
     "x.npy": lambda path, _: np.save(path, images(2)),
+    "y.npy": lambda path, _: np.save(path, labels(2)),
+    "test.npz": lambda path, _: np.savez(path, images=images(16), labels=labels(16)),
     "w.npy": lambda path, _: np.save(path, np.eye(8, dtype=np.int8)),
     "net.mlir": as_text("nn", "lenet.pt"),
     "lenet-int8.mlir": as_text("qnn", "lenet.pt"),
