@@ -736,6 +736,32 @@ void sparsec_normalize_s8(int32_t input_offset,
                           int8_t *output);
 
 /**
+ * @brief Pick rows of a table: an index below 0 counts as 0, one behind the last row as that.
+ *
+ * @param[in]  rows       Rows of the table, at least one
+ * @param[in]  row_bytes  Bytes of a row
+ * @param[in]  table      The table
+ * @param[in]  indices    For each row of the output that of the table
+ * @param[in]  count      How many
+ * @param[out] output     Output data [count, row_bytes]
+ */
+void sparsec_embedding_s8(int32_t rows,
+                          int32_t row_bytes,
+                          const int8_t *table,
+                          const int32_t *indices,
+                          int32_t count,
+                          int8_t *output);
+
+/**
+ * @brief Bytes from 0 to 255 less 128; the output may be the input.
+ *
+ * @param[in]  size    Number of elements
+ * @param[in]  input   Input data
+ * @param[out] output  Output data
+ */
+void sparsec_from_uint8_s8(int32_t size, const uint8_t *input, int8_t *output);
+
+/**
  * @brief Resize an image: pixel (y, x) of the output is pixel (rows[y], columns[x]) of the input.
  *
  * @param[in]  input_dims   Input dimensions; n is 1

@@ -36,7 +36,7 @@ def _stamp(path: Path, layout: Layout) -> tuple[str, int, Layout]:
 class Loaded:
     """A model at the level of `nn`, of TensorFlow Lite at `qnn`, and the example inputs its file carries.
 
-    `examples` has one float32 array [N, ..] for each input, in the layout that the entry takes;
+    `examples` has one array [N, ..] for each input, as the entry takes it;
     None if the file has none. `proof` is what holds a model of PyTorch to torch. `converted` names the
     float types of the file that became float32.
     """

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from sparsec.frontends.builder import Builder, Layout, entry_order
+from sparsec.frontends.builder import Builder, Kind, Layout, entry_order
 from sparsec.frontends.errors import UnsupportedModelError
 from sparsec.frontends.operators.shape import permuted, with_axis, without_axes
 from sparsec.frontends.tensors import Activation, Array, Tensor
@@ -19,12 +19,14 @@ T = TypeVar("T")
 MIXED = "it mixes the batch with other dimensions"
 
 
-def argument(builder: Builder, name: str, shape: tuple[int, ...], axis: int | None) -> Tensor:
+def argument(
+    builder: Builder, name: str, shape: tuple[int, ...], axis: int | None, kind: Kind = "float32"
+) -> Tensor:
     """A new input of `main`, as the model sees it: `shape`, a batch of one at `axis`."""
     if axis is None:
-        return without_axes(builder, builder.argument(name, (1, *shape)), {0})
+        return without_axes(builder, builder.argument(name, (1, *shape), kind), {0})
     others = [a for a in range(len(shape)) if a != axis]
-    value = builder.argument(name, (shape[axis], *(shape[a] for a in others)))
+    value = builder.argument(name, (shape[axis], *(shape[a] for a in others)), kind)
     if axis == 0:
         return value
     return permuted(value, [[axis, *others].index(a) for a in range(len(shape))])

@@ -4,13 +4,13 @@
 The one rule: an activation is never moved to another order before an operation asks for it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
-from xdsl.dialects.builtin import FunctionType, ModuleOp, TensorType, f32
+from xdsl.dialects.builtin import FunctionType, ModuleOp, TensorType, f32, i32
 from xdsl.dialects.func import FuncOp, ReturnOp
-from xdsl.ir import Block, Operation, Region, SSAValue
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
 from sparsec.frontends.call import Place
@@ -25,10 +25,15 @@ from sparsec.frontends.tensors import (
     as_in_torch,
 )
 from sparsec.ir import nn
+from sparsec.ir.constant import ui8
 from sparsec.ir.layer import set_layer
 from sparsec.ir.shapes import element_type, shape_of
 
 Layout: TypeAlias = Literal["nchw", "nhwc"]
+
+Kind: TypeAlias = Literal["float32", "uint8", "int32"]
+"""What an input takes: real numbers, an image of bytes, or indices."""
+KINDS: Mapping[Kind, Attribute] = {"float32": f32, "uint8": ui8, "int32": i32}
 
 
 def entry_order(rank: int, layout: Layout) -> Order:
@@ -46,14 +51,18 @@ class Builder:
         self._moved: dict[tuple[SSAValue, Order], SSAValue] = {}
         self._constants: dict[tuple[int, Order], tuple[Parameter, SSAValue]] = {}
 
-    def argument(self, name: str, shape: Sequence[int]) -> Activation:
-        """A new input of `main`; `shape` is torch's."""
+    def argument(self, name: str, shape: Sequence[int], kind: Kind = "float32") -> Activation:
+        """A new input of `main`; `shape` is torch's. What it holds are real numbers, or indices."""
         order = entry_order(len(shape), self.layout)
-        ssa = self.block.insert_arg(
-            nn.float_type([shape[axis] for axis in order]), len(self.block.args)
-        )
+        type = TensorType(KINDS[kind], [shape[axis] for axis in order])
+        ssa: SSAValue = self.block.insert_arg(type, len(self.block.args))
         if SSAValue.is_valid_name(name):
             ssa.name_hint = name
+        if kind == "uint8":
+            op = nn.FromUint8Op(ssa)
+            set_layer(op, name)
+            self.block.add_op(op)
+            ssa = op.result
         return Activation(ssa, tuple(shape), order, is_argument=True)
 
     def settled(self, value: Activation) -> Activation:

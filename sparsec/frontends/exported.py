@@ -16,12 +16,13 @@ from sparsec.frontends.batch import MIXED, argument, in_either_way
 from sparsec.frontends.builder import Layout
 from sparsec.frontends.call import Call, Place
 from sparsec.frontends.errors import FrontendError
-from sparsec.frontends.exported_inputs import Batch, Inputs, numbers
+from sparsec.frontends.exported_inputs import INTEGERS, Batch, Inputs, numbers
 from sparsec.frontends.exported_reading import ExportedReading
-from sparsec.frontends.importer import MISSING, Importer, tensor_named, tensors_in
+from sparsec.frontends.importer import MISSING, Importer, is_index, tensor_named, tensors_in
 from sparsec.frontends.places import place_of
 from sparsec.frontends.proof import Proof
 from sparsec.frontends.stand_in import stand_in
+from sparsec.frontends.storage import PERHAPS_VIEWS, VIEWS
 from sparsec.frontends.tensors import Activation, Array, Parameter, Tensor
 from sparsec.frontends.weights import (
     FLOATS,
@@ -40,6 +41,13 @@ REGIONS = {
     "torch.ops.higher_order.wrap_with_autocast",
 }
 """What wraps calls in a graph of their own."""
+
+KEEPS_INTEGERS = {
+    *(f"aten.{name}" for name in (*VIEWS, *PERHAPS_VIEWS)),
+    *("aten.clone", "aten._to_copy", "aten.cat", "aten.stack", "aten.flip", "aten.index_select"),
+    *("aten.amax", "aten.amin", "aten.max_pool2d", "aten.upsample_nearest2d"),
+}
+"""Operations that give the integers that they take, and no others."""
 
 MEMORY_FORMATS = {1: 0, 2: 2, 3: 3, 4: 1}
 """torch's own number of an order of elements, as TorchScript has it, by that of the schema."""
@@ -176,7 +184,8 @@ class _Reader:
     def _read_inputs(self, inputs: Inputs) -> None:
         for name, sizes in inputs.sizes.items():
             axis = self.batch.axis(sizes)
-            value = argument(self.importer.builder, name, self.batch.shape(sizes), axis)
+            shape, kind = self.batch.shape(sizes), inputs.kinds[name]
+            value = argument(self.importer.builder, name, shape, axis, kind)
             self.importer.values[name] = value
             if self.batch.has(sizes):
                 self.of_batch.add(value)
@@ -249,6 +258,9 @@ class _Reader:
         if not isinstance(held, Activation) or meta is None:
             return value
         if self.batch.agrees(numbers(meta["sizes"]), held.shape, of_batch):
+            integers = meta["dtype"] in INTEGERS and not is_index(held)
+            if integers and call.name not in KEEPS_INTEGERS:
+                self.importer.refuse(call, "it computes with integers: use .float() before it")
             return value
         self.importer.refuse(call, MIXED)
         return stand_in(self.batch.now(numbers(meta["sizes"])))

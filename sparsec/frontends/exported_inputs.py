@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 
+import numpy as np
 import torch
 
 from sparsec.frontends.batch import as_taken, own_axis
-from sparsec.frontends.builder import Layout
+from sparsec.frontends.builder import Kind, Layout
 from sparsec.frontends.errors import FrontendError
 from sparsec.frontends.tensors import Array
 from sparsec.frontends.weights import (
@@ -24,6 +25,18 @@ from sparsec.frontends.weights import (
 )
 
 Sizes: TypeAlias = tuple[int | str, ...]
+
+TYPES: Mapping[int, torch.dtype] = {
+    **dict.fromkeys(FLOATS, torch.float32),
+    **{1: torch.uint8, 4: torch.int32, 5: torch.int64},
+}
+"""What torch is given for an input, by the dtype of the schema."""
+
+INTEGERS = {1, 2, 3, 4, 5}
+"""The dtypes of integers in the schema."""
+
+MOST: Mapping[Kind, int] = {"uint8": 255, "int32": 1}
+"""The largest number that random inputs have: any table has two rows."""
 
 SAMPLES = 2
 """How many samples torch runs a program on whose batch is open: a batch that is mixed up shows with two."""
@@ -113,7 +126,10 @@ class Inputs:
         self.sizes: Mapping[str, Sizes] = {
             name: _sizes(name, graph["tensor_values"][name]) for name in names
         }
-        self.float_types: set[int] = {graph["tensor_values"][name]["dtype"] for name in names}
+        dtypes = {name: graph["tensor_values"][name]["dtype"] for name in names}
+        self.float_types: set[int] = set(dtypes.values()) & FLOATS
+        self.kinds: Mapping[str, Kind] = {name: kind_of(code) for name, code in dtypes.items()}
+        self._types = {name: TYPES[code] for name, code in dtypes.items()}
         self._symbols = self._open_batch()
 
     @property
@@ -148,27 +164,33 @@ class Inputs:
         return frozenset(symbols)
 
     def examples(self, data: bytes) -> list[torch.Tensor] | None:
-        """The example inputs in a record of the archive, float32, or None if they do not fit the inputs."""
+        """The example inputs in a record of the archive, floats as float32, or None if they do not fit the inputs."""
         if not data:
             return None
         leaves = list(_leaves(load_weights_only(data, "the file's example inputs")))
         if len(leaves) != len(self.sizes):
             return None
-        for leaf, sizes in zip(leaves, self.sizes.values(), strict=True):
-            if not leaf.is_floating_point() or leaf.ndim != len(sizes):
+        for leaf, (name, sizes) in zip(leaves, self.sizes.items(), strict=True):
+            is_float = self.kinds[name] == "float32" and leaf.is_floating_point()
+            if not (is_float or leaf.dtype == self._types[name]) or leaf.ndim != len(sizes):
                 return None
             if any(n != m for n, m in zip(leaf.shape, sizes, strict=True) if isinstance(m, int)):
                 return None
-        return [leaf.to(torch.float32) for leaf in leaves]
+        return [leaf.to(dtype) for leaf, dtype in zip(leaves, self._types.values(), strict=True)]
 
     def to_run(self, examples: Sequence[torch.Tensor] | None) -> list[torch.Tensor]:
         """Inputs that torch is to run the program on: the first examples, or random ones."""
         random = torch.Generator().manual_seed(0)
         values: list[torch.Tensor] = []
-        for index, sizes in enumerate(self.sizes.values()):
+        for index, (name, sizes) in enumerate(self.sizes.items()):
             if examples is None:
                 shape = [SAMPLES if isinstance(size, str) else size for size in sizes]
-                values.append(torch.randn(shape, generator=random))
+                if self.kinds[name] == "float32":
+                    values.append(torch.randn(shape, generator=random))
+                else:
+                    most = MOST[self.kinds[name]]
+                    integers = torch.randint(0, most + 1, shape, generator=random)
+                    values.append(integers.to(self._types[name]))
                 continue
             value = examples[index]
             for axis, size in enumerate(sizes):
@@ -182,14 +204,27 @@ class Inputs:
     ) -> list[Array] | None:
         """Inputs as the entry takes them, [N, ..] in its layout; None if their batches differ."""
         arrays = [
-            array_of_tensor(value, f"example of input '{name}'")
+            as_kind(array_of_tensor(value, f"example of input '{name}'"), self.kinds[name])
             for value, name in zip(values, self.sizes, strict=True)
         ]
         return as_taken(arrays, [batch.axis(sizes) for sizes in self.sizes.values()], layout)
 
 
+def kind_of(code: int) -> Kind:
+    """What an input of a dtype of the schema takes."""
+    return "float32" if code in FLOATS else "uint8" if code == 1 else "int32"
+
+
+def as_kind(array: Array, kind: Kind) -> Array:
+    """An array of torch as an input takes it. Raises FrontendError for an index beyond int32."""
+    taken = array.astype(kind)
+    if kind == "int32" and not np.array_equal(taken, array):
+        raise FrontendError("an example input has an index that int32 does not hold")
+    return taken
+
+
 def _sizes(name: str, meta: Json) -> Sizes:
-    if meta["dtype"] not in FLOATS:
+    if meta["dtype"] not in TYPES:
         raise FrontendError(
             f"input '{name}' is {dtype_name(meta['dtype'])}, where float32 is needed: "
             "export the model after model.float(), with a float32 input"

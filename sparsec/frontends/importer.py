@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, i32
 
 from sparsec.frontends import batch
 from sparsec.frontends.builder import Builder, Layout
@@ -20,6 +20,7 @@ from sparsec.frontends.operators.shape import with_axis, without_axes
 from sparsec.frontends.proof import Written
 from sparsec.frontends.storage import READS_NO_ELEMENTS, Storages, makes_view
 from sparsec.frontends.tensors import Activation, Parameter, Tensor
+from sparsec.ir.shapes import element_type
 
 READS_ANY_ORDER = {
     *("aten.permute", "aten.transpose", "aten.t", "aten.contiguous", "aten.clone", "aten.alias"),
@@ -37,6 +38,15 @@ WITHOUT_BATCH = {
     **dict.fromkeys(("aten._adaptive_avg_pool2d", "aten.max_pool2d_with_indices"), 3),
 }
 """The rank at which torch takes the input of an operation for one sample without a batch."""
+
+
+TAKES_INDICES = {
+    *READS_ANY_ORDER,
+    *("aten.embedding", "aten.reshape", "aten.view", "aten._unsafe_view", "aten.flatten"),
+    *("aten.squeeze", "aten.unsqueeze", "aten.unflatten", "aten.lift_fresh_copy"),
+    *("aten._assert_tensor_metadata", "aten.sym_numel"),
+}
+"""Operations that take integers which stand for themselves."""
 
 
 WAYS_OUT = {
@@ -135,6 +145,8 @@ class Importer:
             return evaluated(read, name)
         if name not in OPERATORS:
             raise UnknownOperationError
+        if name not in TAKES_INDICES and any(map(is_index, tensors_in(read.arguments.values()))):
+            raise UnsupportedError("it computes with integers, which only pick rows of a table")
         value = read.first
         if isinstance(value, Activation) and len(value.shape) == WITHOUT_BATCH.get(name):
             arguments = {
@@ -213,6 +225,11 @@ class Importer:
         if isinstance(value, list):
             return [self._settle(item) for item in cast(list[object], value)]
         return value
+
+
+def is_index(value: Tensor) -> bool:
+    """Whether the model computes it or is given it as integers that stand for themselves."""
+    return isinstance(value, Activation) and element_type(value.ssa.type) == i32
 
 
 def _is_in_place(call: Call) -> bool:

@@ -190,6 +190,11 @@ class KernelFunctions(InterpreterFunctions):
         x, table, output = args
         return store(output, int8.lookup(x, table))
 
+    @impl(rt.FromUint8Op)
+    def from_uint8(self, _: Interpreter, op: rt.FromUint8Op, args: PythonValues) -> PythonValues:
+        x, output = args
+        return store(output, int8.from_uint8(x))
+
     @impl(rt.RequantizeOp)
     def requantize(self, _: Interpreter, op: rt.RequantizeOp, args: PythonValues) -> PythonValues:
         x, output = args

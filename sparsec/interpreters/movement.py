@@ -31,6 +31,15 @@ class MovementFunctions(InterpreterFunctions):
         x, indices = args
         return (x.take(indices, op.axis.value.data),)
 
+    @impl(qnn.EmbeddingOp)
+    def embedding(self, _: Interpreter, op: qnn.EmbeddingOp, args: PythonValues) -> PythonValues:
+        return (int8.embedding(*args),)
+
+    @impl(rt.EmbeddingOp)
+    def embedding_s8(self, _: Interpreter, op: rt.EmbeddingOp, args: PythonValues) -> PythonValues:
+        table, indices, output = args
+        return store(output, int8.embedding(table, indices))
+
     @impl(rt.SliceOp)
     def slice_s8(self, _: Interpreter, op: rt.SliceOp, args: PythonValues) -> PythonValues:
         x, output = args

@@ -162,6 +162,10 @@ class QnnFunctions(InterpreterFunctions):
         x, w, bias, multiplier, shift = args
         return (fully_connected(x, w, bias, multiplier, shift, op.requant.data),)
 
+    @impl(qnn.FromUint8Op)
+    def from_uint8(self, _: Interpreter, op: qnn.FromUint8Op, args: PythonValues) -> PythonValues:
+        return (int8.from_uint8(*args),)
+
     @impl(qnn.LookupOp)
     def lookup(self, _: Interpreter, op: qnn.LookupOp, args: PythonValues) -> PythonValues:
         return (int8.lookup(*args),)

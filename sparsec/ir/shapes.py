@@ -225,6 +225,14 @@ def verify_gather(axis: int, input: Attribute, indices: Attribute, result: Attri
     expect_shape(result, shape, "result")
 
 
+def verify_embedding(table: Attribute, indices: Attribute, result: Attribute) -> None:
+    """`result` has a row of `table` for each of `indices`."""
+    rows = shape_of(table)
+    if len(rows) != 2 or not rows[0]:
+        raise VerifyException(f"a table must have rows, got {table}")
+    expect_shape(result, (*shape_of(indices), rows[1]), "result")
+
+
 def verify_indices(value: SSAValue, size: int, what: str) -> None:
     """Indices that are constant must be those of one of `size` elements."""
     indices = constant_array(value)

@@ -185,6 +185,21 @@ class Lookup(Kernel):
         return output
 
 
+class FromUint8(Kernel):
+    """`sparsec_from_uint8_s8`."""
+
+    function = rt.FromUint8Op.C_FUNCTION
+
+    def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
+        return None if isinstance(layer.op, qnn.FromUint8Op) else NOT_MINE
+
+    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
+        op, output = layer.op, low.output()
+        assert isinstance(op, qnn.FromUint8Op)
+        low.call(rt.FromUint8Op(low.buffer(op.input), output))
+        return output
+
+
 class Requantize(Kernel):
     """`sparsec_requantize_s8`."""
 

@@ -26,6 +26,7 @@ from sparsec.kernels.depthwise_delta8 import DepthwiseDelta8
 from sparsec.kernels.elementwise import (
     ElementwiseAdd,
     ElementwiseMul,
+    FromUint8,
     Lookup,
     Maximum,
     Minimum,
@@ -44,7 +45,15 @@ from sparsec.kernels.linear_dense import FullyConnectedDense
 from sparsec.kernels.linear_per_channel import FullyConnectedPerChannel
 from sparsec.kernels.linear_table import FullyConnectedTable
 from sparsec.kernels.loops import Loops
-from sparsec.kernels.movement import Concatenate, Gather, Pad, ResizeNearest, Slice, Transpose
+from sparsec.kernels.movement import (
+    Concatenate,
+    Embedding,
+    Gather,
+    Pad,
+    ResizeNearest,
+    Slice,
+    Transpose,
+)
 from sparsec.kernels.normalize import Normalize
 from sparsec.kernels.pooling import AvgPool, MaxPool
 from sparsec.kernels.reduce import ArgMax, ArgMin, Mean, ReduceMax, ReduceMin
@@ -81,6 +90,7 @@ LIBRARY: tuple[Kernel, ...] = (
     Maximum(),
     Minimum(),
     Prelu(),
+    FromUint8(),
     Lookup(),
     Requantize(),
     Softmax(),
@@ -98,6 +108,7 @@ LIBRARY: tuple[Kernel, ...] = (
     ResizeNearest(),
     Normalize(),
     Gather(),
+    Embedding(),
 )
 """In the order of preference where nothing was chosen."""
 

@@ -119,6 +119,21 @@ class Gather(Kernel):
         return output
 
 
+class Embedding(Kernel):
+    """`sparsec_embedding_s8`."""
+
+    function = rt.EmbeddingOp.C_FUNCTION
+
+    def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
+        return None if isinstance(layer.op, qnn.EmbeddingOp) else NOT_MINE
+
+    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
+        op, output = layer.op, low.output()
+        assert isinstance(op, qnn.EmbeddingOp)
+        low.call(rt.EmbeddingOp(low.buffer(op.input), low.buffer(op.indices), output))
+        return output
+
+
 class ResizeNearest(Kernel):
     """`sparsec_resize_nearest_s8`, which trusts its constants."""
 

@@ -32,7 +32,8 @@ from sparsec.ir.shapes import element_type
 from sparsec.quantization.ranges import activation_qparams
 from sparsec.quantization.scheme import Quantization
 from sparsec.rewriting.constants import quantize_constant, weight_quantization
-from sparsec.rewriting.qdq.conversions.activation import FIXED_OUTPUT, TRUTH, fixed_output
+from sparsec.rewriting.qdq.conversions.activation import FIXED_OUTPUT, TRUTH, carried, fixed_output
+from sparsec.rewriting.qdq.conversions.boundary import BYTES
 
 LinearWeights: TypeAlias = Literal["per-channel", "per-tensor"]
 
@@ -184,9 +185,17 @@ class Quantizer:
             return self.input_of(op, op.operands[0])
         if isinstance(op, nn.SoftmaxOp):
             return FIXED_OUTPUT["softmax"]
+        if isinstance(op, nn.FromUint8Op) and not asked_for(op.result):
+            return BYTES
         if isinstance(op, nn.ActivationOp) and not asked_for(op.result):
-            return self.fixed(op)
+            return self.fixed(op) or self.carried(op)
         return None
+
+    def carried(self, op: nn.ActivationOp) -> Quantization | None:
+        """What makes nothing of a line: its numbers are those of its operand."""
+        if op.result in self.chosen:
+            return None
+        return carried(self.input_of(op, op.input), op.term)
 
     def fixed(self, op: nn.ActivationOp) -> Quantization | None:
         """TFLite's quantization of a function, unless its own range is smaller than a quarter: that would cost two bits."""

@@ -28,7 +28,9 @@ __all__ = [
     "avg_pool",
     "convolve",
     "depthwise_convolve",
+    "embedding",
     "first_extreme",
+    "from_uint8",
     "fully_connected",
     "lookup",
     "lookup_table",
@@ -297,6 +299,16 @@ def resize_nearest(
 ) -> npt.NDArray[_Scalar]:
     """[N, rows, columns, C]: of an NHWC image the pixels in these rows and columns."""
     return x[:, rows[:, np.newaxis], columns]
+
+
+def embedding(table: npt.NDArray[_Scalar], indices: Int32Array) -> npt.NDArray[_Scalar]:
+    """[.., columns]: the row of `table` for each of `indices`; for one that it does not have the nearest."""
+    return table[np.clip(indices, 0, len(table) - 1)]
+
+
+def from_uint8(x: npt.NDArray[np.uint8]) -> Int8Array:
+    """The bytes less 128."""
+    return (x ^ 0x80).view(np.int8)
 
 
 def pad(x: Int8Array, *, padding: tuple[int, int, int, int], value: int) -> Int8Array:

@@ -278,7 +278,24 @@ def test_other_floats_become_float32(
 
 def test_integer_input(tmp_path: Path) -> None:
     message = refusal(export_bytes(nn.ReLU(), [torch.ones(2, 3, dtype=torch.int64)]), tmp_path)
-    assert "input 'input' is int64, where float32 is needed" in message
+    assert "aten.relu at relu" in message
+    assert message.endswith("it computes with integers, which only pick rows of a table")
+
+
+class OfBytes(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return (x + 1).float() / 255
+
+
+def test_arithmetic_on_bytes(tmp_path: Path) -> None:
+    message = refusal(export_bytes(OfBytes(), [torch.ones(2, 3, dtype=torch.uint8)]), tmp_path)
+    assert len(message.splitlines()) == 2
+    assert message.endswith("it computes with integers: use .float() before it")
+
+
+def test_other_integers(tmp_path: Path) -> None:
+    message = refusal(export_bytes(nn.ReLU(), [torch.ones(2, 3, dtype=torch.int16)]), tmp_path)
+    assert "input 'input' is int16, where float32 is needed" in message
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

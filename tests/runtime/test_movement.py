@@ -170,6 +170,26 @@ def test_gather(
     np.testing.assert_array_equal(output.bytes, expected.reshape(-1))
 
 
+@MANY
+@given(
+    indices=st.lists(st.integers(-3, 9) | st.sampled_from([-(2**31), 2**31 - 1]), max_size=9),
+    row=st.sampled_from([1, 3, 8, 33]),
+)
+def test_embedding(runtime: KernelLibrary, indices: list[int], row: int) -> None:
+    table, places = values((7, row)), np.array(indices, np.int32)
+    expected: Int8 = table[np.clip(places, 0, 6)]
+    output = Guarded(expected.size)
+    runtime.call("sparsec_embedding_s8", 7, row, table, places, len(indices), output)
+    np.testing.assert_array_equal(output.bytes, expected.reshape(-1))
+
+
+@pytest.mark.parametrize("size", [0, 1, 3, 4, 256, 1023])
+def test_from_uint8(runtime: KernelLibrary, size: int) -> None:
+    data, output = np.arange(size).astype(np.uint8), Guarded(size)
+    runtime.call("sparsec_from_uint8_s8", size, data, output)
+    np.testing.assert_array_equal(output.bytes, data.astype(np.int16) - 128)
+
+
 SLICES = [
     (Slice((0, 1, 2, 3), (1, 2, 1, 1)), (1, 3, 3, 5)),
     (Slice((0, 5, 4, 7), (1, -1, -2, -3)), (1, 6, 3, 3)),

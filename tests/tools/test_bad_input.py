@@ -76,8 +76,8 @@ FILES: dict[str, tuple[Callable[[], bytes], list[str]]] = {
     "text.pt": (lambda: b"import torch\n", ["this is a text file", ".mlir"]),
     "dynamic.pt2": (dynamic, ["dimension 2 of input", "is dynamic", "fixed size"]),
     "integers.pt2": (
-        lambda: export_bytes(torch.nn.ReLU(), [torch.ones(2, 3, dtype=torch.int32)]),
-        ["int32, where float32 is needed: export the model after model.float()"],
+        lambda: export_bytes(torch.nn.ReLU(), [torch.ones(2, 3, dtype=torch.int16)]),
+        ["int16, where float32 is needed: export the model after model.float()"],
     ),
     "nan.pt2": (
         lambda: export_bytes(with_nan(), [images()]),

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Elements picked by constant indices, and repetitions.
+"""Elements picked by constant indices, repetitions, and the rows of a table.
 
-The one rule: what is picked is known as numbers, axis by axis.
+The one rule: what is picked is known as numbers, axis by axis; only the rows of a table are picked by given ones.
 """
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from xdsl.dialects.builtin import i32
 
 from sparsec.frontends.builder import Builder
 from sparsec.frontends.call import Call
@@ -14,8 +15,16 @@ from sparsec.frontends.errors import UnsupportedError
 from sparsec.frontends.operators.parts import axis_of, not_the_batch, part
 from sparsec.frontends.operators.shape import reshaped, with_axis
 from sparsec.frontends.operators.signature import Operator
-from sparsec.frontends.tensors import CHANNELS_LAST, Activation, Array, Parameter, Tensor
+from sparsec.frontends.tensors import (
+    CHANNELS_LAST,
+    Activation,
+    Array,
+    Parameter,
+    Tensor,
+    as_in_torch,
+)
 from sparsec.ir import nn
+from sparsec.ir.shapes import element_type
 from sparsec.quantization.scheme import Quantization
 
 Picked = Mapping[int, Array]
@@ -134,6 +143,17 @@ def along_axes(grid: Picked) -> Picked:
     raise UnsupportedError("its indices of several axes are not a grid")
 
 
+def embedding(builder: Builder, call: Call) -> Tensor:
+    """The rows of a table at computed or given indices."""
+    table, indices = call.parameter("weight"), call.activation("indices")
+    if element_type(indices.ssa.type) != i32:
+        raise UnsupportedError("its indices are real numbers: give the model an integer input")
+    if table.quantization is not None and table.quantization.axis is not None:
+        table = Parameter(table.name, table.values())
+    op = nn.EmbeddingOp(builder.ssa(table), builder.ssa(indices))
+    return builder.add(op, as_in_torch(len(indices.shape) + 1))
+
+
 def roll(builder: Builder, call: Call) -> Tensor:
     """What leaves an axis at one end comes back at the other."""
     value = call.tensor("self")
@@ -216,6 +236,7 @@ PICKING: Mapping[str, Operator] = {
     "aten.index_select": index_select,
     "aten.index": index,
     "aten._unsafe_index": index,
+    "aten.embedding": embedding,
     "aten.roll": roll,
     "aten.repeat": repeat,
     "aten.tile": tile,

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from math import prod
 
 import numpy as np
+from xdsl.dialects.builtin import i32
 
 from sparsec.frontends.builder import Builder
 from sparsec.frontends.call import Call
@@ -13,6 +14,7 @@ from sparsec.frontends.operators.signature import Operator
 from sparsec.frontends.reshaping import reshape_of
 from sparsec.frontends.tensors import Activation, Parameter, Tensor
 from sparsec.ir import nn
+from sparsec.ir.shapes import element_type
 
 
 def reshaped(builder: Builder, value: Tensor, shape: Sequence[int]) -> Tensor:
@@ -168,7 +170,7 @@ def dropout(builder: Builder, call: Call) -> Tensor:
     return call.tensor("input", "self")
 
 
-FLOAT32, INT64 = 6, 4
+FLOAT32, INT32, INT64 = 6, 3, 4
 """torch's numbers of these types."""
 
 
@@ -176,6 +178,10 @@ def to(builder: Builder, call: Call) -> Tensor:
     """A conversion to what the value already is."""
     value, dtype = call.tensor("self"), call.arguments.get("dtype")
     if isinstance(value, Parameter) and value.array.dtype == np.int64 and dtype == INT64:
+        return value
+    if isinstance(value, Activation) and element_type(value.ssa.type) == i32:
+        if dtype not in (None, INT32, INT64):
+            raise UnsupportedError("integers that pick rows of a table become real numbers")
         return value
     if dtype is not None and dtype != FLOAT32:
         raise UnsupportedError("a conversion to a type other than float32")

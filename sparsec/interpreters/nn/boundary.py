@@ -16,6 +16,10 @@ class NnBoundaryFunctions(InterpreterFunctions):
     def constant(self, interpreter: Interpreter, op: nn.ConstantOp, args: Values) -> Values:
         return (op.array,)
 
+    @impl(nn.FromUint8Op)
+    def from_uint8(self, interpreter: Interpreter, op: nn.FromUint8Op, args: Values) -> Values:
+        return finish(args[0])
+
     @impl(nn.QuantizeOp)
     def quantize(self, interpreter: Interpreter, op: nn.QuantizeOp, args: Values) -> Values:
         scheme = op.quantization.data

@@ -30,6 +30,10 @@ class NnMovementFunctions(InterpreterFunctions):
     def gather(self, interpreter: Interpreter, op: nn.GatherOp, args: Values) -> Values:
         return (args[0].take(args[1], op.axis.value.data),)
 
+    @impl(nn.EmbeddingOp)
+    def embedding(self, interpreter: Interpreter, op: nn.EmbeddingOp, args: Values) -> Values:
+        return (int8.embedding(*args),)
+
     @impl(nn.PadOp)
     def pad(self, interpreter: Interpreter, op: nn.PadOp, args: Values) -> Values:
         border = tuple(zip(op.border.data.low, op.border.data.high, strict=True))

@@ -10,7 +10,7 @@ A layer may carry two discardable attributes: `layer`, the module path it came f
 from xdsl.ir import Dialect
 
 from sparsec.ir.nn.activation import ActivationOp, ClampOp, SoftmaxOp
-from sparsec.ir.nn.boundary import DequantizeOp, QuantizeOp
+from sparsec.ir.nn.boundary import DequantizeOp, FromUint8Op, QuantizeOp
 from sparsec.ir.nn.constant import ConstantOp
 from sparsec.ir.nn.elementwise import AddOp, MaximumOp, MinimumOp, MulOp, PreluOp, SubOp
 from sparsec.ir.nn.elementwise import ArithmeticOp as ArithmeticOp
@@ -18,6 +18,7 @@ from sparsec.ir.nn.elementwise import ElementwiseOp as ElementwiseOp
 from sparsec.ir.nn.elementwise import ExtremeOp as ExtremeOp
 from sparsec.ir.nn.movement import (
     ConcatOp,
+    EmbeddingOp,
     GatherOp,
     PadOp,
     ReshapeOp,
@@ -77,12 +78,14 @@ Nn = Dialect(
         SliceOp,
         ResizeNearestOp,
         GatherOp,
+        EmbeddingOp,
         PadOp,
         ReshapeOp,
         TransposeOp,
         ConcatOp,
         QuantizeOp,
         DequantizeOp,
+        FromUint8Op,
     ],
     [WindowAttr, PoolAttr, BorderAttr, SliceAttr, BoundsAttr, NormAttr, QuantizationAttr],
 )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands between float and int8."""
+"""What stands between float and int8, and between an image of bytes and float."""
 
 from xdsl.dialects.builtin import (
     Float32Type,
@@ -18,6 +18,7 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
+from sparsec.ir.constant import ui8
 from sparsec.ir.nn.types import F32Tensor, I8Tensor
 from sparsec.ir.quantization import QuantizationAttr
 from sparsec.ir.shapes import (
@@ -87,3 +88,25 @@ class DequantizeOp(IRDLOperation):
     def verify_(self) -> None:
         expect_shape(self.result.type, shape_of(self.input.type), "result")
         verify_scheme(self.quantization.data, self.input.type)
+
+
+@irdl_op_definition
+class FromUint8Op(IRDLOperation):
+    """`%y = nn.from_uint8 %x : tensor<1x8x8x3xui8> -> tensor<1x8x8x3xf32>`: the bytes as numbers from 0 to 255."""
+
+    name = "nn.from_uint8"
+
+    input = operand_def(TensorType.constr(ui8))
+    result = result_def(F32Tensor)
+
+    assembly_format = "$input attr-dict `:` type($input) `->` type($result)"
+
+    traits = traits_def(Pure())
+
+    def __init__(self, input: SSAValue):
+        super().__init__(
+            operands=[input], result_types=[TensorType(Float32Type(), shape_of(input.type))]
+        )
+
+    def verify_(self) -> None:
+        expect_shape(self.result.type, shape_of(self.input.type), "result")

@@ -33,6 +33,7 @@ from sparsec.ir.shapes import (
     shape_of,
     verify_border,
     verify_concatenation,
+    verify_embedding,
     verify_gather,
     verify_indices,
     verify_permutation,
@@ -141,6 +142,33 @@ class GatherOp(IRDLOperation):
         axis = self.axis.value.data
         verify_gather(axis, self.input.type, self.indices.type, self.result.type)
         verify_indices(self.indices, shape_of(self.input.type)[axis], "index")
+
+
+@irdl_op_definition
+class EmbeddingOp(IRDLOperation):
+    """The rows of a table at some indices; one that is not in the table counts as the nearest that is.
+
+    `%y = nn.embedding %table, %indices : tensor<50x16xf32>, tensor<1x8xi32> -> tensor<1x8x16xf32>`
+    """
+
+    name = "nn.embedding"
+
+    input = operand_def(F32Tensor)
+    indices = operand_def(I32Tensor)
+    result = result_def(F32Tensor)
+
+    assembly_format = (
+        "$input `,` $indices attr-dict `:` type($input) `,` type($indices) `->` type($result)"
+    )
+
+    traits = traits_def(Pure(), MovesData())
+
+    def __init__(self, table: SSAValue, indices: SSAValue):
+        shape = (*shape_of(indices.type), shape_of(table.type)[1])
+        super().__init__(operands=[table, indices], result_types=[TensorType(Float32Type(), shape)])
+
+    def verify_(self) -> None:
+        verify_embedding(self.input.type, self.indices.type, self.result.type)
 
 
 @irdl_op_definition

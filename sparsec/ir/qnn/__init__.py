@@ -17,7 +17,7 @@ from sparsec.ir.params import (
     RescaleAttr,
     SoftmaxParamsAttr,
 )
-from sparsec.ir.qnn.activation import LookupOp, RescaleOp, SoftmaxOp
+from sparsec.ir.qnn.activation import FromUint8Op, LookupOp, RescaleOp, SoftmaxOp
 from sparsec.ir.qnn.constant import ConstantOp
 from sparsec.ir.qnn.elementwise import (
     AddOp,
@@ -30,6 +30,7 @@ from sparsec.ir.qnn.elementwise import (
 )
 from sparsec.ir.qnn.movement import (
     ConcatOp,
+    EmbeddingOp,
     GatherOp,
     PadOp,
     ReshapeOp,
@@ -56,6 +57,7 @@ Qnn = Dialect(
         DepthwiseConv2dOp,
         TransposeConv2dOp,
         LinearOp,
+        FromUint8Op,
         LookupOp,
         RescaleOp,
         SoftmaxOp,
@@ -76,6 +78,7 @@ Qnn = Dialect(
         ResizeNearestOp,
         GatherOp,
         NormalizeOp,
+        EmbeddingOp,
         MeanOp,
         ReduceMaxOp,
         ReduceMinOp,

@@ -4,7 +4,7 @@
 from abc import ABC
 from typing import ClassVar
 
-from xdsl.dialects.builtin import I8, TensorType
+from xdsl.dialects.builtin import I8, TensorType, i8
 from xdsl.ir import SSAValue
 from xdsl.irdl import (
     IRDLOperation,
@@ -18,8 +18,9 @@ from xdsl.irdl import (
 )
 from xdsl.traits import Pure
 
+from sparsec.ir.constant import ui8
 from sparsec.ir.params import RescaleAttr, SoftmaxParamsAttr
-from sparsec.ir.shapes import expect_shape
+from sparsec.ir.shapes import expect_shape, shape_of
 from sparsec.quantization.params import Rescale, SoftmaxParams
 
 
@@ -97,3 +98,23 @@ class SoftmaxOp(SameTypeOp):
             properties={"params": SoftmaxParamsAttr(params)},
             result_types=[input.type],
         )
+
+
+@irdl_op_definition
+class FromUint8Op(IRDLOperation):
+    """`%y = qnn.from_uint8 %x : tensor<1x8x8x3xui8> -> tensor<1x8x8x3xi8>`: each byte less 128."""
+
+    name = "qnn.from_uint8"
+
+    input = operand_def(TensorType.constr(ui8))
+    result = result_def(TensorType[I8])
+
+    assembly_format = "$input attr-dict `:` type($input) `->` type($result)"
+
+    traits = traits_def(Pure())
+
+    def __init__(self, input: SSAValue):
+        super().__init__(operands=[input], result_types=[TensorType(i8, shape_of(input.type))])
+
+    def verify_(self) -> None:
+        expect_shape(self.result.type, shape_of(self.input.type), "result")

@@ -10,9 +10,10 @@ from sparsec.ir.rt.depthwise_3x3 import DepthwiseConvolve3x3Op
 from sparsec.ir.rt.elementwise import AddOp, MaximumOp, MinimumOp, MulOp, PreluOp
 from sparsec.ir.rt.fully_connected import FullyConnectedPerChannelOp
 from sparsec.ir.rt.fused import PointDepthwiseOp
-from sparsec.ir.rt.lookup import LookupOp, RequantizeOp
+from sparsec.ir.rt.lookup import FromUint8Op, LookupOp, RequantizeOp
 from sparsec.ir.rt.movement import (
     ConcatenateOp,
+    EmbeddingOp,
     GatherOp,
     PadOp,
     ResizeNearestOp,
@@ -58,6 +59,7 @@ Rt = Dialect(
         FullyConnected4x1Op,
         FullyConnected4x1W16Op,
         FullyConnectedDenseOp,
+        FromUint8Op,
         LookupOp,
         RequantizeOp,
         PadOp,
@@ -74,6 +76,7 @@ Rt = Dialect(
         ResizeNearestOp,
         GatherOp,
         NormalizeOp,
+        EmbeddingOp,
         MeanOp,
         ReduceMaxOp,
         ReduceMinOp,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Functions of each int8 value on its own: a table, or a multiplier and a shift."""
+"""Functions of each value on its own: a table, a multiplier and a shift, or bytes that become int8."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -8,6 +8,7 @@ from xdsl.dialects.builtin import I8, MemRefType
 from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def
 
+from sparsec.ir.constant import ui8
 from sparsec.ir.kernel import CArgument, CStruct, RuntimeOp, activation, byte_count, element_count
 from sparsec.ir.params import RescaleAttr
 from sparsec.ir.shapes import expect_shape, shape_of
@@ -41,6 +42,36 @@ class LookupOp(RuntimeOp):
 
     def c_arguments(self) -> Sequence[CArgument]:
         return (element_count(self.input.type), self.input, self.table, self.output)
+
+    def written(self) -> Sequence[SSAValue]:
+        return (self.output,)
+
+    def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
+        if output is self.output and input is self.input:
+            return repeated(byte_count(output.type), byte_count(input.type))
+        return super().safe_overlap(output, input)
+
+
+@irdl_op_definition
+class FromUint8Op(RuntimeOp):
+    """`sparsec_from_uint8_s8`."""
+
+    name = "rt.from_uint8_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_from_uint8_s8"
+
+    input = operand_def(MemRefType.constr(ui8))
+    output = operand_def(MemRefType[I8])
+
+    assembly_format = "$input `into` $output attr-dict `:` type($input) `,` type($output)"
+
+    def __init__(self, input: SSAValue, output: SSAValue):
+        super().__init__(operands=[input, output])
+
+    def verify_(self) -> None:
+        expect_shape(self.output.type, shape_of(self.input.type), "output")
+
+    def c_arguments(self) -> Sequence[CArgument]:
+        return (element_count(self.input.type), self.input, self.output)
 
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)

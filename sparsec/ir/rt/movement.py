@@ -29,6 +29,7 @@ from sparsec.ir.shapes import (
     element_type,
     shape_of,
     verify_border,
+    verify_embedding,
     verify_gather,
     verify_permutation,
     verify_resize,
@@ -193,6 +194,37 @@ class GatherOp(RuntimeOp):
             count,
             self.output,
         )
+
+    def written(self) -> Sequence[SSAValue]:
+        return (self.output,)
+
+
+@irdl_op_definition
+class EmbeddingOp(RuntimeOp):
+    """`sparsec_embedding_s8`."""
+
+    name = "rt.embedding_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_embedding_s8"
+
+    table = operand_def(MemRefType[I8])
+    indices = operand_def(MemRefType[I32])
+    output = operand_def(MemRefType[I8])
+
+    assembly_format = (
+        "$table `,` $indices `into` $output attr-dict `:` "
+        "type($table) `,` type($indices) `,` type($output)"
+    )
+
+    def __init__(self, table: SSAValue, indices: SSAValue, output: SSAValue):
+        super().__init__(operands=[table, indices, output])
+
+    def verify_(self) -> None:
+        verify_embedding(self.table.type, self.indices.type, self.output.type)
+
+    def c_arguments(self) -> Sequence[CArgument]:
+        rows, row_bytes = shape_of(self.table.type)
+        count = prod(shape_of(self.indices.type))
+        return rows, row_bytes, self.table, self.indices, count, self.output
 
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)

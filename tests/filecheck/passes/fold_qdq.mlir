@@ -286,3 +286,25 @@ func.func @main(%x : tensor<1x3x1x2xf32>) -> tensor<1x3x1x2xf32> {
 // CHECK-NEXT: %[[M:.*]] = qnn.constant named "norm.multiplier" dense<[1073741824, -1073741824]> : tensor<2xi32>
 // CHECK-NEXT: %[[S:.*]] = qnn.constant named "norm.shift" dense<[-10, -9]> : tensor<2xi32>
 // CHECK-NEXT: qnn.normalize %x, %[[B]] requant(%[[M]], %[[S]]) <input_zp = 3, output_zp = -5, epsilon = 1024, clamp = [-5, 127]> {layer = "norm"}
+
+// -----
+
+// Bytes become int8, what is a line of them stays as it is, and rows of a table are picked by given indices.
+
+func.func @main(%x : tensor<1x2xui8>, %i : tensor<1x3xi32>) -> (tensor<1x2xf32>, tensor<1x3x2xf32>, tensor<1x3xi32>) {
+  %f = nn.from_uint8 %x {layer = "x"} : tensor<1x2xui8> -> tensor<1x2xf32>
+  %fq = nn.quantize %f <scales = [1.0], zero_point = -128> : tensor<1x2xf32> -> tensor<1x2xi8>
+  %fd = nn.dequantize %fq <scales = [1.0], zero_point = -128> : tensor<1x2xi8> -> tensor<1x2xf32>
+  %a = nn.activation "x / 4" %fd : tensor<1x2xf32>
+  %aq = nn.quantize %a <scales = [0.25], zero_point = -128> : tensor<1x2xf32> -> tensor<1x2xi8>
+  %ad = nn.dequantize %aq <scales = [0.25], zero_point = -128> : tensor<1x2xi8> -> tensor<1x2xf32>
+  %t = nn.constant named "table" dense<[[1, 2], [3, 4]]> : tensor<2x2xi8>
+  %td = nn.dequantize %t <scales = [0.5]> : tensor<2x2xi8> -> tensor<2x2xf32>
+  %e = nn.embedding %td, %i {layer = "words"} : tensor<2x2xf32>, tensor<1x3xi32> -> tensor<1x3x2xf32>
+  func.return %ad, %e, %i : tensor<1x2xf32>, tensor<1x3x2xf32>, tensor<1x3xi32>
+}
+
+// CHECK:       func.func @main(%x: tensor<1x2xui8> {qnn.quantization = {{.*}}}, %i: tensor<1x3xi32> {qnn.quantization = {{.*}}}) -> (tensor<1x2xi8> {qnn.quantization = #{{.*}}<scales = [0.25], zero_point = -128>}
+// CHECK-NEXT:    %f = qnn.from_uint8 %x {layer = "x"} : tensor<1x2xui8> -> tensor<1x2xi8>
+// CHECK-NEXT:    [[T:%.*]] = qnn.constant named "table" dense<{{\[\[}}1, 2], [3, 4]]> : tensor<2x2xi8>
+// CHECK-NEXT:    qnn.embedding [[T]], %i {layer = "words"} : tensor<2x2xi8>, tensor<1x3xi32> -> tensor<1x3x2xi8>

@@ -160,3 +160,21 @@ func.func @main(%x : tensor<1x2xf32> {nn.range = array<f64: -127.5, 127.5>}, %y 
 // CHECK-DAG:     nn.quantize %y <scales = [2.0], zero_point = -128>
 // CHECK-DAG:     nn.quantize %z <scales = [0.0078125]>
 // CHECK:         func.return
+
+// -----
+
+// Bytes are their own numbers, and a rising line of them has the same in another scale, unless its zero is not among them.
+
+func.func @main(%x : tensor<1x2xui8>, %i : tensor<1x3xi32>) -> (tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x3xi32>) {
+  %f = nn.from_uint8 %x {layer = "x", nn.range = array<f64: 3.0, 99.0>} : tensor<1x2xui8> -> tensor<1x2xf32>
+  %a = nn.activation "x / 4" %f {nn.range = array<f64: 0.75, 24.75>} : tensor<1x2xf32>
+  %b = nn.activation "2 * (x - 100)" %f {nn.range = array<f64: -194.0, -2.0>} : tensor<1x2xf32>
+  %c = nn.activation "x + 510" %f {nn.range = array<f64: 0.0, 765.0>} : tensor<1x2xf32>
+  func.return %a, %b, %c, %i : tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x3xi32>
+}
+
+// CHECK:       nn.from_uint8
+// CHECK-NEXT:  nn.quantize %f <scales = [1.0], zero_point = -128> {layer = "x"}
+// CHECK:       nn.quantize %a <scales = [0.25], zero_point = -128>
+// CHECK:       nn.quantize %b <scales = [2.0], zero_point = -28>
+// CHECK:       nn.quantize %c <scales = [3.0], zero_point = -128>

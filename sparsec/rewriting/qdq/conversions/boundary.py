@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How quantize and dequantize become int8."""
+"""How quantize and dequantize become int8, and images of bytes."""
 
 from xdsl.dialects.builtin import TensorType, i8
 from xdsl.ir import Block
 from xdsl.rewriter import Rewriter
 
-from sparsec.ir import nn
+from sparsec.ir import nn, qnn
 from sparsec.ir.layer import layer_of
 from sparsec.ir.shapes import shape_of
+from sparsec.quantization.scheme import Quantization
 from sparsec.rewriting.qdq.conversions.signature import Conversions
 from sparsec.rewriting.qdq.folding import Folding, Stored, fail
 
@@ -37,6 +38,16 @@ def convert_dequantize(f: Folding, op: nn.DequantizeOp) -> None:
         f.stored[op.result] = Stored(op.input, quantization)
 
 
+BYTES = Quantization((1.0,), -128)
+"""Of an image of bytes: each is its number."""
+
+
+def convert_from_uint8(f: Folding, op: nn.FromUint8Op) -> None:
+    source, output = f.input(op, op.input), f.output_of(op, default=BYTES)
+    stored = Stored(f.emit(op, qnn.FromUint8Op(source.value)), BYTES)
+    f.finish(op, f.rescaled(op, stored, output), output)
+
+
 def is_weight(op: nn.DequantizeOp) -> bool:
     """Whether only layers with weights use this value, as their weights."""
     return all(
@@ -47,4 +58,5 @@ def is_weight(op: nn.DequantizeOp) -> bool:
 BOUNDARY: Conversions = {
     nn.QuantizeOp: convert_quantize,
     nn.DequantizeOp: convert_dequantize,
+    nn.FromUint8Op: convert_from_uint8,
 }

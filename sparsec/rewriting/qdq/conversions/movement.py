@@ -38,6 +38,12 @@ def convert_gather(f: Folding, op: nn.GatherOp) -> None:
     f.finish(op, f.emit(op, new), source.quantization)
 
 
+def convert_embedding(f: Folding, op: nn.EmbeddingOp) -> None:
+    table, indices = f.input(op, op.input), f.input(op, op.indices)
+    new = qnn.EmbeddingOp(table.value, indices.value)
+    f.finish(op, f.emit(op, new), table.quantization)
+
+
 def convert_pad(f: Folding, op: nn.PadOp) -> None:
     source = f.input(op, op.input)
     q = source.quantization
@@ -69,6 +75,7 @@ MOVEMENT: Conversions = {
     nn.SliceOp: convert_slice,
     nn.ResizeNearestOp: convert_resize_nearest,
     nn.GatherOp: convert_gather,
+    nn.EmbeddingOp: convert_embedding,
     nn.PadOp: convert_pad,
     nn.ReshapeOp: convert_reshape,
     nn.TransposeOp: convert_transpose,

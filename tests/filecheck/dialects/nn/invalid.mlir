@@ -269,3 +269,27 @@ func.func @f(%x : tensor<1x4x3x2xf32>, %c : tensor<2xf32>) {
   func.return
 }
 // CHECK: epsilon must be a number of 0 or more, got -1.0
+
+// -----
+
+func.func @f(%x : tensor<1x4xui8>) {
+  %y = nn.from_uint8 %x : tensor<1x4xui8> -> tensor<4xf32>
+  func.return
+}
+// CHECK: result must have shape 1x4, got tensor<4xf32>
+
+// -----
+
+func.func @f(%t : tensor<0x3xf32>, %i : tensor<1xi32>) {
+  %y = nn.embedding %t, %i : tensor<0x3xf32>, tensor<1xi32> -> tensor<1x3xf32>
+  func.return
+}
+// CHECK: a table must have rows, got tensor<0x3xf32>
+
+// -----
+
+func.func @f(%t : tensor<5x3xf32>, %i : tensor<1x4xi32>) {
+  %y = nn.embedding %t, %i : tensor<5x3xf32>, tensor<1x4xi32> -> tensor<1x3xf32>
+  func.return
+}
+// CHECK: result must have shape 1x4x3, got tensor<1x3xf32>

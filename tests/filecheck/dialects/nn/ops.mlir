@@ -109,3 +109,13 @@ func.func @normalization(%x : tensor<1x4x3x2xf32>, %c : tensor<2xf32>) {
 // CHECK-LABEL: @normalization
 // CHECK-NEXT: nn.normalize %x, %c, %c by <epsilon = 1.0e-05> : tensor<1x4x3x2xf32>, tensor<2xf32>, tensor<2xf32> -> tensor<1x4x3x2xf32>
 // CHECK-NEXT: nn.normalize %x, %c, %c by <groups = 2, centered = 0> clamp <min = 0.0> {layer = "rms"} : tensor<1x4x3x2xf32>, tensor<2xf32>, tensor<2xf32> -> tensor<1x4x3x2xf32>
+
+func.func @of_integers(%image : tensor<1x2x2x3xui8>, %i : tensor<1x4xi32>, %table : tensor<5x3xf32>) {
+  %x = nn.from_uint8 %image {layer = "image"} : tensor<1x2x2x3xui8> -> tensor<1x2x2x3xf32>
+  %e = nn.embedding %table, %i {layer = "words"} : tensor<5x3xf32>, tensor<1x4xi32> -> tensor<1x4x3xf32>
+  func.return
+}
+
+// CHECK-LABEL: @of_integers
+// CHECK-NEXT:    %x = nn.from_uint8 %image {layer = "image"} : tensor<1x2x2x3xui8> -> tensor<1x2x2x3xf32>
+// CHECK-NEXT:    %e = nn.embedding %table, %i {layer = "words"} : tensor<5x3xf32>, tensor<1x4xi32> -> tensor<1x4x3xf32>

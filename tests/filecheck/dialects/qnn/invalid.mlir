@@ -324,3 +324,27 @@ func.func @f(%x : tensor<1x4x3x2xi8>, %c : tensor<2xi32>) {
   func.return
 }
 // CHECK: epsilon 1152921504606846977 is outside 0 to 2^60
+
+// -----
+
+func.func @f(%x : tensor<1x4xui8>) {
+  %y = qnn.from_uint8 %x : tensor<1x4xui8> -> tensor<4xi8>
+  func.return
+}
+// CHECK: result must have shape 1x4, got tensor<4xi8>
+
+// -----
+
+func.func @f(%t : tensor<0x3xi8>, %i : tensor<1xi32>) {
+  %y = qnn.embedding %t, %i : tensor<0x3xi8>, tensor<1xi32> -> tensor<1x3xi8>
+  func.return
+}
+// CHECK: a table must have rows, got tensor<0x3xi8>
+
+// -----
+
+func.func @f(%t : tensor<5x3xi8>, %i : tensor<1x4xi32>) {
+  %y = qnn.embedding %t, %i : tensor<5x3xi8>, tensor<1x4xi32> -> tensor<1x3xi8>
+  func.return
+}
+// CHECK: result must have shape 1x4x3, got tensor<1x3xi8>

@@ -115,3 +115,13 @@ func.func @normalization(%x : tensor<1x4x3x2xi8>, %c : tensor<2xi32>) {
 
 // CHECK:       func.func @normalization
 // CHECK-NEXT:    %y = qnn.normalize %x, %c requant(%c, %c) <input_zp = 3, output_zp = -4, groups = 2, centered = 0, epsilon = 41, clamp = [0, 127]> {layer = "norm"} : tensor<1x4x3x2xi8>, tensor<2xi32>, tensor<2xi32>, tensor<2xi32> -> tensor<1x4x3x2xi8>
+
+func.func @of_integers(%image : tensor<1x2x2x3xui8>, %i : tensor<1x4xi32>, %table : tensor<5x3xi8>) {
+  %x = qnn.from_uint8 %image {layer = "image"} : tensor<1x2x2x3xui8> -> tensor<1x2x2x3xi8>
+  %e = qnn.embedding %table, %i {layer = "words"} : tensor<5x3xi8>, tensor<1x4xi32> -> tensor<1x4x3xi8>
+  func.return
+}
+
+// CHECK-LABEL: @of_integers
+// CHECK-NEXT:    %x = qnn.from_uint8 %image {layer = "image"} : tensor<1x2x2x3xui8> -> tensor<1x2x2x3xi8>
+// CHECK-NEXT:    %e = qnn.embedding %table, %i {layer = "words"} : tensor<5x3xi8>, tensor<1x4xi32> -> tensor<1x4x3xi8>

@@ -530,3 +530,27 @@ func.func @f(%x : memref<1x4x3x2xi8>, %y : memref<1x12x1x2xi8>, %c : memref<2xi3
   func.return
 }
 // CHECK: result must have shape 1x4x3x2, got memref<1x12x1x2xi8>
+
+// -----
+
+func.func @f(%x : memref<4xui8>, %y : memref<5xi8>) {
+  rt.from_uint8_s8 %x into %y : memref<4xui8>, memref<5xi8>
+  func.return
+}
+// CHECK: output must have shape 4, got memref<5xi8>
+
+// -----
+
+func.func @f(%t : memref<5x3xi8>, %i : memref<4xi32>, %y : memref<4x4xi8>) {
+  rt.embedding_s8 %t, %i into %y : memref<5x3xi8>, memref<4xi32>, memref<4x4xi8>
+  func.return
+}
+// CHECK: result must have shape 4x3, got memref<4x4xi8>
+
+// -----
+
+func.func @f(%i : memref<4xi32>, %y : memref<4xi8>) {
+  rt.concatenate_s8 %i axis 0 at 0 into %y : memref<4xi32>, memref<4xi8>
+  func.return
+}
+// CHECK: input and output must have the same elements, got memref<4xi32>

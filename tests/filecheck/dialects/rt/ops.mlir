@@ -221,3 +221,17 @@ func.func @normalization(%x : memref<1x4x3x2xi8>, %y : memref<1x4x3x2xi8>, %c : 
 
 // CHECK:      func.func @normalization
 // CHECK-NEXT: rt.normalize_s8 %x, %c requant(%c, %c) <groups = 2, epsilon = 41> into %y : memref<1x4x3x2xi8>, memref<2xi32>, memref<2xi32>, memref<2xi32>, memref<1x4x3x2xi8>
+
+// -----
+
+func.func @of_integers(%image : memref<12xui8>, %x : memref<12xi8>, %table : memref<5x3xi8>, %i : memref<1x4xi32>, %y : memref<1x4x3xi8>) {
+  rt.from_uint8_s8 %image into %x {layer = "image"} : memref<12xui8>, memref<12xi8>
+  rt.embedding_s8 %table, %i into %y {layer = "words"} : memref<5x3xi8>, memref<1x4xi32>, memref<1x4x3xi8>
+  rt.concatenate_s8 %i axis 0 at 0 into %i : memref<1x4xi32>, memref<1x4xi32>
+  func.return
+}
+
+// CHECK:      func.func @of_integers
+// CHECK-NEXT: rt.from_uint8_s8 %image into %x {layer = "image"} : memref<12xui8>, memref<12xi8>
+// CHECK-NEXT: rt.embedding_s8 %table, %i into %y {layer = "words"} : memref<5x3xi8>, memref<1x4xi32>, memref<1x4x3xi8>
+// CHECK-NEXT: rt.concatenate_s8 %i axis 0 at 0 into %i : memref<1x4xi32>, memref<1x4xi32>
