@@ -7,12 +7,14 @@ The rule: exact for what is predicted. Under `latency` no layer is slower than d
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import cached_property, partial
 
 from xdsl.dialects.builtin import ModuleOp
 
 from sparsec.analysis.choice.candidates import Candidate, Constants, bytes_of
 from sparsec.analysis.choice.format_goal import (
+    RAM_GAIN,
     Goal,
     Price,
     cannot_win,
@@ -23,6 +25,7 @@ from sparsec.analysis.choice.format_goal import (
 from sparsec.analysis.choice.format_reasons import Judge, Verdict
 from sparsec.analysis.choice.layer_groups import (
     Group,
+    Needs,
     Way,
     groups_of,
     has_scratch_limit,
@@ -127,6 +130,7 @@ class Problem:
         self.cpu = cpu
         self.goal = goal
         self._price_known = price
+        self._least_ram = False
         unlimited = goal.flash is goal.ram is None and not has_scratch_limit(module)
         in_a_hurry = goal.objective == "latency" or price is not None
         left_out = self._cannot_win if unlimited and not explained and in_a_hurry else None
@@ -136,6 +140,7 @@ class Problem:
             respect_ram(found, goal.ram)
         if goal.objective == "ram":
             respect_ram(found, None)
+            self._least_ram = True
             # What is left needs no more than it must: of that what latency takes.
             self.goal = replace(goal, objective="latency")
         self.groups = [group for group in found if group.ways]
@@ -202,7 +207,34 @@ class Problem:
         ways = [self._eligible(group) for group in self.groups]
         if self.goal.objective == "flash":
             return self.totals.smallest(ways)
-        return self.totals.cheapest(ways, self._price)
+        if self.goal.ram is not None or self._least_ram:
+            return self.totals.cheapest(ways, self._price)
+        return self._cheapest_with_ram(ways)
+
+    def _cheapest_with_ram(self, ways: Ways) -> list[Way]:
+        """The cheapest, if RAM that the layer which needs most needs beyond what activations take has its price too. Each
+        limit that makes a difference is tried."""
+        needs = Needs(self.groups)
+        known = [
+            {id(way): needs.of(group, way) for way in each}
+            for group, each in zip(self.groups, ways, strict=True)
+        ]
+        least = max((min(each.values()) for each in known), default=0)
+        enough = max(needs.activations, least, 1)
+        share = Fraction(self._price.cycle * self.dense[1], RAM_GAIN * enough)
+        found: list[tuple[Fraction, list[Way]]] = []
+        while True:
+            taken = self.totals.cheapest(ways, self._price)
+            peak = max((each[id(way)] for each, way in zip(known, taken, strict=True)), default=0)
+            cycles = sum(way.cycles for way in taken)
+            cost = self._price.of(self.totals.flash(taken), cycles)
+            found.append((cost + share * max(peak - enough, 0), taken))
+            if peak <= enough:
+                return min(found, key=lambda each: each[0])[1]
+            ways = [
+                [way for way in each if of[id(way)] < peak]
+                for each, of in zip(ways, known, strict=True)
+            ]
 
     def _within(self, ways: Ways, budget: int) -> list[Way] | None:
         """The best within a budget that the best of all does not keep to; None where the front has none."""

@@ -37,6 +37,11 @@ Tiny's VWW on Cortex-M4, where each weight meets hundreds of pixels, and a seven
 `balanced` has 1. With 10 ResNet8 stores 55 KB less for 1.1 % more cycles, and with 20 the same; with 5 it gives another
 1.9 % for 9 KB."""
 
+RAM_GAIN = 1
+"""Under `latency` and `balanced` scratch memory is free as long as no layer needs more, in strips, than the activations of
+the one that needs most take apart, which is what planners without overlaps give them. Beyond that a layer may need so many
+percent more for each percent of the cycles that it saves: memory is scarcer than flash."""
+
 DECODED = "decodes weights into RAM, which latency leaves to other objectives and to budgets"
 """So that more zeros do not change a layer from decoded weights to larger ones."""
 

@@ -303,6 +303,19 @@ def respect_ram(groups: Sequence[Group], ram: int | None) -> None:
             group.keep_within(need, memories[group], reason)
 
 
+class Needs:
+    """The bytes of RAM that groups need at least, each at the layer of it that needs most."""
+
+    def __init__(self, groups: Iterable[Group]) -> None:
+        self._memories = _Memories()
+        self.activations = max((self._memories[group].activations for group in groups), default=0)
+        """What is needed without scratch memory, if no output lies over an input."""
+
+    def of(self, group: Group, way: Way) -> int:
+        """What `group` needs as `way` runs it."""
+        return group.need(way, self._memories[group])
+
+
 class _Memories(dict[Group, LayerMemory]):
     """What is known of the block that a group stands in."""
 

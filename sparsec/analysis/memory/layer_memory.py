@@ -34,6 +34,11 @@ class LayerMemory:
             self._staying[op] = later
             later = {*map(tensor_of, returned), *values}
 
+    @property
+    def activations(self) -> int:
+        """What the operation that needs most needs without scratch memory, no output over an input."""
+        return max((sum(map(bytes_of, values)) for values in self._live.values()), default=0)
+
     def bytes(self, layer: Layer, kernel: Kernel, scratch: int) -> int:
         """What `layer` needs when `kernel` runs it with `scratch` bytes of scratch memory, with all that waits meanwhile."""
         op = layer.op

@@ -25,7 +25,7 @@ from sparsec.quantization.window import Window
 class Spec:
     """A layer: `kernel` x `kernel` weights over `size` x `size` pixels; a linear layer has `size` rows.
 
-    `keep` is the share of weights that are not zero.
+    `keep` is the share of weights that are not zero. A convolution of one `row` has one row of weights over one of pixels.
     """
 
     kind: Literal["conv2d", "linear", "depthwise"]
@@ -36,15 +36,26 @@ class Spec:
     keep: float = 0.3
     per_channel: bool = True
     seed: int = 0
+    row: bool = False
+
+    @property
+    def image(self) -> tuple[int, int]:
+        """Height and width of what is read and written."""
+        return (1 if self.row else self.size), self.size
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """Height and width of the weights."""
+        return (1 if self.row else self.kernel), self.kernel
 
 
 def weights_of(spec: Spec) -> NDArray[np.int8]:
     """Random weights in the shape of the layer, some of them not zero, other ones for each seed up to 10,000."""
     random = np.random.default_rng(spec.seed)
     shapes = {
-        "conv2d": (spec.outputs, spec.kernel, spec.kernel, spec.inputs),
+        "conv2d": (spec.outputs, *spec.window, spec.inputs),
         "linear": (spec.outputs, spec.inputs),
-        "depthwise": (1, spec.kernel, spec.kernel, spec.inputs),
+        "depthwise": (1, *spec.window, spec.inputs),
     }
     values = random.integers(-100, 100, shapes[spec.kind])
     weights = (values * (random.random(values.shape) < spec.keep)).astype(np.int8)
@@ -77,11 +88,11 @@ def network(specs: Sequence[Spec], recipe: str | None = None) -> ModuleOp:
             shape = (spec.size, outputs) if spec.size > 1 else (1, outputs)
             op = qnn.LinearOp(*operands, requant, TensorType(i8, shape))
         else:
-            edge = spec.kernel // 2
-            after = spec.kernel - 1 - edge
-            window = Window(padding=(edge, edge, after, after))
+            top, left = (size // 2 for size in spec.window)
+            bottom, right = (size - 1 - size // 2 for size in spec.window)
+            window = Window(padding=(top, left, bottom, right))
             kind = qnn.Conv2dOp if spec.kind == "conv2d" else qnn.DepthwiseConv2dOp
-            result = TensorType(i8, (1, spec.size, spec.size, outputs))
+            result = TensorType(i8, (1, *spec.image, outputs))
             op = kind(*operands, requant, window, result)
         set_layer(op, f"layer{number}")
         block.add_ops([*constants, op])
@@ -99,7 +110,7 @@ def input_type(spec: Spec) -> TensorType:
     """What a layer reads."""
     if spec.kind == "linear":
         return TensorType(i8, (spec.size, spec.inputs))
-    return TensorType(i8, (1, spec.size, spec.size, spec.inputs))
+    return TensorType(i8, (1, *spec.image, spec.inputs))
 
 
 def compiled(module: ModuleOp, target: str) -> ModuleOp:

@@ -17,8 +17,16 @@ from xdsl.ir import SSAValue
 from sparsec.analysis.choice.candidates import Candidate, bytes_of, candidates, others
 from sparsec.analysis.choice.choice_record import record_of
 from sparsec.analysis.choice.format_choice import Decision, Problem
-from sparsec.analysis.choice.format_goal import FEW, GAIN, MARGIN, Goal, Objective, price
-from sparsec.analysis.choice.layer_groups import RamError
+from sparsec.analysis.choice.format_goal import (
+    FEW,
+    GAIN,
+    MARGIN,
+    RAM_GAIN,
+    Goal,
+    Objective,
+    price,
+)
+from sparsec.analysis.choice.layer_groups import Needs, RamError
 from sparsec.analysis.memory.layer_memory import LayerMemory
 from sparsec.analysis.memory.memory_plan import planned_function
 from sparsec.backends.c.report import constants_of
@@ -210,6 +218,28 @@ def test_what_is_faster_has_to_be_worth_its_bytes(size: int, inputs: int, wins: 
             r"saves [\d,]+ cycles for [\d,]+ bytes more, of which each has to save [\d.]+",
             reasons[packed.label],
         )
+
+
+@pytest.mark.parametrize(("keep", "wins"), [(0.5, False), (0.1, True)])
+def test_scratch_memory_has_to_pay(keep: float, wins: bool) -> None:
+    """Of a convolution of 1x9 the packed kernel keeps all columns, which is 75 % more than what is needed in any case:
+    that half of the weights are zero saves less than 75 % of the cycles, that nine in ten are more."""
+    spec = Spec("conv2d", 32, 32, size=60, kernel=9, keep=keep, row=True)
+    module, cpu = network([spec]), cpu_named("cortex-m4")
+    problem = Problem(module, cpu, Goal())
+    (group,) = problem.groups
+    needs, dense = Needs(problem.groups), group.dense
+    packed = next(way for way in group.ways if way.kernel == "sparsec_convolve_packed_s8")
+    assert dense is not None and needs.activations == 2 * 60 * 32 < needs.of(group, dense)
+    more = needs.of(group, packed) / needs.of(group, dense) - 1
+    flash, cycles = problem.dense
+    saved, grown = 1 - packed.cycles / cycles, problem.totals.flash([packed]) / flash - 1
+    assert saved > MARGIN and (saved > more / RAM_GAIN + grown / GAIN) == wins
+    (layer,) = problem.decide().layers
+    assert layer.winner.kernel == (packed if wins else dense).kernel
+    # Who says how much memory there is has said that it may be used.
+    (layer,) = Problem(module, cpu, Goal(ram=2**16)).decide().layers
+    assert layer.winner.kernel == packed.kernel
 
 
 @settings(max_examples=25)
