@@ -5,9 +5,10 @@
 
 MLPerf Tiny's networks are planned and run on QEMU: with their dead channels apart (no output over an input), as by default
 (at most 2 % more cycles), and for the smallest arena at any price; and as the command line compiles them, which removes dead
-channels first. Beside that stands what TensorFlow Lite Micro allocates. Then the eleven instances that MiniMalloc was published with, networks of up to 1,000 operations, and
-orders of execution. CONTRIBUTING.md says where the files come from;
-the instances are looked for in $MINIMALLOC_DIR, else in ../shared.
+channels first. Beside that stands what TensorFlow Lite Micro allocates. Then default arenas of many networks next to its
+planner (`_heads`), the eleven instances that MiniMalloc was published with, networks of up to 1,000 operations, and orders
+of execution. CONTRIBUTING.md says where the files come from; the instances are looked for in $MINIMALLOC_DIR, else in
+../shared.
 """
 
 import os
@@ -23,7 +24,7 @@ import numpy as np
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp
 from xdsl.passes import PassPipeline
 
-from benchmarks import _minimalloc, _order, _tflm_plan
+from benchmarks import _heads, _minimalloc, _order, _tflm_plan
 from benchmarks._instructions import mean_instructions
 from benchmarks._results import Figure, publish, step
 from benchmarks.lossless import models
@@ -217,6 +218,26 @@ def way_figures(
     yield figure("instructions / apart", found.instructions / apart.instructions, slow, "x")
 
 
+def head_figures() -> Iterator[Figure]:
+    """Default arenas next to what TensorFlow Lite Micro plans, with a table of those that are larger."""
+    core = CORES[0]
+    step(f"default arenas of other networks on {core}")
+    rows = list(_heads.measure(core))
+    above = [row for row in rows if row.is_above]
+    print_table(
+        f"networks whose default arena on {core} is above TensorFlow Lite Micro's head",
+        ("network", "arena B", "head B"),
+        [(row.name, f"{row.arena:,}", f"{row.head:,}") for row in above],
+    )
+    what = f"{len(rows)} networks on {core}"
+    yield Figure(f"{what}: default arenas above that head", len(above), None, "", "lower")
+    shares = np.array([row.arena / row.head for row in rows])
+    yield Figure(f"{what}: arena / head, median", float(np.median(shares)), 1.0, "x", "lower")
+    for row in rows:
+        yield Figure(f"{row.name} {core}: default arena", row.arena, None, "B", "lower")
+        yield Figure(f"{row.name} {core}: that head", row.head, None, "B", "lower")
+
+
 def hard_figures() -> Iterator[Figure]:
     """The instances of MiniMalloc, with a table."""
     root = Path(__file__).parent.parent.parent / "shared/data/minimalloc"
@@ -317,7 +338,7 @@ def order_figures() -> Iterator[Figure]:
 
 def main() -> int:
     """Measure all; 1 if a target was missed."""
-    parts = (network_figures, hard_figures, growth_figures, order_figures)
+    parts = (network_figures, head_figures, hard_figures, growth_figures, order_figures)
     return publish("memory", [figure for part in parts for figure in part()])
 
 

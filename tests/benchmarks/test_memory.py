@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the figures of memory plans hold."""
 
+from benchmarks._heads import Heads, head_of
 from benchmarks.memory import FLOORS, LEAST_SAVED, Planned, saved, way_figures
+from sparsec.targets.cpu import cpu_named
+from tests.analysis.choice.sparse_networks import Spec, network
 
 
 def planned(arena: int) -> Planned:
@@ -30,3 +33,13 @@ def test_the_floor_is_all_that_overlaps_can_save() -> None:
 def test_where_nothing_can_be_saved_the_arena_is_the_target() -> None:
     figures = list(way_figures("AD", "cortex-m4", "smallest", planned(769), planned(768)))
     assert figures[0].met is False and not [f for f in figures if "saved" in f.what]
+
+
+def test_the_head_is_that_of_activations_by_a_greedy_planner() -> None:
+    """Two linear layers, of which the second may write where the first has read; places are of whole 16 bytes."""
+    module = network([Spec("linear", 64, 3, size=1), Spec("linear", 250, 64, size=1)])
+    assert head_of(module, cpu_named("cortex-m4")) == 64 + 16 + 256
+
+
+def test_an_arena_above_the_head() -> None:
+    assert Heads("net", 17, 16).is_above and not Heads("net", 16, 16).is_above

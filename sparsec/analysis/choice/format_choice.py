@@ -25,6 +25,7 @@ from sparsec.analysis.choice.format_goal import (
 from sparsec.analysis.choice.format_reasons import Judge, Verdict
 from sparsec.analysis.choice.layer_groups import (
     Group,
+    Memories,
     Needs,
     Way,
     groups_of,
@@ -131,6 +132,7 @@ class Problem:
         self.goal = goal
         self._price_known = price
         self._least_ram = False
+        self._memories = Memories()
         unlimited = goal.flash is goal.ram is None and not has_scratch_limit(module)
         in_a_hurry = goal.objective == "latency" or price is not None
         left_out = self._cannot_win if unlimited and not explained and in_a_hurry else None
@@ -151,7 +153,8 @@ class Problem:
         if self.goal.objective == "latency":
             return cannot_win(self.goal, group, layer, way, self.cpu)
         assert self._price_known is not None
-        return costs_too_much(self._price_known, group, layer, way, self.cpu)
+        memory = self._memories[group]
+        return costs_too_much(self._price_known, memory, group, layer, way, self.cpu)
 
     def front(self) -> list[Point]:
         """Every choice that none beats in flash and cycles, from the smallest to the fastest; what cannot be compared
@@ -179,9 +182,9 @@ class Problem:
     ) -> tuple[Verdict, ...]:
         elsewhere = [way for way in winners if way is not winner]
         own_bytes = partial(self.totals.added, others=elsewhere)
-        return Judge(self.goal, self.cpu.name, self._price, own_bytes).verdicts(
-            group, winner, index
-        )
+        ram = partial(group.need, memory=self._memories[group])
+        judge = Judge(self.goal, self.cpu.name, self._price, own_bytes, ram)
+        return judge.verdicts(group, winner, index)
 
     def _winners(self) -> list[Way]:
         """The way of each group. A budget is harder than the promise not to be slower than dense weights, which would

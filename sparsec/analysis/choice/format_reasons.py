@@ -21,12 +21,13 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Judge:
-    """What is needed to tell why. `own_bytes` is what a way adds to the network's flash."""
+    """What is needed to tell why. `own_bytes` is what a way adds to the network's flash, `ram` what its layer needs."""
 
     goal: Goal
     cpu: str
     price: Price
     own_bytes: Callable[[Way], int]
+    ram: Callable[[Way], int]
 
     def verdicts(self, group: Group, winner: Way, index: int) -> tuple[Verdict, ...]:
         """The verdicts on layer `index` of a group: what was left, then what was refused."""
@@ -55,9 +56,16 @@ class Judge:
         allowed = [w for w in group.ways if not objection(self.goal, group, w, self.cpu)]
         if winner.cycles <= min((way.cycles for way in allowed), default=0):
             return "fewest cycles"
+        if any(self.is_cheaper(way, winner) for way in allowed) and self.goal.flash is None:
+            return "what is faster saves too few cycles for its RAM"
         if self.goal.flash is None:
             return "what is faster saves too few cycles for its bytes"
         return "part of the best network that --flash allows"
+
+    def is_cheaper(self, way: Way, winner: Way) -> bool:
+        """Whether `way` would win if it were for flash and cycles alone."""
+        bytes = self.own_bytes(way) - self.own_bytes(winner)
+        return self.price.of(bytes, way.cycles - winner.cycles) < 0
 
     def blame(self, group: Group, way: Way, winner: Way) -> str:
         """Why `way` lost to `winner`."""
@@ -68,6 +76,10 @@ class Judge:
         cycles = way.cycles - winner.cycles
         if bytes == cycles == 0:
             return f"costs the same as {winner.label}"
+        is_free = self.goal.objective != "flash" and self.goal.flash is None
+        if is_free and self.is_cheaper(way, winner):
+            ram = self.ram(way) - self.ram(winner)
+            return f"{cycles:+,} cycles and {bytes:+,} bytes, but {ram:,} bytes of RAM more"
         match self.goal.objective:
             case "latency" | "ram" if cycles > 0 > bytes:
                 return f"{cycles:,} cycles more for {-bytes:,} bytes fewer"

@@ -269,7 +269,7 @@ class RamError(ValueError):
 def least_ram(groups: Iterable[Group]) -> tuple[int, qnn.WeightedOp | None, int]:
     """The bytes that the layer needs which needs most, if each is stored as needs least; that layer, and the bytes of its
     scratch memory."""
-    memories = _Memories()
+    memories = Memories()
     needs: list[tuple[int, qnn.WeightedOp, int]] = []
     for group in groups:
         if group.ways:
@@ -297,7 +297,7 @@ def respect_ram(groups: Sequence[Group], ram: int | None) -> None:
     reason = f"needs more than {need:,} bytes of RAM, which are enough"
     if ram is not None:
         need, reason = ram, f"--ram allows {ram} bytes"
-    memories = _Memories()
+    memories = Memories()
     for group in groups:
         if group.ways:
             group.keep_within(need, memories[group], reason)
@@ -307,7 +307,7 @@ class Needs:
     """The bytes of RAM that groups need at least, each at the layer of it that needs most."""
 
     def __init__(self, groups: Iterable[Group]) -> None:
-        self._memories = _Memories()
+        self._memories = Memories()
         self.activations = max((self._memories[group].activations for group in groups), default=0)
         """What is needed without scratch memory, if no output lies over an input."""
 
@@ -316,7 +316,7 @@ class Needs:
         return group.need(way, self._memories[group])
 
 
-class _Memories(dict[Group, LayerMemory]):
+class Memories(dict[Group, LayerMemory]):
     """What is known of the block that a group stands in."""
 
     def __init__(self) -> None:
