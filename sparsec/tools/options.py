@@ -213,8 +213,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         default="latency",
         help="what --weights=auto and the memory plan choose for: the fewest estimated cycles, the fewest bytes of "
         "flash, the smallest arena at any price, or the least sum of cycles and flash as shares of the dense network's; "
-        "default latency, see --max-slowdown, under which an image grows by at most 10 %% for each 1 %% of the dense "
-        "network's cycles that it saves. Flash is constants and code, see --flash",
+        "default latency, see --max-slowdown, under which an image grows by at most 10 %%, and what needs most RAM "
+        "by 4 %%, for each 1 %% of the dense network's cycles that is saved. Flash is constants and code, see --flash",
     )
     group.add_argument(
         "--weights",
