@@ -779,6 +779,43 @@ void sparsec_resize_nearest_s8(const cmsis_nn_dims *input_dims,
                                int8_t *output);
 
 /**
+ * @brief An image each of whose pixels is a weighted sum of some of another one: bilinear resizing and its like.
+ *
+ * Pixel (y, x) of the output is the sum of the pixels (rows[y] + i, columns[x] + j) of the input, each without its zero
+ * point times row_taps[y][i] * column_taps[x][j]. All rows of taps have one sum, all columns of taps too. The caller sees
+ * to it that no sum, shifted, leaves 32 bits.
+ *
+ * @param[in]  input_offset      The negative of the input's zero point
+ * @param[in]  output_offset     The output's zero point
+ * @param[in]  activation        Lowest and highest result
+ * @param[in]  quant_params      Multiplier and shift of input scale / output scale / both sums of taps
+ * @param[in]  input_dims        Input dimensions; n is 1
+ * @param[in]  input             Input data
+ * @param[in]  rows              For each row of the output, the first row of the input
+ * @param[in]  row_taps          For each row of the output, its weights
+ * @param[in]  row_tap_count     How many
+ * @param[in]  columns           For each column of the output, the first column of the input
+ * @param[in]  column_taps       For each column of the output, its weights
+ * @param[in]  column_tap_count  How many
+ * @param[in]  output_dims       Output dimensions; n is 1, c that of the input
+ * @param[out] output            Output data
+ */
+void sparsec_resample_s8(int32_t input_offset,
+                         int32_t output_offset,
+                         const cmsis_nn_activation *activation,
+                         const cmsis_nn_per_tensor_quant_params *quant_params,
+                         const cmsis_nn_dims *input_dims,
+                         const int8_t *input,
+                         const uint16_t *rows,
+                         const int16_t *row_taps,
+                         int32_t row_tap_count,
+                         const uint16_t *columns,
+                         const int16_t *column_taps,
+                         int32_t column_tap_count,
+                         const cmsis_nn_dims *output_dims,
+                         int8_t *output);
+
+/**
  * @brief Element-wise product of two tensors, which broadcast.
  *
  * @param[in]  input_1_offset  The negative of the first input's zero point

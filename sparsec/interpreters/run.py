@@ -22,6 +22,7 @@ from sparsec.interpreters.nn import NN_FUNCTIONS
 from sparsec.interpreters.normalize import NormalizeFunctions
 from sparsec.interpreters.qnn import QnnFunctions
 from sparsec.interpreters.reduce import ReduceFunctions
+from sparsec.interpreters.resample import ResampleFunctions
 from sparsec.interpreters.signature import main_function
 from sparsec.interpreters.sparse_depthwise import SparseDepthwiseFunctions
 from sparsec.interpreters.sparse_fc import SparseFcFunctions
@@ -42,6 +43,7 @@ FUNCTIONS: tuple[type[InterpreterFunctions], ...] = (
     ElementwiseFunctions,
     MovementFunctions,
     NormalizeFunctions,
+    ResampleFunctions,
     ReduceFunctions,
     TransposeConvFunctions,
     SparseDepthwiseFunctions,

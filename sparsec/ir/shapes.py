@@ -6,7 +6,7 @@ Every function raises VerifyException with one sentence about the tensor that is
 
 from collections.abc import Mapping, Sequence
 from math import prod
-from typing import cast
+from typing import TypeAlias, cast
 
 from xdsl.dialects.builtin import MemRefType, TensorType
 from xdsl.ir import Attribute, SSAValue
@@ -291,6 +291,26 @@ def verify_resize(input: Attribute, rows: Attribute, columns: Attribute, result:
     expect_shape(rows, (height,), "rows")
     expect_shape(columns, (width,), "columns")
     expect_shape(result, (1, height, width, image_shape(input)[2]), "result")
+
+
+Resampled: TypeAlias = tuple[SSAValue, SSAValue]
+"""Along an axis: for each element of the result the first one of the input, and the weights of some from there on."""
+
+
+def verify_resampling(
+    input: Attribute, rows: Resampled, columns: Resampled, result: Attribute
+) -> None:
+    """`result` has a pixel for each of the rows and columns of `input` that are named, with as many weights each."""
+    verify_resize(input, rows[0].type, columns[0].type, result)
+    for (first, taps), size, what in zip(
+        (rows, columns), image_shape(input), ("row", "column"), strict=False
+    ):
+        shape = shape_of(taps.type)
+        if len(shape) != 2 or shape[0] != shape_of(first.type)[0] or not 0 < shape[1] <= size:
+            raise VerifyException(
+                f"{what} weights must be up to {size} for each {what}, got {taps.type}"
+            )
+        verify_indices(first, size - shape[1] + 1, what)
 
 
 def verify_normalization(

@@ -57,6 +57,7 @@ from sparsec.kernels.movement import (
 from sparsec.kernels.normalize import Normalize
 from sparsec.kernels.pooling import AvgPool, MaxPool
 from sparsec.kernels.reduce import ArgMax, ArgMin, Mean, ReduceMax, ReduceMin
+from sparsec.kernels.resample import Resample
 from sparsec.kernels.residual_add import ResidualAdd, ResidualAddRounded
 from sparsec.kernels.stored import NOTHING, Stored
 from sparsec.kernels.transpose_conv import TransposeConv
@@ -107,6 +108,7 @@ LIBRARY: tuple[Kernel, ...] = (
     Slice(),
     ResizeNearest(),
     Normalize(),
+    Resample(),
     Gather(),
     Embedding(),
 )

@@ -29,6 +29,14 @@ class Normalize(Kernel):
     def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
         op, output = layer.op, low.output()
         assert isinstance(op, qnn.NormalizeOp)
-        operands = [low.buffer(value) for value in (op.input, op.bias, op.multiplier, op.shift)]
-        low.call(rt.NormalizeOp(*operands, output, op.params.data))
+        low.call(
+            rt.NormalizeOp(
+                low.buffer(op.input),
+                low.buffer(op.bias),
+                low.buffer(op.multiplier),
+                low.buffer(op.shift),
+                output,
+                op.params.data,
+            )
+        )
         return output

@@ -59,7 +59,7 @@ def clamped(op: Operation, clamp: Clamp) -> Attribute | None:
             return RequantAttr(replace(op.requant.data, clamp=clamp))
         case qnn.AddOp() | SumOp():
             return AddParamsAttr(replace(op.params.data, clamp=clamp))
-        case qnn.RescaleOp() | qnn.MeanOp():
+        case qnn.RescaleOp() | qnn.MeanOp() | qnn.ResampleOp():
             return RescaleAttr(replace(op.params.data, clamp=clamp))
         case qnn.MulOp():
             return MulParamsAttr(replace(op.params.data, clamp=clamp))

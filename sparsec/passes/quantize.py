@@ -37,6 +37,9 @@ from sparsec.rewriting.qdq.conversions.boundary import BYTES
 
 LinearWeights: TypeAlias = Literal["per-channel", "per-tensor"]
 
+WITH_PARAMETERS = (nn.WeightedOp, nn.NormalizeOp, nn.ResampleOp)
+"""Layers whose other operands are their own numbers."""
+
 NO_LAYER = (nn.ConstantOp, nn.QuantizeOp, nn.DequantizeOp)
 
 NO_RANGE = (
@@ -263,8 +266,8 @@ class Quantizer:
 
     def quantize_constants(self, op: Operation) -> None:
         """Constants that `op` reads as it reads a layer's result, per tensor."""
-        parameters = 1 if isinstance(op, nn.WeightedOp | nn.NormalizeOp) else len(op.operands)
-        for index, value in enumerate(op.operands[:parameters]):
+        tensors = op.operands[:1] if isinstance(op, WITH_PARAMETERS) else op.operands
+        for index, value in enumerate(tensors):
             constant = value.owner
             if not isinstance(constant, nn.ConstantOp) or constant.array.dtype != np.float32:
                 continue

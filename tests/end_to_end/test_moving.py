@@ -11,7 +11,7 @@ import pytest
 from sparsec.interpreters.signature import dequantized, quantized
 from tests.end_to_end.road import Compiled, compile_to, expect_exact
 from tests.frontends.operators.indices import INDICES
-from tests.frontends.operators.layers import LAYERS
+from tests.frontends.operators.layers import EXACT, UNEVEN
 from tests.frontends.operators.layers import SHAPE as LAYERS_SHAPE
 from tests.frontends.operators.moving import MOVING, SHAPE
 from tests.frontends.operators.norms import NORMS
@@ -36,7 +36,8 @@ class Group(NamedTuple):
 GROUPS = {
     "moving": Group(MOVING, SHAPE, 0.0),
     "indices": Group(INDICES, SHAPE, 0.0),
-    "layers": Group(LAYERS, LAYERS_SHAPE, 0.5 + 2**-7),
+    "layers": Group(EXACT, LAYERS_SHAPE, 0.5 + 2**-7),
+    "rounded": Group(UNEVEN, LAYERS_SHAPE, 0.75),
     "norms": Group(NORMS, LAYERS_SHAPE, 0.5 + 2**-6),
 }
 

@@ -195,9 +195,11 @@ def test_all_unsupported_operations_are_listed(tmp_path: Path) -> None:
 
 
 UNSUPPORTED: list[tuple[Callable[[Tensor], Tensor], str]] = [
-    (lambda x: F.max_pool2d(x, 2, dilation=2), "dilated pooling"),
     (lambda x: F.avg_pool2d(x, 2, divisor_override=3), "divisor_override"),
-    (lambda x: F.adaptive_avg_pool2d(x, 3), "does not divide an input of 5x5"),
+    (
+        lambda x: F.interpolate(x, size=3, mode="bilinear", align_corners=True, antialias=True),
+        "anti-aliasing with aligned corners",
+    ),
     (lambda x: F.pad(x, (0, 0, 0, 0, 0, 0, 1, 0)), "padding of the batch"),
     (lambda x: x[:, [0, 1], [1, 0]], "its indices of several axes are not a grid"),
     (lambda x: x[:, [0, 1], :, [1, 0]], "it indexes axes that are not beside each other"),

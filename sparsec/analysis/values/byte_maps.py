@@ -92,6 +92,7 @@ def clamp_of(value: SSAValue) -> Clamp:
             | qnn.RescaleOp()
             | qnn.MeanOp()
             | qnn.NormalizeOp()
+            | qnn.ResampleOp()
         ) as op:
             return op.params.data.clamp
         case qnn.LookupOp() as op if (table := constant_array(op.table)) is not None:

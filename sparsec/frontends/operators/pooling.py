@@ -2,18 +2,25 @@
 """Reductions of windows of an image, and softmax."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
+import numpy as np
 from xdsl.ir import SSAValue
 
 from sparsec.frontends.builder import Builder
 from sparsec.frontends.call import Call
 from sparsec.frontends.errors import UnsupportedError
 from sparsec.frontends.operators.image import height_and_width, read_image, written_image
+from sparsec.frontends.operators.picking import picked
+from sparsec.frontends.operators.resampling import Matrix, resampled
 from sparsec.frontends.operators.signature import Operator
 from sparsec.frontends.tensors import CHANNELS_LAST, Activation, Tensor
 from sparsec.ir import nn
 from sparsec.ir.shapes import image_shape
-from sparsec.quantization.window import Border, Pool
+from sparsec.quantization.window import Border, Pool, Window
+
+Windows: TypeAlias = Sequence[Sequence[int]]
+"""For each element of the result along an axis, which ones of the input it is made of."""
 
 
 def pooled(
@@ -68,13 +75,45 @@ def max_pool(builder: Builder, call: Call) -> Tensor:
     value = call.activation("self", "input")
     rank = len(value.shape)
     image = read_image(builder, value)
-    if any(d != 1 for d in call.repeated("dilation", rank - 2, 1)):
-        raise UnsupportedError("dilated pooling is not supported")
+    dilation = height_and_width(call.repeated("dilation", rank - 2, 1), rank, 1)
     kernel, strides, padding = window_of(call, rank)
     size = image_shape(image.type)[:2]
-    after = padding_after(size, kernel, strides, padding, padding, call.flag("ceil_mode"))
+    spans = ((kernel[0] - 1) * dilation[0] + 1, (kernel[1] - 1) * dilation[1] + 1)
+    after = padding_after(size, spans, strides, padding, padding, call.flag("ceil_mode"))
+    if dilation != (1, 1):
+        outputs = Window(strides, (*padding, *after)).output_size(size, spans)
+        found = [
+            [range(o * s - p, o * s - p + span, d) for o in range(n)]
+            for n, s, p, span, d in zip(outputs, strides, padding, spans, dilation, strict=True)
+        ]
+        return largest(builder, value, [inside(*each) for each in zip(found, size, strict=True)])
     pool = Pool(strides, (*padding, *after), kernel=kernel)
     return pooled(builder, nn.MaxPool2dOp, image, pool, rank)
+
+
+def inside(windows: Sequence[range], size: int) -> Windows:
+    """What of each window is one of `size` elements."""
+    found = [[place for place in window if 0 <= place < size] for window in windows]
+    if not all(found):
+        raise UnsupportedError("a window sees only padding")
+    return found
+
+
+def largest(builder: Builder, value: Activation, windows: Sequence[Windows]) -> Activation:
+    """The largest element of each window of rows and columns, whatever it picks: one axis after the other, along which
+    the windows are laid side by side. A shorter one has an element twice."""
+    rank = len(value.shape)
+    for axis, along in enumerate(windows):
+        count = max(map(len, along))
+        if along == [[place] for place in range(len(along))]:
+            continue
+        indices = np.array([[*each, *[each[-1]] * (count - len(each))] for each in along])
+        picks = picked(builder, value, {axis + rank - 2: indices.reshape(-1)})
+        assert isinstance(picks, Activation)
+        kernel = (count, 1) if axis == 0 else (1, count)
+        pool = Pool(kernel, kernel=kernel)
+        value = pooled(builder, nn.MaxPool2dOp, read_image(builder, picks), pool, rank)
+    return value
 
 
 def avg_pool(builder: Builder, call: Call) -> Tensor:
@@ -99,21 +138,65 @@ def avg_pool(builder: Builder, call: Call) -> Tensor:
     return pooled(builder, nn.AvgPool2dOp, image, pool, rank)
 
 
-def adaptive_avg_pool(builder: Builder, call: Call) -> Tensor:
-    """adaptive_avg_pool1d and adaptive_avg_pool2d to a size that divides the input's."""
+def adaptive_windows(size: int, target: int) -> list[range]:
+    """Those of torch's adaptive pools: they cover `size` elements, and may overlap and differ in size."""
+    if target < 1:
+        raise UnsupportedError("its result is empty")
+    return [range(i * size // target, -(-(i + 1) * size // target)) for i in range(target)]
+
+
+def means(windows: Sequence[range], size: int) -> Matrix:
+    """The same share for each element of a window."""
+    matrix = np.zeros((len(windows), size))
+    for row, along in zip(matrix, windows, strict=True):
+        row[along] = 1 / len(along)
+    return matrix
+
+
+def regular(windows: Sequence[Sequence[range]], size: tuple[int, int]) -> Pool | None:
+    """The pool that has these windows of rows and of columns, if there is one."""
+    kernel: list[int] = []
+    strides: list[int] = []
+    for along in windows:
+        distance = along[1].start - along[0].start if len(along) > 1 else len(along[0])
+        expected = [range(i * distance, i * distance + len(along[0])) for i in range(len(along))]
+        if along != expected:
+            return None
+        kernel.append(len(along[0]))
+        strides.append(distance)
+    pool = Pool((strides[0], strides[1]), kernel=(kernel[0], kernel[1]))
+    fits = pool.output_size(size, pool.kernel) == (len(windows[0]), len(windows[1]))
+    return pool if fits else None
+
+
+def adaptive(builder: Builder, call: Call, kind: type[nn.Pool2dOp]) -> Activation:
+    """An image or a signal reduced to a size: by one pool where its windows are alike, else as `kind` can."""
     value = call.activation("self", "input")
     rank = len(value.shape)
     image = read_image(builder, value)
     size = image_shape(image.type)[:2]
     target = height_and_width(call.repeated("output_size", rank - 2, 1), rank, 1)
-    if any(n % t for n, t in zip(size, target, strict=True)):
-        raise UnsupportedError(
-            f"an output of {target[0]}x{target[1]} does not divide an input of {size[0]}x{size[1]}"
-        )
     if size == target:
         return value
-    kernel = (size[0] // target[0], size[1] // target[1])
-    return pooled(builder, nn.AvgPool2dOp, image, Pool(kernel, kernel=kernel), rank)
+    windows = [adaptive_windows(n, t) for n, t in zip(size, target, strict=True)]
+    pool = regular(windows, size)
+    if pool is not None:
+        return pooled(builder, kind, image, pool, rank)
+    if kind is nn.MaxPool2dOp:
+        found = [inside(along, n) for along, n in zip(windows, size, strict=True)]
+        return largest(builder, value, found)
+    rows, columns = (means(along, n) for along, n in zip(windows, size, strict=True))
+    return resampled(builder, value, rows, columns)
+
+
+def adaptive_avg_pool(builder: Builder, call: Call) -> Tensor:
+    """adaptive_avg_pool1d and adaptive_avg_pool2d."""
+    return adaptive(builder, call, nn.AvgPool2dOp)
+
+
+def adaptive_max_pool(builder: Builder, call: Call) -> list[Tensor]:
+    """adaptive_max_pool1d and adaptive_max_pool2d; where the largest are is not told."""
+    return [adaptive(builder, call, nn.MaxPool2dOp)]
 
 
 def softmax(builder: Builder, call: Call) -> Tensor:
@@ -135,6 +218,8 @@ POOLING: Mapping[str, Operator] = {
     "aten.adaptive_avg_pool1d": adaptive_avg_pool,
     "aten.adaptive_avg_pool2d": adaptive_avg_pool,
     "aten._adaptive_avg_pool2d": adaptive_avg_pool,
+    "aten.adaptive_max_pool1d": adaptive_max_pool,
+    "aten.adaptive_max_pool2d": adaptive_max_pool,
     "aten.softmax": softmax,
     "aten._softmax": softmax,
 }

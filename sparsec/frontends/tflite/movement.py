@@ -169,8 +169,8 @@ def nearest(size: int, output_size: int, align_corners: bool, half_pixel_centers
     return np.array(found, np.uint16)
 
 
-def resize_nearest(b: Builder, op: Operator) -> None:
-    """RESIZE_NEAREST_NEIGHBOR of an image."""
+def resized(b: Builder, op: Operator) -> tuple[Tensor, tuple[int, int], tuple[int, int]]:
+    """Of a resize the image, its height and width, and those of the result."""
     source, output = b.tensor(op, 0), b.output(op)
     height, width, channels = image(source)
     size = constant(b, op, 1, "size", "INT32")
@@ -181,12 +181,19 @@ def resize_nearest(b: Builder, op: Operator) -> None:
         raise UnsupportedError(f"its size {rows}x{columns} does not fit {output.title}")
     if max(height, width, rows, columns) > _LARGEST_INDEX:
         raise UnsupportedError(f"its images are more than {_LARGEST_INDEX} pixels high or wide")
-    how = bool(op.number("AlignCorners")), bool(op.number("HalfPixelCenters"))
-    b.finish(
-        op,
-        qnn.ResizeNearestOp(
-            b.value(source),
-            b.constant(nearest(height, rows, *how)),
-            b.constant(nearest(width, columns, *how)),
-        ),
+    return source, (height, width), (rows, columns)
+
+
+def corners_and_centers(op: Operator) -> tuple[bool, bool]:
+    """Whether the corners of both images lie on each other, and whether pixels are where their middle is."""
+    return bool(op.number("AlignCorners")), bool(op.number("HalfPixelCenters"))
+
+
+def resize_nearest(b: Builder, op: Operator) -> None:
+    """RESIZE_NEAREST_NEIGHBOR of an image."""
+    source, before, after = resized(b, op)
+    how = corners_and_centers(op)
+    rows, columns = (
+        b.constant(nearest(size, output, *how)) for size, output in zip(before, after, strict=True)
     )
+    b.finish(op, qnn.ResizeNearestOp(b.value(source), rows, columns))

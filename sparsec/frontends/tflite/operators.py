@@ -21,6 +21,7 @@ from sparsec.frontends.tflite import (
 from sparsec.frontends.tflite.arguments import bias_of, constant, image, padding
 from sparsec.frontends.tflite.builder import Builder, activation_type
 from sparsec.frontends.tflite.model import Array, Operator
+from sparsec.frontends.tflite.resizing import resize_bilinear
 from sparsec.ir import qnn
 from sparsec.ir.shapes import MAX_MEAN
 from sparsec.quantization.params import Requant, Rescale, SoftmaxParams
@@ -278,6 +279,7 @@ OPERATORS: Mapping[str, Import] = {
     "SPLIT_V": movement.split,
     "REDUCE_MAX": movement.reduce_max,
     "RESIZE_NEAREST_NEIGHBOR": movement.resize_nearest,
+    "RESIZE_BILINEAR": resize_bilinear,
     "SOFTMAX": softmax,
     "QUANTIZE": quantize,
     island_folding.TABLE: lookup(lambda op, x, y: island_folding.table_of(x, y)),

@@ -14,6 +14,7 @@ from sparsec.interpreters.nn.movement import NnMovementFunctions
 from sparsec.interpreters.nn.normalize import NnNormalizeFunctions
 from sparsec.interpreters.nn.pool import NnPoolFunctions
 from sparsec.interpreters.nn.reduce import NnReduceFunctions
+from sparsec.interpreters.nn.resample import NnResampleFunctions
 from sparsec.interpreters.nn.weighted import NnWeightedFunctions
 
 NN_FUNCTIONS = (
@@ -22,6 +23,7 @@ NN_FUNCTIONS = (
     NnElementwiseFunctions,
     NnPoolFunctions,
     NnNormalizeFunctions,
+    NnResampleFunctions,
     NnReduceFunctions,
     NnMovementFunctions,
     NnBoundaryFunctions,

@@ -32,6 +32,7 @@ from sparsec.ir.nn.pool import Pool2dOp as Pool2dOp
 from sparsec.ir.nn.reduce import ArgMaxOp, ArgMinOp, MeanOp, ReduceMaxOp, ReduceMinOp, SumOp
 from sparsec.ir.nn.reduce import ArgOp as ArgOp
 from sparsec.ir.nn.reduce import ReduceOp as ReduceOp
+from sparsec.ir.nn.resample import ResampleOp
 from sparsec.ir.nn.types import KeepsQuantization as KeepsQuantization
 from sparsec.ir.nn.types import MovesData as MovesData
 from sparsec.ir.nn.types import float_type as float_type
@@ -69,6 +70,7 @@ Nn = Dialect(
         MaxPool2dOp,
         AvgPool2dOp,
         NormalizeOp,
+        ResampleOp,
         MeanOp,
         SumOp,
         ReduceMaxOp,

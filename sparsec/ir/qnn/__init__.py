@@ -45,6 +45,7 @@ from sparsec.ir.qnn.reduce import ArgMaxOp, ArgMinOp, MeanOp, ReduceMaxOp, Reduc
 from sparsec.ir.qnn.reduce import ArgOp as ArgOp
 from sparsec.ir.qnn.reduce import ReduceExtremeOp as ReduceExtremeOp
 from sparsec.ir.qnn.reduce import ReduceOp as ReduceOp
+from sparsec.ir.qnn.resample import ResampleOp
 from sparsec.ir.qnn.weighted import Conv2dOp, DepthwiseConv2dOp, LinearOp, TransposeConv2dOp
 from sparsec.ir.qnn.weighted import ConvolutionOp as ConvolutionOp
 from sparsec.ir.qnn.weighted import WeightedOp as WeightedOp
@@ -79,6 +80,7 @@ Qnn = Dialect(
         GatherOp,
         NormalizeOp,
         EmbeddingOp,
+        ResampleOp,
         MeanOp,
         ReduceMaxOp,
         ReduceMinOp,

@@ -23,6 +23,7 @@ from sparsec.ir.rt.movement import (
 from sparsec.ir.rt.normalize import NormalizeOp
 from sparsec.ir.rt.packed import ConvolvePackedOp, DepthwiseConvolveDelta8Op
 from sparsec.ir.rt.reduce import ArgMaxOp, ArgMinOp, MeanOp, ReduceMaxOp, ReduceMinOp
+from sparsec.ir.rt.resample import ResampleOp
 from sparsec.ir.rt.residual_add import (
     ResidualAddOp,
     ResidualAddRoundedOp,
@@ -77,6 +78,7 @@ Rt = Dialect(
         GatherOp,
         NormalizeOp,
         EmbeddingOp,
+        ResampleOp,
         MeanOp,
         ReduceMaxOp,
         ReduceMinOp,

@@ -268,6 +268,28 @@ func.func @main(%x : tensor<1x1x1x32xf32>) -> tensor<1x1x1x2xf32> {
 
 // -----
 
+// Weights that are quarters are multiples of 512, whose sum is 2048; of one row a single weight of 2048. Both sums are part
+// of the multiplier, 1/2 / 2^22.
+
+func.func @main(%x : tensor<1x1x2x3xf32>) -> tensor<1x1x2x3xf32> {
+  %i = nn.constant dense<0> : tensor<1xui16>
+  %a = nn.constant dense<1.0> : tensor<1x1xf32>
+  %j = nn.constant dense<0> : tensor<2xui16>
+  %b = nn.constant dense<[[0.75, 0.25], [0.25, 0.75]]> : tensor<2x2xf32>
+  %q = nn.quantize %x <scales = [0.5], zero_point = 3> : tensor<1x1x2x3xf32> -> tensor<1x1x2x3xi8>
+  %d = nn.dequantize %q <scales = [0.5], zero_point = 3> : tensor<1x1x2x3xi8> -> tensor<1x1x2x3xf32>
+  %y = nn.resample %d, %i by %a, %j by %b {layer = "up"} : tensor<1x1x2x3xf32>, tensor<1xui16>, tensor<1x1xf32>, tensor<2xui16>, tensor<2x2xf32> -> tensor<1x1x2x3xf32>
+  %yq = nn.quantize %y <scales = [1.0], zero_point = -5> : tensor<1x1x2x3xf32> -> tensor<1x1x2x3xi8>
+  %yd = nn.dequantize %yq <scales = [1.0], zero_point = -5> : tensor<1x1x2x3xi8> -> tensor<1x1x2x3xf32>
+  func.return %yd : tensor<1x1x2x3xf32>
+}
+
+// CHECK:      qnn.constant named "up.row_taps" dense<2048> : tensor<1x1xi16>
+// CHECK:      qnn.constant named "up.column_taps" dense<{{\[\[}}1536, 512], [512, 1536]]> : tensor<2x2xi16>
+// CHECK-NEXT: qnn.resample %x, {{.*}} <input_zp = 3, multiplier = 1073741824, shift = -22, output_zp = -5> {layer = "up"}
+
+// -----
+
 // A normalisation takes its factors in steps of the output, its epsilon in steps of the input: 1.0 / 0.25 * 4 / 2^13 is
 // 2^-9, -0.5 / 0.25 * 2^8 is -512, and 0.25 / 0.5^2 * 2^2 * 2^8 is 1024.
 

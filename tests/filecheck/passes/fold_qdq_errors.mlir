@@ -98,3 +98,17 @@ func.func @main(%x : tensor<1x1x1x4xf32>) -> tensor<1x1x1x4xf32> {
   func.return %yd : tensor<1x1x1x4xf32>
 }
 // CHECK: norm: the range of its result is too small for those of its inputs
+
+// -----
+
+func.func @main(%x : tensor<1x1x2x3xf32>, %b : tensor<1x2xf32>) -> tensor<1x1x1x3xf32> {
+  %i = nn.constant dense<0> : tensor<1xui16>
+  %a = nn.constant dense<1.0> : tensor<1x1xf32>
+  %q = nn.quantize %x <scales = [0.5]> : tensor<1x1x2x3xf32> -> tensor<1x1x2x3xi8>
+  %d = nn.dequantize %q <scales = [0.5]> : tensor<1x1x2x3xi8> -> tensor<1x1x2x3xf32>
+  %y = nn.resample %d, %i by %a, %i by %b {layer = "up"} : tensor<1x1x2x3xf32>, tensor<1xui16>, tensor<1x1xf32>, tensor<1xui16>, tensor<1x2xf32> -> tensor<1x1x1x3xf32>
+  %yq = nn.quantize %y <scales = [1.0]> : tensor<1x1x1x3xf32> -> tensor<1x1x1x3xi8>
+  %yd = nn.dequantize %yq <scales = [1.0]> : tensor<1x1x1x3xi8> -> tensor<1x1x1x3xf32>
+  func.return %yd : tensor<1x1x1x3xf32>
+}
+// CHECK: up: its weights are not constant

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Layers over images and signals: convolutions in groups and transposed ones.
+"""Layers over images and signals: convolutions in groups and transposed ones, pools, other sizes.
 
 Their weights and biases are multiples of powers of two, so that int8 and int32 hold them without error.
 """
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from tests.frontends.operators.together import STEP, Function
@@ -67,4 +68,49 @@ TRANSPOSED_GROUPS: Mapping[str, Function] = {
     "transposed_1d_depthwise": flat(exact(nn.ConvTranspose1d(6, 6, 4, 2, 1, groups=6))),
 }
 
-LAYERS: Mapping[str, Function] = {**GROUPED, **TRANSPOSED, **TRANSPOSED_GROUPS}
+POOLS: Mapping[str, Function] = {
+    "max_dilated": nn.MaxPool2d(2, 1, dilation=2),
+    "max_dilated_padded": nn.MaxPool2d((2, 3), (2, 1), (1, 1), (3, 2)),
+    "max_dilated_1d": flat(nn.MaxPool1d(3, 2, 1, 4, ceil_mode=True)),
+    "max_adaptive": nn.AdaptiveMaxPool2d((2, 3)),
+    "max_adaptive_uneven": nn.AdaptiveMaxPool2d((3, 5)),
+    "max_adaptive_1d": flat(nn.AdaptiveMaxPool1d(8)),
+    "mean_adaptive": nn.AdaptiveAvgPool2d((4, 3)),
+    "mean_adaptive_uneven": nn.AdaptiveAvgPool2d((3, 5)),
+    "mean_adaptive_larger": nn.AdaptiveAvgPool2d((7, 3)),
+    "mean_adaptive_1d": flat(nn.AdaptiveAvgPool1d(8)),
+    "area": lambda x: F.interpolate(x, size=(3, 4), mode="area"),
+}
+
+RESIZED: Mapping[str, Function] = {
+    "bilinear": lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"),
+    "bilinear_corners": lambda x: F.interpolate(
+        x, size=(9, 13), mode="bilinear", align_corners=True
+    ),
+    "bilinear_to_one": lambda x: F.interpolate(x, size=(1, 1), mode="bilinear"),
+    "bilinear_smaller": lambda x: F.interpolate(x, size=(2, 4), mode="bilinear"),
+    "linear": lambda x: F.interpolate(x.flatten(2), scale_factor=1.5, mode="linear"),
+    "linear_corners": lambda x: F.interpolate(
+        x.flatten(2), size=69, mode="linear", align_corners=True
+    ),
+    "bicubic": lambda x: F.interpolate(x, scale_factor=2, mode="bicubic"),
+    "smoothed": lambda x: F.interpolate(x, size=(3, 3), mode="bilinear", antialias=True),
+}
+"""By weights that small whole numbers say."""
+
+UNEVEN: Mapping[str, Function] = {
+    "bilinear_uneven": lambda x: F.interpolate(x, size=(11, 9), mode="bilinear"),
+    "bilinear_factor": lambda x: F.interpolate(x, scale_factor=(1.7, 2.3), mode="bilinear"),
+    "bicubic_corners": lambda x: F.interpolate(x, size=(9, 12), mode="bicubic", align_corners=True),
+    "smoothed_cubic": lambda x: F.interpolate(x, size=(3, 4), mode="bicubic", antialias=True),
+}
+"""By weights that are rounded to 2^-11 along each axis."""
+
+EXACT: Mapping[str, Function] = {
+    **GROUPED,
+    **TRANSPOSED,
+    **TRANSPOSED_GROUPS,
+    **POOLS,
+    **RESIZED,
+}
+LAYERS: Mapping[str, Function] = {**EXACT, **UNEVEN}

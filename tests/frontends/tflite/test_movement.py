@@ -137,7 +137,13 @@ def reduce_max(rng: np.random.Generator) -> Spec:
     return tensors, OperatorSpec("REDUCE_MAX", [0, 1], [2], "ReducerOptions", options)
 
 
-def resized(shape: Sequence[int], size: Sequence[int], q: Quantization, how: int) -> Spec:
+def resized(
+    shape: Sequence[int],
+    size: Sequence[int],
+    q: Quantization,
+    how: int,
+    name: str = "RESIZE_NEAREST_NEIGHBOR",
+) -> Spec:
     """`how`: bit 0 aligns the corners, bit 1 takes the centers of pixels."""
     tensors = [
         TensorSpec("x", shape, *q),
@@ -145,13 +151,20 @@ def resized(shape: Sequence[int], size: Sequence[int], q: Quantization, how: int
         TensorSpec("y", (1, *size, shape[3]), *q),
     ]
     options = {"AlignCorners": how & 1, "HalfPixelCenters": how >> 1}
-    kind = "ResizeNearestNeighborOptions"
-    return tensors, OperatorSpec("RESIZE_NEAREST_NEIGHBOR", [0, 1], [2], kind, options)
+    kind = {"RESIZE_BILINEAR": "ResizeBilinearOptions"}.get(name, "ResizeNearestNeighborOptions")
+    return tensors, OperatorSpec(name, [0, 1], [2], kind, options)
 
 
 def resize_nearest(rng: np.random.Generator) -> Spec:
     size = [int(n) for n in rng.integers(1, 20, 2)]
     return resized(image_shape(rng), size, quantization(rng), int(rng.integers(0, 4)))
+
+
+def resize_bilinear(rng: np.random.Generator) -> Spec:
+    """TFLite refuses both ways at once."""
+    size = [int(n) for n in rng.integers(1, 20, 2)]
+    how = int(rng.integers(0, 3))
+    return resized(image_shape(rng), size, quantization(rng), how, "RESIZE_BILINEAR")
 
 
 def concatenation(scale: float, zero_point: int) -> Spec:
@@ -186,6 +199,7 @@ OPERATORS: dict[str, Callable[[np.random.Generator], Spec]] = {
     "SPLIT_V": lambda rng: split(rng, equal=False),
     "REDUCE_MAX": reduce_max,
     "RESIZE_NEAREST_NEIGHBOR": resize_nearest,
+    "RESIZE_BILINEAR": resize_bilinear,
 }
 
 

@@ -14,6 +14,7 @@ from sparsec.rewriting.qdq.conversions.movement import MOVEMENT
 from sparsec.rewriting.qdq.conversions.normalize import NORMALIZE
 from sparsec.rewriting.qdq.conversions.pool import POOL
 from sparsec.rewriting.qdq.conversions.reduce import REDUCE
+from sparsec.rewriting.qdq.conversions.resample import RESAMPLE
 from sparsec.rewriting.qdq.conversions.signature import Conversions
 from sparsec.rewriting.qdq.conversions.weighted import WEIGHTED
 
@@ -24,6 +25,7 @@ CONVERSIONS: Conversions = {
     **ACTIVATION,
     **ELEMENTWISE,
     **NORMALIZE,
+    **RESAMPLE,
     **POOL,
     **REDUCE,
     **MOVEMENT,

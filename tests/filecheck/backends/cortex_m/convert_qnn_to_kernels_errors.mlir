@@ -90,3 +90,26 @@ func.func @main(%x : tensor<1x4xi8>, %i : tensor<2xui16>) -> tensor<1x2xi8> {
 }
 
 // CHECK: layer 'turn' (qnn.gather): indices must be constant
+
+// -----
+
+func.func @main(%x : tensor<1x1x2x3xi8>) -> tensor<1x1x2x3xi8> {
+  %i = qnn.constant dense<0> : tensor<1xui16>
+  %a = qnn.constant dense<1> : tensor<1x1xi16>
+  %j = qnn.constant dense<0> : tensor<2xui16>
+  %b = qnn.constant dense<[[1, 2], [2, 2]]> : tensor<2x2xi16>
+  %y = qnn.resample %x, %i by %a, %j by %b <> {layer = "up"} : tensor<1x1x2x3xi8>, tensor<1xui16>, tensor<1x1xi16>, tensor<2xui16>, tensor<2x2xi16> -> tensor<1x1x2x3xi8>
+  func.return %y : tensor<1x1x2x3xi8>
+}
+
+// CHECK: layer 'up' (qnn.resample): the weights of its pixels have different sums
+
+// -----
+
+func.func @main(%x : tensor<1x1x2x3xi8>, %m : tensor<3xi32>) -> tensor<1x1x2x3xi8> {
+  %c = qnn.constant dense<1> : tensor<3xi32>
+  %y = qnn.normalize %x, %c requant(%m, %c) <> {layer = "norm"} : tensor<1x1x2x3xi8>, tensor<3xi32>, tensor<3xi32>, tensor<3xi32> -> tensor<1x1x2x3xi8>
+  func.return %y : tensor<1x1x2x3xi8>
+}
+
+// CHECK: layer 'norm' (qnn.normalize): bias, multiplier and shift must be constant

@@ -236,7 +236,36 @@ func.func @f(%x : tensor<1x5x5x2xf32>, %w : tensor<4x2x2x2xf32>, %b : tensor<2xf
 
 // -----
 
+func.func @f(%x : tensor<1x4x3x2xf32>) {
+  %y = nn.arg_max %x : tensor<1x4x3x2xf32> -> tensor<1x1x3x1xi32>
+  func.return
+}
+// CHECK: the axes that are reduced are not next to each other in tensor<1x4x3x2xf32>
 
+// -----
+
+func.func @f(%x : tensor<1x4xf32>) {
+  %y = nn.reshape %x : tensor<1x4xf32> -> tensor<4x1xi32>
+  func.return
+}
+// CHECK: tensor<4x1xi32> does not have the elements of tensor<1x4xf32>
+
+// -----
+
+func.func @f(%x : tensor<1x4x3x2xf32>, %i : tensor<5xui16>, %a : tensor<4x2xf32>, %j : tensor<2xui16>, %b : tensor<2x3xf32>) {
+  %y = nn.resample %x, %i by %a, %j by %b : tensor<1x4x3x2xf32>, tensor<5xui16>, tensor<4x2xf32>, tensor<2xui16>, tensor<2x3xf32> -> tensor<1x5x2x2xf32>
+  func.return
+}
+// CHECK: row weights must be up to 4 for each row, got tensor<4x2xf32>
+
+// -----
+
+func.func @f(%x : tensor<1x4x3x2xf32>, %i : tensor<5xui16>, %a : tensor<5x2xf32>, %b : tensor<2x2xf32>) {
+  %j = nn.constant dense<[0, 2]> : tensor<2xui16>
+  %y = nn.resample %x, %i by %a, %j by %b : tensor<1x4x3x2xf32>, tensor<5xui16>, tensor<5x2xf32>, tensor<2xui16>, tensor<2x2xf32> -> tensor<1x5x2x2xf32>
+  func.return
+}
+// CHECK: column 2 is not one of 2
 
 // -----
 

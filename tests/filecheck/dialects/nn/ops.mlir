@@ -100,6 +100,18 @@ func.func @data_movement(%x : tensor<1x4x4x2xf32>) {
 
 // -----
 
+func.func @resampling(%x : tensor<1x4x3x2xf32>, %a : tensor<5x2xf32>, %b : tensor<2x3xf32>) {
+  %i = nn.constant dense<[0, 0, 1, 2, 2]> : tensor<5xui16>
+  %j = nn.constant dense<0> : tensor<2xui16>
+  %y = nn.resample %x, %i by %a, %j by %b {layer = "up"} : tensor<1x4x3x2xf32>, tensor<5xui16>, tensor<5x2xf32>, tensor<2xui16>, tensor<2x3xf32> -> tensor<1x5x2x2xf32>
+  func.return
+}
+
+// CHECK-LABEL: @resampling
+// CHECK:      nn.resample %x, %i by %a, %j by %b {layer = "up"} : tensor<1x4x3x2xf32>, tensor<5xui16>, tensor<5x2xf32>, tensor<2xui16>, tensor<2x3xf32> -> tensor<1x5x2x2xf32>
+
+// -----
+
 func.func @normalization(%x : tensor<1x4x3x2xf32>, %c : tensor<2xf32>) {
   %layer = nn.normalize %x, %c, %c by <epsilon = 1.0e-05> : tensor<1x4x3x2xf32>, tensor<2xf32>, tensor<2xf32> -> tensor<1x4x3x2xf32>
   %root = nn.normalize %x, %c, %c by <groups = 2, centered = 0> clamp <min = 0.0> {layer = "rms"} : tensor<1x4x3x2xf32>, tensor<2xf32>, tensor<2xf32> -> tensor<1x4x3x2xf32>

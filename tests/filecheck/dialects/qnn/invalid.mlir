@@ -299,7 +299,27 @@ func.func @f(%x : tensor<1x4xi8>, %i : tensor<2x1xui16>) {
 
 // -----
 
+func.func @f(%x : tensor<1x4x3x2xi8>) {
+  %y = qnn.arg_max %x : tensor<1x4x3x2xi8> -> tensor<1x1x3x1xi32>
+  func.return
+}
+// CHECK: the axes that are reduced are not next to each other in tensor<1x4x3x2xi8>
 
+// -----
+
+func.func @f(%x : tensor<1x4xi8>) {
+  %y = qnn.reshape %x : tensor<1x4xi8> -> tensor<4x1xi32>
+  func.return
+}
+// CHECK: tensor<4x1xi32> does not have the elements of tensor<1x4xi8>
+
+// -----
+
+func.func @f(%x : tensor<1x4x3x2xi8>, %i : tensor<5xui16>, %a : tensor<5x2xi16>, %j : tensor<2xui16>, %b : tensor<2x4xi16>) {
+  %y = qnn.resample %x, %i by %a, %j by %b <> : tensor<1x4x3x2xi8>, tensor<5xui16>, tensor<5x2xi16>, tensor<2xui16>, tensor<2x4xi16> -> tensor<1x5x2x2xi8>
+  func.return
+}
+// CHECK: column weights must be up to 3 for each column, got tensor<2x4xi16>
 
 // -----
 

@@ -108,6 +108,16 @@ func.func @reductions(%x : tensor<1x4x3x2xi8>) {
 
 // -----
 
+func.func @resampling(%x : tensor<1x4x3x2xi8>, %i : tensor<5xui16>, %a : tensor<5x2xi16>, %j : tensor<2xui16>, %b : tensor<2x3xi16>) {
+  %y = qnn.resample %x, %i by %a, %j by %b <input_zp = 3, multiplier = 1073741824, shift = -20> {layer = "up"} : tensor<1x4x3x2xi8>, tensor<5xui16>, tensor<5x2xi16>, tensor<2xui16>, tensor<2x3xi16> -> tensor<1x5x2x2xi8>
+  func.return
+}
+
+// CHECK:       func.func @resampling
+// CHECK-NEXT:    %y = qnn.resample %x, %i by %a, %j by %b <input_zp = 3, multiplier = 1073741824, shift = -20> {layer = "up"} : tensor<1x4x3x2xi8>, tensor<5xui16>, tensor<5x2xi16>, tensor<2xui16>, tensor<2x3xi16> -> tensor<1x5x2x2xi8>
+
+// -----
+
 func.func @normalization(%x : tensor<1x4x3x2xi8>, %c : tensor<2xi32>) {
   %y = qnn.normalize %x, %c requant(%c, %c) <input_zp = 3, output_zp = -4, groups = 2, centered = 0, epsilon = 41, clamp = [0, 127]> {layer = "norm"} : tensor<1x4x3x2xi8>, tensor<2xi32>, tensor<2xi32>, tensor<2xi32> -> tensor<1x4x3x2xi8>
   func.return

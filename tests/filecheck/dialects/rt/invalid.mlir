@@ -521,7 +521,19 @@ func.func @f(%x : memref<1x4xi8>, %i : memref<2xui16>, %y : memref<1x3xi8>) {
 
 // -----
 
+func.func @f(%x : memref<1x12x2xi8>, %y : memref<1x2x1xi32>) {
+  rt.arg_max_s8 %x into %y : memref<1x12x2xi8>, memref<1x2x1xi32>
+  func.return
+}
+// CHECK: output must have shape 1x1x2, got memref<1x2x1xi32>
 
+// -----
+
+func.func @f(%x : memref<1x4x3x2xi8>, %i : memref<5xui16>, %a : memref<5x2xi16>, %j : memref<2xui16>, %b : memref<2x3xi16>, %y : memref<1x5x3x2xi8>) {
+  rt.resample_s8 %x, %i by %a, %j by %b <> into %y : memref<1x4x3x2xi8>, memref<5xui16>, memref<5x2xi16>, memref<2xui16>, memref<2x3xi16>, memref<1x5x3x2xi8>
+  func.return
+}
+// CHECK: columns must have shape 3, got memref<2xui16>
 
 // -----
 

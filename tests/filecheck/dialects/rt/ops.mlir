@@ -214,6 +214,16 @@ func.func @fused(%x : memref<1x5x5x2xi8>, %w : memref<4x1x1x2xi8>, %dw : memref<
 
 // -----
 
+func.func @resampling(%x : memref<1x4x3x2xi8>, %i : memref<5xui16>, %a : memref<5x2xi16>, %j : memref<2xui16>, %b : memref<2x3xi16>, %y : memref<1x5x2x2xi8>) {
+  rt.resample_s8 %x, %i by %a, %j by %b <multiplier = 5> into %y : memref<1x4x3x2xi8>, memref<5xui16>, memref<5x2xi16>, memref<2xui16>, memref<2x3xi16>, memref<1x5x2x2xi8>
+  func.return
+}
+
+// CHECK:      func.func @resampling
+// CHECK-NEXT: rt.resample_s8 %x, %i by %a, %j by %b <multiplier = 5> into %y : memref<1x4x3x2xi8>, memref<5xui16>, memref<5x2xi16>, memref<2xui16>, memref<2x3xi16>, memref<1x5x2x2xi8>
+
+// -----
+
 func.func @normalization(%x : memref<1x4x3x2xi8>, %y : memref<1x4x3x2xi8>, %c : memref<2xi32>) {
   rt.normalize_s8 %x, %c requant(%c, %c) <groups = 2, epsilon = 41> into %y : memref<1x4x3x2xi8>, memref<2xi32>, memref<2xi32>, memref<2xi32>, memref<1x4x3x2xi8>
   func.return
