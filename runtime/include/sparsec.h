@@ -960,6 +960,27 @@ void sparsec_minimum_s8(const cmsis_nn_dims *input_1_dims,
                         int8_t *output);
 
 /**
+ * @brief One of two tensors, element by element: the first where the mask is not 0; all three broadcast.
+ *
+ * @param[in]  mask_dims     Dimensions of the mask; an axis of one element is repeated
+ * @param[in]  mask          The mask
+ * @param[in]  input_1_dims  Dimensions of the first input, likewise
+ * @param[in]  input_1       First input
+ * @param[in]  input_2_dims  Dimensions of the second input, likewise
+ * @param[in]  input_2       Second input
+ * @param[in]  output_dims   Output dimensions
+ * @param[out] output        Output data
+ */
+void sparsec_select_s8(const cmsis_nn_dims *mask_dims,
+                       const int8_t *mask,
+                       const cmsis_nn_dims *input_1_dims,
+                       const int8_t *input_1,
+                       const cmsis_nn_dims *input_2_dims,
+                       const int8_t *input_2,
+                       const cmsis_nn_dims *output_dims,
+                       int8_t *output);
+
+/**
  * @brief TensorFlow Lite's PRELU: x, or x * alpha where x is negative; alpha broadcasts.
  *
  * @param[in]  input_offset        The negative of the input's zero point

@@ -34,7 +34,7 @@ from sparsec.frontends.weights import (
 )
 
 SCHEMA_MAJOR = 8
-FLOAT32 = 7
+FLOAT32, BOOL = 7, 12
 
 REGIONS = {
     "torch.ops.higher_order.wrap_with_set_grad_enabled",
@@ -270,7 +270,7 @@ class _Reader:
         for name in filter(None, names):
             value: object = MISSING
             meta = self.graph["tensor_values"].get(name)
-            if meta is not None and meta["dtype"] in FLOATS:
+            if meta is not None and meta["dtype"] in {*FLOATS, BOOL}:
                 sizes = numbers(meta["sizes"])
                 value = stand_in(self.batch.now(sizes))
                 if self.batch.has(sizes):

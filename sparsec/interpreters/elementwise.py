@@ -6,7 +6,7 @@ from xdsl.interpreter import Interpreter, InterpreterFunctions, PythonValues, im
 
 from sparsec.interpreters.kernels import store
 from sparsec.ir import cmsis, qnn, rt
-from sparsec.quantization import elementwise
+from sparsec.quantization import elementwise, int8
 
 
 @register_impls
@@ -37,6 +37,15 @@ class ElementwiseFunctions(InterpreterFunctions):
     @impl(qnn.MinimumOp)
     def minimum(self, _: Interpreter, op: qnn.MinimumOp, args: PythonValues) -> PythonValues:
         return (np.minimum(*args),)
+
+    @impl(qnn.SelectOp)
+    def select(self, _: Interpreter, op: qnn.SelectOp, args: PythonValues) -> PythonValues:
+        return (int8.select(*args),)
+
+    @impl(rt.SelectOp)
+    def select_s8(self, _: Interpreter, op: rt.SelectOp, args: PythonValues) -> PythonValues:
+        mask, lhs, rhs, output = args
+        return store(output, int8.select(mask, lhs, rhs))
 
     @impl(qnn.PreluOp)
     def prelu(self, _: Interpreter, op: qnn.PreluOp, args: PythonValues) -> PythonValues:

@@ -197,7 +197,7 @@ def without_leading_ones(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def verify_broadcast(operands: Sequence[Attribute], result: Attribute) -> None:
-    """The two `operands` fill `result` where axes of one element are repeated, as in numpy."""
+    """The `operands` fill `result` where axes of one element are repeated, as in numpy."""
     try:
         shape = broadcast_shape(*map(shape_of, operands))
     except ValueError as error:

@@ -81,10 +81,7 @@ class Broadcast(Kernel, ABC):
     def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
         if not self.is_mine(layer):
             return NOT_MINE
-        first, _ = operand_shapes(layer)
-        if len(first) <= MAX_AXES:
-            return None
-        return f"its operands broadcast along {len(first)} axes in turn, at most {MAX_AXES} can"
+        return too_many_axes(len(operand_shapes(layer)[0]))
 
     def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
         output = low.output()
@@ -101,10 +98,16 @@ class Broadcast(Kernel, ABC):
         return output
 
 
-def operand_shapes(layer: Layer) -> tuple[Shape, Shape]:
-    """Those of both operands, in as few axes as it takes."""
-    lhs, rhs, *_ = layer.op.operands
-    return merged(shape_of(lhs.type), shape_of(rhs.type))
+def too_many_axes(axes: int) -> str | None:
+    """Why the runtime has no loops for operands of so many axes, None if it has."""
+    if axes <= MAX_AXES:
+        return None
+    return f"its operands broadcast along {axes} axes in turn, at most {MAX_AXES} can"
+
+
+def operand_shapes(layer: Layer) -> tuple[Shape, ...]:
+    """Those of the operands, in as few axes as it takes."""
+    return merged(*(shape_of(operand.type) for operand in layer.op.operands))
 
 
 class Mul(Broadcast):
@@ -155,6 +158,23 @@ class Minimum(Broadcast):
 
     def call(self, op: Operation, lhs: SSAValue, rhs: SSAValue, output: SSAValue) -> KernelOp:
         return rt.MinimumOp(lhs, rhs, output)
+
+
+class Select(Kernel):
+    """`sparsec_select_s8`."""
+
+    function = rt.SelectOp.C_FUNCTION
+
+    def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
+        if not isinstance(layer.op, qnn.SelectOp):
+            return NOT_MINE
+        return too_many_axes(len(operand_shapes(layer)[0]))
+
+    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
+        output, shapes = low.output(), operand_shapes(layer)
+        mask, lhs, rhs = (low.buffer(*each) for each in zip(layer.op.operands, shapes, strict=True))
+        low.call(rt.SelectOp(mask, lhs, rhs, low.reshape(output, broadcast_shape(*shapes))))
+        return output
 
 
 class Prelu(Broadcast):

@@ -33,6 +33,7 @@ from sparsec.kernels.elementwise import (
     Mul,
     Prelu,
     Requantize,
+    Select,
     Softmax,
     Sum,
 )
@@ -91,6 +92,7 @@ LIBRARY: tuple[Kernel, ...] = (
     Maximum(),
     Minimum(),
     Prelu(),
+    Select(),
     FromUint8(),
     Lookup(),
     Requantize(),

@@ -32,8 +32,9 @@ SIGNS: dict[type[Operation], str] = {
     nn.MaximumOp: "maximum",
     nn.MinimumOp: "minimum",
     nn.PreluOp: "leaky_relu",
+    nn.SelectOp: "where",
 }
-"""Functions of two tensors."""
+"""Functions of several tensors."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def fused(op: Operation) -> FunctionOf | None:
             if known or (isinstance(op, nn.ClampOp) and isinstance(op.input.owner, nn.ClampOp)):
                 return None
             return FunctionOf(inner.source, substituted(outer, inner.term))
-        case nn.ElementwiseOp() | nn.PreluOp():
+        case nn.ElementwiseOp() | nn.PreluOp() | nn.SelectOp():
             operands = [function_of(value) for value in op.operands]
             sources = {operand.source for operand in operands} - {None}
             if len(sources) != 1:

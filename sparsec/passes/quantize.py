@@ -12,6 +12,7 @@ Every argument, result of a layer and constant that is read as one gets such a p
 one already. Biases stay in float: their scale follows from the others.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypeGuard
 
@@ -93,18 +94,26 @@ def origin(value: SSAValue) -> SSAValue:
     return value
 
 
-def takes_values(op: Operation) -> TypeGuard[nn.ConcatOp | nn.ExtremeOp]:
+TakesValues: TypeAlias = nn.ConcatOp | nn.ExtremeOp | nn.SelectOp
+
+
+def takes_values(op: Operation) -> TypeGuard[TakesValues]:
     """Whether each number of the result of `op` is one of an operand.
 
     The larger of two is the same where both saturate as the result does.
     """
-    return isinstance(op, nn.ConcatOp | nn.ExtremeOp)
+    return isinstance(op, TakesValues)
 
 
-def joins(op: Operation) -> TypeGuard[nn.ConcatOp | nn.ExtremeOp | nn.PadOp]:
+def taken_from(op: Operation) -> Sequence[SSAValue]:
+    """The operands of which the result of `op` has values: all but a mask."""
+    return op.operands[1:] if isinstance(op, nn.SelectOp) else op.operands
+
+
+def joins(op: Operation) -> TypeGuard[TakesValues | nn.PadOp]:
     """Whether the result of `op` has values of several origins. Parts of one value put together again are no join."""
     if takes_values(op):
-        return len({origin(value) for value in op.operands}) > 1
+        return len({origin(value) for value in taken_from(op)}) > 1
     return adds_a_value(op)
 
 
@@ -185,7 +194,7 @@ class Quantizer:
         if op in self.joins:
             return self.chosen[op.results[0]]
         if takes_values(op) or moves_data(op) or op.has_trait(nn.KeepsQuantization):
-            return self.input_of(op, op.operands[0])
+            return self.input_of(op, taken_from(op)[0])
         if isinstance(op, nn.SoftmaxOp):
             return FIXED_OUTPUT["softmax"]
         if isinstance(op, nn.FromUint8Op) and not asked_for(op.result):
@@ -219,7 +228,7 @@ class Quantizer:
             if op not in self.joins:
                 continue
             self.chosen[op.results[0]] = wanted = self.measured(op.results[0])
-            for value in op.operands:
+            for value in taken_from(op):
                 while moves_data(value.owner) and value.has_one_use():
                     value = value.owner.operands[0]
                 # An argument keeps its own quantization: it is the network's contract.
@@ -230,7 +239,7 @@ class Quantizer:
         """Operands in another quantization than the join's go through a pair of their own."""
         wanted = self.chosen[op.results[0]]
         for index, value in enumerate(op.operands):
-            if self.input_of(op, value) != wanted:
+            if value in taken_from(op) and self.input_of(op, value) != wanted:
                 pair = pair_after(value, wanted)
                 for new in pair:
                     copy_layer(op, new)
@@ -272,6 +281,8 @@ class Quantizer:
             if not isinstance(constant, nn.ConstantOp) or constant.array.dtype != np.float32:
                 continue
             wanted = self.chosen.get(op.results[0]) if op in self.joins else None
+            if isinstance(op, nn.SelectOp) and index == 0:
+                wanted = TRUTH
             measured = float(constant.array.min()), float(constant.array.max())
             quantize_constant(op, index, wanted or quantization_for(measured))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two tensors that broadcast, as in numpy: the shape they fill, and that in as few axes as it takes."""
+"""Tensors that broadcast, as in numpy: the shape they fill, and that in as few axes as it takes."""
 
 from collections.abc import Sequence
 from math import prod
@@ -10,33 +10,33 @@ import numpy as np
 Shape: TypeAlias = tuple[int, ...]
 
 
-def broadcast_shape(a: Sequence[int], b: Sequence[int]) -> Shape:
-    """The shape of a result of both. Raises ValueError where they do not go together."""
+def broadcast_shape(*shapes: Sequence[int]) -> Shape:
+    """The shape of a result of all. Raises ValueError where they do not go together."""
     try:
-        return np.broadcast_shapes(tuple(a), tuple(b))
+        return np.broadcast_shapes(*map(tuple, shapes))
     except ValueError:
-        shapes = ("x".join(map(str, shape)) or "()" for shape in (a, b))
-        raise ValueError("shapes {} and {} cannot be broadcast".format(*shapes)) from None
+        found = ("x".join(map(str, shape)) or "()" for shape in shapes)
+        raise ValueError(f"shapes {' and '.join(found)} cannot be broadcast") from None
 
 
-def merged(a: Sequence[int], b: Sequence[int]) -> tuple[Shape, Shape]:
-    """The same two tensors with neighbouring axes as one where both have them, or the same one of both has.
+def merged(*shapes: Sequence[int]) -> tuple[Shape, ...]:
+    """The same tensors with neighbouring axes as one where all have them, or the same ones of them.
 
-    At least one axis is left, and as many in both shapes. Raises ValueError as `broadcast_shape`.
+    At least one axis is left, and as many in each shape. Raises ValueError as `broadcast_shape`.
     """
-    rank = len(broadcast_shape(a, b))
-    left, right = ((*(1,) * (rank - len(shape)), *shape) for shape in (a, b))
+    rank = len(broadcast_shape(*shapes))
+    aligned = [(*(1,) * (rank - len(shape)), *shape) for shape in shapes]
     sizes: list[list[int]] = []
-    kinds: list[tuple[bool, bool]] = []
-    for n, m in zip(left, right, strict=True):
-        kind = (n != 1, m != 1)
-        if kind == (False, False):
+    kinds: list[tuple[bool, ...]] = []
+    for along in zip(*aligned, strict=True):
+        kind = tuple(n != 1 for n in along)
+        if not any(kind):
             continue
         if kinds[-1:] == [kind]:
-            sizes[-1] = [x * y for x, y in zip(sizes[-1], (n, m), strict=True)]
+            sizes[-1] = [x * y for x, y in zip(sizes[-1], along, strict=True)]
         else:
             kinds.append(kind)
-            sizes.append([n, m])
-    first, second = zip(*sizes, strict=True) if sizes else ((1,), (1,))
-    assert prod(first) == prod(a) and prod(second) == prod(b)
-    return first, second
+            sizes.append(list(along))
+    found = tuple(zip(*sizes, strict=True)) if sizes else ((1,),) * len(shapes)
+    assert [prod(shape) for shape in found] == [prod(shape) for shape in shapes]
+    return found

@@ -40,6 +40,7 @@ __all__ = [
     "pad",
     "requantize_tensor",
     "resize_nearest",
+    "select",
     "softmax",
     "softmax_params",
 ]
@@ -304,6 +305,13 @@ def resize_nearest(
 def embedding(table: npt.NDArray[_Scalar], indices: Int32Array) -> npt.NDArray[_Scalar]:
     """[.., columns]: the row of `table` for each of `indices`; for one that it does not have the nearest."""
     return table[np.clip(indices, 0, len(table) - 1)]
+
+
+def select(
+    mask: npt.NDArray[Any], lhs: npt.NDArray[_Scalar], rhs: npt.NDArray[_Scalar]
+) -> npt.NDArray[_Scalar]:
+    """lhs where the mask is not 0, else rhs."""
+    return np.where(mask != 0, lhs, rhs)
 
 
 def from_uint8(x: npt.NDArray[np.uint8]) -> Int8Array:

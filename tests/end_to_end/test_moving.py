@@ -13,6 +13,7 @@ from tests.end_to_end.road import Compiled, compile_to, expect_exact
 from tests.frontends.operators.indices import INDICES
 from tests.frontends.operators.layers import EXACT, UNEVEN
 from tests.frontends.operators.layers import SHAPE as LAYERS_SHAPE
+from tests.frontends.operators.masks import MASKS
 from tests.frontends.operators.moving import MOVING, SHAPE
 from tests.frontends.operators.norms import NORMS
 from tests.frontends.operators.together import Function, Together, on_the_grid
@@ -36,6 +37,7 @@ class Group(NamedTuple):
 GROUPS = {
     "moving": Group(MOVING, SHAPE, 0.0),
     "indices": Group(INDICES, SHAPE, 0.0),
+    "masks": Group(MASKS, SHAPE, 0.5),
     "layers": Group(EXACT, LAYERS_SHAPE, 0.5 + 2**-7),
     "rounded": Group(UNEVEN, LAYERS_SHAPE, 0.75),
     "norms": Group(NORMS, LAYERS_SHAPE, 0.5 + 2**-6),

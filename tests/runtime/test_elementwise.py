@@ -157,6 +157,18 @@ def test_extreme(
 
 
 @MANY
+@given(operands=shapes(), kept=KEPT)
+def test_select(runtime: KernelLibrary, operands: Operands, kept: tuple[bool, ...]) -> None:
+    met = operands[2].shape
+    shape = tuple(n if own else 1 for n, own in zip(met, kept, strict=True))
+    mask = data(prod(shape)).reshape(shape) // 64  # about a quarter is 0
+    output = Guarded(operands[2].size)
+    runtime.call("sparsec_select_s8", Dims(*shape), mask, *arguments(operands), Dims(*met), output)
+    expected: Int8 = np.where(mask != 0, operands[2], operands[3])
+    np.testing.assert_array_equal(output.bytes, expected.reshape(-1))
+
+
+@MANY
 @given(
     operands=shapes(),
     offsets=st.tuples(OFFSETS, OFFSETS),

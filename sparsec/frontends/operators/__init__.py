@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from sparsec.frontends.operators.borders import BORDERS
 from sparsec.frontends.operators.elementwise import ELEMENTWISE
+from sparsec.frontends.operators.masks import MASKS
 from sparsec.frontends.operators.norms import NORMS
 from sparsec.frontends.operators.parts import PARTS
 from sparsec.frontends.operators.picking import PICKING
@@ -25,6 +26,7 @@ from sparsec.frontends.operators.weighted import WEIGHTED
 OPERATORS: Mapping[str, Operator] = {
     **WEIGHTED,
     **ELEMENTWISE,
+    **MASKS,
     **NORMS,
     **POOLING,
     **REDUCTIONS,

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Functions of two tensors."""
+"""Functions of several tensors."""
 
 import numpy as np
 from xdsl.interpreter import Interpreter, InterpreterFunctions, impl, register_impls
 
 from sparsec.interpreters.nn.values import Values, finish, float64
 from sparsec.ir import nn
+from sparsec.quantization import int8
 
 
 @register_impls
@@ -31,6 +32,10 @@ class NnElementwiseFunctions(InterpreterFunctions):
     @impl(nn.MinimumOp)
     def minimum(self, interpreter: Interpreter, op: nn.MinimumOp, args: Values) -> Values:
         return (np.minimum(*args),)
+
+    @impl(nn.SelectOp)
+    def select(self, interpreter: Interpreter, op: nn.SelectOp, args: Values) -> Values:
+        return (int8.select(*args),)
 
     @impl(nn.PreluOp)
     def prelu(self, interpreter: Interpreter, op: nn.PreluOp, args: Values) -> Values:

@@ -12,7 +12,7 @@ from xdsl.ir import Dialect
 from sparsec.ir.nn.activation import ActivationOp, ClampOp, SoftmaxOp
 from sparsec.ir.nn.boundary import DequantizeOp, FromUint8Op, QuantizeOp
 from sparsec.ir.nn.constant import ConstantOp
-from sparsec.ir.nn.elementwise import AddOp, MaximumOp, MinimumOp, MulOp, PreluOp, SubOp
+from sparsec.ir.nn.elementwise import AddOp, MaximumOp, MinimumOp, MulOp, PreluOp, SelectOp, SubOp
 from sparsec.ir.nn.elementwise import ArithmeticOp as ArithmeticOp
 from sparsec.ir.nn.elementwise import ElementwiseOp as ElementwiseOp
 from sparsec.ir.nn.elementwise import ExtremeOp as ExtremeOp
@@ -67,6 +67,7 @@ Nn = Dialect(
         MaximumOp,
         MinimumOp,
         PreluOp,
+        SelectOp,
         MaxPool2dOp,
         AvgPool2dOp,
         NormalizeOp,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Functions of two tensors, element by element: they broadcast as in numpy."""
+"""Functions of several tensors, element by element: they broadcast as in numpy."""
 
 from abc import ABC
 
@@ -126,3 +126,33 @@ class PreluOp(IRDLOperation):
     def verify_(self) -> None:
         expect_shape(self.result.type, shape_of(self.input.type), "result")
         verify_broadcast([self.input.type, self.alpha.type], self.result.type)
+
+
+@irdl_op_definition
+class SelectOp(IRDLOperation):
+    """lhs where the mask is not 0, else rhs; all three broadcast.
+
+    `%y = nn.select %mask, %a, %b : tensor<1x8xf32>, tensor<1x8xf32>, tensor<1xf32> -> tensor<1x8xf32>`
+    """
+
+    name = "nn.select"
+
+    mask = operand_def(F32Tensor)
+    lhs = operand_def(F32Tensor)
+    rhs = operand_def(F32Tensor)
+    result = result_def(F32Tensor)
+
+    assembly_format = (
+        "$mask `,` $lhs `,` $rhs attr-dict `:` type($mask) `,` type($lhs) `,` type($rhs) "
+        "`->` type($result)"
+    )
+
+    traits = traits_def(Pure())
+
+    def __init__(self, mask: SSAValue, lhs: SSAValue, rhs: SSAValue):
+        operands = [mask, lhs, rhs]
+        shape = broadcast_shape(*(shape_of(value.type) for value in operands))
+        super().__init__(operands=operands, result_types=[float_type(shape)])
+
+    def verify_(self) -> None:
+        verify_broadcast([value.type for value in self.operands], self.result.type)

@@ -26,6 +26,7 @@ from sparsec.ir.qnn.elementwise import (
     MinimumOp,
     MulOp,
     PreluOp,
+    SelectOp,
     SubOp,
 )
 from sparsec.ir.qnn.movement import (
@@ -75,6 +76,7 @@ Qnn = Dialect(
         MaximumOp,
         MinimumOp,
         PreluOp,
+        SelectOp,
         SliceOp,
         ResizeNearestOp,
         GatherOp,

@@ -182,3 +182,31 @@ class AddOp(IRDLOperation):
             properties={"params": AddParamsAttr(params)},
             result_types=[lhs.type],
         )
+
+
+@irdl_op_definition
+class SelectOp(IRDLOperation):
+    """lhs where the mask is not 0, else rhs, which have one scale and zero point; all three broadcast.
+
+    `%z = qnn.select %mask, %x, %y : tensor<..>, tensor<..>, tensor<..> -> tensor<..>`
+    """
+
+    name = "qnn.select"
+
+    mask = operand_def(TensorType[I8])
+    lhs = operand_def(TensorType[I8])
+    rhs = operand_def(TensorType[I8])
+    result = result_def(TensorType[I8])
+
+    assembly_format = (
+        "$mask `,` $lhs `,` $rhs attr-dict `:` type($mask) `,` type($lhs) `,` type($rhs) "
+        "`->` type($result)"
+    )
+
+    traits = traits_def(Pure())
+
+    def __init__(self, mask: SSAValue, lhs: SSAValue, rhs: SSAValue, result_type: Attribute):
+        super().__init__(operands=[mask, lhs, rhs], result_types=[result_type])
+
+    def verify_(self) -> None:
+        verify_broadcast([value.type for value in self.operands], self.result.type)

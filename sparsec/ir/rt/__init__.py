@@ -7,7 +7,7 @@ from sparsec.ir.rt.decode import DECODERS
 from sparsec.ir.rt.decoded import FullyConnectedDecodedOp
 from sparsec.ir.rt.delta8 import ConvolveDelta8Op, FullyConnectedDelta8Op
 from sparsec.ir.rt.depthwise_3x3 import DepthwiseConvolve3x3Op
-from sparsec.ir.rt.elementwise import AddOp, MaximumOp, MinimumOp, MulOp, PreluOp
+from sparsec.ir.rt.elementwise import AddOp, MaximumOp, MinimumOp, MulOp, PreluOp, SelectOp
 from sparsec.ir.rt.fully_connected import FullyConnectedPerChannelOp
 from sparsec.ir.rt.fused import PointDepthwiseOp
 from sparsec.ir.rt.lookup import FromUint8Op, LookupOp, RequantizeOp
@@ -73,6 +73,7 @@ Rt = Dialect(
         MaximumOp,
         MinimumOp,
         PreluOp,
+        SelectOp,
         SliceOp,
         ResizeNearestOp,
         GatherOp,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operations of `rt` on two buffers of at most four axes element by element; they broadcast as in numpy."""
+"""The operations of `rt` on several buffers of at most four axes element by element; they broadcast as in numpy."""
 
 from abc import ABC
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ MAX_AXES = 4
 """As many loops as the runtime has."""
 
 
-def verify_operands(lhs: SSAValue, rhs: SSAValue, output: SSAValue) -> None:
-    """Both operands fill `output`, in loops that the runtime has."""
-    verify_broadcast([lhs.type, rhs.type], output.type)
+def verify_operands(output: SSAValue, *operands: SSAValue) -> None:
+    """The operands fill `output`, in loops that the runtime has."""
+    verify_broadcast([operand.type for operand in operands], output.type)
     if len(shape_of(output.type)) > MAX_AXES:
         raise VerifyException(f"operands have at most {MAX_AXES} axes here, got {output.type}")
 
@@ -36,7 +36,7 @@ class ElementwiseOp(RuntimeOp, ABC):
     output = operand_def(MemRefType[I8])
 
     def verify_(self) -> None:
-        verify_operands(self.lhs, self.rhs, self.output)
+        verify_operands(self.output, self.lhs, self.rhs)
 
     def buffers(self) -> Sequence[CArgument]:
         """Shapes and pointers, the last arguments of the call."""
@@ -188,7 +188,7 @@ class PreluOp(RuntimeOp):
 
     def verify_(self) -> None:
         expect_shape(self.output.type, shape_of(self.input.type), "output")
-        verify_operands(self.input, self.alpha, self.output)
+        verify_operands(self.output, self.input, self.alpha)
 
     def c_arguments(self) -> Sequence[CArgument]:
         p = self.params.data
@@ -208,5 +208,40 @@ class PreluOp(RuntimeOp):
 
     def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
         if output is self.output and input in (self.input, self.alpha):
+            return broadcast(shape_of(output.type), shape_of(input.type))
+        return super().safe_overlap(output, input)
+
+
+@irdl_op_definition
+class SelectOp(RuntimeOp):
+    """`sparsec_select_s8`."""
+
+    name = "rt.select_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_select_s8"
+
+    mask = operand_def(MemRefType[I8])
+    lhs = operand_def(MemRefType[I8])
+    rhs = operand_def(MemRefType[I8])
+    output = operand_def(MemRefType[I8])
+
+    assembly_format = (
+        "$mask `,` $lhs `,` $rhs `into` $output attr-dict `:` "
+        "type($mask) `,` type($lhs) `,` type($rhs) `,` type($output)"
+    )
+
+    def __init__(self, mask: SSAValue, lhs: SSAValue, rhs: SSAValue, output: SSAValue):
+        super().__init__(operands=[mask, lhs, rhs, output])
+
+    def verify_(self) -> None:
+        verify_operands(self.output, self.mask, self.lhs, self.rhs)
+
+    def c_arguments(self) -> Sequence[CArgument]:
+        return (*shaped(self.mask, self.lhs, self.rhs, self.output),)
+
+    def written(self) -> Sequence[SSAValue]:
+        return (self.output,)
+
+    def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
+        if output is self.output and input is not self.output:
             return broadcast(shape_of(output.type), shape_of(input.type))
         return super().safe_overlap(output, input)

@@ -330,3 +330,19 @@ func.func @main(%x : tensor<1x2xui8>, %i : tensor<1x3xi32>) -> (tensor<1x2xf32>,
 // CHECK-NEXT:    %f = qnn.from_uint8 %x {layer = "x"} : tensor<1x2xui8> -> tensor<1x2xi8>
 // CHECK-NEXT:    [[T:%.*]] = qnn.constant named "table" dense<{{\[\[}}1, 2], [3, 4]]> : tensor<2x2xi8>
 // CHECK-NEXT:    qnn.embedding [[T]], %i {layer = "words"} : tensor<2x2xi8>, tensor<1x3xi32> -> tensor<1x3x2xi8>
+
+// -----
+
+// A mask that is 0 at another number than 0 is brought there.
+
+func.func @main(%m : tensor<1x2xf32>, %x : tensor<1x2xf32>) -> tensor<1x2xf32> {
+  %mq = nn.quantize %m <scales = [0.5], zero_point = -7> : tensor<1x2xf32> -> tensor<1x2xi8>
+  %md = nn.dequantize %mq <scales = [0.5], zero_point = -7> : tensor<1x2xi8> -> tensor<1x2xf32>
+  %xq = nn.quantize %x <scales = [2.0]> : tensor<1x2xf32> -> tensor<1x2xi8>
+  %xd = nn.dequantize %xq <scales = [2.0]> : tensor<1x2xi8> -> tensor<1x2xf32>
+  %z = nn.select %md, %xd, %xd {layer = "z"} : tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2xf32> -> tensor<1x2xf32>
+  func.return %z : tensor<1x2xf32>
+}
+
+// CHECK:       [[M:%.*]] = qnn.rescale %m <input_zp = -7, multiplier = 1073741824> {layer = "z"}
+// CHECK-NEXT:  qnn.select [[M]], %x, %x {layer = "z"} : tensor<1x2xi8>, tensor<1x2xi8>, tensor<1x2xi8> -> tensor<1x2xi8>

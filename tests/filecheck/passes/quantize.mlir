@@ -178,3 +178,21 @@ func.func @main(%x : tensor<1x2xui8>, %i : tensor<1x3xi32>) -> (tensor<1x2xf32>,
 // CHECK:       nn.quantize %a <scales = [0.25], zero_point = -128>
 // CHECK:       nn.quantize %b <scales = [2.0], zero_point = -28>
 // CHECK:       nn.quantize %c <scales = [3.0], zero_point = -128>
+
+// -----
+
+// What is chosen has the quantization of the result, and a mask that of 0 and 1.
+
+func.func @main(%x : tensor<1x2xf32> {nn.range = array<f64: -127.5, 127.5>}) -> tensor<1x2xf32> {
+  %m = nn.constant dense<[[0.0, 1.0]]> : tensor<1x2xf32>
+  %n = nn.constant dense<[510.0]> : tensor<1xf32>
+  %z = nn.select %m, %n, %x {layer = "fill", nn.range = array<f64: 0.0, 510.0>} : tensor<1x2xf32>, tensor<1xf32>, tensor<1x2xf32> -> tensor<1x2xf32>
+  func.return %z : tensor<1x2xf32>
+}
+
+// CHECK:       nn.quantize %x <scales = [1.0]>
+// CHECK:       nn.dequantize {{.*}} <scales = [1.0]> : tensor<1x2xi8>
+// CHECK:       nn.dequantize {{.*}} <scales = [2.0], zero_point = -128> : tensor<1xi8>
+// CHECK:       nn.quantize {{.*}} <scales = [2.0], zero_point = -128> {layer = "fill"}
+// CHECK:       %z = nn.select
+// CHECK-NEXT:  nn.quantize %z <scales = [2.0], zero_point = -128>

@@ -9,6 +9,7 @@ from sparsec.quantization.int8 import add_params
 from sparsec.quantization.params import AddParams, MulParams, PreluParams
 from sparsec.quantization.requantize import quantize_multiplier
 from sparsec.quantization.scheme import Bounds, Quantization
+from sparsec.rewriting.qdq.conversions.activation import TRUTH
 from sparsec.rewriting.qdq.conversions.signature import Conversions, int8_type
 from sparsec.rewriting.qdq.folding import Folding, fail, integer_clamp
 
@@ -81,6 +82,16 @@ def convert_extreme(f: Folding, op: nn.MaximumOp | nn.MinimumOp) -> None:
     f.finish(op, f.emit(op, make(values[0], values[1], int8_type(op.result))), output)
 
 
+def convert_select(f: Folding, op: nn.SelectOp) -> None:
+    lhs, rhs = f.input(op, op.lhs), f.input(op, op.rhs)
+    output = f.output_of(op, default=lhs.quantization)
+    # What stands for 0 is 0.
+    mask = f.rescaled(op, f.input(op, op.mask), TRUTH)
+    first, second = (f.rescaled(op, source, output) for source in (lhs, rhs))
+    new = qnn.SelectOp(mask, first, second, int8_type(op.result))
+    f.finish(op, f.emit(op, new), output)
+
+
 def convert_prelu(f: Folding, op: nn.PreluOp) -> None:
     source, alpha, output = f.input(op, op.input), f.input(op, op.alpha), f.output_of(op)
     q, slopes = source.quantization, alpha.quantization
@@ -101,4 +112,5 @@ ELEMENTWISE: Conversions = {
     nn.MaximumOp: convert_extreme,
     nn.MinimumOp: convert_extreme,
     nn.PreluOp: convert_prelu,
+    nn.SelectOp: convert_select,
 }

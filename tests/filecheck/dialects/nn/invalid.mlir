@@ -322,3 +322,11 @@ func.func @f(%t : tensor<5x3xf32>, %i : tensor<1x4xi32>) {
   func.return
 }
 // CHECK: result must have shape 1x4x3, got tensor<1x3xf32>
+
+// -----
+
+func.func @f(%m : tensor<3xf32>, %x : tensor<1x4xf32>, %y : tensor<1xf32>) {
+  %z = nn.select %m, %x, %y : tensor<3xf32>, tensor<1x4xf32>, tensor<1xf32> -> tensor<1x4xf32>
+  func.return
+}
+// CHECK: shapes 3 and 1x4 and 1 cannot be broadcast

@@ -131,3 +131,11 @@ func.func @of_integers(%image : tensor<1x2x2x3xui8>, %i : tensor<1x4xi32>, %tabl
 // CHECK-LABEL: @of_integers
 // CHECK-NEXT:    %x = nn.from_uint8 %image {layer = "image"} : tensor<1x2x2x3xui8> -> tensor<1x2x2x3xf32>
 // CHECK-NEXT:    %e = nn.embedding %table, %i {layer = "words"} : tensor<5x3xf32>, tensor<1x4xi32> -> tensor<1x4x3xf32>
+
+func.func @selected(%mask : tensor<4x2xf32>, %x : tensor<1x4x2xf32>, %y : tensor<1xf32>) {
+  %z = nn.select %mask, %x, %y {layer = "fill"} : tensor<4x2xf32>, tensor<1x4x2xf32>, tensor<1xf32> -> tensor<1x4x2xf32>
+  func.return
+}
+
+// CHECK-LABEL: @selected
+// CHECK-NEXT:    %z = nn.select %mask, %x, %y {layer = "fill"} : tensor<4x2xf32>, tensor<1x4x2xf32>, tensor<1xf32> -> tensor<1x4x2xf32>

@@ -368,3 +368,11 @@ func.func @f(%t : tensor<5x3xi8>, %i : tensor<1x4xi32>) {
   func.return
 }
 // CHECK: result must have shape 1x4x3, got tensor<1x3xi8>
+
+// -----
+
+func.func @f(%m : tensor<3xi8>, %x : tensor<1x4xi8>, %y : tensor<1xi8>) {
+  %z = qnn.select %m, %x, %y : tensor<3xi8>, tensor<1x4xi8>, tensor<1xi8> -> tensor<1x4xi8>
+  func.return
+}
+// CHECK: shapes 3 and 1x4 and 1 cannot be broadcast

@@ -135,3 +135,11 @@ func.func @of_integers(%image : tensor<1x2x2x3xui8>, %i : tensor<1x4xi32>, %tabl
 // CHECK-LABEL: @of_integers
 // CHECK-NEXT:    %x = qnn.from_uint8 %image {layer = "image"} : tensor<1x2x2x3xui8> -> tensor<1x2x2x3xi8>
 // CHECK-NEXT:    %e = qnn.embedding %table, %i {layer = "words"} : tensor<5x3xi8>, tensor<1x4xi32> -> tensor<1x4x3xi8>
+
+func.func @selected(%mask : tensor<4x2xi8>, %x : tensor<1x4x2xi8>, %y : tensor<1xi8>) {
+  %z = qnn.select %mask, %x, %y {layer = "fill"} : tensor<4x2xi8>, tensor<1x4x2xi8>, tensor<1xi8> -> tensor<1x4x2xi8>
+  func.return
+}
+
+// CHECK-LABEL: @selected
+// CHECK-NEXT:    %z = qnn.select %mask, %x, %y {layer = "fill"} : tensor<4x2xi8>, tensor<1x4x2xi8>, tensor<1xi8> -> tensor<1x4x2xi8>

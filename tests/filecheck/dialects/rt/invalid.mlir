@@ -566,3 +566,11 @@ func.func @f(%i : memref<4xi32>, %y : memref<4xi8>) {
   func.return
 }
 // CHECK: input and output must have the same elements, got memref<4xi32>
+
+// -----
+
+func.func @f(%m : memref<2xi8>, %x : memref<1x1x1x4x2xi8>) {
+  rt.select_s8 %m, %x, %x into %x : memref<2xi8>, memref<1x1x1x4x2xi8>, memref<1x1x1x4x2xi8>, memref<1x1x1x4x2xi8>
+  func.return
+}
+// CHECK: operands have at most 4 axes here, got memref<1x1x1x4x2xi8>

@@ -245,3 +245,13 @@ func.func @of_integers(%image : memref<12xui8>, %x : memref<12xi8>, %table : mem
 // CHECK-NEXT: rt.from_uint8_s8 %image into %x {layer = "image"} : memref<12xui8>, memref<12xi8>
 // CHECK-NEXT: rt.embedding_s8 %table, %i into %y {layer = "words"} : memref<5x3xi8>, memref<1x4xi32>, memref<1x4x3xi8>
 // CHECK-NEXT: rt.concatenate_s8 %i axis 0 at 0 into %i : memref<1x4xi32>, memref<1x4xi32>
+
+// -----
+
+func.func @selected(%m : memref<2xi8>, %x : memref<1x4x2xi8>, %y : memref<1xi8>, %z : memref<1x4x2xi8>) {
+  rt.select_s8 %m, %x, %y into %z {layer = "fill"} : memref<2xi8>, memref<1x4x2xi8>, memref<1xi8>, memref<1x4x2xi8>
+  func.return
+}
+
+// CHECK:      func.func @selected
+// CHECK-NEXT: rt.select_s8 %m, %x, %y into %z {layer = "fill"} : memref<2xi8>, memref<1x4x2xi8>, memref<1xi8>, memref<1x4x2xi8>
