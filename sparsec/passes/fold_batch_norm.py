@@ -4,12 +4,15 @@
     nn.conv2d -> nn.batch_norm        becomes        nn.conv2d with scaled weights and shifted bias
 
 With s = gamma / sqrt(variance + epsilon) and t = beta - mean * s, in float64, the result is x * s + t.
-The layer before takes s and t if nothing else reads its result; else the linear layers after it, if
+The layer before takes s and t if nothing else reads its result, also where its channels are moved in between, as behind
+layers of sequences; else the linear layers after it, if
 they are all that reads the result; else it becomes a function of each value, if it is the same for all channels, or a
 depthwise 1x1 convolution.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import TypeAlias
 
 import numpy as np
@@ -65,22 +68,70 @@ def replace_weights(layer: nn.WeightedOp, weights: Floats, bias: Floats) -> None
     erase_unused(old)
 
 
+@dataclass(frozen=True)
+class Origin:
+    """The layer whose output channels a value has, and what moves them on their way, the last first."""
+
+    layer: nn.WeightedOp
+    moves: list[Operation]
+
+
+def origin(value: SSAValue) -> Origin | None:
+    """Where the last axis of `value` comes from; None if that is no layer with weights that it alone reads."""
+    axis, moves = len(shape_of(value.type)) - 1, list[Operation]()
+    while value.has_one_use():
+        match value.owner:
+            case nn.WeightedOp() as layer if axis == len(shape_of(value.type)) - 1:
+                return Origin(layer, moves)
+            case nn.TransposeOp() as op:
+                axis = op.permutation.get_values()[axis]
+            case nn.ReshapeOp() as op:
+                found = axis_before(shape_of(op.input.type), shape_of(value.type), axis)
+                if found is None:
+                    return None
+                axis = found
+            case _:
+                return None
+        moves.append(op)
+        value = op.input
+    return None
+
+
+def axis_before(before: Sequence[int], after: Sequence[int], axis: int) -> int | None:
+    """The axis of shape `before` that a reshape to `after` makes its `axis`; None if that is made of others."""
+    for candidate, size in enumerate(before):
+        outside = prod(before[:candidate]) == prod(after[:axis])
+        if outside and size == after[axis]:
+            return candidate
+    return None
+
+
 def fold_backward(op: nn.BatchNormOp, scale: Floats, shift: Floats) -> bool:
     """Scale the output channels of the layer before `op`; False where there is no such layer."""
-    layer = op.input.owner
-    if not isinstance(layer, nn.WeightedOp) or layer.bounds is not None:
+    found = origin(op.input)
+    if (
+        found is None
+        or found.layer.bounds is not None
+        or not scale_outputs(found.layer, scale, shift)
+    ):
         return False
+    for each in (found.layer, *found.moves):
+        each.attributes.pop(RANGE, None)
+        if RANGE in op.attributes:
+            each.attributes[RANGE] = op.attributes[RANGE]
+    op.result.replace_all_uses_with(op.input)
+    return True
+
+
+def scale_outputs(layer: nn.WeightedOp, scale: Floats, shift: Floats) -> bool:
+    """Let `layer` give x * scale + shift for each channel, [C] both; False if its weights are no constants."""
     weights, bias = float64_constant(layer.weights), float64_constant(layer.bias)
-    if weights is None or bias is None or not layer.result.has_one_use():
+    if weights is None or bias is None:
         return False
     # The output channel is the last axis of depthwise weights, else the first.
     last = isinstance(layer, nn.DepthwiseConv2dOp)
     along = scale if last else scale.reshape(-1, *[1] * (weights.ndim - 1))
     replace_weights(layer, weights * along, bias * scale + shift)
-    layer.attributes.pop(RANGE, None)
-    if RANGE in op.attributes:
-        layer.attributes[RANGE] = op.attributes[RANGE]
-    op.result.replace_all_uses_with(layer.result)
     return True
 
 

@@ -23,6 +23,7 @@ from xdsl.pattern_rewriter import (
 from sparsec.ir import nn
 from sparsec.rewriting import fusion_rules as rule
 from sparsec.rewriting import movement_rules as way
+from sparsec.rewriting.affine_rules import affine_before, affine_behind
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,9 @@ class Fusion:
 
 CONVOLUTIONS = (nn.Conv2dOp, nn.DepthwiseConv2dOp)
 PICKS = (nn.GatherOp, nn.ResizeNearestOp)
+ARITHMETIC = (nn.AddOp, nn.SubOp, nn.MulOp)
 WEIGHTED = (*CONVOLUTIONS, nn.TransposeConv2dOp, nn.LinearOp)
-BOUNDED = (*WEIGHTED, nn.AddOp, nn.SubOp, nn.MulOp, nn.MaxPool2dOp, nn.AvgPool2dOp, nn.NormalizeOp)
+BOUNDED = (*WEIGHTED, *ARITHMETIC, nn.MaxPool2dOp, nn.AvgPool2dOp, nn.NormalizeOp)
 
 FUSIONS = (
     Fusion(BOUNDED, nn.ClampOp, rule.clamp_result, only_user=True),
@@ -52,7 +54,10 @@ FUSIONS = (
     Fusion((nn.PadOp,), nn.Conv2dOp, rule.pad_in_window),
     Fusion((nn.PadOp,), nn.DepthwiseConv2dOp, rule.pad_in_window),
     Fusion((nn.PadOp,), nn.MaxPool2dOp, rule.pad_in_pool),
-    Fusion(WEIGHTED, nn.AddOp, rule.add_to_bias, only_user=True),
+    Fusion(WEIGHTED, nn.AddOp, affine_behind, only_user=True),
+    Fusion(WEIGHTED, nn.SubOp, affine_behind, only_user=True),
+    Fusion(WEIGHTED, nn.MulOp, affine_behind, only_user=True),
+    Fusion(ARITHMETIC, nn.WeightedOp, affine_before, only_user=True),
     Fusion((nn.ReshapeOp,), nn.ReshapeOp, rule.reshape_once),
     Fusion(PICKS, nn.ActivationOp, way.activation_before_repeat),
     Fusion(PICKS, nn.ElementwiseOp, way.broadcast_for_repeat),

@@ -210,11 +210,11 @@ class Quantizer:
         return carried(self.input_of(op, op.input), op.term)
 
     def fixed(self, op: nn.ActivationOp) -> Quantization | None:
-        """TFLite's quantization of a function, unless its own range is smaller than a quarter: that would cost two bits."""
+        """TFLite's quantization of a function, unless its own range is smaller than half of it: that would cost a bit."""
         fixed, measured = fixed_output(op), range_of(op.result)
         if fixed is None or fixed == TRUTH or measured is None:
             return fixed
-        return fixed if 4 * self.measured(op.result).scale > fixed.scale else None
+        return fixed if 2 * self.measured(op.result).scale > fixed.scale else None
 
     def input_of(self, op: Operation, value: SSAValue) -> Quantization:
         """The quantization of an operand of `op`."""

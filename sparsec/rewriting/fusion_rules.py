@@ -10,13 +10,11 @@ import math
 from collections.abc import Sequence
 from typing import TypeAlias, TypeVar
 
-import numpy as np
 from xdsl.ir import Operation, SSAValue
 
 from sparsec.analysis.values.ranges import range_attribute, range_of
 from sparsec.ir import nn
 from sparsec.ir.attributes import RANGE
-from sparsec.ir.constant import constant_array
 from sparsec.ir.quantization import BoundsAttr
 from sparsec.ir.window import PoolAttr, WindowAttr
 from sparsec.quantization.scheme import Bounds, Quantization
@@ -133,26 +131,6 @@ def pad_in_pool(pad: nn.PadOp, pool: nn.MaxPool2dOp) -> Sequence[Operation] | No
     fused = pool.clone({pad.result: pad.input})
     fused.pool = PoolAttr(padded)
     return [fused]
-
-
-def add_to_bias(layer: nn.WeightedOp, add: nn.AddOp) -> Sequence[Operation] | None:
-    """A constant that is the same for every pixel is added to the bias."""
-    other = add.rhs if add.lhs is layer.result else add.lhs
-    array, bias = constant_array(other), constant_array(layer.bias)
-    if layer.bounds is not None or array is None or bias is None:
-        return None
-    if add.result.type != layer.result.type:
-        return None
-    rows = array.reshape(-1, *array.shape[-1:])
-    if np.any(rows != rows[0]):
-        return None
-    label = layer.bias.owner.label if isinstance(layer.bias.owner, nn.ConstantOp) else None
-    total = (bias.astype(np.float64) + rows[0]).astype(np.float32)
-    constant = nn.ConstantOp(total, label)
-    fused = layer.clone({layer.bias: constant.result})
-    fused.bounds = add.bounds
-    take_range(fused, add.result)
-    return [constant, fused]
 
 
 def reshape_once(first: nn.ReshapeOp, second: nn.ReshapeOp) -> Sequence[Operation]:

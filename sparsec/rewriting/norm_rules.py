@@ -14,10 +14,9 @@ from sparsec.ir.expression import Term, Variable, apply, evaluate
 from sparsec.ir.layer import copy_layer, layer_of
 from sparsec.ir.shapes import image_shape, reduction, shape_of
 from sparsec.quantization.normalization import MAX_SET, Norm
-from sparsec.quantization.window import Window
+from sparsec.rewriting.affine_rules import Affining, affine_of
 
 Array: TypeAlias = np.ndarray[Any, Any]
-Affining: TypeAlias = nn.MulOp | nn.AddOp | nn.SubOp | nn.DepthwiseConv2dOp
 
 X = Variable()
 SQUARE = apply("*", X, X)
@@ -133,35 +132,6 @@ def reshaped(value: SSAValue, shape: Sequence[int], layer: Operation) -> list[Op
     op = nn.ReshapeOp(value, shape)
     copy_layer(layer, op)
     return [op]
-
-
-@dataclass(frozen=True)
-class Affine:
-    """`value` times `factor` plus `offset`, which broadcast."""
-
-    value: SSAValue
-    factor: Array
-    offset: Array
-
-
-ONE, ZERO = np.ones(1), np.zeros(1)
-
-
-def affine_of(op: Affining) -> Affine | None:
-    """What `op` is of one of its operands, if constants say the rest."""
-    if isinstance(op, nn.DepthwiseConv2dOp):
-        weights, bias = constant_array(op.weights), constant_array(op.bias)
-        if weights is None or bias is None or op.window.data != Window():
-            return None
-        plain = weights.shape == (1, 1, 1, shape_of(op.input.type)[-1])
-        return Affine(op.input, weights, bias) if plain else None
-    lhs, rhs = constant_array(op.lhs), constant_array(op.rhs)
-    if isinstance(op, nn.SubOp):
-        return None if rhs is None else Affine(op.lhs, ONE, -rhs)
-    value, array = (op.lhs, rhs) if lhs is None else (op.rhs, lhs)
-    if array is None:
-        return None
-    return Affine(value, array, ZERO) if isinstance(op, nn.MulOp) else Affine(value, ONE, array)
 
 
 def affine(op: Affining) -> Sequence[Operation] | None:

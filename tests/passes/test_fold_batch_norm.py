@@ -57,6 +57,47 @@ def test_into_the_layer_before(build: Callable[[], ModuleOp]) -> None:
     (_,) = op_names(module)
 
 
+def after_a_sequence() -> ModuleOp:
+    """As a convolution of a sequence is imported: [1, C, T] between its layers."""
+    net = Net((1, 1, 9, 3))
+    x = net.conv(net.inputs[0], 4, (1, 3))
+    x = net.transpose(net.reshape(x, 1, 7, 4), (0, 2, 1))
+    return net.done(net.transpose(net.batch_norm(net.transpose(x, (0, 2, 1))), (0, 2, 1)))
+
+
+def after_rows() -> ModuleOp:
+    net = Net((1, 6, 5))
+    x = net.transpose(net.linear(net.inputs[0], 4), (0, 2, 1))
+    return net.done(net.batch_norm(net.transpose(x, (0, 2, 1))))
+
+
+def after_pixels_in_a_row() -> ModuleOp:
+    net = Net((1, 6, 5, 3))
+    return net.done(net.batch_norm(net.reshape(net.conv(net.inputs[0], 4), 1, 12, 4)))
+
+
+@pytest.mark.parametrize("build", [after_a_sequence, after_rows, after_pixels_in_a_row])
+def test_into_the_layer_before_what_moves_its_channels(build: Callable[[], ModuleOp]) -> None:
+    module = expect_same_results(build(), FoldBatchNormPass())
+    assert len(ops(module, nn.WeightedOp)) == 1
+
+
+def of_another_axis() -> ModuleOp:
+    net = Net((1, 6, 5))
+    return net.done(net.batch_norm(net.transpose(net.linear(net.inputs[0], 6), (0, 2, 1))))
+
+
+def of_two_axes() -> ModuleOp:
+    net = Net((1, 6, 5, 3))
+    return net.done(net.batch_norm(net.reshape(net.conv(net.inputs[0], 4), 1, 4, 12)))
+
+
+@pytest.mark.parametrize("build", [of_another_axis, of_two_axes])
+def test_not_into_a_layer_whose_channels_it_does_not_see(build: Callable[[], ModuleOp]) -> None:
+    module = expect_same_results(build(), FoldBatchNormPass())
+    assert len(ops(module, nn.WeightedOp)) == 2
+
+
 def test_constants_keep_their_names_and_old_ones_go() -> None:
     net = Net((1, 3))
     weights, bias = net.constant(np.eye(3), "fc.weight"), net.constant(np.ones(3), "fc.bias")

@@ -218,3 +218,76 @@ def test_the_range_is_that_after_the_clamp(on_clamp: bool, expected: tuple[float
     (convolution,) = ops(module, nn.Conv2dOp)
     assert range_of(convolution.result) == expected
     assert convolution.bounds is not None and convolution.bounds.data == Bounds(0.0)
+
+
+AFFINE: dict[str, Build] = {
+    "scaled": lambda net, x: net.add_op(nn.MulOp(x, net.random(1, 1, 1, 4))),
+    "scaled_first": lambda net, x: net.add_op(nn.MulOp(net.random(4), x)),
+    "less": lambda net, x: net.add_op(nn.SubOp(x, net.random(1, 1, 1, 4))),
+    "from": lambda net, x: net.add_op(nn.SubOp(net.random(1, 1, 1, 4), x)),
+    "by_a_number": lambda net, x: net.add_op(nn.MulOp(x, net.random(1))),
+    "normalised": lambda net, x: net.add_op(
+        nn.MulOp(net.add_op(nn.SubOp(x, net.random(4))), net.random(1, 1, 1, 4))
+    ),
+}
+READERS: dict[str, Build] = {
+    "conv2d": lambda net, x: net.conv(x, 3),
+    "multiplied": lambda net, x: net.depthwise(x, 2),
+    "linear": lambda net, x: net.linear(x, 3),
+}
+WRITERS: dict[str, Build] = {
+    "conv2d": lambda net, x: net.conv(x, 4),
+    "depthwise": lambda net, x: net.depthwise(x),
+    "transposed": lambda net, x: net.transposed(x, 4, groups=2),
+    "linear": lambda net, x: net.linear(x, 4),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("affine", AFFINE)
+def test_constants_before_a_layer_become_its_own(affine: str, reader: str) -> None:
+    net = Net((1, 6, 5, 4))
+    x = READERS[reader](net, AFFINE[affine](net, net.inputs[0]))
+    module = expect_same_results(net.done(x), FuseLayersPass())
+    assert len(op_names(module)) == 1
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize("affine", AFFINE)
+def test_constants_behind_a_layer_become_its_own(affine: str, writer: str) -> None:
+    net = Net((1, 6, 5, 4))
+    x = net.clamp(AFFINE[affine](net, WRITERS[writer](net, net.inputs[0])))
+    module = expect_same_results(net.done(x), FuseLayersPass())
+    assert len(op_names(module)) == 1
+
+
+PADDED = Window(padding=(1, 1, 1, 1))
+KEPT: dict[str, tuple[Build, int]] = {
+    "a shift beside padding": (
+        lambda net, x: net.conv(AFFINE["less"](net, x), 3, window=PADDED),
+        2,
+    ),
+    "a factor beside padding goes": (
+        lambda net, x: net.conv(AFFINE["scaled"](net, x), 3, window=PADDED),
+        1,
+    ),
+    "groups": (lambda net, x: net.grouped(AFFINE["scaled"](net, x), 4, 2), 2),
+    "another number for each pixel": (
+        lambda net, x: net.conv(net.add_op(nn.MulOp(x, net.random(1, 6, 5, 4))), 3),
+        2,
+    ),
+    "a clamp between": (lambda net, x: net.conv(net.clamp(AFFINE["scaled"](net, x)), 3), 2),
+    "behind a clamp": (lambda net, x: AFFINE["scaled"](net, net.clamp(net.conv(x, 4))), 2),
+    "one channel becomes many": (
+        lambda net, x: net.add_op(nn.MulOp(net.conv(x, 1), net.random(4))),
+        2,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_constants_that_a_layer_cannot_take(name: str) -> None:
+    build, left = KEPT[name]
+    net = Net((1, 6, 5, 4))
+    module = expect_same_results(net.done(build(net, net.inputs[0])), FuseLayersPass())
+    assert len(op_names(module)) == left
