@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, f32
 
 from sparsec.frontends.archive import Archive
 from sparsec.frontends.batch import MIXED, argument, in_either_way
@@ -18,7 +18,7 @@ from sparsec.frontends.call import Call, Place
 from sparsec.frontends.errors import FrontendError
 from sparsec.frontends.exported_inputs import INTEGERS, Batch, Inputs, numbers
 from sparsec.frontends.exported_reading import ExportedReading
-from sparsec.frontends.importer import MISSING, Importer, is_index, tensor_named, tensors_in
+from sparsec.frontends.importer import MISSING, Importer, tensor_named, tensors_in
 from sparsec.frontends.places import place_of
 from sparsec.frontends.proof import Proof
 from sparsec.frontends.stand_in import stand_in
@@ -32,6 +32,7 @@ from sparsec.frontends.weights import (
     read_constants,
     read_json,
 )
+from sparsec.ir.shapes import element_type
 
 SCHEMA_MAJOR = 8
 FLOAT32, BOOL = 7, 12
@@ -258,8 +259,9 @@ class _Reader:
         if not isinstance(held, Activation) or meta is None:
             return value
         if self.batch.agrees(numbers(meta["sizes"]), held.shape, of_batch):
-            integers = meta["dtype"] in INTEGERS and not is_index(held)
-            if integers and call.name not in KEEPS_INTEGERS:
+            # Rows of a table and what is quantized have integers of their own.
+            as_reals = meta["dtype"] in INTEGERS and element_type(held.ssa.type) == f32
+            if as_reals and call.name not in KEEPS_INTEGERS:
                 self.importer.refuse(call, "it computes with integers: use .float() before it")
             return value
         self.importer.refuse(call, MIXED)
