@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Packed rows that the assembly does not end, because their outputs are shifted to the left: exact, and fewer instructions
-than dense ones."""
+"""Packed rows that the assembly does not end, because their outputs are shifted to the left: exact, fewer instructions than
+dense ones, and taken by default where they are fewer cycles too."""
 
 import tempfile
 from pathlib import Path
@@ -22,11 +22,11 @@ IMAGE = (1, 5, 9, 32)
 
 
 def network() -> ModuleOp:
-    """A 1x1 convolution, half of whose weights are zero."""
+    """A 1x1 convolution, three quarters of whose weights are zero. With half of them dense ones take 1 % fewer cycles."""
     rng = np.random.default_rng(0)
     net = Builder()
     weights = rng.integers(-128, 128, (32, 1, 1, 32)).astype(np.int8)
-    weights[rng.random(weights.shape) < 0.5] = 0
+    weights[rng.random(weights.shape) < 0.75] = 0
     x = net.input(IMAGE)
     operands = (
         net.constant(weights),
@@ -54,8 +54,8 @@ def instructions(compiled: Compiled) -> int:
 @pytest.mark.qemu
 def test_sums_of_rows_that_c_ends() -> None:
     dense, packed = (
-        compile_module(network(), "cortex-m4", "--max-slowdown=0", f"--weights={weights}")
-        for weights in ("dense", "delta8")
+        compile_module(network(), "cortex-m4", "--max-slowdown=0", *options)
+        for options in (("--weights=dense",), ())
     )
     assert "sparsec_convolve_packed_s8" in packed.files["report.json"]
     expect_exact(packed, "cortex-m4", extreme_and_random(packed.input_shapes, random=2, seed=1))
