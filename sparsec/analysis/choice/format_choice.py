@@ -14,6 +14,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from sparsec.analysis.choice.candidates import Candidate, Constants, bytes_of
 from sparsec.analysis.choice.format_goal import (
+    LITTLE_RAM,
     RAM_GAIN,
     Goal,
     Price,
@@ -223,7 +224,7 @@ class Problem:
             for group, each in zip(self.groups, ways, strict=True)
         ]
         least = max((min(each.values()) for each in known), default=0)
-        enough = max(needs.activations, least, 1)
+        enough = max(needs.activations, least, LITTLE_RAM)
         share = Fraction(self._price.cycle * self.dense[1], RAM_GAIN * enough)
         found: list[tuple[Fraction, list[Way]]] = []
         while True:

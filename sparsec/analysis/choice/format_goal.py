@@ -45,6 +45,9 @@ percent more for each percent of the cycles that it saves. With 4 a residual net
 cycles for 44 % of its arena; with 2 a small one is 1.6 times slower for 47 % of its own, and with 1 another one 2.7 times
 for 350 bytes."""
 
+LITTLE_RAM = 1024
+"""Bytes that are free in any case: of a network that needs less than that nobody has to save."""
+
 DECODED = "decodes weights into RAM, which latency leaves to other objectives and to budgets"
 """So that more zeros do not change a layer from decoded weights to larger ones."""
 
@@ -139,7 +142,7 @@ def costs_too_much(
         return True
     least = way.least_cost(layer, cpu)
     scratch = 0 if way.decoder is not None else way.kernel.scratch(layer, cpu)
-    free = max(memory.activations, memory.bytes(layer, way.kernel, scratch))
+    free = max(memory.activations, memory.bytes(layer, way.kernel, scratch), LITTLE_RAM)
     rivals = [each for each in group.ways if each.measured and group.need(each, memory) <= free]
     if least is None or not rivals:
         return False

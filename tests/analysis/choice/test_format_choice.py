@@ -21,6 +21,7 @@ from sparsec.analysis.choice.format_choice import Decision, Problem
 from sparsec.analysis.choice.format_goal import (
     FEW,
     GAIN,
+    LITTLE_RAM,
     MARGIN,
     RAM_GAIN,
     Goal,
@@ -134,7 +135,7 @@ def priced_ram(
 ) -> Fraction:
     """What RAM costs beyond that of the activations, of which some layer needs `least` in any case."""
     weights = price(objective, flash_of(dense, target), cycles_of(dense))
-    enough = max(memory.activations, least, 1)
+    enough = max(memory.activations, least, LITTLE_RAM)
     beyond = max(0, max(each.need(memory) for each in combination) - enough)
     return Fraction(beyond * weights.cycle * cycles_of(dense), RAM_GAIN * enough)
 
@@ -266,6 +267,17 @@ def test_scratch_memory_has_to_pay(keep: float, wins: bool) -> None:
     # Who says how much memory there is has said that it may be used.
     (layer,) = Problem(module, cpu, Goal(ram=2**16)).decide().layers
     assert layer.winner.kernel == packed.kernel
+
+
+def test_little_scratch_memory_is_free() -> None:
+    """That of a packed kernel is several times what a tiny layer needs without."""
+    module = network([Spec("conv2d", 28, 8, size=2, keep=0.25)])
+    problem = Problem(module, cpu_named("cortex-m4"), Goal())
+    (layer,), needs = problem.decide().layers, Needs(problem.groups)
+    (group,) = problem.groups
+    assert layer.winner.kernel == "sparsec_convolve_packed_s8"
+    (taken,) = (way for way in group.ways if layer.winner in way.candidates)
+    assert 3 * needs.activations < needs.of(group, taken) < LITTLE_RAM
 
 
 @settings(max_examples=25)
