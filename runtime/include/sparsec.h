@@ -587,6 +587,26 @@ void sparsec_arg_max_s8(const cmsis_nn_dims *input_dims, const int8_t *input, in
 void sparsec_arg_min_s8(const cmsis_nn_dims *input_dims, const int8_t *input, int32_t *output);
 
 /**
+ * @brief Softmax of rows of any length, to scale 1/256 and zero point -128: arm_softmax_s8 where that is defined, which is
+ * for at most 511 values; 0 for each value of a row whose exponentials, that of the largest being 1, sum to 512 or more.
+ *
+ * @param[in]  input       Input data
+ * @param[in]  rows        How many rows
+ * @param[in]  row_size    Values of each, at least one
+ * @param[in]  multiplier  As for arm_softmax_s8
+ * @param[in]  shift       As for arm_softmax_s8
+ * @param[in]  diff_min    As for arm_softmax_s8
+ * @param[out] output      Output data; may be `input`
+ */
+void sparsec_softmax_s8(const int8_t *input,
+                        int32_t rows,
+                        int32_t row_size,
+                        int32_t multiplier,
+                        int32_t shift,
+                        int32_t diff_min,
+                        int8_t *output);
+
+/**
  * @brief From one int8 scale and zero point to another, as TensorFlow Lite's QUANTIZE does, then a clamp.
  *
  * @param[in]  input_offset   The negative of the input's zero point

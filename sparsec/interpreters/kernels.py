@@ -146,6 +146,11 @@ class KernelFunctions(InterpreterFunctions):
         x, output = args
         return store(output, qnn.softmax(x, op.params.data))
 
+    @impl(rt.SoftmaxOp)
+    def long_softmax(self, _: Interpreter, op: rt.SoftmaxOp, args: PythonValues) -> PythonValues:
+        x, output = args
+        return store(output, qnn.softmax(x, op.params.data))
+
     @impl(rt.ConvolveDelta8Op)
     def convolve_delta8(
         self, _: Interpreter, op: rt.ConvolveDelta8Op, args: PythonValues

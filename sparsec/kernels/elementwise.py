@@ -245,11 +245,28 @@ class Softmax(Kernel):
             return NOT_MINE
         row = shape_of(layer.op.input.type)[-1]
         if row > MAX_ROW:
-            return f"softmax over {row} values overflows, at most {MAX_ROW} are possible"
+            return NOT_MINE
         return None
 
     def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
         op, output = layer.op, low.output()
         assert isinstance(op, qnn.SoftmaxOp)
         low.call(cmsis.SoftmaxOp(low.buffer(op.input), output, op.params.data))
+        return output
+
+
+class LongSoftmax(Kernel):
+    """`sparsec_softmax_s8`, for longer rows."""
+
+    function = rt.SoftmaxOp.C_FUNCTION
+
+    def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
+        if not isinstance(layer.op, qnn.SoftmaxOp):
+            return NOT_MINE
+        return None if shape_of(layer.op.input.type)[-1] > MAX_ROW else NOT_MINE
+
+    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
+        op, output = layer.op, low.output()
+        assert isinstance(op, qnn.SoftmaxOp)
+        low.call(rt.SoftmaxOp(low.buffer(op.input), output, op.params.data))
         return output

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The int8 softmax of CMSIS-NN (`arm_softmax_s8`), bit by bit.
+"""The int8 softmax of CMSIS-NN (`arm_softmax_s8`), bit by bit, for rows of any length.
 
 The rule: every intermediate is the int32 fixed-point value of the C code; only `exp` is looked up, as a row of int8
 has at most 256 distinct distances from its maximum. The output has scale 1/256 and zero point -128.
@@ -20,7 +20,7 @@ from sparsec.quantization.requantize import (
 )
 
 MAX_ROW = 511
-"""The longest row that is safe for any input: with 512 equal values CMSIS-NN shifts an int32 by 32, which C leaves
+"""The longest row that CMSIS-NN takes for any input: with 512 equal values CMSIS-NN shifts an int32 by 32, which C leaves
 undefined. From 256 on it may subtract 1 from 1 << 31 as int32, which C leaves undefined too, but which wraps to the
 mask that is meant wherever integers wrap."""
 
@@ -46,19 +46,22 @@ def softmax_params(input_scale: float) -> dict[str, int]:
 def softmax(x: Int8Array, *, multiplier: int, shift: int, diff_min: int) -> Int8Array:
     """Softmax over the last axis of `x`, of any shape.
 
-    Raises ValueError where C is undefined: a row whose sum of exponentials reaches 512 (see MAX_ROW).
+    Where the sum of exponentials of a row reaches 512, none of its results reaches half a step of 1/256, and each is 0:
+    C is undefined there (see MAX_ROW), and the runtime has a kernel of its own.
     """
     distance = x.max(axis=-1, keepdims=True).astype(np.int64) - x
     exponential = _exponentials(multiplier, shift, diff_min)[distance]
     total = divide_by_power_of_two(exponential, _ACCUMULATOR_BITS).sum(axis=-1, keepdims=True)
-    if np.any(total >= 2**28):
-        raise ValueError("a softmax row is too long: its sum of exponentials reaches 512")
+    small = total >= 2**28
+    total = np.minimum(total, 2**28 - 1)
     headroom = 32 - np.frexp(total.astype(np.float64))[1].astype(np.int64)
     reciprocal = _one_over_one_plus((total << headroom) - 2**31)
     scaled = divide_by_power_of_two(
         doubling_high_mult(reciprocal, exponential), _ACCUMULATOR_BITS + 23 - headroom
     )
-    return np.where(distance <= -diff_min, np.clip(scaled - 128, -128, 127), -128).astype(np.int8)
+    return np.where(
+        (distance <= -diff_min) & ~small, np.clip(scaled - 128, -128, 127), -128
+    ).astype(np.int8)
 
 
 def _exponentials(multiplier: int, shift: int, diff_min: int) -> Int64Array:

@@ -88,17 +88,16 @@ def test_depthwise_weights_that_no_kernel_reads_are_refused() -> None:
         lower(module)
 
 
-def test_a_long_softmax_is_refused() -> None:
-    module = parse(
+def test_a_long_softmax_has_a_kernel_of_its_own() -> None:
+    text = """
+        func.func @main(%x : tensor<1x{n}xi8>) -> tensor<1x{n}xi8> {{
+          %y = qnn.softmax %x <multiplier = 1717986918, shift = 23, diff_min = -248> : tensor<1x{n}xi8>
+          func.return %y : tensor<1x{n}xi8>
+        }}
         """
-        func.func @main(%x : tensor<1x512xi8>) -> tensor<1x512xi8> {
-          %y = qnn.softmax %x <multiplier = 1717986918, shift = 23, diff_min = -248> {layer = "probabilities"} : tensor<1x512xi8>
-          func.return %y : tensor<1x512xi8>
-        }
-        """
-    )
-    with pytest.raises(PassFailedException, match=r"'probabilities'.* at most 511"):
-        lower(module)
+    for row, name in ((511, "cmsis.softmax_s8"), (512, "rt.softmax_s8")):
+        module = lower(parse(text.format(n=row)))
+        assert [op.name for op in module.walk() if isinstance(op, KernelOp)] == [name]
 
 
 def test_a_float_network_is_refused() -> None:

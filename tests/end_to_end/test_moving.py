@@ -16,6 +16,7 @@ from tests.frontends.operators.layers import SHAPE as LAYERS_SHAPE
 from tests.frontends.operators.masks import MASKS
 from tests.frontends.operators.moving import MOVING, SHAPE
 from tests.frontends.operators.norms import NORMS
+from tests.frontends.operators.softmaxes import SOFTMAXES
 from tests.frontends.operators.together import Function, Together, on_the_grid
 from tests.frontends.support import expected, export_bytes
 
@@ -37,6 +38,7 @@ class Group(NamedTuple):
 GROUPS = {
     "moving": Group(MOVING, SHAPE, 0.0),
     "indices": Group(INDICES, SHAPE, 0.0),
+    "softmaxes": Group(SOFTMAXES, SHAPE, 1.5),
     "masks": Group(MASKS, SHAPE, 0.5),
     "layers": Group(EXACT, LAYERS_SHAPE, 0.5 + 2**-7),
     "rounded": Group(UNEVEN, LAYERS_SHAPE, 0.75),

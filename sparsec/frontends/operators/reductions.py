@@ -174,6 +174,18 @@ def norm(builder: Builder, call: Call) -> Tensor:
     return applied(builder, total, apply("pow", X, 1 / order))
 
 
+def log_softmax(builder: Builder, call: Call) -> Tensor:
+    """x - max - log(sum of exp(x - max)) along one axis."""
+    value = call.activation("self", "input")
+    axes = {call.integer("dim") % len(value.shape)}
+    largest = reduced(builder, nn.ReduceMaxOp, value, axes)
+    distances = difference(builder, value, largest, 1)
+    exponentials = applied(builder, distances, apply("exp", X))
+    assert isinstance(exponentials, Activation)
+    total = reduced(builder, nn.SumOp, exponentials, axes)
+    return difference(builder, distances, applied(builder, total, apply("log", X)), 1)
+
+
 MOST_SUMMED = 128
 """Elements of the longest axis along which sums are running: they take the square of it in flash."""
 
@@ -212,4 +224,6 @@ REDUCTIONS: Mapping[str, Operator] = {
     "aten.norm": norm,
     "aten.linalg_vector_norm": norm,
     "aten.cumsum": running_sum,
+    "aten.log_softmax": log_softmax,
+    "aten._log_softmax": log_softmax,
 }

@@ -30,6 +30,7 @@ from sparsec.ir.rt.residual_add import (
     RoundedAddAttr,
     ShortAddAttr,
 )
+from sparsec.ir.rt.softmax import SoftmaxOp
 from sparsec.ir.rt.sparse_fc import (
     FullyConnected1x4Op,
     FullyConnected4x1Op,
@@ -63,6 +64,7 @@ Rt = Dialect(
         FromUint8Op,
         LookupOp,
         RequantizeOp,
+        SoftmaxOp,
         PadOp,
         TransposeOp,
         ConcatenateOp,

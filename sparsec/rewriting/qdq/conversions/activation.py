@@ -6,11 +6,9 @@ import numpy as np
 from sparsec.ir import nn, qnn
 from sparsec.ir.expression import COMPARISONS, Apply, Number, Term, Variable, evaluate
 from sparsec.ir.layer import layer_of
-from sparsec.ir.shapes import shape_of
 from sparsec.quantization.int8 import lookup_table, softmax_params
 from sparsec.quantization.params import FULL_RANGE, SoftmaxParams
 from sparsec.quantization.scheme import Quantization
-from sparsec.quantization.softmax import MAX_ROW
 from sparsec.rewriting.qdq.conversions.signature import Conversions
 from sparsec.rewriting.qdq.folding import Folding, fail, rescaling
 
@@ -108,9 +106,6 @@ def convert_activation(f: Folding, op: nn.ActivationOp) -> None:
 
 def convert_softmax(f: Folding, op: nn.SoftmaxOp) -> None:
     source = f.input(op, op.input)
-    row = shape_of(op.input.type)[-1]
-    if row > MAX_ROW:
-        raise fail(op, f"a softmax over {row} values is not exact in int8, at most {MAX_ROW} are")
     try:
         params = SoftmaxParams(**softmax_params(source.quantization.scale))
     except ValueError as error:

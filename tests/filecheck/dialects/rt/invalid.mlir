@@ -574,3 +574,11 @@ func.func @f(%m : memref<2xi8>, %x : memref<1x1x1x4x2xi8>) {
   func.return
 }
 // CHECK: operands have at most 4 axes here, got memref<1x1x1x4x2xi8>
+
+// -----
+
+func.func @f(%x : memref<1x600xi8>, %y : memref<600xi8>) {
+  rt.softmax_s8 %x <multiplier = 1073741824, shift = 20, diff_min = -248> into %y : memref<1x600xi8>, memref<600xi8>
+  func.return
+}
+// CHECK: output must have shape 1x600, got memref<600xi8>

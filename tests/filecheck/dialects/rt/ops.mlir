@@ -255,3 +255,13 @@ func.func @selected(%m : memref<2xi8>, %x : memref<1x4x2xi8>, %y : memref<1xi8>,
 
 // CHECK:      func.func @selected
 // CHECK-NEXT: rt.select_s8 %m, %x, %y into %z {layer = "fill"} : memref<2xi8>, memref<1x4x2xi8>, memref<1xi8>, memref<1x4x2xi8>
+
+// -----
+
+func.func @long_rows(%x : memref<1x600xi8>) {
+  rt.softmax_s8 %x <multiplier = 1073741824, shift = 20, diff_min = -248> into %x {layer = "probability"} : memref<1x600xi8>, memref<1x600xi8>
+  func.return
+}
+
+// CHECK:      func.func @long_rows
+// CHECK-NEXT: rt.softmax_s8 %x <multiplier = 1073741824, shift = 20, diff_min = -248> into %x {layer = "probability"} : memref<1x600xi8>, memref<1x600xi8>
