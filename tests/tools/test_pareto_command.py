@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from sparsec.analysis.choice.format_choice import Point
+from sparsec.tools.pareto_command import unbeaten
 from tests.tools.support import Tools
 
 
@@ -24,9 +26,7 @@ def test_each_point_can_be_compiled(tools: Tools, model: Path, cmsis: Path) -> N
     cycles = [int(point["estimated_cycles"]) for point in points]
     assert flash == sorted(set(flash)) and cycles == sorted(set(cycles), reverse=True)
     for point in (points[0], points[-1]):
-        # What strips take of flash and time for less RAM is not in a point.
-        whole = ("--max-slowdown=0", f"--recipe={point['recipe']}")
-        made = json.loads(tools.sparsec(model, "-q", "--json", *whole).out)
+        made = json.loads(tools.sparsec(model, "-q", "--json", f"--recipe={point['recipe']}").out)
         assert made["flash_bytes"] == int(point["flash_bytes"])
         predicted = [layer["predicted_cycles"] or 0 for layer in made["layers"]]
         assert sum(predicted) == int(point["estimated_cycles"])
@@ -35,12 +35,19 @@ def test_each_point_can_be_compiled(tools: Tools, model: Path, cmsis: Path) -> N
 
 
 def test_a_budget_cuts_the_front(tools: Tools, model: Path) -> None:
-    points = front(tools.sparsec("pareto", model, "-q").out)
+    whole = ("pareto", model, "-q", "--max-slowdown=0")
+    points = front(tools.sparsec(*whole).out)
     smallest = int(points[0]["flash_bytes"])
-    assert front(tools.sparsec("pareto", model, "-q", f"--flash={smallest}").out) == points[:1]
-    ended = tools.sparsec("pareto", model, "-q", f"--flash={smallest - 1}")
+    assert front(tools.sparsec(*whole, f"--flash={smallest}").out) == points[:1]
+    ended = tools.sparsec(*whole, f"--flash={smallest - 1}")
     assert (ended.code, ended.out) == (2, "")
     assert "no choice keeps within --flash" in ended.err
+
+
+def test_what_is_beaten_is_left_out() -> None:
+    """A smaller network can be the faster one once layers are done in strips."""
+    points = [Point(*numbers, ()) for numbers in ((30, 5, 1), (10, 9, 1), (20, 9, 1), (25, 7, 1))]
+    assert [point.flash for point in unbeaten(points)] == [10, 25, 30]
 
 
 @pytest.mark.parametrize("name", ["front.png", "front.svg"])
