@@ -53,9 +53,10 @@ def commands(text: str) -> list[Shown]:
 def write_files(folder: Path) -> None:
     """The files that README.md names. FileNotFoundError where a network of MLPerf Tiny is not there."""
     shutil.copy(ROOT / "examples/mnist/model.pt", folder / "lenet.pt2")
-    with np.load(ROOT / "examples/mnist/test_images.npz") as images:
-        pixels = images["images"][:2].reshape(2, 1, 28, 28)
-    np.save(folder / "x.npy", (pixels / 255).astype(np.float32))
+    with np.load(ROOT / "examples/mnist/test_images.npz") as test:
+        images = (test["images"].reshape(-1, 1, 28, 28) / 255).astype(np.float32)
+        np.savez(folder / "test.npz", images=images, labels=test["labels"])
+    np.save(folder / "x.npy", images[:2])
     for name in ("vww_96_int8", "kws_ref_model_int8"):
         shutil.copy(mlperf.require(name), folder / f"{name}.tflite")
 
