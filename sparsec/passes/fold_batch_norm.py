@@ -5,18 +5,16 @@
 
 With s = gamma / sqrt(variance + epsilon) and t = beta - mean * s, in float64, the result is x * s + t.
 The layer before takes s and t if nothing else reads its result, also where its channels are moved in between, as behind
-layers of sequences; else the linear layers after it, if
-they are all that reads the result; else it becomes a function of each value, if it is the same for all channels, or a
-depthwise 1x1 convolution.
+layers of sequences, and past pools; else the layers after it, if they are all that reads the result and none has a
+border; else it becomes a function of each value, if it is the same for all channels, or a
+depthwise 1x1 convolution. A constant that is added before it joins t.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
@@ -26,20 +24,18 @@ from xdsl.utils.exceptions import PassFailedException
 
 from sparsec.ir import nn
 from sparsec.ir.attributes import RANGE
-from sparsec.ir.constant import constant_array
 from sparsec.ir.expression import Term, Variable, apply
 from sparsec.ir.layer import layer_of
 from sparsec.ir.shapes import shape_of
 from sparsec.quantization.window import Window
+from sparsec.rewriting.channel_rules import (
+    Floats,
+    Pooling,
+    commutes,
+    float64_constant,
+    with_scaled_inputs,
+)
 from sparsec.rewriting.constants import erase_unused, replace_constant
-
-Floats: TypeAlias = npt.NDArray[np.float64]
-
-
-def float64_constant(value: SSAValue) -> Floats | None:
-    """The constant behind `value` in float64, or None."""
-    array = constant_array(value)
-    return None if array is None else array.astype(np.float64)
 
 
 def scale_and_shift(op: nn.BatchNormOp) -> tuple[Floats, Floats]:
@@ -68,6 +64,23 @@ def replace_weights(layer: nn.WeightedOp, weights: Floats, bias: Floats) -> None
     erase_unused(old)
 
 
+def shift_before(op: nn.BatchNormOp, scale: Floats, shift: Floats) -> Floats:
+    """The shift of `op` with a constant for each channel that is added in front of it, which goes."""
+    add = op.input.owner
+    if not isinstance(add, nn.AddOp) or add.bounds is not None or not add.result.has_one_use():
+        return shift
+    for value, other in ((add.lhs, add.rhs), (add.rhs, add.lhs)):
+        array = float64_constant(other)
+        if array is None or value.type != add.result.type:
+            continue
+        if array.size == 1 or array.shape[-1] == array.size == len(scale):
+            op.operands[0] = value
+            Rewriter.erase_op(add)
+            erase_unused((other,))
+            return shift + scale * array.reshape(-1)
+    return shift
+
+
 @dataclass(frozen=True)
 class Origin:
     """The layer whose output channels a value has, and what moves them on their way, the last first."""
@@ -76,7 +89,7 @@ class Origin:
     moves: list[Operation]
 
 
-def origin(value: SSAValue) -> Origin | None:
+def origin(value: SSAValue, scale: Floats) -> Origin | None:
     """Where the last axis of `value` comes from; None if that is no layer with weights that it alone reads."""
     axis, moves = len(shape_of(value.type)) - 1, list[Operation]()
     while value.has_one_use():
@@ -90,6 +103,9 @@ def origin(value: SSAValue) -> Origin | None:
                 if found is None:
                     return None
                 axis = found
+            case nn.Pool2dOp() | nn.ResizeNearestOp() | nn.ResampleOp() as op:
+                if axis != 3 or not commutes(op, scale):
+                    return None
             case _:
                 return None
         moves.append(op)
@@ -108,17 +124,20 @@ def axis_before(before: Sequence[int], after: Sequence[int], axis: int) -> int |
 
 def fold_backward(op: nn.BatchNormOp, scale: Floats, shift: Floats) -> bool:
     """Scale the output channels of the layer before `op`; False where there is no such layer."""
-    found = origin(op.input)
+    found = origin(op.input, scale)
     if (
         found is None
         or found.layer.bounds is not None
         or not scale_outputs(found.layer, scale, shift)
     ):
         return False
-    for each in (found.layer, *found.moves):
+    measured = op.attributes.get(RANGE)
+    for each in (*found.moves, found.layer):
         each.attributes.pop(RANGE, None)
-        if RANGE in op.attributes:
-            each.attributes[RANGE] = op.attributes[RANGE]
+        if measured is not None:
+            each.attributes[RANGE] = measured
+        if isinstance(each, Pooling):  # in front of it other values were seen
+            measured = None
     op.result.replace_all_uses_with(op.input)
     return True
 
@@ -136,19 +155,16 @@ def scale_outputs(layer: nn.WeightedOp, scale: Floats, shift: Floats) -> bool:
 
 
 def fold_forward(op: nn.BatchNormOp, scale: Floats, shift: Floats) -> bool:
-    """Scale the input columns of the linear layers after `op`; False where others read it too."""
+    """Scale the input channels of the layers after `op`; False where others read it too, or see a border."""
     layers = [use.operation for use in op.result.uses if use.index == 0]
-    constants = [
-        (layer, weights, bias)
-        for layer in layers
-        if isinstance(layer, nn.LinearOp)
-        and (weights := float64_constant(layer.weights)) is not None
-        and (bias := float64_constant(layer.bias)) is not None
-    ]
-    if not constants or len(constants) != op.result.uses.get_length():
+    found = [(layer, with_scaled_inputs(layer, scale, shift)) for layer in layers]
+    if not found or len(found) != op.result.uses.get_length():
         return False
-    for layer, weights, bias in constants:
-        replace_weights(layer, weights * scale, bias + weights @ shift)
+    if any(numbers is None for _, numbers in found):
+        return False
+    for layer, numbers in found:
+        assert isinstance(layer, nn.WeightedOp) and numbers is not None
+        replace_weights(layer, *numbers)
         layer.operands[0] = op.input
     return True
 
@@ -208,6 +224,7 @@ class FoldBatchNormPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for norm in [inner for inner in op.walk() if isinstance(inner, nn.BatchNormOp)]:
             scale, shift = scale_and_shift(norm)
+            shift = shift_before(norm, scale, shift)
             ways = (fold_backward, fold_forward, to_function)
             if not any(way(norm, scale, shift) for way in ways):
                 to_depthwise(norm, scale, shift)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import SSAValue
 from xdsl.utils.exceptions import PassFailedException
 
 from sparsec.ir import nn
@@ -45,16 +46,43 @@ def twice() -> ModuleOp:
     return net.done(net.batch_norm(net.batch_norm(net.linear(net.inputs[0], 5))))
 
 
+def after_a_signal() -> ModuleOp:
+    net = Net((1, 1, 9, 3))
+    x = net.conv(net.inputs[0], 4, (1, 3))
+    return net.done(net.batch_norm(net.reshape(x, 1, 7, 4)))
+
+
+def after_a_mean() -> ModuleOp:
+    net = Net((1, 6, 6, 3))
+    x = net.pool(net.conv(net.inputs[0], 4), Pool((2, 2), kernel=(2, 2)), average=True)
+    return net.done(net.batch_norm(net.reshape(x, 1, 4, 4)))
+
+
+def after_the_largest() -> ModuleOp:
+    net = Net((1, 6, 6, 3))
+    x = net.pool(net.conv(net.inputs[0], 4), Pool((2, 2), kernel=(2, 2)))
+    return net.done(scaled(net, x, [1.0, 2.0, 0.5, 3.0]))
+
+
+def scaled(net: Net, x: SSAValue, factors: list[float]) -> SSAValue:
+    """A batch normalization with these factors."""
+    count = len(factors)
+    gamma, one = net.constant(np.array(factors)), net.constant(np.ones(count))
+    return net.add_op(nn.BatchNormOp(x, gamma, net.random(count), net.random(count), one, 0.0))
+
+
 @pytest.mark.parametrize(
     "build",
     [
+        *(after_a_signal, after_a_mean, after_the_largest),
         *(after_convolution, after_depthwise_with_multiplier, after_groups, after_transposed),
         *(after_linear, twice),
     ],
 )
 def test_into_the_layer_before(build: Callable[[], ModuleOp]) -> None:
     module = expect_same_results(build(), FoldBatchNormPass())
-    (_,) = op_names(module)
+    left = [name for name in op_names(module) if "pool" not in name and name != "reshape"]
+    assert len(left) == 1
 
 
 def after_a_sequence() -> ModuleOp:
@@ -120,6 +148,44 @@ def test_into_the_linear_layers_after() -> None:
     x = net.batch_norm(net.inputs[0])
     module = expect_same_results(net.done(net.linear(x, 3), net.linear(x, 2)), FoldBatchNormPass())
     assert op_names(module) == ["linear", "linear"]
+
+
+def test_into_the_convolutions_after() -> None:
+    net = Net((1, 6, 6, 4))
+    x = net.batch_norm(net.inputs[0])
+    results = net.conv(x, 3), net.depthwise(x, 2), net.grouped(x, 6, groups=2)
+    module = expect_same_results(net.done(*results), FoldBatchNormPass())
+    assert op_names(module) == ["conv2d", "depthwise_conv2d", "conv2d"]
+
+
+def test_not_into_a_convolution_that_sees_a_border() -> None:
+    net = Net((1, 6, 6, 4))
+    x = net.batch_norm(net.inputs[0])
+    results = net.conv(x, 3), net.conv(x, 3, window=Window((1, 1), (1, 1, 1, 1)))
+    module = expect_same_results(net.done(*results), FoldBatchNormPass())
+    assert op_names(module) == ["depthwise_conv2d", "conv2d", "conv2d"]
+
+
+def test_what_is_added_before_it_joins_it() -> None:
+    """As images are normalised: (x - mean) / spread."""
+    net = Net((1, 6, 6, 3))
+    x = net.add(net.inputs[0], net.random(1, 1, 1, 3))
+    module = expect_same_results(net.done(net.conv(net.batch_norm(x), 2)), FoldBatchNormPass())
+    assert op_names(module) == ["conv2d"]
+
+
+def test_what_is_added_to_each_element_does_not() -> None:
+    net = Net((1, 2, 2, 3))
+    x = net.add(net.inputs[0], net.random(1, 2, 2, 3))
+    module = expect_same_results(net.done(net.batch_norm(x)), FoldBatchNormPass())
+    assert op_names(module) == ["add", "depthwise_conv2d"]
+
+
+def test_the_largest_are_others_where_a_factor_is_negative() -> None:
+    net = Net((1, 6, 6, 3))
+    x = net.pool(net.conv(net.inputs[0], 2), Pool((2, 2), kernel=(2, 2)))
+    module = expect_same_results(net.done(scaled(net, x, [1.0, -1.0])), FoldBatchNormPass())
+    assert op_names(module) == ["conv2d", "max_pool2d", "depthwise_conv2d"]
 
 
 def test_a_result_that_others_read_makes_a_depthwise_convolution() -> None:

@@ -44,23 +44,24 @@ func.func @main(%x : tensor<1x2xf32>) -> tensor<1x1xf32> {
 
 // -----
 
-// A convolution with a clamp, or one that others read, is left alone: a depthwise 1x1 convolution.
+// A convolution with a clamp before it, one with a border behind it, or one that others read, is left alone: a depthwise
+// 1x1 convolution.
 
-func.func @main(%x : tensor<1x2x2x1xf32>) -> (tensor<1x2x2x2xf32>, tensor<1x2x2x2xf32>) {
+func.func @main(%x : tensor<1x2x2x1xf32>) -> (tensor<1x4x4x2xf32>, tensor<1x4x4x2xf32>) {
   %w = nn.constant dense<1.0> : tensor<2x1x1x1xf32>
   %v = nn.constant dense<1.0> : tensor<2x1x1x2xf32>
   %c = nn.constant dense<1.0> : tensor<2xf32>
   %d = nn.constant dense<[1.0, 2.0]> : tensor<2xf32>
   %y = nn.conv2d %x, %w, %c window <> clamp <min = 0.0> : tensor<1x2x2x1xf32>, tensor<2x1x1x1xf32>, tensor<2xf32> -> tensor<1x2x2x2xf32>
-  %z = nn.batch_norm %y, %d, %d, %c, %c epsilon 0.0 {layer = "bn1"} : tensor<1x2x2x2xf32>, tensor<2xf32>
-  %u = nn.conv2d %z, %v, %c window <> : tensor<1x2x2x2xf32>, tensor<2x1x1x2xf32>, tensor<2xf32> -> tensor<1x2x2x2xf32>
-  %t = nn.batch_norm %u, %d, %d, %c, %c epsilon 0.0 {layer = "bn2"} : tensor<1x2x2x2xf32>, tensor<2xf32>
-  func.return %u, %t : tensor<1x2x2x2xf32>, tensor<1x2x2x2xf32>
+  %z = nn.batch_norm %y, %d, %c, %c, %c epsilon 0.0 {layer = "bn1"} : tensor<1x2x2x2xf32>, tensor<2xf32>
+  %u = nn.conv2d %z, %v, %c window <padding = [1, 1, 1, 1]> : tensor<1x2x2x2xf32>, tensor<2x1x1x2xf32>, tensor<2xf32> -> tensor<1x4x4x2xf32>
+  %t = nn.batch_norm %u, %d, %d, %c, %c epsilon 0.0 {layer = "bn2"} : tensor<1x4x4x2xf32>, tensor<2xf32>
+  func.return %u, %t : tensor<1x4x4x2xf32>, tensor<1x4x4x2xf32>
 }
 
 // CHECK:       nn.conv2d {{.*}} clamp
 // CHECK:       [[W:%.*]] = nn.constant named "bn1.weight" dense<{{\[\[\[\[}}1.000000e+00, 2.000000e+00]]]]> : tensor<1x1x1x2xf32>
-// CHECK-NEXT:  [[B:%.*]] = nn.constant named "bn1.bias" dense<0.000000e+00> : tensor<2xf32>
+// CHECK-NEXT:  [[B:%.*]] = nn.constant named "bn1.bias" dense<[0.000000e+00, -1.000000e+00]> : tensor<2xf32>
 // CHECK-NEXT:  nn.depthwise_conv2d %y, [[W]], [[B]] window <> {layer = "bn1"}
 // CHECK:       nn.depthwise_conv2d %u, {{.*}} window <> {layer = "bn2"}
 
