@@ -51,6 +51,11 @@ TAKES_INDICES = {
 
 WAYS_OUT = {
     "quantized.": "export the float model, or one quantized by PT2E, with torch.export.save",
+    **dict.fromkeys(
+        ("quantized_decomposed.choose_qparams", "torchao.choose_qparams"),
+        "it finds scales as the network runs: quantize activations statically (is_dynamic=False) and "
+        "calibrate them",
+    ),
     "higher_order.": "control flow on values is not compiled: export the branch that is taken",
     "aten._weight_int8pack_mm": "export the float model, or one quantized by PT2E",
     "aten.rand": "random numbers as the network runs: call model.eval() before the export",

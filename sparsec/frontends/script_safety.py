@@ -29,9 +29,12 @@ def check_archive(archive: Archive) -> None:
 def _check_pickle(name: str, content: bytes) -> None:
     for pickled in pickled_classes(content):
         if "torch.classes" in pickled:
+            way = "use torch.export.save"
+            if ".quantized." in pickled:
+                way = "export the float model, or one quantized by PT2E, with torch.export.save"
             raise FrontendError(
                 f"'{name}' in the archive holds an object of class {pickled}, which is not "
-                "supported: use torch.export.save"
+                f"supported: {way}"
             )
 
 

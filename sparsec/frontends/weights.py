@@ -122,7 +122,7 @@ def load_weights_only(data: bytes, what: str) -> object:
         # Whatever torch's reader makes of a hostile file, it is refused with this line.
         raise FrontendError(
             f"{what} cannot be read without unpickling objects, which runs code of the file: "
-            "export the model with plain tensors"
+            "export the model with plain tensors (of torchao: call unwrap_tensor_subclass(model) first)"
         ) from None
 
 

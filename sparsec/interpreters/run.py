@@ -95,7 +95,7 @@ def interpret(
     ]
     for op, results in computed.items():
         assert listener is not None
-        listener(op, _stacked(results))
+        listener(op, results[0] if _is_constant(op) else _stacked(results))
     return _stacked(outputs)
 
 
@@ -124,12 +124,19 @@ def _of_each(samples: int, array: Array, type: Attribute) -> Array:
     return array if len(array) == samples else np.repeat(array, samples, axis=0)
 
 
+def _is_constant(op: Operation) -> bool:
+    """Whether `op` gives a constant, stored in int8 or not, which is the same for all samples."""
+    if isinstance(op, nn.DequantizeOp):
+        return isinstance(op.input.owner, nn.ConstantOp)
+    return isinstance(op, nn.ConstantOp | qnn.ConstantOp)
+
+
 def _mixes_samples(main: FuncOp) -> bool:
     """Whether the first axis of some activation is not that of the samples."""
     if any(shape_of(type)[:1] != (1,) for type in main.function_type.inputs):
         return True
     for op in main.body.block.ops:
-        if isinstance(op, nn.ConstantOp | qnn.ConstantOp):
+        if _is_constant(op):
             continue
         if isinstance(op, nn.TransposeOp | qnn.TransposeOp) and op.permutation.get_values()[0] != 0:
             return True

@@ -10,8 +10,12 @@ from torch import Tensor, nn
 from torch.ao.quantization.fx import _decomposed  # pyright: ignore  # noqa: F401  registers the ops
 
 from sparsec.frontends import FrontendError
+from sparsec.interpreters.signature import quantized
 from sparsec.ir import nn as nn_dialect
-from tests.frontends.support import assert_same, export_bytes, load_bytes, op_names
+from sparsec.ir import qnn
+from sparsec.tools.import_check import difference
+from tests.end_to_end.road import compile_to, expect_exact
+from tests.frontends.support import assert_same, expected, export_bytes, load_bytes, op_names
 
 Q = torch.ops.quantized_decomposed
 
@@ -113,9 +117,96 @@ class SevenBits(nn.Module):
         return Q.dequantize_per_tensor(Q.quantize_per_tensor(x, *scheme), *scheme)
 
 
-@pytest.mark.parametrize(
-    ("model", "reason"), [(SixteenBits(), "which is not 8 bits"), (SevenBits(), "all of 8 bits")]
-)
-def test_other_widths(model: nn.Module, reason: str, tmp_path: Path) -> None:
-    with pytest.raises(FrontendError, match=reason):
-        load_bytes(export_bytes(model, [torch.randn(2, 3)]), tmp_path)
+def test_sixteen_bits(tmp_path: Path) -> None:
+    with pytest.raises(FrontendError, match="which is not 8 bits"):
+        load_bytes(export_bytes(SixteenBits(), [torch.randn(2, 3)]), tmp_path)
+
+
+def test_seven_bits_of_an_input(tmp_path: Path) -> None:
+    x = torch.tensor([[-3.0, 0.04, 0.11], [12.69, 12.8, 99.0]])
+    assert_same(load_bytes(export_bytes(SevenBits(), [x]), tmp_path), SevenBits(), [x])
+
+
+class WeightsOnly(nn.Module):
+    """A linear layer whose weights alone are in int8."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("stored", torch.arange(-24, 24, dtype=torch.int8).reshape(6, 8) * 5)
+        self.register_buffer("scales", torch.linspace(0.01, 0.02, 6))
+        self.register_buffer("zero_points", torch.zeros(6, dtype=torch.int64))
+        self.bias = nn.Parameter(torch.linspace(-1, 1, 6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        scheme = (self.scales, self.zero_points, 0, -127, 127, torch.int8)
+        weight = Q.dequantize_per_channel(self.stored, *scheme)
+        return nn.functional.linear(x, weight, self.bias)
+
+
+def test_weights_only(tmp_path: Path) -> None:
+    """Activations are calibrated, weights stay what they are."""
+    path, x = tmp_path / "net.pt2", torch.randn(8, 8)
+    path.write_bytes(export_bytes(WeightsOnly(), [x]))
+    compilation = compile_to(path, "host").compilation
+    assert compilation.accuracy is not None
+    (output,) = compilation.accuracy.outputs
+    assert output.snr_db is not None
+    assert output.snr_db > 35
+    assert compilation.quantized is not None
+    weights = [
+        op.array
+        for op in compilation.quantized.walk()
+        if isinstance(op, qnn.ConstantOp) and op.array.shape == (6, 8)
+    ]
+    np.testing.assert_array_equal(weights, [WeightsOnly().get_buffer("stored").numpy()])
+
+
+class Dynamic(WeightsOnly):
+    """The same with a scale of the input that is found as it runs."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        limits = (-128, 127)
+        scale, zero_point = Q.choose_qparams.tensor(x, *limits, 1e-5, torch.int8)
+        stored = Q.quantize_per_tensor.tensor(x, scale, zero_point, *limits, torch.int8)
+        x = Q.dequantize_per_tensor.tensor(stored, scale, zero_point, *limits, torch.int8)
+        return super().forward(x)
+
+
+def test_dynamic_quantization(tmp_path: Path) -> None:
+    with pytest.raises(FrontendError) as caught:
+        load_bytes(export_bytes(Dynamic(), [torch.randn(2, 8)]), tmp_path)
+    assert len(str(caught.value).splitlines()) == 2
+    assert "quantized_decomposed.choose_qparams" in str(caught.value)
+    assert "quantize activations statically (is_dynamic=False)" in str(caught.value)
+
+
+class Symmetric(WeightsOnly):
+    """Activations in [-127, 127] or in seven bits, zero in the middle or not."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        def rounded(x: Tensor, scale: float, zero_point: int, low: int, high: int) -> Tensor:
+            scheme = (scale, zero_point, low, high, torch.int8)
+            return Q.dequantize_per_tensor(Q.quantize_per_tensor(x, *scheme), *scheme)
+
+        x = rounded(x, 0.05, 0, -127, 127)
+        y = rounded(super().forward(x), 0.03, 0, -127, 127)
+        z = rounded(y + y.flip(1), 0.02, 3, -64, 63)
+        return rounded(z.relu(), 0.008, -63, -63, 64)
+
+
+def test_activations_in_a_part_of_int8(tmp_path: Path) -> None:
+    path = tmp_path / "net.pt2"
+    x = torch.linspace(-6.35, 6.35, 64).reshape(8, 8)
+    path.write_bytes(export_bytes(Symmetric(), [x]))
+    loaded = load_bytes(path.read_bytes(), tmp_path)
+    assert loaded.proof is not None
+    assert difference(loaded.proof, loaded.module) is None
+    compiled = compile_to(path, "host")
+    inputs = quantized([x.numpy()], compiled.compilation.inputs)
+    (output,) = expect_exact(compiled, "host", inputs)
+    (scheme,) = compiled.compilation.outputs
+    (wanted,) = expected(Symmetric(), [x])
+    stored = np.rint(wanted / scheme.scale + scheme.zero_point)
+    assert (stored.min(), stored.max()) == (-63, 64)
+    assert np.abs(output - stored).max() <= 2  # each of the layers may round a tie otherwise
+    assert (output.min(), output.max()) == (-63, 64)

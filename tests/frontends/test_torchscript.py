@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """TorchScript: control flow over shapes, shapes from the trace or from the user, and refusals."""
 
+import warnings
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import torch
@@ -120,3 +122,16 @@ def test_other_floats_become_float32(dtype: torch.dtype, tmp_path: Path) -> None
 def test_float32_is_not_converted(tmp_path: Path) -> None:
     loaded = load_bytes(traced_bytes(nn.Linear(3, 4), [torch.randn(2, 3)]), tmp_path)
     assert loaded.converted == ()
+
+
+def test_quantized_modules_of_torch(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(3, 4))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that all of this is deprecated
+        quantize = cast(Any, torch.ao.quantization).quantize_dynamic
+        quantized = cast(nn.Module, quantize(model, {nn.Linear}))
+    with pytest.raises(FrontendError) as caught:
+        load_bytes(scripted_bytes(quantized), tmp_path, input_shape=[(1, 3)])
+    assert str(caught.value).endswith(
+        "export the float model, or one quantized by PT2E, with torch.export.save"
+    )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from xdsl.ir import Block
 
 from sparsec.frontends.builder import Builder
 from sparsec.frontends.call import Call
@@ -15,7 +16,7 @@ from sparsec.frontends.errors import UnsupportedError
 from sparsec.frontends.operators.signature import Operator
 from sparsec.frontends.tensors import Activation, Array, Parameter, Tensor
 from sparsec.ir import nn
-from sparsec.quantization.scheme import Quantization
+from sparsec.quantization.scheme import Bounds, Quantization
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,7 @@ def quantize_with(builder: Builder, value: Tensor, scheme: TorchScheme) -> Tenso
     quantization = quantization_of(scheme)
     if isinstance(value, Activation):
         if scheme.high - scheme.low != 255:
-            raise UnsupportedError(
-                f"an activation is kept in [{scheme.low}, {scheme.high}] instead of all of 8 bits"
-            )
+            value = within(builder, value, scheme)
         return builder.add(nn.QuantizeOp(value.ssa, in_memory(quantization, value)), value.order)
     real, rank = value.values(), value.array.ndim
     # As torch computes it: 1 / scale in the precision of the scale, a product in float32.
@@ -109,6 +108,26 @@ def quantize_with(builder: Builder, value: Tensor, scheme: TorchScheme) -> Tenso
     clipped = np.clip(stored, scheme.low, scheme.high)
     dtype = np.uint8 if scheme.high > 127 else np.int8
     return Parameter(value.name, clipped.astype(dtype))
+
+
+def within(builder: Builder, value: Activation, scheme: TorchScheme) -> Activation:
+    """`value` in the range that a scheme keeps of int8.
+
+    An input is the caller's in all of int8; that it could be -128 where [-127, 127] is kept makes nothing of it.
+    """
+    if isinstance(value.ssa.owner, Block):
+        if scheme.high - scheme.low == 254:
+            return value
+        quantization = quantization_of(scheme)
+        stored = builder.add(nn.QuantizeOp(value.ssa, quantization), value.order)
+        value = builder.add(nn.DequantizeOp(stored.ssa, quantization), value.order)
+    if scheme.axis is not None:
+        raise UnsupportedError(
+            f"an activation is kept in [{scheme.low}, {scheme.high}], with scales for each channel"
+        )
+    (scale,), (zero_point,) = scheme.scales.tolist(), scheme.zero_points.tolist()
+    low, high = ((number - zero_point) * scale for number in (scheme.low, scheme.high))
+    return builder.add(nn.ClampOp(value.ssa, Bounds(low, high)), value.order)
 
 
 def dequantize_with(builder: Builder, value: Tensor, scheme: TorchScheme) -> Tensor:
