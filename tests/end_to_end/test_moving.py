@@ -15,7 +15,8 @@ from tests.frontends.operators.layers import EXACT, UNEVEN
 from tests.frontends.operators.layers import SHAPE as LAYERS_SHAPE
 from tests.frontends.operators.masks import MASKS
 from tests.frontends.operators.moving import MOVING, SHAPE
-from tests.frontends.operators.norms import NORMS
+from tests.frontends.operators.norms import EXACT as NORMS
+from tests.frontends.operators.norms import SQUARED
 from tests.frontends.operators.softmaxes import SOFTMAXES
 from tests.frontends.operators.together import Function, Together, on_the_grid
 from tests.frontends.support import expected, export_bytes
@@ -42,6 +43,7 @@ GROUPS = {
     "masks": Group(MASKS, SHAPE, 0.5),
     "layers": Group(EXACT, LAYERS_SHAPE, 0.5 + 2**-7),
     "rounded": Group(UNEVEN, LAYERS_SHAPE, 0.75),
+    "squared": Group(SQUARED, LAYERS_SHAPE, 3.0),
     "norms": Group(NORMS, LAYERS_SHAPE, 0.5 + 2**-6),
 }
 

@@ -138,6 +138,23 @@ def avg_pool(builder: Builder, call: Call) -> Tensor:
     return pooled(builder, nn.AvgPool2dOp, image, pool, rank)
 
 
+def mean_of_neighbours(builder: Builder, call: Call) -> Tensor:
+    """avg_pool3d along its first axis alone, as local_response_norm has it of channels: a row of pixels in memory."""
+    value = call.activation("self", "input")
+    kernel, padding = call.repeated("kernel_size", 3, 1), call.repeated("padding", 3, 0)
+    strides = call.repeated("stride", 3, 1) if call.given("stride") else kernel
+    alone = kernel[1:] == strides[1:] == [1, 1] and not any(padding)
+    if not alone or value.shape[:2] != (1, 1) or call.given("divisor_override"):
+        raise UnsupportedError("only a mean along the first of three axes is supported")
+    order = (0, 1, 3, 4, 2)
+    _, _, depth, height, width = value.shape
+    image = builder.reshape(builder.ssa(value, order), (1, height * width, depth, 1))
+    pool = Pool((1, strides[0]), kernel=(1, kernel[0]))
+    found = pooled(builder, nn.AvgPool2dOp, image, pool, 4)
+    shape = (1, 1, found.shape[3], height, width)
+    return Activation(builder.reshape(found.ssa, [shape[axis] for axis in order]), shape, order)
+
+
 def adaptive_windows(size: int, target: int) -> list[range]:
     """Those of torch's adaptive pools: they cover `size` elements, and may overlap and differ in size."""
     if target < 1:
@@ -215,6 +232,7 @@ POOLING: Mapping[str, Operator] = {
     "aten.max_pool2d_with_indices": max_pool,
     "aten.avg_pool1d": avg_pool,
     "aten.avg_pool2d": avg_pool,
+    "aten.avg_pool3d": mean_of_neighbours,
     "aten.adaptive_avg_pool1d": adaptive_avg_pool,
     "aten.adaptive_avg_pool2d": adaptive_avg_pool,
     "aten._adaptive_avg_pool2d": adaptive_avg_pool,

@@ -81,4 +81,15 @@ BY_HAND: Mapping[str, Function] = {
     "by_hand": by_hand,
 }
 
-NORMS: Mapping[str, Function] = {**LAYERS, **BY_HAND}
+EXACT: Mapping[str, Function] = {**LAYERS, **BY_HAND}
+
+SQUARED: Mapping[str, Function] = {
+    "response_norm": nn.LocalResponseNorm(3, alpha=1e-3),
+    "response_norm_2": nn.LocalResponseNorm(2, alpha=0.02, beta=0.5, k=2.0),
+    "response_norm_signal": flat(nn.LocalResponseNorm(5, alpha=1e-3)),
+    "lp_pool": lambda x: F.lp_pool2d(x, 2.0, 2),
+    "lp_pool_1d": lambda x: F.lp_pool1d(x.flatten(2), 2.0, 3, 2),
+}
+"""By squares in int8, which are as far from each other for small numbers as for large ones."""
+
+NORMS: Mapping[str, Function] = {**EXACT, **SQUARED}
