@@ -6,11 +6,14 @@ from math import prod
 
 from xdsl.dialects.builtin import MemRefType, ModuleOp, TensorType
 from xdsl.dialects.memref import GetGlobalOp, GlobalOp
-from xdsl.ir import Block, Operation
+from xdsl.ir import Block, Operation, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
 MAX_ELEMENTS = 1 << 28
 """Of a tensor: more than any network for a microcontroller has."""
+
+MAX_MEMORY = 1 << 26
+"""Bytes of a memory that a function is given: more than any microcontroller has."""
 
 
 def verify_wellformed(module: ModuleOp) -> None:
@@ -24,9 +27,20 @@ def verify_wellformed(module: ModuleOp) -> None:
             if isinstance(owner, Block) and owner is not op.parent_block():
                 raise VerifyException(f"'{op.name}' uses an argument of another function")
         for value in op.results:
-            type = value.type
-            if isinstance(type, TensorType | MemRefType) and prod(type.get_shape()) > MAX_ELEMENTS:
+            if elements(value) > MAX_ELEMENTS:
                 raise VerifyException(f"'{op.name}' gives more than {MAX_ELEMENTS:,} elements")
+        for argument in [
+            each for region in op.regions for block in region.blocks for each in block.args
+        ]:
+            most = MAX_MEMORY if isinstance(argument.type, MemRefType) else MAX_ELEMENTS
+            if elements(argument) > most:
+                raise VerifyException(f"'{op.name}' takes more than {most:,} elements")
+
+
+def elements(value: SSAValue) -> int:
+    """Of a tensor or buffer, else 0."""
+    type = value.type
+    return prod(type.get_shape()) if isinstance(type, TensorType | MemRefType) else 0
 
 
 def verify_symbols(module: ModuleOp) -> None:

@@ -285,12 +285,18 @@ def _read_entries(data: bytes, at: int, code: int) -> tuple[NDArray[np.int64], i
     return np.stack([pairs[:, 0], pairs[:, 1].view(np.int8)], axis=1, dtype=np.int64), end
 
 
+def _byte(data: bytes, at: int) -> int:
+    if at >= len(data):
+        raise ValueError("the stream ends before its last row")
+    return data[at]
+
+
 def unpack_rows(stream: Int32) -> list[PackedRow]:
-    """The rows of a stream, parts of a row apart, in the order of the stream."""
+    """The rows of a stream, parts of a row apart, in the order of the stream. Raises ValueError where it ends too early."""
     data = stream.astype("<i4").tobytes()
     rows: list[PackedRow] = []
     at = 8
-    while (kind := data[at]) != 0:
+    while (kind := _byte(data, at)) != 0:
         shift = int.from_bytes(data[at + 1 : at + 2], "little", signed=True)
         at += 4
         while (code := int.from_bytes(data[at + 10 : at + 12], "little")) != EXIT:
@@ -305,6 +311,7 @@ def unpack_rows(stream: Int32) -> list[PackedRow]:
             bias = low - (1 << bits) if low >> (bits - 1) else low
             multiplier = int.from_bytes(data[end : end + 4], "little", signed=True)
             channel = int.from_bytes(data[end + 4 : end + 8], "little") & ~MORE
+            _byte(data, end + 7)
             rows.append(PackedRow(channel, kind, shift, multiplier, bias, entries, blocks))
             at = end + 8
         at += 12
@@ -330,7 +337,7 @@ def unpack_layer(stream: Int32, outputs: int, window: Window, slab: Slab) -> Unp
 
 
 def _layer_of(rows: Iterable[PackedRow], outputs: int, window: Window, slab: Slab) -> Unpacked:
-    """The layer of unpacked rows. Raises ValueError when a word belongs to no weight."""
+    """The layer of unpacked rows. Raises ValueError when a word belongs to no weight, a row to no output."""
     offsets = slab.offsets(window).reshape(-1)
     column_of = np.full(
         int(offsets.max()) + 2, -1
@@ -345,6 +352,8 @@ def _layer_of(rows: Iterable[PackedRow], outputs: int, window: Window, slab: Sla
         if (columns < 0).any():
             word = words[columns < 0][0]
             raise ValueError(f"output {row.channel} reads word {word}, which holds no input")
+        if row.channel >= outputs:
+            raise ValueError(f"there is no output {row.channel} of {outputs}")
         weights[row.channel, columns] = row.entries[used, 1]
         bias[row.channel] += row.bias
         multipliers[row.channel] = row.multiplier

@@ -12,6 +12,8 @@ from typing import TypeAlias
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, StringAttr
+from xdsl.dialects.memref import ViewOp
+from xdsl.ir import BlockArgument
 from xdsl.passes import ModulePass, PassPipeline
 from xdsl.utils.exceptions import ParseError, PassFailedException
 
@@ -19,11 +21,11 @@ from sparsec import pipelines
 from sparsec.analysis.choice.format_goal import Goal
 from sparsec.analysis.choice.layer_groups import RamError
 from sparsec.analysis.memory.live_bytes import sum_text
-from sparsec.analysis.memory.memory_plan import planned_function
+from sparsec.analysis.memory.memory_plan import certify_plan, planned_function
 from sparsec.analysis.memory.plan_view import PlanView, plan_view
 from sparsec.frontends.proof import Proof, ReadingError
 from sparsec.interpreters.signature import entry_quantizations, main_function
-from sparsec.ir.attributes import ARENA_LOWER_BOUND, NAME, TARGET
+from sparsec.ir.attributes import ARENA_LOWER_BOUND, INPUTS, NAME, TARGET
 from sparsec.ir.level import Level, level_of
 from sparsec.ir.sparse import verify_arguments
 from sparsec.ir.wellformed import verify_symbols, verify_wellformed
@@ -77,6 +79,17 @@ def is_ir(model: str) -> bool:
     return model == "-" or model.endswith(".mlir")
 
 
+def check_plan(module: ModuleOp) -> None:
+    """Raises ValueError, or what broke first, unless the memory plan that the text brings is one, if it brings one."""
+    planned = planned_function(module)
+    if planned is not None:
+        certify_plan(planned)
+    elif any(
+        isinstance(op, ViewOp) and isinstance(op.source, BlockArgument) for op in module.walk()
+    ):
+        raise ValueError(f"its buffers have places in a memory, but {INPUTS} is not there")
+
+
 def read_ir(ctx: Context, model: str) -> ModuleOp:
     """Parse and verify IR text; UserError if it is not valid."""
     try:
@@ -92,6 +105,7 @@ def read_ir(ctx: Context, model: str) -> ModuleOp:
         verify_wellformed(module)
         verify_symbols(module)
         main_function(module)
+        check_plan(module)
     except ParseError as error:
         where = first_line(error)
         hint = "; it was printed with constants left out" if "dense<...>" in text else ""

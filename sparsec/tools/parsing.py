@@ -23,6 +23,8 @@ DenseType: TypeAlias = RankedStructure[IntegerType | IndexType | AnyFloat | Comp
 
 
 _ABSURD_INTEGER = re.compile(r"(?:(?<=\dx)|(?<![@%#\w.\"]))[su]?i\d{4,}\b")
+_STRINGS = re.compile(r'"(?:[^"\\\n\v\f]|\\(?:["nt\\]|[0-9A-Fa-f]{2}))*"|//[^\n]*|"')
+"""Strings and comments; a quotation mark alone opens a string that has no end."""
 
 
 @cache
@@ -33,13 +35,16 @@ def dense_type() -> AttrConstraint[DenseType]:
 
 class QuickParser(Parser):
     """A parser for modules with many constants. ParseError, besides, for integers of a thousand bits and more, whose
-    range alone takes minutes to work out."""
+    range alone takes minutes to work out, and for strings without an end, of which xDSL's lexer tries every part."""
 
     def parse_module(self, allow_implicit_module: bool = True) -> ModuleOp:
         text = self.lexer.input.content
         absurd = _ABSURD_INTEGER.search(text)
         if absurd is not None:
             self.raise_error(f"'{absurd[0][:20]}' is no type of integers", absurd.start())
+        for match in _STRINGS.finditer(text):
+            if match[0] == '"':
+                self.raise_error("this string has no end", match.start())
         return super().parse_module(allow_implicit_module)
 
     def _parse_dense_literal_type(self) -> DenseType:

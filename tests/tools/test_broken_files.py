@@ -2,6 +2,7 @@
 """Files that are broken or written to break something: one line, exit code 2, and soon."""
 
 import io
+import re
 import zipfile
 from pathlib import Path
 
@@ -90,3 +91,32 @@ def test_arrays(tools: Tools, model: Path, elsewhere: Path, kind: str) -> None:
     Path("x.npz").write_bytes(arrays_of(kind))
     fails(tools.sparsec(model, "-q", "--calibrate=x.npz", "-o", "out"), "x.npz: it ")
     assert not Path("out").exists()
+
+
+PLANNED: dict[str, tuple[str, str, str]] = {
+    "an absurd arena": (r"memref<\d{3}xi8>", "memref<99999999999xi8>", "takes more than"),
+    "an output that is not there": (
+        "sparsec.output = 0",
+        "sparsec.output = 127",
+        "no sparsec.output 127",
+    ),
+    "no offset": ("{offset = ", "{onset = ", "lacks its offset"),
+    "no inputs": ("sparsec.inputs", "sparsec.ins", "sparsec.inputs is not there"),
+    "another place": ("{offset = ", "{offset = 1", "does not lie where it is said to"),
+    "a string without an end": ('op = "linear"', 'op = "linear', "this string has no end"),
+    "rows without an end": (r"0, 0, 262144, 0\]>", "0, 0, 255, 0]>", "ends before its last row"),
+}
+
+
+@pytest.mark.parametrize("name", PLANNED)
+def test_broken_plans(
+    tools: Tools, texts: dict[str, Path], elsewhere: Path, cmsis: Path, name: str
+) -> None:
+    old, new, message = PLANNED[name]
+    text = texts["kernels"].read_text()
+    broken = re.sub(old, new, text)
+    assert broken != text
+    Path("net.mlir").write_text(broken)
+    ended = tools.sparsec("net.mlir", "-q", "-o", "out")
+    assert ended.code == 2
+    assert message in ended.err and ended.err.count("\n") == 1

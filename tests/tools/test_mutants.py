@@ -195,6 +195,7 @@ KINDS: dict[str, tuple[str, Mutate]] = {
     "npz": ("x.npz", bytes_changed),
     "nn": ("net.mlir", text_changed),
     "qnn": ("net.mlir", text_changed),
+    "kernels": ("net.mlir", text_changed),
 }
 
 
@@ -224,13 +225,14 @@ def originals(model: Path, texts: dict[str, Path]) -> dict[str, bytes]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_mutants(tools: Tools, originals: dict[str, bytes], model: Path, kind: str) -> None:
     name, mutate = KINDS[kind]
-    count = MUTANTS // 3 if kind in ("nn", "qnn") else MUTANTS
+    count = MUTANTS // 3 if name == "net.mlir" else MUTANTS
+    emit = ["--emit=c", "-o", "out"] if kind == "kernels" else ["--emit=qnn", "-o", "out.mlir"]
     for number in range(count):
         seed = f"{os.environ.get(SEED, 0)} {kind} {number}"
         Path(name).write_bytes(mutate(originals[kind], random.Random(seed)))
         arguments: list[Any] = [model, f"--calibrate={name}"] if kind == "npz" else [name]
         with no_longer_than(SECONDS):
-            ended = tools.sparsec(*arguments, "-q", "--emit=qnn", "-o", "out.mlir")
+            ended = tools.sparsec(*arguments, "-q", *emit)
         assert ended.code in (0, 2), f"seed '{seed}': {ended.err}"
         if ended.code == 2:
             assert ended.err.startswith("error: "), f"seed '{seed}': {ended.err}"

@@ -131,16 +131,18 @@ class Place:
 
 
 def place_of(attribute: DictionaryAttr) -> Place:
-    """The inverse of `Place.attribute`."""
-    offset, quantization = attribute.data["offset"], attribute.data.get(QUANTIZATION)
-    memory = attribute.data.get("memory")
-    assert isinstance(offset, IntegerAttr)
+    """The inverse of `Place.attribute`. Raises ValueError for another attribute."""
+    offset = attribute.data.get("offset")
+    type = cast("MemRefType[Any] | None", attribute.data.get("type"))
+    quantization, memory = attribute.data.get(QUANTIZATION), attribute.data.get("memory")
+    if not isinstance(offset, IntegerAttr) or not isinstance(type, MemRefType):
+        raise ValueError("an input or output lacks its offset or its type")
     return Place(
         offset.value.data,
-        shape_of(attribute.data["type"]),
+        shape_of(type),
         quantization.data if isinstance(quantization, QuantizationAttr) else None,
         memory.data if isinstance(memory, StringAttr) else ARENA,
-        element_type(attribute.data["type"]),
+        element_type(type),
     )
 
 
@@ -237,6 +239,8 @@ def certify_plan(planned: PlannedFunction) -> None:
         ):
             index = view.attributes.get(name)
             if isinstance(index, IntegerAttr):
+                if not 0 <= index.value.data < len(places):
+                    raise ValueError(f"there is no {name} {index.value.data}")
                 place, region = places[index.value.data], regions[number]
                 said = place.memory, place.offset, place.bytes
                 if said != (planned.memories[memory].name, region.offset, region.size):

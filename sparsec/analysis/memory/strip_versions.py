@@ -13,6 +13,7 @@ from typing import TypeAlias
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, ModuleOp
 from xdsl.dialects.memref import GetGlobalOp, GlobalOp
 from xdsl.ir import Operation, SSAValue
+from xdsl.utils.exceptions import PassFailedException
 
 from sparsec.ir import cmsis
 from sparsec.ir.constant import array_of
@@ -129,7 +130,13 @@ def _stored(op: KernelOp, constants: Constants) -> Stored:
             assert isinstance(get, GetGlobalOp)
             value = constants[get.name_.root_reference.data].initial_value
             assert isinstance(value, DenseIntOrFPElementsAttr)
-            return stored_packed(array_of(value))
+            try:
+                return stored_packed(array_of(value))
+            except ValueError as error:
+                name = get.name_.root_reference.data
+                raise PassFailedException(
+                    f"constant '{name}' holds no packed rows: {error}"
+                ) from error
         case Delta8ConvolutionOp():
             return Stored(element_count(op.entries.type) // 2)
         case _:
