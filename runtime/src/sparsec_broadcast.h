@@ -7,6 +7,8 @@
 #ifndef SPARSEC_BROADCAST_H
 #define SPARSEC_BROADCAST_H
 
+#include "sparsec_arch.h"
+
 #include "sparsec.h"
 
 /* `size` elements of the output, from two rows that go on by 0 or 1 bytes each; `numbers` are the function's own. */
@@ -17,6 +19,26 @@ typedef void (*sparsec_row_function)(const void *numbers,
                                      int32_t step_2,
                                      int32_t size,
                                      int8_t *output);
+
+#if defined(ARM_MATH_MVEI)
+
+/* Bytes `i` to `i` + 3 of a row, or its one byte four times. */
+static inline int32x4_t
+sparsec_four_or_one(const int8_t *row, const int32_t step, const int32_t i, const mve_pred16_t exist)
+{
+    return step != 0 ? vldrbq_z_s32(row + i, exist) : vdupq_n_s32(*row);
+}
+
+static inline void sparsec_store_four(int8_t *output,
+                                      const int32x4_t values,
+                                      const cmsis_nn_activation *const activation,
+                                      const mve_pred16_t exist)
+{
+    const int32x4_t raised = vmaxq_s32(values, vdupq_n_s32(activation->min));
+    vstrbq_p_s32(output, vminq_s32(raised, vdupq_n_s32(activation->max)), exist);
+}
+
+#endif
 
 /* The row of a tensor that meets row (n, h, w) of the output. */
 static inline const int8_t *

@@ -71,9 +71,9 @@ class Buffers:
         self.arena = memref.AllocOp.get(i8, None, (1,)).memref
         self.constants: dict[SSAValue, Array] = {}
 
-    def buffer(self, *shape: int) -> SSAValue:
+    def buffer(self, *shape: int, element: Attribute = i8) -> SSAValue:
         zero = arith.ConstantOp(IntegerAttr(0, IndexType()))
-        return memref.ViewOp(self.arena, zero.result, [], MemRefType(i8, shape)).result
+        return memref.ViewOp(self.arena, zero.result, [], MemRefType(element, shape)).result
 
     def constant(self, array: Array) -> SSAValue:
         type: MemRefType[Attribute] = MemRefType(element_type_of(array.dtype), array.shape)

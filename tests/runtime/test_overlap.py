@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from xdsl.ir import SSAValue
 
 from sparsec.ir import cmsis, rt
+from sparsec.ir.constant import ui8
 from sparsec.ir.kernel import KernelOp
 from sparsec.ir.rt.strips import STRIPS
 from sparsec.layouts.depthwise_3x3 import pack_depthwise_3x3, scratch_bytes
@@ -92,7 +93,17 @@ def elementwise() -> Iterator[Case]:
                 other = b.constant(~SAWTOOTH if name == "minimum" else SAWTOOTH)
                 x, y = b.buffer(*shape), b.buffer(6, 4)
                 op = build(x, other, y) if side == 0 else build(other, x, y)
-                yield Case(f"{name}_{number}_{side}", op, y, x, b.constants)
+                # Of a sum what is the same for a whole row is read once.
+                exact = (name != "add" or number < 2, True)
+                yield Case(f"{name}_{number}_{side}", op, y, x, b.constants, exact=exact)
+        for side in range(3):
+            b = Buffers()
+            x, y = b.buffer(*shape), b.buffer(6, 4)
+            operands = [b.constant(SAWTOOTH // 100 - 1), b.constant(noise(6, 4))]
+            operands.insert(side, x)
+            mask, lhs, rhs = operands
+            op = rt.SelectOp(mask, lhs, rhs, y)
+            yield Case(f"select_{number}_{side}", op, y, x, b.constants, exact=(False, False))
         b = Buffers()
         x, y, negative = (
             b.buffer(*shape),
@@ -108,6 +119,8 @@ def elementwise() -> Iterator[Case]:
     x, y = b.buffer(23), b.buffer(23)
     table = b.constant(noise(256))
     yield Case("lookup", rt.LookupOp(x, table, y), y, x, b.constants)
+    bytes = b.buffer(23, element=ui8)
+    yield Case("from_uint8", rt.FromUint8Op(bytes, y), y, bytes, exact=(False, True))
     yield Case("requantize", rt.RequantizeOp(x, y, Rescale(3, 2**30, 0, 7)), y, x)
     b = Buffers()
     x, y = b.buffer(1, 2, 3, 4), b.buffer(1, 2, 3, 4)
@@ -118,6 +131,8 @@ def elementwise() -> Iterator[Case]:
         x, y = b.buffer(*shape), b.buffer(*shape)
         op = cmsis.SoftmaxOp(x, y, SoftmaxParams(2**30, 24, -60))
         yield Case(f"softmax_{shape[0]}", op, y, x)
+        long = rt.SoftmaxOp(x, y, SoftmaxParams(2**30, 24, -60))
+        yield Case(f"long_softmax_{shape[0]}", long, y, x)
 
 
 def movement() -> Iterator[Case]:
