@@ -19,7 +19,7 @@ from xdsl.ir import SSAValue
 
 from sparsec.analysis.choice.choice_record import Record, record_of
 from sparsec.analysis.memory.memory_plan import PlannedFunction
-from sparsec.analysis.memory.plan_view import peak_facts, plan_view
+from sparsec.analysis.memory.plan_view import PlanView, peak_facts, plan_view
 from sparsec.analysis.values.removed_channels import REASONS, live_bytes_of, records_of
 from sparsec.backends.c.memory_report import (
     describe_constants,
@@ -28,7 +28,7 @@ from sparsec.backends.c.memory_report import (
 )
 from sparsec.formats import Delta8
 from sparsec.ir import cmsis, rt
-from sparsec.ir.attributes import ARENA_LIVE_BYTES, ARENA_LOWER_BOUND, OP, TARGET
+from sparsec.ir.attributes import ARENA_LIVE_BYTES, ARENA_LOWER_BOUND, INPUT, OP, TARGET
 from sparsec.ir.cmsis.convolution import ConvolutionOp
 from sparsec.ir.constant import array_of
 from sparsec.ir.kernel import KernelOp, byte_count, element_count
@@ -103,6 +103,7 @@ def report(
         name for op in planned.kernels for name in (op.C_FUNCTION, *map(passed, op.callbacks()))
     )
     removed = live_bytes_of(module)
+    view = plan_view(planned, bound.value.data)
     return {
         "schema_version": SCHEMA_VERSION,
         "name": name,
@@ -115,7 +116,7 @@ def report(
         "activation_bytes_before": None if removed is None else removed[0],
         "activation_bytes_after": None if removed is None else removed[1],
         "arena_status": "optimal" if planned.arena_bytes == bound.value.data else "feasible",
-        "arena_peak": next(map(peak_facts, plan_view(planned, bound.value.data).peaks), None),
+        "arena_peak": next(map(peak_facts, view.peaks), None),
         "objective": None if chosen is None else chosen.objective,
         "flash_budget_bytes": None if chosen is None else chosen.flash,
         "ram_budget_bytes": None if chosen is None else chosen.ram,
@@ -123,6 +124,7 @@ def report(
         "memories": describe_memories(module, planned),
         "constants": describe_constants(module),
         "inputs": describe_places("input", planned),
+        "input_moves": describe_moves(planned, view),
         "outputs": describe_places("output", planned),
         "flash_weight_bytes_dense": stored + saved_bytes(planned, constants),
         "flash_weight_bytes_stored": stored,
@@ -133,6 +135,32 @@ def report(
         "layers": [asdict(layer) for layer in layers],
         "removed": describe_removed(module),
     }
+
+
+TO_CHANNELS_LAST = (0, 2, 3, 1)
+
+
+def describe_moves(planned: PlannedFunction, view: PlanView) -> dict[str, Any] | None:
+    """What puts images into the order of NHWC at the entry: the bytes it moves, and those that are live at no other call."""
+    inputs = {each.result for each in planned.views if INPUT in each.attributes}
+    moves = {
+        call: element_count(op.output.type)
+        for call, op in enumerate(planned.kernels)
+        if isinstance(op, rt.TransposeOp)
+        and op.input in inputs
+        and op.permutation.get_values() == TO_CHANNELS_LAST
+    }
+    if not moves:
+        return None
+    others = [call for call in range(len(view.calls)) if call not in moves]
+    saved = 0
+    for memory in view.memories:
+        peak, rest = (
+            max((view.live_bytes(memory, call) for call in calls), default=0)
+            for calls in (range(len(view.calls)), others)
+        )
+        saved += peak - rest
+    return {"bytes_moved": sum(moves.values()), "arena_bytes": saved}
 
 
 def describe_smaller(chosen: Record) -> dict[str, Any] | None:
