@@ -141,17 +141,20 @@ def costs_too_much(
     if key in group.hopeless:
         return True
     least = way.least_cost(layer, cpu)
-    scratch = 0 if way.decoder is not None else way.kernel.scratch(layer, cpu)
-    free = max(memory.activations, memory.bytes(layer, way.kernel, scratch), LITTLE_RAM)
-    rivals = [each for each in group.ways if each.measured and group.need(each, memory) <= free]
-    if least is None or not rivals:
+    if least is None:
         return False
-    code = code_of(cpu.name)
-    most = min(
-        price.of(sum(each.constants.values()) + code.alone(each.calls), each.cycles)
-        for each in rivals
-    )
-    if price.of(int(np.count_nonzero(layer.matrix)), least.cycles) <= most:
-        return False
+    code, known = code_of(cpu.name), [each for each in group.ways if each.measured]
+    at_least = price.of(int(np.count_nonzero(layer.matrix)), least.cycles)
+    cheaper = [
+        each
+        for each in known
+        if price.of(sum(each.constants.values()) + code.alone(each.calls), each.cycles) < at_least
+    ]
+    free = max(memory.activations, LITTLE_RAM)
+    if not any(group.need(each, memory) <= free for each in cheaper):
+        scratch = 0 if way.decoder is not None else way.kernel.scratch(layer, cpu)
+        same = memory.bytes(layer, way.kernel, scratch)
+        if not any(group.need(each, memory) <= same for each in cheaper):
+            return False
     group.hopeless.add(key)
     return True

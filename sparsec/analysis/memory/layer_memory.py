@@ -6,6 +6,7 @@ layer is taken to be done in the smallest strips, or with the one before it, if 
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from math import prod
 
 from xdsl.ir import Block, Operation, SSAValue
@@ -34,7 +35,7 @@ class LayerMemory:
             self._staying[op] = later
             later = {*map(tensor_of, returned), *values}
 
-    @property
+    @cached_property
     def activations(self) -> int:
         """What the operation that needs most needs without scratch memory, no output over an input."""
         return max((sum(map(bytes_of, values)) for values in self._live.values()), default=0)
