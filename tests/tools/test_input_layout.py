@@ -17,11 +17,11 @@ def write(model: nn.Module, *shape: int) -> None:
 
 
 def test_what_the_entry_moves_is_said(tools: Tools, elsewhere: Path, cmsis: Path) -> None:
-    write(nn.Sequential(nn.Conv2d(3, 4, 8, stride=8), nn.Flatten(), nn.Linear(16, 2)), 3, 16, 16)
+    write(nn.Sequential(nn.Conv2d(3, 4, 8, stride=8), nn.Flatten(), nn.Linear(64, 2)), 3, 32, 32)
     ended = tools.sparsec("net.pt2", "-o", "first")
-    assert "--input-layout=nhwc" in ended.out and "the moving of 768 B" in ended.out
+    assert "--input-layout=nhwc" in ended.out and "the moving of 3,072 B" in ended.out
     moves, before = arena("first")
-    assert moves["bytes_moved"] == 3 * 16 * 16
+    assert moves["bytes_moved"] == 3 * 32 * 32
     assert moves["arena_bytes"] > 0
     assert "--input-layout" not in tools.sparsec("net.pt2", "--input-layout=nhwc", "-o", "last").out
     moves, after = arena("last")

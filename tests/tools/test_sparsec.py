@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from sparsec import __version__
-from sparsec.analysis.choice.format_goal import GAIN
+from sparsec.analysis.choice.format_goal import GAIN, RAM_GAIN
 from sparsec.tools.printing import module_text
 from sparsec.tools.sparsec import arena_text
 from sparsec.tools.sparsec_opt import SparsecOptMain
@@ -267,7 +267,8 @@ def test_help_and_version(tools: Tools) -> None:
     ended = tools.sparsec("--help")
     assert ended.code == 0
     assert "sparsec lenet.pt --emit=c -o lenet" in ended.out
-    assert f"grows by at most {GAIN} % for each 1 %" in " ".join(ended.out.split())
+    prices = f"grows by at most {GAIN} %, and what needs most RAM by {RAM_GAIN} %, for each 1 %"
+    assert prices in " ".join(ended.out.split())
     assert tools.sparsec("run", "--help").code == 0
     assert tools.sparsec("--version").out == f"sparsec {__version__}\n"
 
