@@ -72,53 +72,117 @@ static cmsis_nn_per_tensor_quant_params reciprocal_root(uint64_t value)
     return (cmsis_nn_per_tensor_quant_params){root > INT32_MAX ? INT32_MAX : (int32_t)root, shift};
 }
 
-/* A run of bytes from what they are without their mean, which is `count` * byte + `base`, to their results. `step` is 1
-   where each has a multiplier, a shift and a bias of its own, and 0 where one of each serves all. */
-static inline void normalize_run(const int32_t count,
-                                 const int32_t base,
-                                 const cmsis_nn_per_tensor_quant_params *const root,
-                                 const int32_t output_offset,
-                                 const cmsis_nn_activation *const activation,
-                                 const int32_t *multiplier,
-                                 const int32_t *shift,
-                                 const int32_t *bias,
-                                 const int32_t step,
-                                 const int32_t bytes,
-                                 const int8_t *input,
-                                 int8_t *output)
+/* Bytes that belong to one set and how they become results: `stride` bytes from one to the next, with one multiplier, shift
+   and bias for all where `step` is 0; where it is 1 they are neighbours, with one of each for every byte. */
+typedef struct
+{
+    int32_t bytes;
+    int32_t stride;
+    int32_t step;
+} normalize_layout;
+
+#if !defined(ARM_MATH_MVEI)
+
+/* A multiplier and a shift for values that, shifted left, are below 2^30: as sparsec_requantize, in fewer instructions. */
+typedef struct
+{
+    int32_t multiplier;
+    int32_t left;
+    int32_t right;
+} halving;
+
+static inline halving halving_of(const int32_t multiplier, const int32_t shift)
+{
+    return (halving){multiplier, shift > 0 ? shift + 1 : 1, shift > 0 ? 0 : -shift};
+}
+
+static inline int32_t halved(const int32_t value, const halving *const scale)
+{
+    const int32_t shifted = (int32_t)((uint32_t)value << scale->left);
+    const int32_t product = (int32_t)(((int64_t)shifted * scale->multiplier + ((int64_t)1 << 31)) >> 32);
+    return scale->right == 0 ? product : (((product + (product >> 31)) >> (scale->right - 1)) + 1) >> 1;
+}
+
+#endif
+
+/* A run of bytes from what they are without their mean, which is `count` * byte + `base`, to their results. */
+static void normalize_run(const int32_t count,
+                          const int32_t base,
+                          const cmsis_nn_per_tensor_quant_params *const root,
+                          const int32_t output_offset,
+                          const cmsis_nn_activation *const activation,
+                          const int32_t *multiplier,
+                          const int32_t *shift,
+                          const int32_t *bias,
+                          const normalize_layout run,
+                          const int8_t *input,
+                          int8_t *output)
 {
 #if defined(ARM_MATH_MVEI)
+    const uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)run.stride);
     int32x4_t multipliers = vdupq_n_s32(*multiplier);
     int32x4_t shifts = vdupq_n_s32(*shift);
     int32x4_t biases = vdupq_n_s32(*bias);
-    for (int32_t c = 0; c < bytes; c += 4)
+    for (int32_t i = 0; i < run.bytes; i += 4)
     {
-        const mve_pred16_t exist = vctp32q((uint32_t)(bytes - c));
-        if (step)
+        const mve_pred16_t exist = vctp32q((uint32_t)(run.bytes - i));
+        if (run.step)
         {
-            multipliers = vldrwq_z_s32(multiplier + c, exist);
-            shifts = vldrwq_z_s32(shift + c, exist);
-            biases = vldrwq_z_s32(bias + c, exist);
+            multipliers = vldrwq_z_s32(multiplier + i, exist);
+            shifts = vldrwq_z_s32(shift + i, exist);
+            biases = vldrwq_z_s32(bias + i, exist);
         }
-        int32x4_t values = vaddq_n_s32(vmulq_n_s32(vldrbq_z_s32(input + c, exist), count), base);
+        int32x4_t values = vldrbq_gather_offset_z_s32(input, places, exist);
+        values = vaddq_n_s32(vmulq_n_s32(values, count), base);
         values = arm_requantize_mve(values, root->multiplier, root->shift);
         values = arm_requantize_mve_32x4(values, multipliers, shifts);
         values = vrshrq_n_s32(vaddq_s32(values, biases), EXTRA_BITS);
         values = vmaxq_s32(vaddq_n_s32(values, output_offset), vdupq_n_s32(activation->min));
-        vstrbq_p_s32(output + c, vminq_s32(values, vdupq_n_s32(activation->max)), exist);
+        values = vminq_s32(values, vdupq_n_s32(activation->max));
+        vstrbq_scatter_offset_p_s32(output, places, values, exist);
+        input += 4 * run.stride;
+        output += 4 * run.stride;
     }
 #else
-    for (int32_t c = 0; c < bytes; c++)
+    const cmsis_nn_activation clamp = *activation;
+    const halving root_scale = halving_of(root->multiplier, root->shift);
+    const int32_t half = 1 << (EXTRA_BITS - 1);
+    if (run.step)
     {
-        const int32_t normal = sparsec_requantize(count * input[c] + base, root->multiplier, root->shift);
-        const int32_t scaled = sparsec_requantize(normal, *multiplier, *shift) + *bias;
-        const int32_t rounded = (scaled + (1 << (EXTRA_BITS - 1))) >> EXTRA_BITS;
-        output[c] = sparsec_clamp(rounded + output_offset, activation);
-        multiplier += step;
-        shift += step;
-        bias += step;
+        for (int32_t i = 0; i < run.bytes; i++)
+        {
+            const int32_t normal = halved(count * input[i] + base, &root_scale);
+            const int32_t scaled = sparsec_requantize(normal, multiplier[i], shift[i]) + bias[i] + half;
+            output[i] = sparsec_clamp((scaled >> EXTRA_BITS) + output_offset, &clamp);
+        }
+        return;
+    }
+    const halving scale = halving_of(*multiplier, *shift);
+    const int32_t added = *bias + half;
+    for (int32_t i = 0; i < run.bytes; i++)
+    {
+        const int32_t scaled = halved(halved(count * *input + base, &root_scale), &scale) + added;
+        *output = sparsec_clamp((scaled >> EXTRA_BITS) + output_offset, &clamp);
+        input += run.stride;
+        output += run.stride;
     }
 #endif
+}
+
+/* The sum of bytes `stride` apart and that of their squares, added to what is there. */
+static void add_apart(const int8_t *input, const int32_t count, const int32_t stride, int32_t *sum, int32_t *squares)
+{
+    int32_t sums = *sum;
+    int32_t products = *squares;
+    for (int32_t i = 0; i < count; i++)
+    {
+        const int32_t value = *input;
+        sums += value;
+        products += value * value;
+        input += stride;
+    }
+    *sum = sums;
+    *squares = products;
 }
 
 void sparsec_normalize_s8(const int32_t input_offset,
@@ -137,18 +201,30 @@ void sparsec_normalize_s8(const int32_t input_offset,
     const int32_t pixels = input_dims->w;
     const int32_t width = channels / groups;
     const int32_t count = pixels * width;
-    /* Pixels of one channel are a single run. */
-    const int32_t runs = channels == 1 ? 1 : pixels;
-    const int32_t run = channels == 1 ? pixels : width;
+    /* One pixel, or one channel, is a run of neighbours. Else each channel is a run along the pixels. */
+    const bool beside = pixels == 1 || channels == 1;
+    const int32_t runs = beside ? 1 : width;
+    const normalize_layout run =
+        beside ? (normalize_layout){count, 1, channels > 1} : (normalize_layout){pixels, channels, 0};
     for (int32_t row = 0; row < input_dims->n * input_dims->h; row++)
     {
         for (int32_t first = 0; first < channels; first += width)
         {
             int32_t sum = 0;
             int32_t stored_squares = 0;
-            for (int32_t i = 0; i < runs; i++)
+            if (width < 4 && !beside)
             {
-                add_run(input + i * channels + first, run, &sum, &stored_squares);
+                for (int32_t c = first; c < first + width; c++)
+                {
+                    add_apart(input + c, pixels, channels, &sum, &stored_squares);
+                }
+            }
+            else
+            {
+                for (int32_t i = 0; i < (beside ? 1 : pixels); i++)
+                {
+                    add_run(input + i * channels + first, beside ? count : width, &sum, &stored_squares);
+                }
             }
             /* Of the values without their zero point: sum((q + o)^2) = sum(q^2) + o * (2 * sum(q) + count * o). */
             const int64_t squares =
@@ -157,20 +233,19 @@ void sparsec_normalize_s8(const int32_t input_offset,
             const int64_t spread = count * squares - (int64_t)total * total;
             const cmsis_nn_per_tensor_quant_params root =
                 reciprocal_root(((uint64_t)spread << SPREAD_BITS) + (uint64_t)epsilon);
-            for (int32_t i = 0; i < runs; i++)
+            for (int32_t c = first; c < first + runs; c++)
             {
                 normalize_run(count,
                               count * input_offset - total,
                               &root,
                               output_offset,
                               activation,
-                              quant_params->multiplier + first,
-                              quant_params->shift + first,
-                              bias + first,
-                              channels > 1,
+                              quant_params->multiplier + c,
+                              quant_params->shift + c,
+                              bias + c,
                               run,
-                              input + i * channels + first,
-                              output + i * channels + first);
+                              input + c,
+                              output + c);
             }
         }
         input += pixels * channels;

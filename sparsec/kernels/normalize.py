@@ -3,14 +3,17 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 from xdsl.ir import SSAValue
 
 from sparsec.formats import SparseFormat
 from sparsec.ir import qnn, rt
 from sparsec.ir.constant import constant_array
+from sparsec.ir.shapes import image_shape
 from sparsec.kernels.kernel import NOT_MINE, Kernel
 from sparsec.kernels.layer import Layer
 from sparsec.kernels.lowering import Lowering
+from sparsec.quantization.normalization import MAX_SCALED, largest_scaled
 
 
 class Normalize(Kernel):
@@ -22,8 +25,13 @@ class Normalize(Kernel):
         op = layer.op
         if not isinstance(op, qnn.NormalizeOp):
             return NOT_MINE
-        if any(constant_array(value) is None for value in op.operands[1:]):
+        bias, multiplier, shift = map(constant_array, (op.bias, op.multiplier, op.shift))
+        if bias is None or multiplier is None or shift is None:
             return "bias, multiplier and shift must be constant"
+        _, width, channels = image_shape(op.input.type)
+        largest = largest_scaled(width * channels // op.params.data.groups, multiplier, shift)
+        if max(largest, np.abs(bias.astype(np.int64)).max()) >= MAX_SCALED:
+            return "a scaled value can leave 32 bits"
         return None
 
     def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:

@@ -90,6 +90,13 @@ def normalize(
     return np.clip(rounded + p.output_zp, *p.clamp).astype(np.int8)
 
 
+def largest_scaled(count: int, multiplier: Int32Array, shift: Int32Array) -> float:
+    """What no value of a set of `count` exceeds when it is scaled: none is further from the mean than the root of their
+    number times what they all are on average."""
+    factor = np.abs(multiplier.astype(np.float64)) * 2.0 ** (shift.astype(np.float64) - 31)
+    return float(count**0.5 * 2.0**FRACTION_BITS * factor.max())
+
+
 def reciprocal_root(values: Int64Array) -> tuple[Int64Array, Int64Array]:
     """Multiplier and shift of 2^(FRACTION_BITS + SPREAD_BITS / 2) / sqrt(value), below 2^63; of zero they are 0.
 

@@ -105,3 +105,14 @@ func.func @main(%x : tensor<1x1x2x3xi8>, %m : tensor<3xi32>) -> tensor<1x1x2x3xi
 }
 
 // CHECK: layer 'norm' (qnn.normalize): bias, multiplier and shift must be constant
+
+// -----
+
+func.func @main(%x : tensor<1x1x3x1xi8>) -> tensor<1x1x3x1xi8> {
+  %c = qnn.constant dense<9> : tensor<1xi32>
+  %m = qnn.constant dense<1073741824> : tensor<1xi32>
+  %y = qnn.normalize %x, %c requant(%m, %c) <> {layer = "norm"} : tensor<1x1x3x1xi8>, tensor<1xi32>, tensor<1xi32>, tensor<1xi32> -> tensor<1x1x3x1xi8>
+  func.return %y : tensor<1x1x3x1xi8>
+}
+
+// CHECK: layer 'norm' (qnn.normalize): a scaled value can leave 32 bits
