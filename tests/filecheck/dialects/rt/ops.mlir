@@ -234,17 +234,17 @@ func.func @normalization(%x : memref<1x4x3x2xi8>, %y : memref<1x4x3x2xi8>, %c : 
 
 // -----
 
-func.func @of_integers(%image : memref<12xui8>, %x : memref<12xi8>, %table : memref<5x3xi8>, %i : memref<1x4xi32>, %y : memref<1x4x3xi8>) {
+func.func @of_integers(%image : memref<12xui8>, %x : memref<12xi8>, %table : memref<5x3xi8>, %i : memref<1x4xi32>, %y : memref<1x4x3xi8>, %j : memref<1x4xi32>) {
   rt.from_uint8_s8 %image into %x {layer = "image"} : memref<12xui8>, memref<12xi8>
   rt.embedding_s8 %table, %i into %y {layer = "words"} : memref<5x3xi8>, memref<1x4xi32>, memref<1x4x3xi8>
-  rt.concatenate_s8 %i axis 0 at 0 into %i : memref<1x4xi32>, memref<1x4xi32>
+  rt.concatenate_s8 %i axis 0 at 0 into %j : memref<1x4xi32>, memref<1x4xi32>
   func.return
 }
 
 // CHECK:      func.func @of_integers
 // CHECK-NEXT: rt.from_uint8_s8 %image into %x {layer = "image"} : memref<12xui8>, memref<12xi8>
 // CHECK-NEXT: rt.embedding_s8 %table, %i into %y {layer = "words"} : memref<5x3xi8>, memref<1x4xi32>, memref<1x4x3xi8>
-// CHECK-NEXT: rt.concatenate_s8 %i axis 0 at 0 into %i : memref<1x4xi32>, memref<1x4xi32>
+// CHECK-NEXT: rt.concatenate_s8 %i axis 0 at 0 into %j : memref<1x4xi32>, memref<1x4xi32>
 
 // -----
 
@@ -258,10 +258,10 @@ func.func @selected(%m : memref<2xi8>, %x : memref<1x4x2xi8>, %y : memref<1xi8>,
 
 // -----
 
-func.func @long_rows(%x : memref<1x600xi8>) {
-  rt.softmax_s8 %x <multiplier = 1073741824, shift = 20, diff_min = -248> into %x {layer = "probability"} : memref<1x600xi8>, memref<1x600xi8>
+func.func @long_rows(%x : memref<1x600xi8>, %y : memref<1x600xi8>) {
+  rt.softmax_s8 %x <multiplier = 1073741824, shift = 20, diff_min = -248> into %y {layer = "probability"} : memref<1x600xi8>, memref<1x600xi8>
   func.return
 }
 
 // CHECK:      func.func @long_rows
-// CHECK-NEXT: rt.softmax_s8 %x <multiplier = 1073741824, shift = 20, diff_min = -248> into %x {layer = "probability"} : memref<1x600xi8>, memref<1x600xi8>
+// CHECK-NEXT: rt.softmax_s8 %x <multiplier = 1073741824, shift = 20, diff_min = -248> into %y {layer = "probability"} : memref<1x600xi8>, memref<1x600xi8>
