@@ -165,8 +165,8 @@ def test_names_of_the_generated_code_are_not_taken() -> None:
         # Raw inputs, whose zero point is in the bias, take surely fewer cycles than CMSIS-NN's function does.
         ("cortex-m3", 3, "rt.fully_connected_per_channel_s8"),
         ("cortex-m4", 3, "rt.fully_connected_dense_s8"),
-        # Two rows of -128 do not fit the halves of a word.
-        ("cortex-m4", -128, "rt.fully_connected_per_channel_s8"),
+        # Two rows of -128 do not fit the halves of a word, and what is left saves too little in a layer so small.
+        ("cortex-m4", -128, "cmsis.fully_connected_s8"),
         ("cortex-m55", 3, "rt.fully_connected_per_channel_s8"),
     ],
 )
