@@ -6,6 +6,7 @@ CMSIS-NN does by default (`arm_nn_requantize`) and as TFLite Micro's reference k
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +63,13 @@ def doubling_high_mult(a: Int64Array, b: npt.ArrayLike) -> Int64Array:
     return np.minimum((a * np.asarray(b, np.int64) + 2**30) >> 31, Q31_MAX)
 
 
+def check_shifts(shifts: npt.NDArray[Any]) -> None:
+    """Raises ValueError for a shift of `requantize` outside [-31, 30]."""
+    wrong = shifts[(shifts < -31) | (shifts > 30)]
+    if wrong.size:
+        raise ValueError(f"a requantization shift must lie in [-31, 30], got {wrong.flat[0]}")
+
+
 def requantize(
     values: npt.ArrayLike, multiplier: npt.ArrayLike, shift: npt.ArrayLike
 ) -> Int32Array:
@@ -71,8 +79,7 @@ def requantize(
     A left shift that leaves int32 wraps. Raises ValueError for a shift outside [-31, 30].
     """
     shifts = np.asarray(shift, np.int64)
-    if np.any(shifts < -31) or np.any(shifts > 30):
-        raise ValueError(f"a requantization shift must lie in [-31, 30], got {shift}")
+    check_shifts(shifts)
     shifted = wrap_int32(wrap_int32(np.asarray(values, np.int64)) << np.maximum(shifts, 0))
     high = wrap_int32((shifted * np.asarray(multiplier, np.int64) + 2**30) >> 31)
     return divide_by_power_of_two(high, np.maximum(-shifts, 0)).astype(np.int32)

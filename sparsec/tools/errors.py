@@ -4,6 +4,7 @@
 import contextlib
 import errno
 import os
+import re
 import shlex
 import signal
 import sys
@@ -43,8 +44,12 @@ def first_line(error: BaseException) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` of several lines as a terminal can show it; what a file or an argument says may be in it."""
-    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+    """`text` of several lines as a terminal can show it; what a file or an argument says may be in it.
+
+    No control characters, and of words that no name has the length of the beginning and the end.
+    """
+    shown = "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+    return re.sub(rf"\S{{{_LONGEST},}}", lambda word: f"{word[0][:50]}...{word[0][-50:]}", shown)
 
 
 def discard_stdout() -> None:

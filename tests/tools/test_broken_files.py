@@ -120,3 +120,22 @@ def test_broken_plans(
     ended = tools.sparsec("net.mlir", "-q", "-o", "out")
     assert ended.code == 2
     assert message in ended.err and ended.err.count("\n") == 1
+
+
+def test_a_shift_that_int32_does_not_have(
+    tools: Tools, texts: dict[str, Path], elsewhere: Path
+) -> None:
+    text = texts["qnn"].read_text()
+    constants = re.findall(r"requant\(%\w+, %(\w+)\)", text)
+    broken = re.sub(rf"(%{constants[-1]} = qnn.constant .*?dense<)[^>]*>", r"\g<1>-77>", text)
+    assert broken != text
+    Path("net.mlir").write_text(broken)
+    ended = tools.sparsec("net.mlir", "-q", "-o", "out")
+    assert ended.code == 2
+    assert "a requantization shift must lie in [-31, 30], got -77" in ended.err
+
+
+def test_overlong_names_are_not_echoed(tools: Tools, elsewhere: Path) -> None:
+    ended = tools.sparsec("x" * 300 + "y" * 3000, "-q")
+    assert ended.code == 2
+    assert len(ended.err) < 500 and "xxx...yyy" in ended.err
