@@ -228,7 +228,7 @@ class _Reader:
                 argument["name"] or f"{i}": self._argument(argument["arg"])
                 for i, argument in enumerate(node["inputs"])
             },
-            place_of(node.get("metadata", {}), node.get("name") or name.rpartition(".")[2]),
+            place_of(node.get("metadata", {}), str(node.get("name") or name.rpartition(".")[2])),
             self.batch.fixed,
         )
 
