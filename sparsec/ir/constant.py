@@ -31,6 +31,9 @@ from xdsl.irdl import (
     traits_def,
 )
 from xdsl.traits import ConstantLike, Pure
+from xdsl.utils.exceptions import VerifyException
+
+from sparsec.quantization.requantize import check_shifts
 
 ui8 = IntegerType(8, Signedness.UNSIGNED)
 ui16 = IntegerType(16, Signedness.UNSIGNED)
@@ -123,3 +126,13 @@ class DenseConstantOp(IRDLOperation, ABC):
 def constant_array(value: SSAValue) -> np.ndarray[Any, Any] | None:
     """The array behind `value` if a constant defines it, else None."""
     return value.owner.array if isinstance(value.owner, DenseConstantOp) else None
+
+
+def verify_shifts(value: SSAValue) -> None:
+    """Raises VerifyException for a constant with a shift of a requantization that int32 does not have."""
+    array = constant_array(value)
+    if array is not None:
+        try:
+            check_shifts(array)
+        except ValueError as error:
+            raise VerifyException(str(error)) from error

@@ -30,7 +30,8 @@ from sparsec.ir.constant import constant_array
 from sparsec.ir.level import is_float
 from sparsec.ir.shapes import shape_of
 from sparsec.passes.calibrate import first_inputs, main_of
-from sparsec.rewriting.constants import erase_unused, replace_constant
+from sparsec.rewriting.channel_rules import with_scaled_inputs, with_scaled_outputs
+from sparsec.rewriting.constants import replace_weights
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -56,8 +57,8 @@ def pairs(module: ModuleOp) -> list[Pair]:
     return found
 
 
-def keeps_factors(op: nn.WeightedOp) -> bool:
-    """Whether a factor of a channel's weights and bias is one of its result."""
+def keeps_factors(op: nn.WeightedOp | nn.Pool2dOp) -> bool:
+    """Whether a positive factor of what `op` sums up or picks from is one of its result."""
     return op.bounds is None or (op.bounds.data.min, op.bounds.data.max) == (0.0, np.inf)
 
 
@@ -72,8 +73,10 @@ def reader(value: SSAValue) -> nn.WeightedOp | None:
     while value.has_one_use():
         [use] = value.uses
         match use.operation:
-            case nn.MaxPool2dOp() | nn.AvgPool2dOp() | nn.MeanOp() as op:
-                value = op.results[0]
+            case nn.Pool2dOp() as op if keeps_factors(op):
+                value = op.result
+            case nn.MeanOp() as op:
+                value = op.result
             case nn.ReshapeOp() as op:
                 value = op.results[0]
                 if np.prod(shape_of(value.type)) != channels:
@@ -110,18 +113,12 @@ def factors(pair: Pair, seen: Array) -> Array:
 
 def rescale(pair: Pair, by: Array) -> None:
     """Divide the result of the first layer by `by` for each channel, and make up for it in the second."""
-    first, second = pair
-    old = (*first.operands[1:], second.weights)
-    weights = np.asarray(constant_array(first.weights), np.float64)
-    last = isinstance(first, nn.DepthwiseConv2dOp)
-    along = by if last else by.reshape(-1, *[1] * (weights.ndim - 1))
-    replace_constant(first, 1, weights / along)
-    replace_constant(first, 2, np.asarray(constant_array(first.bias), np.float64) / by)
-    weights = np.asarray(constant_array(second.weights), np.float64)
-    each = weights.shape[-1] // len(by) if isinstance(second, nn.DepthwiseConv2dOp) else 1
-    replace_constant(second, 1, weights * np.repeat(by, each))
-    erase_unused(old)
-    first.attributes.pop(RANGE, None)
+    divided = with_scaled_outputs(pair.first, 1 / by, np.zeros_like(by))
+    multiplied = with_scaled_inputs(pair.second, by, np.zeros_like(by))
+    assert divided is not None and multiplied is not None  # both have constants
+    replace_weights(pair.first, *divided)
+    replace_weights(pair.second, *multiplied)
+    pair.first.attributes.pop(RANGE, None)
 
 
 def equalize(module: ModuleOp, inputs: Sequence[Array]) -> int:

@@ -34,8 +34,9 @@ from sparsec.rewriting.channel_rules import (
     commutes,
     float64_constant,
     with_scaled_inputs,
+    with_scaled_outputs,
 )
-from sparsec.rewriting.constants import erase_unused, replace_constant
+from sparsec.rewriting.constants import erase_unused, replace_weights
 
 
 def scale_and_shift(op: nn.BatchNormOp) -> tuple[Floats, Floats]:
@@ -54,14 +55,6 @@ def scale_and_shift(op: nn.BatchNormOp) -> tuple[Floats, Floats]:
         raise PassFailedException(f"{layer_of(op)}: its variance plus epsilon is not above 0")
     scale = gamma / np.sqrt(variance)
     return scale, beta - mean * scale
-
-
-def replace_weights(layer: nn.WeightedOp, weights: Floats, bias: Floats) -> None:
-    """Give `layer` other weights and another bias, under the same names."""
-    old = (layer.weights, layer.bias)
-    replace_constant(layer, 1, weights)
-    replace_constant(layer, 2, bias)
-    erase_unused(old)
 
 
 def shift_before(op: nn.BatchNormOp, scale: Floats, shift: Floats) -> Floats:
@@ -125,12 +118,12 @@ def axis_before(before: Sequence[int], after: Sequence[int], axis: int) -> int |
 def fold_backward(op: nn.BatchNormOp, scale: Floats, shift: Floats) -> bool:
     """Scale the output channels of the layer before `op`; False where there is no such layer."""
     found = origin(op.input, scale)
-    if (
-        found is None
-        or found.layer.bounds is not None
-        or not scale_outputs(found.layer, scale, shift)
-    ):
+    if found is None or found.layer.bounds is not None:
         return False
+    numbers = with_scaled_outputs(found.layer, scale, shift)
+    if numbers is None:
+        return False
+    replace_weights(found.layer, *numbers)
     measured = op.attributes.get(RANGE)
     for each in (*found.moves, found.layer):
         each.attributes.pop(RANGE, None)
@@ -139,18 +132,6 @@ def fold_backward(op: nn.BatchNormOp, scale: Floats, shift: Floats) -> bool:
         if isinstance(each, Pooling):  # in front of it other values were seen
             measured = None
     op.result.replace_all_uses_with(op.input)
-    return True
-
-
-def scale_outputs(layer: nn.WeightedOp, scale: Floats, shift: Floats) -> bool:
-    """Let `layer` give x * scale + shift for each channel, [C] both; False if its weights are no constants."""
-    weights, bias = float64_constant(layer.weights), float64_constant(layer.bias)
-    if weights is None or bias is None:
-        return False
-    # The output channel is the last axis of depthwise weights, else the first.
-    last = isinstance(layer, nn.DepthwiseConv2dOp)
-    along = scale if last else scale.reshape(-1, *[1] * (weights.ndim - 1))
-    replace_weights(layer, weights * along, bias * scale + shift)
     return True
 
 

@@ -16,6 +16,7 @@ from sparsec.ir import nn
 from sparsec.ir.constant import constant_array
 from sparsec.ir.shapes import shape_of
 from sparsec.quantization.window import Window
+from sparsec.rewriting.channel_rules import with_scaled_inputs, with_scaled_outputs
 from sparsec.rewriting.fusion_rules import take_range
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -80,55 +81,36 @@ def channels_of(op: nn.ArithmeticOp) -> Channels | None:
 def affine_behind(layer: nn.WeightedOp, op: nn.ArithmeticOp) -> Sequence[Operation] | None:
     """What scales and shifts the output channels of `layer`."""
     found = channels_of(op)
-    weights, bias = constant_array(layer.weights), constant_array(layer.bias)
-    if found is None or layer.bounds is not None or weights is None or bias is None:
+    if found is None or layer.bounds is not None:
         return None
-    last = isinstance(layer, nn.DepthwiseConv2dOp)
-    along = found.factor if last else found.factor.reshape(-1, *[1] * (weights.ndim - 1))
-    fused = with_weights(layer, weights * along, bias * found.factor + found.offset)
-    layer_with = fused[-1]
-    assert isinstance(layer_with, nn.WeightedOp)
-    layer_with.bounds = op.bounds
-    take_range(layer_with, op.result)
-    return fused
+    numbers = with_scaled_outputs(layer, found.factor, found.offset)
+    if numbers is None:
+        return None
+    constants, fused = with_weights(layer, layer.input, *numbers)
+    fused.bounds = op.bounds
+    take_range(fused, op.result)
+    return [*constants, fused]
 
 
 def affine_before(op: nn.ArithmeticOp, layer: nn.WeightedOp) -> Sequence[Operation] | None:
     """What scales and shifts the input channels of `layer`; a shift only where no padding is read beside it."""
     found = channels_of(op)
-    weights, bias = constant_array(layer.weights), constant_array(layer.bias)
-    if found is None or op.bounds is not None or weights is None or bias is None:
+    if found is None or op.bounds is not None or layer.input is not op.result:
         return None
-    if layer.input is not op.result or isinstance(layer, nn.TransposeConv2dOp):
+    numbers = with_scaled_inputs(layer, found.factor, found.offset)
+    if numbers is None:
         return None
-    pads = not isinstance(layer, nn.LinearOp) and any(layer_window(layer).padding)
-    if pads and np.any(found.offset != 0):
-        return None
-    columns = [found.factor, found.offset]
-    if isinstance(layer, nn.DepthwiseConv2dOp):
-        columns = [np.repeat(each, weights.shape[-1] // len(each)) for each in columns]
-        shifted = (weights * columns[1]).reshape(-1, weights.shape[-1]).sum(axis=0)
-    elif weights.shape[-1] == len(found.factor):
-        shifted = (weights * columns[1]).reshape(len(weights), -1).sum(axis=1)
-    else:  # in groups
-        return None
-    return with_weights(layer, weights * columns[0], bias + shifted, found.value)
-
-
-def layer_window(layer: nn.WeightedOp) -> Window:
-    """How a convolution slides."""
-    assert isinstance(layer, nn.ConvolutionOp)
-    return layer.window.data
+    constants, fused = with_weights(layer, found.value, *numbers)
+    return [*constants, fused]
 
 
 def with_weights(
-    layer: nn.WeightedOp, weights: Array, bias: Array, input: SSAValue | None = None
-) -> Sequence[Operation]:
-    """`layer` with other numbers under the same names, and maybe another input, behind its constants."""
+    layer: nn.WeightedOp, input: SSAValue, weights: Array, bias: Array
+) -> tuple[list[nn.ConstantOp], nn.WeightedOp]:
+    """`layer` on `input` with other numbers under the same names, and these as constants."""
     constants: list[nn.ConstantOp] = []
     for old, array in ((layer.weights, weights), (layer.bias, bias)):
         label = old.owner.label if isinstance(old.owner, nn.ConstantOp) else None
         constants.append(nn.ConstantOp(array.astype(np.float32), label))
-    operands = [input or layer.input, *(constant.result for constant in constants)]
-    fused = layer.clone(dict(zip(layer.operands, operands, strict=True)))
-    return [*constants, fused]
+    operands = [input, *(constant.result for constant in constants)]
+    return constants, layer.clone(dict(zip(layer.operands, operands, strict=True)))

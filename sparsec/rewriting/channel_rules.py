@@ -30,6 +30,20 @@ def commutes(op: Pooling, scale: Floats) -> bool:
     return not isinstance(op, nn.MaxPool2dOp) or bool(np.all(scale > 0))
 
 
+def with_scaled_outputs(
+    op: nn.WeightedOp, scale: Floats, shift: Floats
+) -> tuple[Floats, Floats] | None:
+    """Weights and bias of a layer that scales and shifts the channels of its result itself, before it is clamped; None if
+    they are no constants."""
+    weights, bias = float64_constant(op.weights), float64_constant(op.bias)
+    if weights is None or bias is None:
+        return None
+    # The output channel is the last axis of depthwise weights, else the first.
+    last = isinstance(op, nn.DepthwiseConv2dOp)
+    along = scale if last else scale.reshape(-1, *[1] * (weights.ndim - 1))
+    return weights * along, bias * scale + shift
+
+
 def with_scaled_inputs(op: Operation, scale: Floats, shift: Floats) -> tuple[Floats, Floats] | None:
     """Weights and bias of a layer that scales and shifts the channels of its input itself: not of one with a border,
     which is zero behind the shift."""

@@ -37,6 +37,16 @@ def replace_constant(user: Operation, index: int, array: np.ndarray[Any, Any]) -
     user.operands[index] = new.result
 
 
+def replace_weights(
+    layer: nn.WeightedOp, weights: np.ndarray[Any, Any], bias: np.ndarray[Any, Any]
+) -> None:
+    """Give `layer` other weights and another bias, under the same names."""
+    old = (layer.weights, layer.bias)
+    replace_constant(layer, 1, weights)
+    replace_constant(layer, 2, bias)
+    erase_unused(old)
+
+
 def quantize_constant(
     user: Operation, index: int, quantization: Quantization, lowest: int = -128
 ) -> None:

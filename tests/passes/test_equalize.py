@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 
@@ -12,6 +13,7 @@ from sparsec.interpreters.run import interpret
 from sparsec.ir import nn
 from sparsec.ir.constant import constant_array
 from sparsec.passes.equalize import LARGEST_FACTOR, equalize, pairs
+from sparsec.passes.fuse_layers import FuseLayersPass
 from sparsec.quantization.scheme import Bounds
 from sparsec.quantization.window import Pool
 from tests.passes.nets import Net, ops, random_inputs
@@ -125,3 +127,17 @@ def test_a_chain_and_a_channel_that_is_always_0() -> None:
     assert equalize(module, inputs) == 2
     [got] = interpret(module, inputs)
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+
+def clamped_pool(net: Net) -> tuple[SSAValue, ...]:
+    pool = Pool(strides=(2, 2), kernel=(2, 2))
+    x = net.clamp(net.pool(net.conv(net.inputs[0], 8), pool), -1.0, 1.0)
+    return (net.conv(x, 2, (2, 2)),)
+
+
+def test_a_pool_that_clamps_does_not_commute() -> None:
+    net = Net((1, 8, 8, 3))
+    module = net.done(*clamped_pool(net))
+    FuseLayersPass().apply(Context(), module)
+    assert len(ops(module, nn.MaxPool2dOp)) == 1 and not ops(module, nn.ClampOp)
+    assert pairs(module) == []

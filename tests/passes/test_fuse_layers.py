@@ -232,6 +232,7 @@ AFFINE: dict[str, Build] = {
 }
 READERS: dict[str, Build] = {
     "conv2d": lambda net, x: net.conv(x, 3),
+    "groups": lambda net, x: net.grouped(x, 6, 2),
     "multiplied": lambda net, x: net.depthwise(x, 2),
     "linear": lambda net, x: net.linear(x, 3),
 }
@@ -271,7 +272,6 @@ KEPT: dict[str, tuple[Build, int]] = {
         lambda net, x: net.conv(AFFINE["scaled"](net, x), 3, window=PADDED),
         1,
     ),
-    "groups": (lambda net, x: net.grouped(AFFINE["scaled"](net, x), 4, 2), 2),
     "another number for each pixel": (
         lambda net, x: net.conv(net.add_op(nn.MulOp(x, net.random(1, 6, 5, 4))), 3),
         2,

@@ -13,6 +13,7 @@ from xdsl.irdl import (
 )
 from xdsl.traits import Pure
 
+from sparsec.ir.constant import verify_shifts
 from sparsec.ir.params import NormalizeParamsAttr
 from sparsec.ir.shapes import verify_normalization
 from sparsec.quantization.normalization import NormalizeParams
@@ -65,3 +66,4 @@ class NormalizeOp(IRDLOperation):
             "shift": self.shift.type,
         }
         verify_normalization(self.params.data.groups, self.input.type, by_channel, self.result.type)
+        verify_shifts(self.shift)

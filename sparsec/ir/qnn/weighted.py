@@ -20,9 +20,8 @@ from xdsl.irdl import (
     traits_def,
 )
 from xdsl.traits import Pure
-from xdsl.utils.exceptions import VerifyException
 
-from sparsec.ir.constant import constant_array
+from sparsec.ir.constant import verify_shifts
 from sparsec.ir.params import RequantAttr
 from sparsec.ir.shapes import (
     expect_shape,
@@ -35,7 +34,6 @@ from sparsec.ir.shapes import (
 from sparsec.ir.sparse import verify_stored
 from sparsec.ir.window import WindowAttr
 from sparsec.quantization.params import Requant
-from sparsec.quantization.requantize import check_shifts
 from sparsec.quantization.window import Window
 
 
@@ -67,12 +65,7 @@ class WeightedOp(IRDLOperation, ABC):
         expect_shape(self.bias.type, (channels,), "bias")
         if not (per_tensor and shape_of(self.multiplier.type) == (1,)):
             expect_shape(self.multiplier.type, (channels,), "multiplier")
-        shifts = constant_array(self.shift)
-        if shifts is not None:
-            try:
-                check_shifts(shifts)
-            except ValueError as error:
-                raise VerifyException(str(error)) from error
+        verify_shifts(self.shift)
 
 
 class ConvolutionOp(WeightedOp, ABC):
