@@ -4,6 +4,7 @@
 The rule: each line below `$ command` is printed by it, in that order; `..` stands for lines that are left out.
 """
 
+import os
 import re
 import shlex
 import shutil
@@ -62,7 +63,10 @@ def write_files(folder: Path) -> None:
 
 
 def printed_by(command: str, folder: Path) -> str:
-    """What a command prints in `folder`. CalledProcessError if it fails."""
-    words = [sys.executable, "-m", "sparsec.tools.sparsec", *shlex.split(command)[1:]]
-    ended = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True)
+    """What a command prints in `folder`. CalledProcessError if it fails, KeyError for one that is not known."""
+    program, *arguments = shlex.split(command)
+    called = {"sparsec": ["sparsec.tools.sparsec", *arguments], "make": ["examples.demo"]}[program]
+    words = [sys.executable, "-m", *called]
+    place = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(words, cwd=folder, env=place, capture_output=True, text=True, check=True)
     return ended.stderr + ended.stdout
