@@ -265,4 +265,7 @@ def tensor_named(values: Mapping[str, object], name: str) -> Tensor:
     value = values.get(name)
     if isinstance(value, Activation | Parameter):
         return value
-    raise FrontendError(f"output '{name}' is not a tensor: return tensors from forward()")
+    raise FrontendError(
+        f"output '{name}' is nothing that can be computed here: return tensors from forward(), and of operations with "
+        "several results those that are supported (of a maximum pool not the indices)"
+    )

@@ -10,18 +10,16 @@ It runs behind `fuse-layers`, as a clamp or a constant that a layer with weights
 """
 
 from dataclasses import dataclass
-from math import isfinite
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, PatternRewriteWalker, RewritePattern
 
 from sparsec.ir import nn
-from sparsec.ir.constant import constant_array
-from sparsec.ir.expression import Number, Term, Variable, apply, parse, substituted
-from sparsec.quantization.scheme import Bounds
+from sparsec.ir.expression import Variable, apply, parse, substituted
+from sparsec.rewriting.function_rules import FunctionOf, clamped, function_of
 
 X = Variable()
 
@@ -35,39 +33,6 @@ SIGNS: dict[type[Operation], str] = {
     nn.SelectOp: "where",
 }
 """Functions of several tensors."""
-
-
-@dataclass(frozen=True)
-class FunctionOf:
-    """A value as a function of each element of `source`; without one it is a number."""
-
-    source: SSAValue | None
-    term: Term
-
-
-def clamped(term: Term, bounds: Bounds | None) -> Term:
-    """`term` within `bounds`."""
-    if bounds is None:
-        return term
-    if isfinite(bounds.min) and isfinite(bounds.max):
-        return apply("clamp", term, bounds.min, bounds.max)
-    if isfinite(bounds.min):
-        return apply("maximum", term, bounds.min)
-    return apply("minimum", term, bounds.max) if isfinite(bounds.max) else term
-
-
-def function_of(value: SSAValue) -> FunctionOf:
-    """What `value` is, as far as it comes from one tensor."""
-    array = constant_array(value)
-    if array is not None and array.size == 1:
-        return FunctionOf(None, Number(float(array.item())))
-    match value.owner:
-        case nn.ActivationOp() as op:
-            return FunctionOf(op.input, op.term)
-        case nn.ClampOp() as op:
-            return FunctionOf(op.input, clamped(X, op.bounds.data))
-        case _:
-            return FunctionOf(value, X)
 
 
 def fused(op: Operation) -> FunctionOf | None:

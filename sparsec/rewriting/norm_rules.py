@@ -10,11 +10,12 @@ from xdsl.ir import Operation, SSAValue
 
 from sparsec.ir import nn
 from sparsec.ir.constant import constant_array
-from sparsec.ir.expression import Term, Variable, apply, evaluate
+from sparsec.ir.expression import Term, Variable, apply, evaluate, substituted
 from sparsec.ir.layer import copy_layer, layer_of
 from sparsec.ir.shapes import image_shape, reduction, shape_of
 from sparsec.quantization.normalization import MAX_SET, Norm
 from sparsec.rewriting.affine_rules import Affining, affine_of
+from sparsec.rewriting.function_rules import function_of
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -77,6 +78,14 @@ def same_value(first: SSAValue, second: SSAValue) -> bool:
     )
 
 
+def squares_of(square: nn.ActivationOp, value: SSAValue) -> bool:
+    """Whether `square` is the square of `value`, or of the function that gives `value`, of the same tensor."""
+    if square.term == SQUARE and same_value(value, square.input):
+        return True
+    function = function_of(value)
+    return function.source is square.input and square.term == substituted(SQUARE, function.term)
+
+
 def normalization(op: nn.MulOp) -> Sequence[Operation] | None:
     """The layer that `op` is the end of."""
     for value, factor in ((op.lhs, op.rhs), (op.rhs, op.lhs)):
@@ -87,10 +96,12 @@ def normalization(op: nn.MulOp) -> Sequence[Operation] | None:
         if not isinstance(squares, nn.MeanOp | nn.SumOp):
             continue
         square = squares.input.owner
-        if not isinstance(square, nn.ActivationOp) or square.term != SQUARE:
-            continue
         found = root_of(root.term)
-        if found is None or not same_value(value, square.input):
+        if (
+            found is None
+            or not isinstance(square, nn.ActivationOp)
+            or not squares_of(square, value)
+        ):
             continue
         outer, count, inner = reduction(squares.input.type, squares.result.type)
         if count > MAX_SET or shape_of(value.type) != shape_of(op.result.type):

@@ -37,6 +37,9 @@ Array: TypeAlias = np.ndarray[Any, Any]
 SAMPLES = 8
 """How many of the calibration inputs are looked at: the ratio is a mean over all of their elements."""
 
+LEAST_DB = 10.0
+"""Of an output that is of use: below it a third of the signal is noise."""
+
 ROUNDS = ("correct-biases", "quantize")
 """The passes in front of which the network is the float one."""
 
@@ -86,6 +89,16 @@ class Accuracy:
     def facts(self) -> dict[str, Any]:
         """For report.json."""
         return asdict(self)
+
+    @property
+    def doubts(self) -> list[str]:
+        """What speaks against the int8 network, a sentence each."""
+        return [
+            f"output {number} is at {output.snr_db:.1f} dB of float, so int8 does not hold what this network computes: "
+            "sparsec accuracy --layers says which layer costs how much, and which options help"
+            for number, output in enumerate(self.outputs)
+            if output.snr_db is not None and output.snr_db < LEAST_DB
+        ]
 
     @property
     def text(self) -> str:

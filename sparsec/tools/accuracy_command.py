@@ -4,19 +4,23 @@
 import argparse
 import json
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, i32
+from xdsl.dialects.func import FuncOp
 from xdsl.utils.exceptions import PassFailedException
 
 from sparsec.frontends import numpy_files
 from sparsec.interpreters.signature import dequantized, quantized
 from sparsec.ir.borders import converts_as_tflite
+from sparsec.ir.shapes import element_type, shape_of
 from sparsec.passes.calibrate import (
     arrays_for,
     check_inputs,
@@ -59,6 +63,7 @@ OTHERS: Mapping[str, Choice] = {
 EXAMPLES = """\
 columns:
   dB                signal-to-noise ratio of all outputs against the float network's: six more are half the error
+  indices as float  share of the numbers of outputs that are indices
   arg max as float  share of the samples
   top-1, top-5      share of the samples whose label is the largest output, or among the five largest
 
@@ -85,7 +90,7 @@ def parser() -> argparse.ArgumentParser:
         "--data",
         required=True,
         metavar="FILE",
-        help=".npy or .npz with inputs [N, ..] as the torch model takes them, e.g. test.npz",
+        help=".npy or .npz with inputs [N, ..] as the network takes them, see --input-layout, e.g. test.npz",
     )
     result.add_argument(
         "--labels",
@@ -117,7 +122,9 @@ class Quality:
     """How good the outputs of a network are; None where there is nothing to compare with."""
 
     snr_db: float | None
-    """Of all outputs against float, None where nothing differs or there is no float network."""
+    """Of all outputs in real numbers against float, None where nothing differs or there is no float network."""
+    same_numbers: float | None
+    """The share of equal numbers of integer outputs, which are indices; None without one."""
     same_arg_max: float | None
     top_1: float | None
     top_5: float | None
@@ -147,7 +154,7 @@ def read_data(args: argparse.Namespace, int8: ModuleOp) -> Data:
     except PassFailedException as error:
         raise UserError(str(error).replace("calibration data", "--data")) from error
     if labels is not None:
-        check_labels(labels, len(inputs[0]))
+        check_labels(labels, len(inputs[0]), classes_of(main))
     return Data(inputs, labels)
 
 
@@ -160,12 +167,23 @@ def read_labels(args: argparse.Namespace) -> Array:
     return read_array(args.labels)
 
 
-def check_labels(labels: Array, samples: int) -> None:
-    """UserError unless `labels` is one whole number for each sample."""
+def classes_of(function: FuncOp) -> int:
+    """How many classes the first output tells apart: it has a number for each, or is the index of one."""
+    first = function.function_type.outputs.data[0]
+    return prod(shape_of(first)) if element_type(first) != i32 else sys.maxsize
+
+
+def check_labels(labels: Array, samples: int, classes: int) -> None:
+    """UserError unless `labels` is one class of so many for each sample."""
     if labels.dtype.kind not in "iu" or labels.shape != (samples,):
         raise UserError(
             f"--labels must be {samples} whole numbers, one for each sample, not {labels.dtype} of shape "
             f"{list(labels.shape)}"
+        )
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= classes:
+        raise UserError(
+            f"--labels goes from {low} to {high}, and the first output has the classes 0 to {classes - 1}"
         )
 
 
@@ -184,12 +202,22 @@ def quality(
     """Of outputs in real numbers against those of the float network; labels are about the first output."""
     rows = [array.reshape(len(array), -1) for array in got]
     many = rows[0].shape[1] > 1
+    pairs = [] if expected is None else list(zip(expected, got, strict=True))
+    reals = [pair for pair in pairs if pair[1].dtype.kind == "f"]
+    numbers = [pair for pair in pairs if pair[1].dtype.kind != "f"]
     return Quality(
-        None if expected is None else together(expected, got),
+        together(*zip(*reals, strict=True)) if reals else None,
+        equal_share(numbers) if numbers else None,
         same_arg_max(expected[0], rows[0]) if expected is not None and many else None,
         None if labels is None else top(rows[0], labels, 1),
         None if labels is None or rows[0].shape[1] <= 5 else top(rows[0], labels, 5),
     )
+
+
+def equal_share(pairs: Sequence[tuple[Array, Array]]) -> float:
+    """Of the numbers of several outputs."""
+    equal = sum(int(np.count_nonzero(real == found)) for real, found in pairs)
+    return equal / sum(found.size for _, found in pairs)
 
 
 def together(expected: Sequence[Array], got: Sequence[Array]) -> float | None:
@@ -210,7 +238,9 @@ def same_arg_max(expected: Array, rows: Array) -> float:
 
 
 def top(rows: Array, labels: Array, count: int) -> float:
-    """The share of rows whose label is among the `count` largest; of equal ones the first count first."""
+    """The share of rows whose label is among the `count` largest, of equal ones the first first, or is the index they hold."""
+    if rows.dtype.kind == "i" and rows.shape[1] == 1:
+        return int(np.count_nonzero(rows[:, 0] == labels)) / len(rows)
     best = np.argsort(-rows, axis=1, kind="stable")[:, :count]
     return int(np.count_nonzero((best == labels[:, np.newaxis]).any(axis=1))) / len(rows)
 
@@ -354,8 +384,13 @@ def level(value: float | None) -> str:
     return "exact" if value is None else f"{value:.1f}"
 
 
-COLUMNS = ("same_arg_max", "top_1", "top_5")
-TITLES = {"same_arg_max": "arg max as float", "top_1": "top-1", "top_5": "top-5"}
+COLUMNS = ("same_numbers", "same_arg_max", "top_1", "top_5")
+TITLES = {
+    "same_numbers": "indices as float",
+    "same_arg_max": "arg max as float",
+    "top_1": "top-1",
+    "top_5": "top-5",
+}
 
 
 def print_report(report: Mapping[str, Any]) -> None:
@@ -365,10 +400,11 @@ def print_report(report: Mapping[str, Any]) -> None:
     rows: list[list[object]] = []
     if report["float"] is not None:
         rows.append(["float", None, *(share(report["float"][name]) for name in shown)])
-    compares = report["float"] is not None
+    snr_db, indices = report["int8"]["snr_db"], report["int8"]["same_numbers"]
+    unknown = report["float"] is None or (snr_db is None and indices is not None)
     rows.append(
         [
-            *("int8", level(report["int8"]["snr_db"]) if compares else None),
+            *("int8", None if unknown else level(snr_db)),
             *(share(report["int8"][name]) for name in shown),
         ]
     )

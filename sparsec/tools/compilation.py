@@ -263,14 +263,15 @@ def compile_model(
     if lowers and options.ram is not None:
         lower_within_ram(ctx, compilation, options, callbacks, verify_each=args.verify_each)
         check_arena(compilation, options.ram)
-    if watch is not None and not args.quiet:
-        for doubt in watch.doubts:
-            print(f"warning: {doubt}", file=sys.stderr)
+    doubts = [] if watch is None else list(watch.doubts)
     if watch is not None and emit == "c" and compilation.quantized and options.calibrate:
         progress("comparing with the float network")
         compilation.accuracy = watch.measure(
             compilation.quantized, options.calibrate, options.input_layout
         )
+        doubts += [] if compilation.accuracy is None else compilation.accuracy.doubts
+    for doubt in [] if args.quiet else doubts:
+        print(f"warning: {doubt}", file=sys.stderr)
     return compilation
 
 

@@ -162,7 +162,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--calibrate",
         metavar="FILE",
-        help=".npy or .npz with real inputs as the torch model takes them, e.g. images.npz; "
+        help=".npy or .npz with real inputs as the network takes them, see --input-layout, e.g. images.npz; "
         "default: the example inputs of an exported program",
     )
     group.add_argument(

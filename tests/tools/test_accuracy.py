@@ -121,3 +121,19 @@ def test_a_function_of_a_small_range_has_a_scale_of_its_own(
     assert report["outputs"][0]["scale"] < 1 / 1024
     assert report["outputs"][1]["scale"] == 1 / 128
     assert report["accuracy"]["outputs"][0]["snr_db"] > 30
+
+
+def test_an_output_that_is_of_no_use_is_told(tools: Tools, elsewhere: Path, cmsis: Path) -> None:
+    class Quotient(nn.Module):
+        """By what can be nearly 0."""
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = torch.relu(x)
+            return y / (y.sum(1, keepdim=True) + 1e-6)
+
+    torch.manual_seed(0)
+    Path("net.pt2").write_bytes(export_bytes(Quotient(), [torch.randn(64, 3)]))
+    ended = tools.sparsec("net.pt2", "-o", "out")
+    assert ended.code == 0
+    assert "warning: output 0 is at" in ended.err and "sparsec accuracy --layers" in ended.err
+    assert "warning" not in tools.sparsec("net.pt2", "-q", "-o", "out").err

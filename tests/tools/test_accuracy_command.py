@@ -62,7 +62,13 @@ def test_what_helps_is_measured(tools: Tools, uneven: Tensor) -> None:
     assert ended.code == 0, ended.err
     report = json.loads(ended.out)
     assert report["samples"] == len(uneven)
-    assert report["float"] == {"snr_db": None, "same_arg_max": 1.0, "top_1": 1.0, "top_5": 1.0}
+    assert report["float"] == {
+        "snr_db": None,
+        "same_numbers": None,
+        "same_arg_max": 1.0,
+        "top_1": 1.0,
+        "top_5": 1.0,
+    }
     base, found = report["int8"], advice(report)
     assert set(OBSERVERS) | set(OTHERS) <= set(found)
     assert found["--equalize"]["helps"] and found["--equalize"]["gain_db"] > 6
@@ -127,6 +133,10 @@ def test_a_quantized_network_has_labels_alone(
         (["--data=none.npz"], "cannot read none.npz"),
         (["--data=x.npy", "--labels=classes"], "--labels: x.npy has no array 'classes'"),
         (["--data=x.npy", "--labels=x.npy"], "--labels must be 3 whole numbers"),
+        (
+            ["--data=x.npy", "--labels=far.npy"],
+            "--labels goes from 0 to 5, and the first output has",
+        ),
         (["--data=bad.npy"], "--data for input x must have shape [N, 2, 6, 6], got [3, 4]"),
         (["--data=x.npy", "--on=host", "--target=cortex-m99"], "cortex-m99"),
         ([], "the following arguments are required: --data"),
@@ -138,6 +148,7 @@ def test_mistakes_are_one_line(
     write(net())
     np.save("x.npy", images(3).numpy())
     np.save("bad.npy", np.zeros((3, 4)))
+    np.save("far.npy", np.array([0, 1, 5]))
     ended = tools.sparsec("accuracy", "net.pt2", "-q", *words)
     assert ended.code == 2
     assert message in ended.err and ended.err.count("\n") == 1
@@ -171,3 +182,26 @@ def test_semantics_are_verified_through_all_of_them(tools: Tools, uneven: Tensor
     )
     assert ended.code == 0, ended.err
     assert "correct-biases changed output 0" in ended.err
+
+
+class Index(nn.Module):
+    """The largest of some numbers, and where it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = net()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x).argmax(1)
+
+
+def test_an_index_is_compared_as_one(tools: Tools, elsewhere: Path) -> None:
+    model = Index().eval()
+    write(model)
+    x = images(20, seed=3)
+    np.savez("test.npz", x=x.numpy(), y=model(x).numpy())
+    ended = tools.sparsec("accuracy", "net.pt2", "--data=test.npz", "--labels=y", "--json", "-q")
+    found = json.loads(ended.out)["int8"]
+    assert found["snr_db"] is None and found["same_numbers"] == found["top_1"] > 0.5
+    ended = tools.sparsec("accuracy", "net.pt2", "--data=test.npz", "--labels=y", "-q")
+    assert "indices as float" in ended.out and "dB" not in ended.out.splitlines()[-1]

@@ -45,6 +45,26 @@ func.func @main(%x : tensor<1x4x4x2xf32>) -> tensor<1x4x4x2xf32> {
 
 // -----
 
+// The squares of a function of %x, as `fuse-functions` leaves them, by the root of their mean.
+
+func.func @main(%x : tensor<1x3x4xf32>) -> (tensor<1x3x4xf32>, tensor<1x3x4xf32>) {
+  %c = nn.clamp %x <min = 0.0> : tensor<1x3x4xf32>
+  %s = nn.activation "maximum(x, 0.0) * maximum(x, 0.0)" %x : tensor<1x3x4xf32>
+  %m = nn.mean %s : tensor<1x3x4xf32> -> tensor<1x3x1xf32>
+  %r = nn.activation "1 / sqrt(x + 0.25)" %m : tensor<1x3x1xf32>
+  %y0 = nn.mul %c, %r {layer = "clamped"} : tensor<1x3x4xf32>, tensor<1x3x1xf32> -> tensor<1x3x4xf32>
+  %t = nn.activation "tanh(x)" %x : tensor<1x3x4xf32>
+  %y1 = nn.mul %t, %r {layer = "others"} : tensor<1x3x4xf32>, tensor<1x3x1xf32> -> tensor<1x3x4xf32>
+  func.return %y0, %y1 : tensor<1x3x4xf32>, tensor<1x3x4xf32>
+}
+
+// CHECK:       %[[C:.*]] = nn.clamp %x
+// CHECK:       nn.reshape %[[C]] {layer = "clamped"}
+// CHECK:       nn.normalize {{.*}} by <centered = 0, epsilon = 0.25> {layer = "clamped"}
+// CHECK:       nn.mul {{.*}} {layer = "others"}
+
+// -----
+
 // Other tensors, other functions, and the mean of other axes are left alone.
 
 func.func @main(%x : tensor<1x3x4xf32>, %z : tensor<1x3x4xf32>) -> (tensor<1x3x4xf32>, tensor<1x3x4xf32>, tensor<1x3x4xf32>) {

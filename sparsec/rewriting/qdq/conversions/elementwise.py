@@ -13,7 +13,10 @@ from sparsec.rewriting.qdq.conversions.activation import TRUTH
 from sparsec.rewriting.qdq.conversions.signature import Conversions, int8_type
 from sparsec.rewriting.qdq.folding import Folding, fail, integer_clamp
 
-TOO_FINE = "the range of its result is too small for those of its inputs"
+TOO_FINE = (
+    "the range of its result is too small for those of its inputs: calibrate with other inputs or, "
+    "where it divides, keep the divisor away from 0"
+)
 
 
 def bounds_of(op: nn.ArithmeticOp) -> Bounds | None:
