@@ -13,11 +13,11 @@ PACKAGE = Path(__file__).parents[1] / "sparsec"
 
 # From the ground up. A folder (or file) of sparsec that stands on no floor fails the test.
 FLOORS = (
-    {"formats", "layouts", "quantization", "planning", "version"},
+    {"formats", "layouts", "quantization", "planning", "pruning", "version"},
     {"targets"},
     {"ir", "recipe"},
     {"kernels"},
-    {"analysis", "interpreters", "frontends"},
+    {"analysis", "interpreters", "frontends", "compress"},
     {"rewriting"},
     {"passes", "backends"},
     {"report", "run", "universe", "pipelines"},
@@ -33,10 +33,11 @@ THIRD_PARTY_ON_THE_GROUND = {
     "layouts": {"numpy"},
     "quantization": {"numpy"},
     "planning": {"numpy"},
+    "pruning": {"numpy"},
 }
 SHARED_BACKEND = "c"
 """The folder of `backends` that every other one may import."""
-MAY_IMPORT_TORCH = {"frontends"}
+MAY_IMPORT_TORCH = {"frontends", "compress"}
 
 
 def module_name(path: Path, package: Path) -> str:
