@@ -6,6 +6,7 @@ least magnitude goes; depthwise layers and biases stay. That says what the spars
 accuracy.
 """
 
+import contextlib
 import json
 import tempfile
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 
 from benchmarks._plain_cmsis import write_plain_project
 from benchmarks._results import step
+from benchmarks.flash import linked_flash
 from benchmarks.lossless import FILES, Array, inputs_of, models
 from sparsec.formats import COMMON_FORMATS
 from sparsec.frontends import load
@@ -33,6 +35,7 @@ from sparsec.tools.sparsec import parser
 NETWORKS = {"kws": "DS-CNN", "ic": "ResNet8", "vww": "MobileNetV1-0.25"}
 SPARSITIES = (50, 75, 90)
 CORES = ("cortex-m4", "cortex-m7")
+FLASH_CORE = "cortex-m4"
 OPTIONS = ("--max-slowdown=0",)
 """Every layer as fast as it can be: by default one may take longer for a smaller arena."""
 
@@ -149,7 +152,8 @@ def measure(name: str, sparsity: int, core: str) -> NetworkRow:
 
 @dataclass(frozen=True)
 class FlashRow:
-    """Bytes of all constants of a network: dense, with the best format for all layers, and chosen layer by layer."""
+    """Bytes of code and constants of a network as linked: dense, with the best format for all layers, and chosen layer by
+    layer."""
 
     network: str
     sparsity: int
@@ -160,27 +164,47 @@ class FlashRow:
 
 
 def flash_row(name: str, sparsity: int) -> FlashRow:
-    """What `--objective=flash` takes next to every format forced on all layers that have a kernel for it."""
+    """What `--objective=flash` takes next to every format forced on all layers that have a kernel for it. Of those the best
+    is the one that is predicted to be, and all of the row are linked."""
     step(f"flash of {NETWORKS[name]} with {sparsity} % zeros")
     module = load(models() / FILES[name]).module
     prune(module, sparsity)
     with tempfile.TemporaryDirectory(prefix="sparsec-") as folder:
         text = Path(folder, f"{name}.mlir")
         text.write_text(module_text(module), encoding="utf-8")
-        sizes: dict[str, int] = {}
+        forced: dict[str, Project] = {}
         for label in ("dense", *(encoding.label for encoding in COMMON_FORMATS)):
-            try:
-                sizes[label] = _constant_bytes(text, f"--weights={label}")
-            except UserError:
-                pass  # a layer that the format cannot hold
-        chosen = _constant_bytes(text, "--objective=flash")
-    best = min(sizes, key=lambda label: sizes[label])
-    return FlashRow(name, sparsity, sizes["dense"], best, sizes[best], chosen)
+            with contextlib.suppress(UserError):  # a layer that the format cannot hold
+                forced[label] = Project.of(text, f"--weights={label}")
+        best = min(forced, key=lambda label: forced[label].predicted)
+        kept = forced["dense"], forced[best], Project.of(text, "--objective=flash")
+        dense, least, chosen = (
+            project.linked(Path(folder, str(number))) for number, project in enumerate(kept)
+        )
+    return FlashRow(name, sparsity, dense, best, least, chosen)
 
 
-def _constant_bytes(text: Path, option: str) -> int:
-    args = parser().parse_args([str(text), "--target=cortex-m4", option])
-    report = json.loads(project_files(args, compile_model(args, "c"))["report.json"])
-    size = report["flash_weight_bytes_stored"]
-    assert isinstance(size, int)
-    return size
+@dataclass(frozen=True)
+class Project:
+    """The C of a network; `cmsis_nn` is what it is built with."""
+
+    files: dict[str, str]
+    cmsis_nn: Path
+
+    @staticmethod
+    def of(text: Path, option: str) -> "Project":
+        """Compile IR text for FLASH_CORE. Raises UserError."""
+        args = parser().parse_args([str(text), f"--target={FLASH_CORE}", option])
+        return Project(project_files(args, compile_model(args, "c")), cmsis_nn_directory(args))
+
+    @property
+    def predicted(self) -> int:
+        """Bytes of flash, as report.json has them."""
+        size = json.loads(self.files["report.json"])["flash_bytes"]
+        assert isinstance(size, int)
+        return size
+
+    def linked(self, folder: Path) -> int:
+        """Bytes of flash in an image; the project is written to `folder`."""
+        write_files(self.files, folder)
+        return linked_flash(folder, FLASH_CORE, self.cmsis_nn)

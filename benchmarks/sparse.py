@@ -165,7 +165,7 @@ def flash_figures() -> list[Figure]:
     rows = [flash_row(name, sparsity) for name in NETWORKS for sparsity in (75, 90)]
     return [
         Figure(
-            f"constants of {NETWORKS[row.network]}, {row.sparsity} % set to zero"
+            f"flash of {NETWORKS[row.network]}, {row.sparsity} % set to zero, cortex-m4"
             f" (all dense {row.dense}, all {row.best_format} {row.best})",
             *(row.chosen, row.best, "B", "lower", "--objective=flash"),
         )

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """How each layer stores its weights: chosen for all layers together, with the reason for each format.
 
-The rule: exact for what is predicted. Under `latency` no layer is slower than dense where a dense one is left, under
-`flash` no network is larger than any other choice for it, code included, and a budget is kept or refused.
+The rule: exact for what is predicted. Under `latency` no layer is slower than if all weights were dense, where dense ones
+are left, under `flash` no network is larger than any other choice for it, code included, and a budget is kept or refused.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, partial
@@ -41,6 +41,7 @@ from sparsec.ir.layer import layer_of
 from sparsec.kernels.layer import Layer
 from sparsec.kernels.way import Way as KernelWay
 from sparsec.planning.choice import Choice
+from sparsec.recipe.recipe import DENSE
 from sparsec.targets.cpu import Cpu
 
 
@@ -184,7 +185,8 @@ class Problem:
         elsewhere = [way for way in winners if way is not winner]
         own_bytes = partial(self.totals.added, others=elsewhere)
         ram = partial(group.need, memory=self._memories[group])
-        judge = Judge(self.goal, self.cpu.name, self._price, own_bytes, ram)
+        dense = self._to_beat.get(group)
+        judge = Judge(self.goal, self.cpu.name, dense, self._price, own_bytes, ram)
         return judge.verdicts(group, winner, index)
 
     def _winners(self) -> list[Way]:
@@ -209,8 +211,10 @@ class Problem:
     def _unlimited(self) -> list[Way]:
         """The best, budgets apart: a least sum, for which no front of all choices is needed."""
         ways = [self._eligible(group) for group in self.groups]
-        if self.goal.objective == "flash":
-            return self.totals.smallest(ways)
+        return self.totals.smallest(ways) if self.goal.objective == "flash" else self._best(ways)
+
+    def _best(self, ways: Ways) -> list[Way]:
+        """What the objective, if it is not `flash`, takes of `ways`."""
         if self.goal.ram is not None or self._least_ram:
             return self.totals.cheapest(ways, self._price)
         return self._cheapest_with_ram(ways)
@@ -293,9 +297,31 @@ class Problem:
 
     def _eligible(self, group: Group) -> list[Way]:
         """The ways that may win, budgets apart; never none."""
+        dense = self._to_beat.get(group)
         return [
-            way for way in group.ways if not objection(self.goal, group, way, self.cpu.name)
+            way for way in group.ways if not objection(self.goal, group, way, dense, self.cpu.name)
         ] or group.ways[:1]
+
+    @cached_property
+    def _to_beat(self) -> Mapping[Group, Way]:
+        """What each group would take if all weights were dense, where those are left; under `latency` others have to beat
+        that. Several kernels run dense weights, and the fastest may not be worth its code."""
+        if self.goal.objective != "latency":
+            return {}
+        dense = {group: self._dense_ways(group) for group in self.groups if group.dense is not None}
+        if all(len(ways) == 1 for ways in dense.values()):
+            return {group: way for group, (way,) in dense.items()}
+        best = self._best([dense.get(group) or self._comparable(group) for group in self.groups])
+        return {g: way for g, way in zip(self.groups, best, strict=True) if g in dense}
+
+    def _dense_ways(self, group: Group) -> list[Way]:
+        """Those of dense weights that may win among themselves."""
+        return [
+            way
+            for way in group.ways
+            if way.label == DENSE
+            and not objection(self.goal, group, way, group.dense, self.cpu.name)
+        ]
 
 
 def _all_ways(group: Group) -> list[Way]:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What formats are chosen for, and which ways to store weights may win at all.
 
-The rule: under `latency` nothing wins that is not surely faster than dense weights, nor what is faster than another way by
-less than its bytes are worth.
+The rule: under `latency` nothing wins that is not surely faster than what dense weights alone would be run by, nor what is
+faster than another way by less than its bytes are worth.
 
 Without a budget only those formats are laid out that can win: what a kernel takes at least follows from the shape and the
 non-zeros, and what is not surely faster than dense weights cannot (`cannot_win`). `explain` lays out all, and a test compares
@@ -20,7 +20,7 @@ from sparsec.kernels.code import code_of
 from sparsec.kernels.cost import Cost
 from sparsec.kernels.layer import Layer
 from sparsec.kernels.way import Way as KernelWay
-from sparsec.recipe.recipe import Recipe, Wish
+from sparsec.recipe.recipe import DENSE, Recipe, Wish
 from sparsec.targets.cpu import Cpu
 
 Objective: TypeAlias = Literal["latency", "flash", "ram", "balanced"]
@@ -85,9 +85,8 @@ def price(objective: Objective, bytes: int, cycles: int) -> Price:
     return Price(max(cycles, 1), gain * max(bytes, 1))
 
 
-def objection(goal: Goal, group: Group, way: Way, cpu: str) -> str:
-    """Why `way` may not win on the core `cpu`, empty if it may."""
-    dense = group.dense
+def objection(goal: Goal, group: Group, way: Way, dense: Way | None, cpu: str) -> str:
+    """Why `way` may not win on the core `cpu`, empty if it may. `dense` is what it has to beat."""
     if way is dense or len(group.ways) == 1 or goal.objective == "flash":
         return ""
     if not way.measured:
@@ -96,16 +95,17 @@ def objection(goal: Goal, group: Group, way: Way, cpu: str) -> str:
         return ""
     if not dense.measured:
         return f"the cost of dense weights on {cpu} is not known"
-    return too_slow(way, dense) or (DECODED if way.decodes else "")
+    name = DENSE if dense is group.dense else group.told_apart(dense)
+    return too_slow(way, dense, name) or (DECODED if way.decodes else "")
 
 
-def too_slow(sparse: Way | Cost, dense: Way) -> str:
-    """Why a cost is not surely below that of dense weights, empty if it is."""
-    if sparse.cycles > dense.cycles:
-        return f"{sparse.cycles - dense.cycles:,} cycles more than dense"
-    if sparse.cycles > (1 - MARGIN) * dense.cycles - FEW:
+def too_slow(other: Way | Cost, dense: Way, name: str = DENSE) -> str:
+    """Why a cost is not surely below that of dense weights, which are called `name`; empty if it is."""
+    if other.cycles > dense.cycles:
+        return f"{other.cycles - dense.cycles:,} cycles more than {name}"
+    if other.cycles > (1 - MARGIN) * dense.cycles - FEW:
         return (
-            f"saves less than {MARGIN:.0%} and {FEW} of the cycles of dense, which are predictions"
+            f"saves less than {MARGIN:.0%} and {FEW} of the cycles of {name}, which are predictions"
         )
     return ""
 

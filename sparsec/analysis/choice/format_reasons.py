@@ -21,10 +21,12 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Judge:
-    """What is needed to tell why. `own_bytes` is what a way adds to the network's flash, `ram` what its layer needs."""
+    """What is needed to tell why. `dense` is what others have to beat, `own_bytes` what a way adds to the network's flash,
+    `ram` what its layer needs."""
 
     goal: Goal
     cpu: str
+    dense: Way | None
     price: Price
     own_bytes: Callable[[Way], int]
     ram: Callable[[Way], int]
@@ -53,7 +55,9 @@ class Judge:
             return "fewest bytes"
         if self.goal.objective == "balanced":
             return "least sum of flash and cycles, as shares of the dense network's"
-        allowed = [w for w in group.ways if not objection(self.goal, group, w, self.cpu)]
+        allowed = [
+            w for w in group.ways if not objection(self.goal, group, w, self.dense, self.cpu)
+        ]
         if winner.cycles <= min((way.cycles for way in allowed), default=0):
             return "fewest cycles"
         if any(self.is_cheaper(way, winner) for way in allowed) and self.goal.flash is None:
@@ -69,7 +73,7 @@ class Judge:
 
     def blame(self, group: Group, way: Way, winner: Way) -> str:
         """Why `way` lost to `winner`."""
-        against = objection(self.goal, group, way, self.cpu)
+        against = objection(self.goal, group, way, self.dense, self.cpu)
         if against:
             return against
         bytes = self.own_bytes(way) - self.own_bytes(winner)

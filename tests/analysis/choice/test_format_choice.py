@@ -2,7 +2,7 @@
 """The choice against trying everything, and its promises against what is compiled."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import product
@@ -100,11 +100,13 @@ def may_win(layer: Sequence[Candidate], dense: Candidate | None) -> list[Candida
     return [c for c in layer if c is dense or (c.decoder is None and surely_faster(c, dense))]
 
 
-def combinations(layers: list[list[Candidate]], objective: Objective) -> Iterator[Combination]:
-    """What may win: under `flash` everything, else what has a cost, under `latency` what is not slow."""
+def combinations(
+    layers: list[list[Candidate]], objective: Objective, dense: Sequence[Candidate]
+) -> Iterator[Combination]:
+    """What may win: under `flash` everything, else what has a cost, under `latency` what is not slower than `dense`."""
     allowed = layers
     if objective == "latency":
-        allowed = [may_win(layer, layer[0]) for layer in layers]
+        allowed = [may_win(layer, each) for layer, each in zip(layers, dense, strict=True)]
     if objective == "balanced":
         allowed = [[c for c in layer if c is layer[0] or c.cost is not None] for layer in layers]
     yield from product(*allowed)
@@ -140,6 +142,33 @@ def priced_ram(
     return Fraction(beyond * weights.cycle * cycles_of(dense), RAM_GAIN * enough)
 
 
+def totals_of(
+    module: ModuleOp,
+    layers: list[list[Candidate]],
+    every: Sequence[Combination],
+    target: str,
+    objective: Objective,
+) -> Callable[[Combination], Fraction]:
+    """What each combination costs in all, one of `every`."""
+    memory = LayerMemory(main_function(module).body.block)
+    preferred = [layer[0] for layer in layers]
+    allowed = [set(each) for each in zip(*every, strict=True)]
+    enough = max(min(each.need(memory) for each in layer) for layer in allowed)
+
+    def total(combination: Combination) -> Fraction:
+        ram = priced_ram(combination, preferred, target, objective, memory, enough)
+        return ram + priced(combination, preferred, target, objective)
+
+    return total
+
+
+def dense_alone(module: ModuleOp, layers: list[list[Candidate]], target: str) -> Combination:
+    """What latency takes of dense weights."""
+    dense = [[c for c in may_win(layer, layer[0]) if c.format is None] for layer in layers]
+    every = list(product(*dense))
+    return min(every, key=totals_of(module, layers, every, target, "latency"))
+
+
 def expect_least_memory(
     module: ModuleOp, decision: Decision, layers: list[list[Candidate]]
 ) -> None:
@@ -161,23 +190,16 @@ def expect_least_memory(
 def test_it_is_the_best_of_all(specs: list[Spec], target: str, objective: Objective) -> None:
     module = network(specs)
     layers = layers_of(module, target)
-    every = list(combinations(layers, objective))
+    dense = dense_alone(module, layers, target)
+    every = list(combinations(layers, objective, dense))
     decision = Problem(module, cpu_named(target), Goal(objective)).decide()
     found = winners(decision)
     assert decision.flash == flash_of(found, target)
-    dense = [layer[0] for layer in layers]
     if objective == "flash":
         assert flash_of(found, target) == min(flash_of(c, target) for c in every)
     else:
-        memory = LayerMemory(main_function(module).body.block)
-        allowed = [set(each) for each in zip(*every, strict=True)]
-        enough = max(min(each.need(memory) for each in layer) for layer in allowed)
-
-        def total(combination: Sequence[Candidate]) -> Fraction:
-            ram = priced_ram(combination, dense, target, objective, memory, enough)
-            return ram + priced(combination, dense, target, objective)
-
-        assert total(found) == min(map(total, every))
+        total = totals_of(module, layers, every, target, objective)
+        assert total(tuple(found)) == min(map(total, every))
     for one, other in zip(found, dense, strict=True):
         if objective == "latency" and one.cost is not None and other.cost is not None:
             assert one.cost.cycles <= other.cost.cycles
@@ -300,14 +322,16 @@ def test_a_budget_of_flash_is_kept_or_refused(
         return
     decision = problem.decide()
     assert decision.flash <= budget
-    fitting = [c for c in combinations(layers, objective) if flash_of(c, target) <= budget]
+    dense = dense_alone(module, layers, target)
+    every = combinations(layers, objective, dense)
+    fitting = [c for c in every if flash_of(c, target) <= budget]
     unlimited = Problem(module, cpu_named(target), Goal(objective)).decide()
     if unlimited.flash <= budget:
         assert (decision.flash, decision.cycles) == (unlimited.flash, unlimited.cycles)
     elif fitting and objective == "latency":
-        dense = [layer[0] for layer in layers]
-        best = min(priced(c, dense, target, objective) for c in fitting)
-        assert priced(winners(decision), dense, target, objective) == best
+        preferred = [layer[0] for layer in layers]
+        best = min(priced(c, preferred, target, objective) for c in fitting)
+        assert priced(winners(decision), preferred, target, objective) == best
     assert all(point.flash <= budget for point in problem.front())
 
 
@@ -425,14 +449,16 @@ def test_what_layers_share_counts_once(
         return
     decision = problem.decide()
     assert decision.flash == flash_of(winners(decision), target) <= budget
-    fitting = [c for c in combinations(layers, objective) if flash_of(c, target) <= budget]
+    dense = dense_alone(module, layers, target)
+    every = combinations(layers, objective, dense)
+    fitting = [c for c in every if flash_of(c, target) <= budget]
     unlimited = Problem(module, cpu_named(target), Goal(objective)).decide()
     if unlimited.flash <= budget:
         assert (decision.flash, decision.cycles) == (unlimited.flash, unlimited.cycles)
     elif fitting and objective == "latency":
-        dense = [layer[0] for layer in layers]
-        best = min(priced(c, dense, target, objective) for c in fitting)
-        assert priced(winners(decision), dense, target, objective) == best
+        preferred = [layer[0] for layer in layers]
+        best = min(priced(c, preferred, target, objective) for c in fitting)
+        assert priced(winners(decision), preferred, target, objective) == best
     if objective == "flash":
         assert decision.flash == min(sizes)
         assert Problem(module, cpu_named(target), Goal("flash")).decide().flash == min(sizes)

@@ -59,6 +59,23 @@ def test_the_smallest_network_wins() -> None:
     assert code.bytes(ours) - code.bytes(both) > 4000
 
 
+def test_nothing_is_slower_than_what_dense_weights_would_take() -> None:
+    """The sparse kernel is there for one layer anyway: its code is free for the others, but not their cycles."""
+    module = network([DENSE, EMPTY, Spec("depthwise", 23, 23, 7, 3, keep=0.18, seed=2)])
+    problem = Problem(module, M4, Goal())
+    for group in problem.groups:
+        by = {way.kernel: way.cycles for way in group.ways}
+        assert by[OURS] < by[CMSIS_NN]
+    decision = problem.decide()
+    dense = Problem(module, M4, Goal(recipe=parse_recipe("*: dense"))).decide()
+    assert {layer.winner.kernel for layer in dense.layers} == {OURS}
+    for chosen, other in zip(decision.layers, dense.layers, strict=True):
+        assert chosen.winner.cost is not None and other.winner.cost is not None
+        assert chosen.winner.cost.cycles <= other.winner.cost.cycles
+    (reason,) = (v.reason for v in decision.layers[2].verdicts if v.label == "delta8")
+    assert reason.endswith(f"cycles more than dense by {OURS}")
+
+
 def test_what_is_to_be_dense_may_be_run_by_any_kernel() -> None:
     assert winner(DENSE, recipe="*: dense") == OURS
     assert winner(EMPTY, recipe="*: dense") == OURS
