@@ -96,10 +96,10 @@ class ExportedReading:
     def _run(self, values: dict[str, object]) -> Iterator[tuple[str, object]]:
         """Make every call, and name what it gives. Raises ReadingError."""
         with running():
-            yield from _run_graph(self._graph, values)
+            yield from run_graph(self._graph, values)
 
 
-def _run_graph(graph: Json, values: dict[str, object]) -> Iterator[tuple[str, object]]:
+def run_graph(graph: Json, values: dict[str, object]) -> Iterator[tuple[str, object]]:
     """Make the calls of a graph on `values`, where what they give is put too."""
     for node in graph["nodes"]:
         if node["target"].startswith("torch.ops.higher_order."):
@@ -135,7 +135,7 @@ def _run_region(
         for name in _names({"outputs": [names]})
         if name is not None
     }
-    for name, value in _run_graph(graph, inner):
+    for name, value in run_graph(graph, inner):
         yield f"{arguments[place]['as_graph']['name']}.{name}", value
     return [_value(output, inner) for output in graph["outputs"]]
 

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much each weight of a layer matters, as a number that is not negative.
+
+`magnitude` is |w|, `l2` w^2, `taylor` |w * gradient| (Molchanov et al. 2019, "Importance Estimation for Neural Network
+Pruning"; gradients must have been computed), `bn-scale` |w| times the factor of the batch norm behind (Liu et al. 2017,
+"Learning Efficient Convolutional Networks through Network Slimming"), `geometric-median` the distance of an output
+channel's weights to all others' (He et al. 2019, "Filter Pruning via Geometric Median"): what is like others can go.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sparsec.compress.layers import Layer, modules_of
+from sparsec.pruning.patterns import Array
+
+Importance: TypeAlias = Callable[[Layer, nn.Module], Tensor | Array]
+"""A function of a layer and its model: a tensor of the shape of the weights, or [outputs] for whole rows."""
+
+
+def magnitude(layer: Layer, model: nn.Module) -> Tensor:
+    """|w|."""
+    return layer.weight.detach().abs()
+
+
+def l2(layer: Layer, model: nn.Module) -> Tensor:
+    """w^2."""
+    return layer.weight.detach().square()
+
+
+def taylor(layer: Layer, model: nn.Module) -> Tensor:
+    """|w * gradient|. Raises ValueError without a gradient."""
+    gradient = layer.weight.grad
+    if gradient is None:
+        raise ValueError(
+            f"importance taylor needs gradients and {layer.name} has none: call backward() on a loss before"
+        )
+    return (layer.weight.detach() * gradient).abs()
+
+
+def bn_scale(layer: Layer, model: nn.Module) -> Tensor:
+    """|w| times what the batch norm behind the layer multiplies it by. Raises ValueError without a batch norm."""
+    modules = modules_of(model)
+    names = list(modules)
+    following = names[names.index(layer.name) + 1 :] if layer.name in modules else []
+    norm = next((modules[name] for name in following if not list(modules[name].children())), None)
+    if not isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d) or norm.running_var is None:
+        raise ValueError(f"importance bn-scale needs a batch norm right behind {layer.name}")
+    factor = norm.running_var.add(norm.eps).rsqrt()
+    if norm.weight is not None:  # pyright: ignore[reportUnnecessaryComparison]
+        factor = factor * norm.weight.detach().abs()
+    return layer.weight.detach().abs() * factor.reshape(-1, *[1] * (layer.weight.ndim - 1))
+
+
+def geometric_median(layer: Layer, model: nn.Module) -> Array:
+    """[outputs]: the sum of the distances of its weights to those of all others."""
+    rows = torch.from_numpy(layer.matrix(layer.weight)).double()
+    return torch.cdist(rows, rows).sum(1).numpy()
+
+
+IMPORTANCES: Mapping[str, Importance] = {
+    "magnitude": magnitude,
+    "l2": l2,
+    "taylor": taylor,
+    "bn-scale": bn_scale,
+    "geometric-median": geometric_median,
+}
+
+
+def importance_of(layer: Layer, model: nn.Module, by: str | Importance) -> Array:
+    """How much each weight matters, as the matrix [rows, columns] of the compiler.
+
+    Raises ValueError where `by` is no name of IMPORTANCES or does not fit the layer.
+    """
+    if isinstance(by, str) and by not in IMPORTANCES:
+        raise ValueError(f"there is no importance '{by}', known: {', '.join(IMPORTANCES)}")
+    found = (IMPORTANCES[by] if isinstance(by, str) else by)(layer, model)
+    tensor = found if isinstance(found, Tensor) else torch.from_numpy(np.asarray(found))
+    if tensor.shape == layer.weight.shape:
+        matrix = layer.matrix(tensor)
+    elif tensor.ndim == 1:
+        rows, columns = layer.matrix(layer.weight).shape
+        if len(tensor) != rows:
+            raise ValueError(
+                f"the importance of {layer.name} has {len(tensor)} rows instead of {rows}"
+            )
+        matrix = np.repeat(tensor.detach().cpu().numpy()[:, np.newaxis], columns, axis=1)
+    else:
+        raise ValueError(
+            f"the importance of {layer.name} has the shape {list(tensor.shape)} instead of {list(layer.weight.shape)}"
+        )
+    if not np.isfinite(matrix).all() or (matrix < 0).any():
+        raise ValueError(
+            f"the importance of {layer.name} has numbers that are negative, infinite or none"
+        )
+    return matrix.astype(np.float64)

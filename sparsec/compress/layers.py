@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The layers of a module that can lose weights, and their weights as the matrix that the compiler stores.
+
+The one rule: a pattern is cut from the matrix of the compiler, [outputs, (ky, kx, input channel)], and a linear layer
+that reads a flattened image has its columns in that order too, as the images of C have their channels last.
+"""
+
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import TypeAlias, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sparsec.frontends.programs import Program, Weighted
+from sparsec.pruning.patterns import Array
+
+Select: TypeAlias = "str | Iterable[str] | Callable[[str, nn.Module], bool] | None"
+"""Which layers: patterns of their names, the word `1x1`, or a function of name and module; None is all."""
+
+_OPERATIONS: Mapping[type[nn.Module], str] = {
+    nn.Conv1d: "conv1d",
+    nn.Conv2d: "conv2d",
+    nn.Linear: "linear",
+    nn.ConvTranspose1d: "conv_transpose1d",
+    nn.ConvTranspose2d: "conv_transpose2d",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A layer with weights: `name` is its path in the model, `owner` the module that has `weight` as an attribute."""
+
+    name: str
+    owner: nn.Module
+    operation: str
+    groups: int = 1
+    image: tuple[int, ...] | None = None
+
+    @property
+    def parameter(self) -> str:
+        """The name of the weights."""
+        return f"{self.name}.weight" if self.name else "weight"
+
+    @property
+    def weight(self) -> nn.Parameter:
+        """The weights as they are now."""
+        weight = self.owner.weight
+        assert isinstance(weight, nn.Parameter)
+        return weight
+
+    @property
+    def is_1x1(self) -> bool:
+        """Whether it is a convolution of 1x1 in one group."""
+        return self.operation == "conv2d" and self.groups == 1 and self.weight.shape[2:] == (1, 1)
+
+    @cached_property
+    def taps(self) -> int:
+        """Of the kernel."""
+        return int(np.prod(self.weight.shape[2:]))
+
+    @cached_property
+    def _order(self) -> NDArray[np.int64]:
+        """[rows, columns]: where each weight of the matrix lies in the tensor."""
+        shape = tuple(self.weight.shape)
+        index = np.arange(self.weight.numel()).reshape(shape)
+        if self.operation.startswith("conv_transpose"):
+            # [inputs, outputs of a group, ..]; a group after the other
+            index = index.reshape(self.groups, shape[0] // self.groups, *shape[1:])
+            index = np.moveaxis(index, 1, -1).reshape(self.groups * shape[1], -1)
+        elif self.operation != "linear":
+            index = np.moveaxis(index, 1, -1).reshape(shape[0], -1)
+        elif self.image is not None:
+            channels = self.image[0]
+            index = index.reshape(shape[0], channels, -1).transpose(0, 2, 1).reshape(shape[0], -1)
+        return index
+
+    def matrix(self, tensor: Tensor) -> Array:
+        """A tensor of the shape of the weights as [rows, columns]."""
+        return tensor.detach().cpu().numpy().reshape(-1)[self._order]
+
+    def tensor(self, matrix: Array) -> Tensor:
+        """The inverse of `matrix`, where the weights are and in their type."""
+        flat = np.empty(matrix.size, np.float32)
+        flat[self._order.reshape(-1)] = matrix.reshape(-1)
+        return torch.from_numpy(flat).reshape(self.weight.shape).to(self.weight)
+
+
+def modules_of(model: nn.Module) -> dict[str, nn.Module]:
+    """All modules of a model by their paths."""
+    return dict(cast(Iterable[tuple[str, nn.Module]], model.named_modules()))
+
+
+def layers_of(model: nn.Module, inputs: Sequence[Tensor] | None = None) -> list[Layer]:
+    """The layers of `model` that have weights of their own, in the order in which they are called, or stand in it.
+
+    With `inputs`, one tensor for each argument, torch exports the model, which tells which linear layers read images;
+    only patterns that are not `unstructured` care. A Program tells it by itself. Norms and biases have no layer.
+    """
+    if isinstance(model, Program):
+        return list(_of_calls(model, model.weighted))
+    found: dict[str, Layer] = {}
+    seen: set[int] = set()
+    for name, module in modules_of(model).items():
+        operation = next(
+            (word for kind, word in _OPERATIONS.items() if isinstance(module, kind)), None
+        )
+        weight = getattr(module, "weight", None)
+        if operation is None or not isinstance(weight, nn.Parameter) or id(weight) in seen:
+            continue
+        seen.add(id(weight))
+        groups = getattr(module, "groups", 1)
+        found[name] = Layer(name, module, operation, groups)
+    if inputs is None:
+        return list(found.values())
+    images = {each.weights: each.image for each in exported(model, inputs).weighted}
+    return [
+        Layer(each.name, each.owner, each.operation, each.groups, images.get(each.parameter))
+        for each in found.values()
+    ]
+
+
+def _of_calls(program: Program, calls: Iterable[Weighted]) -> Iterator[Layer]:
+    seen: set[str] = set()
+    for call in calls:
+        name = call.weights.removesuffix(".weight") if call.weights != "weight" else ""
+        if call.weights in seen or not call.weights.endswith("weight"):
+            continue
+        seen.add(call.weights)
+        yield Layer(name, program.get_submodule(name), call.operation, call.groups, call.image)
+
+
+def exported(model: nn.Module, inputs: Sequence[Tensor]) -> Program:
+    """`model` as torch exports it in evaluation mode for `inputs`, the batch left open where that can be.
+
+    Raises ValueError where torch cannot export it.
+    """
+    training = model.training
+    file = io.BytesIO()
+    # A batch of two or more, as torch takes one of one for a constant; copies, as a view would store its whole base.
+    examples = tuple(
+        (each if len(each) > 1 else torch.cat([each, each])).detach().clone() for each in inputs
+    )
+    try:
+        shapes = tuple({0: torch.export.Dim.AUTO} for _ in examples)
+        torch.export.save(torch.export.export(model.eval(), examples, dynamic_shapes=shapes), file)
+    except Exception as error:  # torch has no one type for what it cannot export
+        line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ValueError(f"torch cannot export the model: {line}") from error
+    finally:
+        model.train(training)
+    return Program(file.getvalue())
+
+
+def selected(layers: Sequence[Layer], select: Select) -> list[Layer]:
+    """The layers that `select` names. Raises ValueError where one of its names matches none."""
+    if select is None:
+        return list(layers)
+    if callable(select):
+        return [layer for layer in layers if select(layer.name, layer.owner)]
+    patterns = [select] if isinstance(select, str) else list(select)
+    names = [layer.name for layer in layers]
+    wanted: set[str] = set()
+    for pattern in patterns:
+        if pattern == "1x1":
+            matching = {layer.name for layer in layers if layer.is_1x1}
+        else:
+            matching = {name for name in names if fnmatchcase(name, pattern)}
+        if not matching:
+            raise ValueError(no_such_layer(pattern, names))
+        wanted |= matching
+    return [layer for layer in layers if layer.name in wanted]
+
+
+def no_such_layer(pattern: str, names: Sequence[str]) -> str:
+    """What to say of a name that is no layer's."""
+    close = get_close_matches(pattern, names, 1)
+    hint = f"did you mean '{close[0]}'?" if close else f"layers: {', '.join(names) or 'none'}"
+    return f"no layer with weights matches '{pattern}': {hint}"

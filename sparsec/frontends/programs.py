@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A program of torch.export.save as a module that can be trained and saved into the same archive.
+
+The one rule: as everywhere in `frontends` nothing is unpickled; the calls are those that hold the importer to torch
+(`exported_reading`), here with gradients.
+"""
+
+import io
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sparsec.frontends.archive import Archive, Kind, kind_of
+from sparsec.frontends.errors import FrontendError
+from sparsec.frontends.exported_reading import run_graph
+from sparsec.frontends.proof import ReadingError
+from sparsec.frontends.tensors import Array
+from sparsec.frontends.weights import Json, read_constants, read_json
+
+KEEPS_ORDER = {
+    *("relu", "relu_", "relu6", "relu6_", "hardtanh", "hardtanh_", "clamp", "dropout", "dropout_"),
+    *(
+        "clone",
+        "contiguous",
+        "leaky_relu",
+        "leaky_relu_",
+        "sigmoid",
+        "tanh",
+        "gelu",
+        "silu",
+        "silu_",
+    ),
+    *("hardswish", "hardswish_", "elu", "alias", "detach", "batch_norm", "_to_copy"),
+}
+"""Operations that leave each element where it is."""
+
+FLATTENS = {"flatten", "view", "reshape", "_unsafe_view"}
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """A layer with weights as a program calls it: the name of the weights, and the operation of aten.
+
+    `image` is what a linear layer reads flattened, (C, H, W) or (C, T), None where it reads no image.
+    """
+
+    weights: str
+    operation: str
+    groups: int
+    image: tuple[int, ...] | None
+
+
+class Program(nn.Module):
+    """The program in an archive, with its parameters and buffers by their names.
+
+    Raises FrontendError where the archive holds no such program.
+    """
+
+    def __init__(self, content: bytes):
+        super().__init__()
+        if kind_of(content) is not Kind.EXPORTED:
+            raise FrontendError(
+                "no program of torch.export.save: weights of other files cannot be written back"
+            )
+        self._content = content
+        archive = Archive(content)
+        models = [name for name in archive.names if name.startswith("models/")]
+        if len(models) != 1:
+            raise FrontendError(f"the archive holds {len(models)} models: export one alone")
+        self._model = models[0].removeprefix("models/").removesuffix(".json")
+        try:
+            graph_module: Json = read_json(archive, models[0])["graph_module"]
+            self._graph: Json = graph_module["graph"]
+            self._signature: Json = graph_module["signature"]
+            self._constants: dict[str, Tensor] = {}
+            for folder in ("data/weights/", "data/constants/"):
+                for name, array in read_constants(archive, folder, self._model).items():
+                    self._put(name, array, folder)
+            self.weighted: Sequence[Weighted] = tuple(self._find_weighted())
+        except (KeyError, TypeError, IndexError, AttributeError, StopIteration) as error:
+            raise FrontendError(
+                f"the program in the archive is malformed ({type(error).__name__}: {error}): "
+                "export the model again with PyTorch 2.13"
+            ) from error
+
+    def _put(self, name: str, array: Array, folder: str) -> None:
+        """Keep a constant of the archive: floats of the weights are trained if the graph takes them as parameters."""
+        tensor = torch.tensor(array)
+        trained = (
+            folder == "data/weights/"
+            and array.dtype.kind == "f"
+            and name in self._parameter_names()
+        )
+        self._constants[name] = tensor
+        *path, last = name.split(".")
+        module: nn.Module = self
+        for step in path:
+            inner = module._modules.get(step)
+            if inner is None:
+                inner = nn.Module()
+                module.add_module(step, inner)
+            module = inner
+        if trained:
+            module.register_parameter(last, nn.Parameter(tensor))
+        else:
+            module.register_buffer(last, tensor)
+
+    def _parameter_names(self) -> set[str]:
+        return {
+            spec["parameter"]["parameter_name"]
+            for spec in self._signature["input_specs"]
+            if "parameter" in spec
+        }
+
+    def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """What the program gives for inputs of the shapes that it was exported with, the batch apart where it is open.
+
+        Raises FrontendError where torch cannot run it.
+        """
+        known: dict[str, Tensor] = {**dict(self.named_buffers()), **dict(self.named_parameters())}
+        values: dict[str, object] = {}
+        given = iter(inputs)
+        for spec in self._signature["input_specs"]:
+            ((kind, content),) = spec.items()
+            if kind == "user_input" and "as_tensor" in content["arg"]:
+                values[content["arg"]["as_tensor"]["name"]] = next(given)
+            elif kind in ("parameter", "buffer", "tensor_constant"):
+                values[content["arg"]["name"]] = known[content[f"{kind}_name"]]
+        try:
+            for _ in run_graph(self._graph, values):
+                pass
+        except ReadingError as error:
+            raise FrontendError(f"torch cannot run the program: {error}") from error
+        results = tuple(
+            cast(Tensor, values[spec["user_output"]["arg"]["as_tensor"]["name"]])
+            for spec in self._signature["output_specs"]
+            if "user_output" in spec and "as_tensor" in spec["user_output"]["arg"]
+        )
+        return results[0] if len(results) == 1 else results
+
+    def saved(self) -> bytes:
+        """The archive with the parameters as they are now; all else is as it was."""
+        return with_parameters(
+            self._content,
+            {name: value.detach().cpu().numpy() for name, value in self.named_parameters()},
+        )
+
+    def _find_weighted(self) -> Iterator[Weighted]:
+        names = {
+            spec["parameter"]["arg"]["name"]: spec["parameter"]["parameter_name"]
+            for spec in self._signature["input_specs"]
+            if "parameter" in spec
+        }
+        nodes = {_result(node): node for node in self._graph["nodes"]}
+        for node in self._graph["nodes"]:
+            operation = _operation(node)
+            if operation not in (
+                "conv1d",
+                "conv2d",
+                "linear",
+                "conv_transpose1d",
+                "conv_transpose2d",
+            ):
+                continue
+            arguments = {each["name"]: each["arg"] for each in node["inputs"]}
+            weights = names.get(_tensor(arguments["weight"]) or "")
+            if weights is None:
+                continue
+            groups = int(arguments.get("groups", {"as_int": 1}).get("as_int", 1))
+            image = (
+                self._image(nodes, _tensor(arguments["input"])) if operation == "linear" else None
+            )
+            yield Weighted(weights, operation, groups, image)
+
+    def _image(self, nodes: Mapping[str | None, Json], name: str | None) -> tuple[int, ...] | None:
+        """The image whose elements the tensor `name` has in a row, behind operations that keep their order."""
+        while name is not None:
+            node = nodes.get(name)
+            if node is None or not node["inputs"]:
+                return None
+            before = _tensor(node["inputs"][0]["arg"])
+            operation = _operation(node)
+            if operation in FLATTENS:
+                return _flattened(self._sizes(before), self._sizes(name))
+            if operation not in KEEPS_ORDER:
+                return None
+            name = before
+        return None
+
+    def _sizes(self, name: str | None) -> list[int | None]:
+        """The sizes of a tensor, None for what is no number."""
+        meta: Json = self._graph["tensor_values"][name]
+        return [size.get("as_int") for size in meta["sizes"]]
+
+
+def _flattened(image: Sequence[int | None], row: Sequence[int | None]) -> tuple[int, ...] | None:
+    """(C, H, W) or (C, T) if a row holds just the elements of a sample of such an image."""
+    inner = [size for size in image[1:] if size is not None]
+    if len(row) != 2 or len(image) < 3 or len(inner) != len(image) - 1 or row[1] != prod(inner):
+        return None
+    return tuple(inner)
+
+
+def _operation(node: Json) -> str:
+    target: str = node["target"]
+    return target.removeprefix("torch.ops.aten.").partition(".")[0] if "aten" in target else ""
+
+
+def _tensor(argument: Json) -> str | None:
+    found: Any = argument.get("as_tensor")
+    return str(cast(Json, found)["name"]) if isinstance(found, dict) else None
+
+
+def _result(node: Json) -> str | None:
+    outputs = node["outputs"]
+    return _tensor(outputs[0]) if outputs else None
+
+
+def with_parameters(content: bytes, arrays: Mapping[str, Array]) -> bytes:
+    """An archive of torch.export.save with other values for its parameters, in the types and the order they have there.
+
+    Raises FrontendError where the archive has no such parameter.
+    """
+    archive = Archive(content)
+    folder = "data/weights/"
+    configs = [
+        name for name in archive.names if name.startswith(folder) and name.endswith("_config.json")
+    ]
+    records: dict[str, bytes] = {}
+    for config in configs:
+        for name, meta in cast(
+            dict[str, Json], read_json(archive, config).get("config", {})
+        ).items():
+            if name in arrays and not meta.get("use_pickle"):
+                path = folder + str(meta["path_name"])
+                data = records.get(path, archive.read(path))
+                records[path] = _overwritten(data, arrays[name], meta["tensor_meta"], archive)
+    target = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(target, "w") as result:
+        for entry in source.infolist():
+            name = entry.filename.partition("/")[2]
+            info = zipfile.ZipInfo(entry.filename, entry.date_time)
+            result.writestr(info, records.get(name, source.read(entry)))
+    return target.getvalue()
+
+
+_FLOATS = {6: "f2", 7: "f4", 8: "f8"}
+
+
+def _overwritten(data: bytes, array: Array, meta: Json, archive: Archive) -> bytes:
+    """The bytes of a storage in which the view `meta` holds `array`."""
+    big = "byteorder" in archive and archive.read("byteorder") == b"big"
+    if meta["dtype"] == 13:  # the upper half of a float32 is a bfloat16
+        flat = np.frombuffer(bytearray(data), "<u2")
+        values = torch.from_numpy(array.astype(np.float32)).bfloat16().view(torch.int16).numpy()
+        values = values.view(np.uint16)
+    else:
+        flat = np.frombuffer(bytearray(data), f"{'>' if big else '<'}{_FLOATS[meta['dtype']]}")
+        values = array
+    sizes = [int(size["as_int"]) for size in meta["sizes"]]
+    strides = [int(stride["as_int"]) * flat.itemsize for stride in meta["strides"]]
+    start = flat[int(meta["storage_offset"]["as_int"]) :]
+    np.lib.stride_tricks.as_strided(start, sizes, strides)[...] = values
+    return flat.tobytes()

@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Masks in training: what goes, what stays away, and what the compiler makes of it."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import sparsec
+from sparsec.compress.importance import IMPORTANCES
+from sparsec.compress.layers import Layer, layers_of, selected
+from sparsec.compress.pruner import Pruner
+from sparsec.pruning.masks import zeros_of
+from sparsec.pruning.schedules import Gradual
+from tests.compress.nets import images, small
+
+
+def train(model: nn.Module, pruner: Pruner, optimizer: torch.optim.Optimizer, steps: int) -> None:
+    x, y = images(), torch.arange(16) % 4
+    for _ in range(steps):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+        pruner.step()
+
+
+def test_exactly_the_share_of_all_weights_goes_and_norms_and_biases_stay() -> None:
+    model = small()
+    pruner = Pruner(model, ratio=0.7)
+    weights = sum(each.weights for each in pruner.by_layer)
+    assert [each.layer for each in pruner.by_layer] == ["0", "4", "6", "9"]
+    assert sum(each.zeros for each in pruner.by_layer) == zeros_of(0.7, weights)
+    before = dict(small().named_parameters())
+    for name, value in model.named_parameters():
+        assert name in pruner.masks or torch.equal(value, before[name])
+
+
+def test_local_scope_takes_the_share_of_each_layer() -> None:
+    pruner = Pruner(small(), ratio=0.5, scope="local")
+    assert [each.ratio for each in pruner.by_layer] == [0.5] * 4
+
+
+def momentum(model: nn.Module) -> torch.optim.Optimizer:
+    return torch.optim.SGD(model.parameters(), 0.1, momentum=0.9, weight_decay=1e-2)
+
+
+def adamw(model: nn.Module) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(model.parameters(), 1e-2)
+
+
+@pytest.mark.parametrize("optimizer", [momentum, adamw])
+def test_zeros_never_come_back(optimizer: Callable[[nn.Module], torch.optim.Optimizer]) -> None:
+    """Nor do momentum and decay bring any, while the ratio grows."""
+    model = small()
+    schedule = Gradual(0.8, stable=1, pruning=6, tuning=3, steps=3, initial=0.2)
+    pruner = Pruner(model, ratio=None, schedule=schedule)
+    assert pruner.sparsity == 0
+    steps, gone = optimizer(model), torch.zeros(0, dtype=torch.bool)
+    seen: list[float] = []
+    for _ in range(schedule.iterations):
+        train(model, pruner, steps, 1)
+        zeros = torch.cat([(layer.weight == 0).reshape(-1) for layer in pruner.layers])
+        assert not gone.numel() or bool((zeros >= gone).all())
+        gone = zeros
+        seen.append(pruner.sparsity)
+    assert seen == sorted(seen) and len(set(seen)) == 4
+    assert seen[-1] == pytest.approx(0.8, abs=1e-3)
+
+
+def test_a_run_goes_on_at_any_iteration() -> None:
+    schedule = Gradual(0.8, pruning=6, tuning=2, steps=3, initial=0.2)
+    whole = small()
+    pruner = Pruner(whole, schedule=schedule)
+    optimizer = torch.optim.SGD(whole.parameters(), 0.1)
+    train(whole, pruner, optimizer, 3)
+    half, state = copy.deepcopy(whole.state_dict()), copy.deepcopy(pruner.state_dict())
+    train(whole, pruner, optimizer, 5)
+
+    again = small()
+    resumed = Pruner(again, schedule=schedule)
+    again.load_state_dict(half)
+    resumed.load_state_dict(state)
+    train(again, resumed, torch.optim.SGD(again.parameters(), 0.1), 5)
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name])
+
+
+def test_masks_survive_a_state_dict() -> None:
+    """A plain module takes it, and static masks find the zeros again and hold them."""
+    model = small()
+    masks = Pruner(model, ratio=0.6).masks
+    with torch.no_grad():
+        model.get_parameter("9.weight").add_(1)  # a careless step; what is saved has the zeros
+    plain = small()
+    plain.load_state_dict(model.state_dict())
+    static = Pruner(plain)
+    assert all(torch.equal(static.masks[name], mask) for name, mask in masks.items())
+    before = static.sparsity
+    train(plain, static, torch.optim.Adam(plain.parameters(), 0.1), 3)
+    assert static.sparsity == before > 0.59
+
+
+def test_a_model_can_be_exported_and_copied_while_it_is_pruned() -> None:
+    model = small()
+    Pruner(model, ratio=0.6)
+    program = torch.export.export(model.eval(), (images(2),))
+    assert all("mul" not in str(node.target) for node in program.graph.nodes)
+    x = images(2)
+    assert torch.equal(copy.deepcopy(model)(x), model(x))
+
+
+PATTERNS = [
+    ("unstructured 0.8", "delta8"),
+    ("block(1x4) 0.75", "block(1x4)"),
+    ("block(4x1) 0.75", "block(4x1)"),
+    ("block(1x16) 0.75", "block(1x16)"),
+    ("nm(2:4)", "nm(2:4)"),
+]
+
+
+@pytest.mark.builds
+@pytest.mark.parametrize(("share", "format"), PATTERNS)
+def test_the_compiler_stores_what_the_pattern_says(share: str, format: str) -> None:
+    """Behind a flatten too, where the columns of C are others than torch's, and 0 bytes differ."""
+    model = small(16).eval()
+    pruner = Pruner(model, plan=f"6: {share}; 9: {share}", inputs=[images(2)])
+    compiled = sparsec.compile(
+        pruner.detach(), images(), name="net", recipe=f"6: {format}; 9: {format}"
+    )
+    stored = {layer["name"]: layer["format"] for layer in compiled.report["layers"]}
+    assert stored["6"] == stored["9"] == format
+    assert compiled.run(images(4)).mismatches == 0
+
+
+def test_columns_of_flattened_images_matter() -> None:
+    """Without inputs nobody knows that an image is read: the blocks are those of torch's columns."""
+    told, untold = (
+        Pruner(small(), plan="9: block(1x4) 0.5", inputs=inputs) for inputs in ([images(2)], None)
+    )
+    assert not torch.equal(told.masks["9.weight"], untold.masks["9.weight"])
+
+
+def test_static_masks_hold_the_zeros_of_another_module() -> None:
+    model = small()
+    pruner = Pruner(model, ratio=0.6)
+    other = copy.deepcopy(model)
+    removers = pruner.hold(dict(other.named_parameters()))
+    optimizer = torch.optim.SGD(other.parameters(), 0.1, momentum=0.9, weight_decay=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        other(images()).square().mean().backward()
+        optimizer.step()
+    for name, mask in pruner.masks.items():
+        assert not dict(other.named_parameters())[name][~mask].any()
+    for remove in removers:
+        remove()
+    with pytest.raises(ValueError, match="no layer with weights matches '0.weight'"):
+        pruner.hold({})
+
+
+@pytest.mark.parametrize("name", ["magnitude", "l2", "taylor", "bn-scale", "geometric-median"])
+def test_importance(name: str) -> None:
+    model = small()
+    model(images()).square().mean().backward()
+    layer = layers_of(model)[0]
+    found = IMPORTANCES[name](layer, model)
+    w, gradient = layer.weight.detach(), layer.weight.grad
+    assert gradient is not None
+    expected: Tensor | np.ndarray[Any, Any]
+    if name == "geometric-median":
+        rows = layer.matrix(w).astype(np.float64)
+        expected = np.array([sum(np.linalg.norm(a - b) for b in rows) for a in rows])
+    else:
+        norm = model[1]
+        assert isinstance(norm, nn.BatchNorm2d) and norm.running_var is not None
+        scale = 1 / torch.sqrt(norm.running_var + norm.eps)
+        expected = {
+            "magnitude": w.abs(),
+            "l2": w * w,
+            "taylor": (w * gradient).abs(),
+            "bn-scale": w.abs() * scale.reshape(-1, 1, 1, 1),
+        }[name]
+    np.testing.assert_allclose(np.asarray(found), np.asarray(expected), rtol=1e-5)
+    Pruner(model, ratio=0.5, layers=["0"], importance=name, pattern="channels")
+
+
+def test_a_users_importance_and_layers() -> None:
+    def last(layer: Layer, model: nn.Module) -> Tensor:
+        return torch.arange(layer.weight.numel(), dtype=torch.float32).reshape(layer.weight.shape)
+
+    model = small()
+    pruner = Pruner(
+        model,
+        ratio=0.25,
+        importance=last,
+        layers=lambda name, module: isinstance(module, nn.Linear),
+    )
+    assert [layer.name for layer in pruner.layers] == ["9"]
+    assert (model.get_parameter("9.weight").detach().reshape(-1)[:256] == 0).all()
+    assert (model.get_parameter("9.weight").detach().reshape(-1)[256:] != 0).all()
+
+
+def test_1x1_only() -> None:
+    assert [layer.name for layer in selected(layers_of(small()), "1x1")] == ["6"]
+
+
+def test_the_threshold_for_a_ratio() -> None:
+    model = small()
+    pruner = Pruner(model, ratio=0.0)
+    values = torch.cat([layer.weight.detach().abs().reshape(-1) for layer in pruner.layers])
+    assert pruner.summarize_weights(1.0) == values.max()
+    threshold = pruner.summarize_weights(0.4)
+    assert Pruner(model, threshold=threshold).sparsity == pytest.approx(0.4, abs=0.002)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"ratio": 1.0}, "a ratio of zeros is at least 0 and below 1, not 1"),
+        ({"ratio": 0.5, "threshold": 0.1}, "give one of them"),
+        ({"ratio": 0.5, "layers": "convolution"}, "no layer with weights matches 'convolution': layers: 0, 4"),
+        ({"plan": "10: nm(2:4)"}, "no layer with weights matches '10': layers: 0, 4, 6, 9"),
+        ({"plan": "0: block(1x64) 0.5"}, r"layer 0: block\(1x64\) is larger than the layer"),
+        ({"ratio": 0.5, "importance": "taylor"}, "importance taylor needs gradients and 0 has none"),
+        ({"ratio": 0.5, "importance": "bn-scale"}, "needs a batch norm right behind 4"),
+        ({"ratio": 0.5, "importance": "hessian"}, "there is no importance 'hessian', known: magnitude"),
+        ({"ratio": 0.5, "pattern": "nm(4:2)"}, "keeps more weights than there are"),
+        ({"ratio": 0.5, "scope": "all"}, "the scope is 'global' or 'local', not 'all'"),
+        ({"plan": "*: dense"}, "the plan keeps every layer dense"),
+        ({"plan": "0 nm(2:4)"}, "is no part of a plan"),
+        ({"plan": "0: unstructured"}, "needs one ratio"),
+        ({"plan": "0: unstructured much"}, "'much' is no ratio of zeros"),
+        ({"plan": " ; "}, "the plan is empty"),
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense(words: dict[str, Any], message: str) -> None:
+    model = small()
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(ValueError, match=message):
+        Pruner(model, **words)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_a_checkpoint_of_another_model() -> None:
+    other = Pruner(nn.Sequential(nn.Linear(4, 4)), ratio=0.5)
+    with pytest.raises(ValueError, match="masks of other layers: it is of another model"):
+        Pruner(small(), ratio=0.5).load_state_dict(other.state_dict())
+
+
+def test_what_is_trained_from_a_file_is_written_back() -> None:
+    """A program is trained as its own calls, and only its weights change in the archive."""
+    import io
+
+    from sparsec.compress.layers import exported
+    from sparsec.frontends.programs import Program
+
+    program = exported(small(), [images(2)])
+    assert torch.equal(program(images(3)), small().eval()(images(3)))
+    pruner = Pruner(program, plan="6: nm(2:4); 9: block(1x4) 0.75")
+    assert torch.equal(
+        pruner.masks["9.weight"],
+        Pruner(small(), plan="9: block(1x4) 0.75", inputs=[images(2)]).masks["9.weight"],
+    )
+    train(program, pruner, torch.optim.SGD(program.parameters(), 0.1, momentum=0.9), 3)
+    again = Program(program.saved())
+    assert Pruner(again, layers=["6", "9"]).sparsity == pruner.sparsity
+    loaded = torch.export.load(io.BytesIO(program.saved())).module()
+    assert torch.equal(loaded(images(3)), program(images(3)))
