@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a network is trained on."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, cast
+
+import torch
+from torch import Tensor
+
+Batch: TypeAlias = tuple[Tensor, Tensor]
+
+
+def _parts(tensor: Tensor, size: int) -> tuple[Tensor, ...]:
+    return cast(tuple[Tensor, ...], tensor.split(size))
+
+
+class Batches(Protocol):
+    """Inputs [N, ..] and classes int64 [N], batch by batch."""
+
+    def __len__(self) -> int:
+        """How many batches there are."""
+        ...
+
+    def epoch(self, seed: int) -> Iterator[Batch]:
+        """All of them once, in the order that the seed says."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """A data set in memory: inputs [N, ..] and classes int64 [N], in batches of `batch`."""
+
+    inputs: Tensor
+    labels: Tensor
+    batch: int = 128
+
+    def __post_init__(self) -> None:
+        if len(self.inputs) != len(self.labels) or self.labels.ndim != 1 or not len(self.labels):
+            raise ValueError(
+                f"there must be one label for each input: {len(self.inputs)} inputs, labels of shape "
+                f"{list(self.labels.shape)}"
+            )
+        if self.batch < 1:
+            raise ValueError(f"a batch has one sample or more, not {self.batch}")
+
+    def __len__(self) -> int:
+        return -(-len(self.labels) // self.batch)
+
+    def epoch(self, seed: int) -> Iterator[Batch]:
+        """Shuffled."""
+        order = torch.randperm(len(self.labels), generator=torch.Generator().manual_seed(seed))
+        for chosen in _parts(order, self.batch):
+            yield self.inputs[chosen], self.labels[chosen]
+
+    def in_order(self) -> Iterator[Batch]:
+        """As they stand."""
+        parts = (_parts(each, self.batch) for each in (self.inputs, self.labels))
+        yield from zip(*parts, strict=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Loader:
+    """A data loader of torch, or anything that gives batches each time it is walked through; it shuffles itself, from
+    torch's generator."""
+
+    batches: Iterable[Batch]
+
+    def __len__(self) -> int:
+        count = getattr(self.batches, "__len__", None)
+        if count is None:
+            raise ValueError("a loader must know how many batches it has")
+        return int(count())
+
+    def epoch(self, seed: int) -> Iterator[Batch]:
+        """As the loader has them."""
+        yield from self.batches
