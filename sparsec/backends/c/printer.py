@@ -7,7 +7,7 @@ a block of its own, so that the stack holds the others one at a time.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr
@@ -50,6 +50,8 @@ class CPrinter(BasePrinter):
     name: str = ""
     status: Status | None = None
     memories: Sequence[Memory] = ()
+    addressed: set[int] = field(default_factory=set[int])
+    """The numbers of the memories whose addresses were printed."""
 
     def __post_init__(self) -> None:
         self.indent_num_spaces = 4
@@ -70,8 +72,9 @@ class CPrinter(BasePrinter):
 
     def print_global(self, op: GlobalOp) -> None:
         """The definition of a constant."""
-        numbers = [str(number) for number in np.ravel(array_of(_value(op))).tolist()] or ["0"]
-        memory = memory_of_constant(op)
+        numbers = [str(number) for number in np.ravel(array_of(_value(op))).tolist()]
+        memory = memory_of_constant(op) if numbers else None  # what is empty lies anywhere
+        numbers = numbers or ["0"]
         section = "" if memory is None else f" {in_memory(self.name, memory)}"
         self.line(f"{self.declaration(op)}{section} = {{")
         begin = "\n" + " " * self.indent_num_spaces
@@ -92,6 +95,9 @@ class CPrinter(BasePrinter):
                 self.line(f"SPARSEC_BEFORE_LAYER({number});")
                 self.print_call(op, prototypes[op.C_FUNCTION])
                 self.line(f"SPARSEC_AFTER_LAYER({number});")
+            for number, memory in enumerate(planned.memories):
+                if number not in self.addressed:
+                    self.line(f"(void){memory.name};")
             self.line("return 0;")
         self.line("}\n")
 
@@ -156,6 +162,7 @@ class CPrinter(BasePrinter):
         match memory.owner:
             case ViewOp() as view:
                 assert isinstance(view.source, BlockArgument)
+                self.addressed.add(view.source.index)
                 shown = self.memories[view.source.index]
                 start = arena_offset(view) + offset
                 place = shown.name if shown.caller and not start else f"{shown.name} + {start}"

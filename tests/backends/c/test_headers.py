@@ -7,6 +7,7 @@ import pytest
 
 from sparsec.backends.c.headers import CType, Header, check_call, read_headers
 from sparsec.ir.kernel import KernelOp
+from sparsec.targets.memory import ChipMemory
 from sparsec.targets.runtime import runtime_dir
 from tests.backends.lowering import lower, parse
 
@@ -45,6 +46,21 @@ def test_the_headers_in_use_fit(cmsis_nn: Path) -> None:
     header = read_headers(*headers(cmsis_nn))
     for op in (*kernels().values(), *kernels("cortex-m55").values()):
         assert check_call(op, header).name == op.C_FUNCTION
+
+
+def test_no_memory_is_called_like_a_struct_of_a_call(cmsis_nn: Path) -> None:
+    """The entry has both: the memory as an argument, the struct as a variable."""
+    header = read_headers(*headers(cmsis_nn))
+    structs = {
+        name
+        for function in header.prototypes.values()
+        for name, type in function.parameters
+        if type.name in header.structs
+    }
+    assert {"ctx", "weights", "place"} < structs
+    for name in structs:
+        with pytest.raises(ValueError, match="cannot name a memory in C"):
+            ChipMemory(name, 64)
 
 
 def test_a_prototype_is_read_whole(tmp_path: Path) -> None:
