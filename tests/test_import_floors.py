@@ -18,7 +18,7 @@ FLOORS = (
     {"ir", "recipe"},
     {"kernels"},
     {"analysis", "interpreters", "frontends", "compress"},
-    {"rewriting"},
+    {"rewriting", "compat"},
     {"passes", "backends"},
     {"report", "run", "universe", "pipelines"},
     {"tools"},
@@ -37,7 +37,7 @@ THIRD_PARTY_ON_THE_GROUND = {
 }
 SHARED_BACKEND = "c"
 """The folder of `backends` that every other one may import."""
-MAY_IMPORT_TORCH = {"frontends", "compress"}
+MAY_IMPORT_TORCH = {"frontends", "compress", "compat"}
 
 
 def module_name(path: Path, package: Path) -> str:

@@ -29,6 +29,14 @@ from sparsec.pruning.schedules import OneShot
 
 Scope: TypeAlias = Literal["global", "local"]
 
+Masking: TypeAlias = Callable[[Tensor, Tensor], None]
+"""What a mask, true where a weight stays, does to the weights, in place and without gradients."""
+
+
+def put_zeros(weight: Tensor, mask: Tensor) -> None:
+    """Zero what the mask has gone."""
+    weight.mul_(mask)
+
 
 class Schedule(Protocol):
     """When masks are found anew, and how many zeros there are to be then."""
@@ -71,6 +79,9 @@ class Pruner:
     (`Gradual`) makes the ratio grow, that of a plan in proportion; without one all goes at once. `inputs` tell which
     linear layers read images, see `layers_of`. Call `step()` once for each iteration of training.
 
+    With `regrow`, each step finds the masks anew from the weights as the optimizer left them, so that a zero whose update
+    outgrew other weights comes back and they go; without it zeros stay. `masking` is how zeros are put into place.
+
     Raises ValueError where a layer's name, ratio, pattern or importance makes no sense.
 
     >>> import torch
@@ -93,6 +104,8 @@ class Pruner:
         importance: str | Importance = "magnitude",
         schedule: Schedule | None = None,
         inputs: Sequence[Tensor] | None = None,
+        regrow: bool = False,
+        masking: Masking = put_zeros,
     ):
         if (
             sum(each is not None for each in (ratio, threshold, plan))
@@ -110,24 +123,24 @@ class Pruner:
             raise ValueError("no layer is left to prune")
         self.importance = importance
         self.threshold = threshold
-        self.scope = scope
+        self.scope: Scope = scope
+        self.regrow = regrow
+        self.masking = masking
         self.pattern = parse_pattern(pattern) if isinstance(pattern, str) else pattern
-        self.shares = self._shares(plan, ratio, schedule)
+        self.shares: Mapping[str, Share] = self._shares(plan, ratio, schedule)
         self.schedule: Schedule | None = schedule or (None if ratio is None else OneShot(ratio))
         self.iteration = 0
         self.masks: dict[str, Tensor] = {}
         """By the name of the parameter, in its shape; true where a weight stays."""
         for layer in self.layers:
-            self.masks[layer.parameter] = (
-                layer.weight.detach() != 0
-                if self.is_static
-                else torch.ones_like(layer.weight, dtype=torch.bool)
-            )
+            self.masks[layer.parameter] = torch.ones_like(layer.weight, dtype=torch.bool)
         self._handles: list[RemovableHandle] = [
             model.register_forward_pre_hook(self._before_forward),
             model.register_state_dict_pre_hook(self._before_state_dict),
         ]
-        if not self.is_static:
+        if self.is_static:
+            self.freeze()
+        else:
             self._check_patterns()
             self._find()
 
@@ -167,7 +180,8 @@ class Pruner:
     def step(self) -> None:
         """An iteration of training was done: zeros where they are due now."""
         self.iteration += 1
-        if self.schedule is not None and self.schedule.changes(self.iteration):
+        due = self.schedule is not None and self.schedule.changes(self.iteration)
+        if due or (self.regrow and not self.is_static):
             self._find()
         else:
             self.apply()
@@ -180,9 +194,17 @@ class Pruner:
         self.apply()
 
     def update(self) -> None:
-        """Find the masks anew from the weights as they are, for the iteration that it is; what is zero stays zero."""
+        """Find the masks anew from the weights as they are, for the iteration that it is; what is zero stays zero, unless
+        it may regrow."""
         if not self.is_static:
             self._find()
+
+    def freeze(self) -> None:
+        """From now on the zeros are those that the weights have now, as static masks."""
+        self.schedule = self.threshold = None
+        self.shares = {}
+        for layer in self.layers:
+            self.masks[layer.parameter] = layer.weight.detach() != 0
 
     @torch.no_grad()
     def apply(self) -> None:
@@ -192,7 +214,7 @@ class Pruner:
             mask = self.masks[layer.parameter]
             if mask.device != weight.device:
                 mask = self.masks[layer.parameter] = mask.to(weight.device)
-            weight.mul_(mask)
+            self.masking(weight, mask)
 
     def _find(self) -> None:
         weights = [self._weights(layer) for layer in self.layers]
@@ -204,8 +226,9 @@ class Pruner:
 
     def _weights(self, layer: Layer) -> Weights:
         importance = importance_of(layer, self.model, self.importance)
-        gone = layer.matrix(self.masks[layer.parameter]) == 0
-        importance[gone] = -1.0  # what is zero has nothing to say for itself
+        if not self.regrow:
+            gone = layer.matrix(self.masks[layer.parameter]) == 0
+            importance[gone] = -1.0  # what is zero has nothing to say for itself
         return Weights(importance, self.pattern_of(layer), layer.taps)
 
     def _found(self, weights: Sequence[Weights]) -> list[Mask]:

@@ -37,6 +37,12 @@ def check_ratio(ratio: float) -> None:
         raise ValueError(f"a ratio of zeros is at least 0 and below 1, not {ratio:g}")
 
 
+def check_threshold(threshold: float) -> None:
+    """ValueError unless weights can be below `threshold` or not."""
+    if not threshold >= 0:
+        raise ValueError(f"a threshold is at least 0, not {threshold:g}")
+
+
 def zeros_of(ratio: float, count: int) -> int:
     """How many of `count` weights are a share of `ratio`, rounded half up, but never all of them."""
     return min(int(Fraction(str(ratio)) * count + Fraction(1, 2)), count - 1)
@@ -59,8 +65,7 @@ def global_masks(layers: Sequence[Weights], ratio: float) -> list[Mask]:
 
 def threshold_masks(layers: Sequence[Weights], threshold: float) -> list[Mask]:
     """What is worth less than `threshold` goes; what a unit is worth is the mean of its weights."""
-    if not threshold >= 0:
-        raise ValueError(f"a threshold is at least 0, not {threshold:g}")
+    check_threshold(threshold)
     masks: list[Mask] = []
     for each in layers:
         if isinstance(each.pattern, NOfM):

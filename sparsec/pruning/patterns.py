@@ -131,6 +131,39 @@ class Tiles(Units):
 
 
 @dataclass(frozen=True)
+class Kernels(Units):
+    """Tiles of `rows` output by `channels` input channels with all taps of their kernels; the last ones may be cut off.
+
+    PaddleSlim's blocks, which are of the first two dimensions of the weights. For a kernel of one tap the same as `Blocks`.
+    """
+
+    rows: int
+    channels: int
+
+    def __post_init__(self) -> None:
+        Block(self.rows, self.channels)  # holds the limits of both
+
+    @property
+    def label(self) -> str:
+        return f"kernels({self.rows}x{self.channels})"
+
+    def check(self, geometry: Geometry) -> None:
+        super().check(geometry)
+        if self.rows > geometry.rows or self.channels > geometry.channels:
+            raise ValueError(
+                f"{self.label} is larger than the layer, which has {geometry.rows} output and "
+                f"{geometry.channels} input channels"
+            )
+
+    def format(self, geometry: Geometry) -> SparseFormat:
+        return Block(self.rows, gcd(self.channels, geometry.channels))
+
+    def units(self, geometry: Geometry) -> NDArray[np.int64]:
+        across = np.arange(geometry.columns) % geometry.channels // self.channels
+        return (np.arange(geometry.rows) // self.rows)[:, np.newaxis] * (across[-1] + 1) + across
+
+
+@dataclass(frozen=True)
 class Rows(Units):
     """Whole output channels, whose weights are zero then: the compiler removes them."""
 
@@ -191,7 +224,7 @@ _WORDS = {
     "cin32cout64": Tiles(),
     "channels": Rows(),
 }
-PATTERNS = "unstructured, block(RxC), nm(N:M), cin32cout64 or channels"
+PATTERNS = "unstructured, block(RxC), kernels(RxC), nm(N:M), cin32cout64 or channels"
 """What `parse_pattern` reads, for messages."""
 
 
@@ -200,8 +233,9 @@ def parse_pattern(text: str) -> Pattern:
     word = text.strip().lower()
     if word in _WORDS:
         return _WORDS[word]
-    if found := re.fullmatch(r"block\((\d{1,9})[x,](\d{1,9})\)", word):
-        return Blocks(int(found[1]), int(found[2]))
+    if found := re.fullmatch(r"(block|kernels)\((\d{1,9})[x,](\d{1,9})\)", word):
+        kind = Blocks if found[1] == "block" else Kernels
+        return kind(int(found[2]), int(found[3]))
     if found := re.fullmatch(r"(?:nm\()?(\d{1,9}):(\d{1,9})\)?", word):
         return NOfM(int(found[1]), int(found[2]))
     raise ValueError(f"there is no pattern {word[:40]!r}, known: {PATTERNS}")

@@ -89,6 +89,39 @@ def test_a_run_goes_on_at_any_iteration() -> None:
         assert torch.equal(value, again.state_dict()[name])
 
 
+def test_zeros_come_back_where_they_may() -> None:
+    """A weight that training makes larger than others takes the place of one of them, with `regrow` alone."""
+    for regrow in (False, True):
+        model = nn.Sequential(nn.Linear(4, 1, bias=False))
+        weight = model.get_parameter("0.weight")
+        with torch.no_grad():
+            weight.copy_(torch.tensor([[1.0, 2.0, 3.0, 4.0]]))
+        pruner = Pruner(model, ratio=0.5, regrow=regrow)
+        assert weight.tolist() == [[0, 0, 3, 4]]
+        with torch.no_grad():
+            weight.copy_(torch.tensor([[9.0, 0.0, 3.0, 4.0]]))
+        pruner.step()
+        assert weight.tolist() == [[9, 0, 0, 4] if regrow else [0, 0, 3, 4]]
+        pruner.freeze()
+        with torch.no_grad():
+            weight.fill_(5)
+        pruner.step()
+        assert weight.tolist() == [[5, 0, 0, 5] if regrow else [0, 0, 5, 5]]
+
+
+def test_a_users_masking() -> None:
+    """Zeros can be put in place softly."""
+
+    def halved(weight: Tensor, mask: Tensor) -> None:
+        weight.mul_(torch.where(mask, 1.0, 0.5))
+
+    model = nn.Sequential(nn.Linear(4, 1, bias=False))
+    with torch.no_grad():
+        model.get_parameter("0.weight").copy_(torch.tensor([[1.0, 2.0, 3.0, 4.0]]))
+    Pruner(model, ratio=0.5, masking=halved)
+    assert model.get_parameter("0.weight").tolist() == [[0.5, 1, 3, 4]]
+
+
 def test_masks_survive_a_state_dict() -> None:
     """A plain module takes it, and static masks find the zeros again and hold them."""
     model = small()

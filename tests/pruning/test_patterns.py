@@ -17,6 +17,7 @@ from sparsec.pruning.masks import (
 from sparsec.pruning.patterns import (
     Blocks,
     Geometry,
+    Kernels,
     NOfM,
     Rows,
     Tiles,
@@ -25,7 +26,10 @@ from sparsec.pruning.patterns import (
     parse_pattern,
 )
 
-ALL = [Unstructured(), Blocks(4, 1), Blocks(1, 4), Blocks(1, 16), NOfM(2, 4), Tiles(), Rows()]
+ALL = [
+    *(Unstructured(), Blocks(4, 1), Blocks(1, 4), Blocks(1, 16), Kernels(2, 4)),
+    *(NOfM(2, 4), Tiles(), Rows()),
+]
 
 
 def random(
@@ -113,6 +117,14 @@ def test_tiles_lie_within_a_tap() -> None:
     assert Tiles().format(Geometry(65, 80, 2)).label == "block(64x8)"
 
 
+def test_kernels_go_with_all_their_taps() -> None:
+    units = Kernels(2, 3).units(Geometry(3, 2 * 5, 2))
+    assert units.tolist() == [[0, 0, 0, 1, 1] * 2] * 2 + [[2, 2, 2, 3, 3] * 2]
+    assert Kernels(2, 3).format(Geometry(3, 12, 2)).label == "block(2x3)"
+    one = Geometry(5, 7)
+    assert np.array_equal(Kernels(2, 3).units(one), Blocks(2, 3).units(one))
+
+
 def test_other_masks_are_told() -> None:
     mask = np.ones((4, 8), np.bool_)
     mask[0, 0] = False
@@ -127,9 +139,10 @@ def test_other_masks_are_told() -> None:
     [
         (Blocks(4, 1), (2, 8), r"block\(4x1\) is larger than the layer, which has 2 rows of 8"),
         (Blocks(1, 16), (2, 8), r"block\(1x16\) is larger than the layer"),
+        (Kernels(1, 9), (2, 8), r"kernels\(1x9\) is larger than the layer, which has 2 output and 8 in"),
         (NOfM(2, 4), (2, 3), r"nm\(2:4\) is larger than the layer, whose rows have 3 weights"),
     ],
-)
+)  # fmt: skip
 def test_patterns_larger_than_the_layer(
     pattern: Units, shape: tuple[int, int], message: str
 ) -> None:
