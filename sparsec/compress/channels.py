@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whole channels of a network of torch: which ones go together, and a smaller module without them.
+
+The one rule: the module that is left computes what the original computes when nothing reads the channels that are gone,
+and is shown to on the inputs given, before the module is changed.
+"""
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from sparsec.compress.channels_cut import Kept, UnlikeError, load, names_of, prove, shrink
+from sparsec.compress.channels_found import Weights
+from sparsec.compress.channels_groups import Channel as Channel
+from sparsec.compress.channels_groups import Group, groups_of, where
+from sparsec.compress.channels_operators import exported, trace
+
+Side: TypeAlias = Literal["outputs", "inputs"]
+
+
+class ChannelGraph:
+    """Which channels of a module go together, found by one run of its exported program."""
+
+    def __init__(self, model: nn.Module, inputs: Sequence[Tensor] | Tensor) -> None:
+        """`inputs` are [N, ..] for each argument of the model. Raises ValueError where torch cannot export it."""
+        self.model = model
+        self.inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+        self._trace = trace(exported(model, self.inputs), names_of(model))
+        self._ties = self._trace.ties
+        layers = self._trace.layers
+        self._outputs = {name: self._ties.roots(each.gives) for name, each in layers.items()}
+        self._inputs = {
+            name: self._ties.roots(each.reads)
+            for name, each in layers.items()
+            if each.inputs is not None
+        }
+        self.groups = groups_of(self._trace)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """That have weights, in the order in which they run."""
+        return tuple(self._outputs)
+
+    @property
+    def consumers(self) -> tuple[str, ...]:
+        """The layers that read channels other than as a depthwise convolution does."""
+        return tuple(self._inputs)
+
+    def weights(self, layer: str) -> Weights:
+        """Which parameter holds the weights of a layer, and what its axes are."""
+        self._check_layer(layer)
+        return self._trace.layers[layer]
+
+    def group_of(self, layer: str) -> Group:
+        """The group that a layer's channels are in. Raises ValueError where there is no such layer."""
+        self._check_layer(layer)
+        return next(group for group in self.groups if layer in group.layers)
+
+    def scales(self, group: Group) -> Mapping[str, Tensor]:
+        """By parameter with one number for each channel of `group`: the number of the channel of each."""
+        return {name: self._ties.roots(self._trace.cuts[name][0]) for name in group.followers}
+
+    def remove(
+        self,
+        channels: Mapping[str, Sequence[int]],
+        *,
+        side: Side = "outputs",
+        strict: bool = False,
+        weights: Mapping[str, Tensor] | None = None,
+    ) -> dict[str, tuple[int, ...]]:
+        """Take output channels of layers, or with `side="inputs"` input channels, out of the module, in place.
+
+        What is tied to them goes too; gives the rows that went, by layer. `strict` refuses where that is in another
+        layer than the ones named and the ones right behind them (of inputs: right before them). `weights` are to take
+        the place of parameters first. The graph is that of the module as it was: make a new one for the next time.
+        Raises ValueError, and leaves the module as it was, where the channels cannot go.
+        """
+        gone = self._gone(channels, side)
+        if strict:
+            self._check_strict(channels, side, gone)
+        stays = {
+            name: {axis: ~self._goes(labels, gone) for axis, labels in axes.items()}
+            for name, axes in self._trace.cuts.items()
+        }
+        kept = {
+            name: {axis: mask for axis, mask in axes.items() if not mask.all()}
+            for name, axes in stays.items()
+        }
+        kept = {name: axes for name, axes in kept.items() if axes}
+        self._check_left(kept)
+        self._prove(kept, weights or {}, gone)
+        load(self.model, weights or {})
+        shrink(self.model, kept)
+        rows = {layer: where(self._goes(at, gone)) for layer, at in self._outputs.items()}
+        return {layer: each for layer, each in rows.items() if each}
+
+    def unread(self, channels: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
+        """By layer which slices of its weights read channels that go with output channels of layers."""
+        gone, found = self._gone(channels, "outputs"), dict[str, Tensor]()
+        for layer in self._inputs:
+            weights = self._trace.layers[layer]
+            assert weights.inputs is not None
+            mask = self._goes(self._trace.cuts[weights.parameter][weights.inputs], gone)
+            if mask.any():
+                found[layer] = mask
+        return found
+
+    def _goes(self, labels: Tensor, gone: set[int]) -> Tensor:
+        return torch.isin(self._ties.roots(labels), torch.tensor(sorted(gone), dtype=torch.int64))
+
+    def _check_layer(self, layer: str) -> None:
+        if layer not in self._outputs:
+            close = get_close_matches(layer, self._outputs, n=1)
+            hint = f"; did you mean '{close[0]}'?" if close else ""
+            raise ValueError(f"the model has no layer '{layer}' with weights{hint}")
+
+    def _gone(self, channels: Mapping[str, Sequence[int]], side: Side) -> set[int]:
+        """The numbers of the channels that go with the ones named. Raises ValueError where one cannot go."""
+        gone: set[int] = set()
+        for layer, indices in channels.items():
+            self._check_layer(layer)
+            if side == "inputs" and layer not in self._inputs:
+                raise ValueError(
+                    f"{layer} reads each channel by itself: name the layer in front of it"
+                )
+            labels = self._outputs[layer] if side == "outputs" else self._inputs[layer]
+            for index in indices:
+                if not 0 <= index < len(labels):
+                    raise ValueError(f"{layer} has no channel {index}: it has {len(labels)} {side}")
+                root = int(labels[index])
+                reason = self._ties.reason(root) if root else "it is none of a layer"
+                if reason is not None:
+                    raise ValueError(
+                        f"channel {index} of the {side} of {layer} cannot go: {reason}"
+                    )
+                gone.add(root)
+        return gone
+
+    def _check_strict(
+        self, channels: Mapping[str, Sequence[int]], side: Side, gone: set[int]
+    ) -> None:
+        readers = self._trace.readers
+        near = set(channels)
+        for layer in channels:
+            if side == "outputs":
+                near |= readers.get(layer, set())
+            else:
+                near |= {name for name, behind in readers.items() if layer in behind}
+        touched = [
+            layer
+            for layer in self._outputs
+            if bool(self._goes(self._outputs[layer], gone).any())
+            or (layer in self._inputs and bool(self._goes(self._inputs[layer], gone).any()))
+        ]
+        far = [layer for layer in touched if layer not in near]
+        if far:
+            raise ValueError(
+                f"pruning {side} of {', '.join(channels)} would also change {', '.join(far)}, "
+                f"which {'is' if len(far) == 1 else 'are'} not adjacent: name the layers together, or not strict"
+            )
+
+    def _check_left(self, kept: Kept) -> None:
+        for name, axes in kept.items():
+            for mask in axes.values():
+                if not mask.any():
+                    raise ValueError(f"{name} would lose all of its {len(mask)} channels")
+
+    def _prove(self, kept: Kept, weights: Mapping[str, Tensor], gone: set[int]) -> None:
+        """Raises ValueError where the module's code is not made for other sizes."""
+        columns = {
+            each.parameter: {each.inputs: kept[each.parameter][each.inputs]}
+            for each in self._trace.layers.values()
+            if each.inputs is not None and each.inputs in kept.get(each.parameter, {})
+        }
+        layers = ", ".join(name for name, at in self._outputs.items() if self._goes(at, gone).any())
+        try:
+            prove(self.model, kept, columns, weights, self.inputs)
+        except ValueError as error:
+            raise ValueError(
+                f"the model does not run with fewer channels in {layers}: {error}"
+            ) from error
+        except UnlikeError as error:
+            assumed = {self._ties.assumption(each) for each in gone} - {None}
+            if assumed:
+                raise ValueError(
+                    f"the model does not do with fewer channels in {layers} what it was taken to do, that "
+                    f"{' and '.join(sorted(filter(None, assumed)))}"
+                ) from error
+            raise RuntimeError(f"internal error: without channels of {layers} {error}") from error
+
+
+def remove(
+    model: nn.Module,
+    inputs: Sequence[Tensor] | Tensor,
+    channels: Mapping[str, Sequence[int]],
+    *,
+    side: Side = "outputs",
+    strict: bool = False,
+) -> dict[str, tuple[int, ...]]:
+    """`ChannelGraph(model, inputs).remove(channels)`."""
+    return ChannelGraph(model, inputs).remove(channels, side=side, strict=strict)
