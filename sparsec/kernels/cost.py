@@ -92,7 +92,7 @@ def cost_of(each: Costed, cpu: str, work: Workload, stored: Stored = NOTHING) ->
     """
     path, loops = each.loops(cpu_named(cpu).vector_unit, work, stored)
     row = row_name(each.function, path)
-    fit = costs().get(STAND_INS.get(cpu, cpu), {}).get(row)
+    fit = costs_on(cpu).get(row)
     if fit is None:
         raise ValueError(f"there is no cost of {row} on {cpu}: make calibrate measures it")
     instructions, cycles = (
@@ -109,6 +109,11 @@ def cost_of(each: Costed, cpu: str, work: Workload, stored: Stored = NOTHING) ->
 def row_name(function: str, path: str) -> str:
     """How costs.json calls a path of a C function."""
     return f"{function} {path}".rstrip()
+
+
+def costs_on(cpu: str) -> Mapping[str, Fit]:
+    """Those of a core, by C function with its path; empty where it has none."""
+    return costs().get(STAND_INS.get(cpu, cpu), {})
 
 
 @cache

@@ -6,7 +6,7 @@ are as many as `delta8` has, so that their memory is planned like any buffer.
 """
 
 from collections.abc import Callable, Mapping
-from math import exp
+from math import exp, floor
 
 import numpy as np
 from xdsl.ir import SSAValue
@@ -16,7 +16,7 @@ from sparsec.ir.constant import ui8, ui16
 from sparsec.ir.rt.decode import DECODERS as OPERATIONS
 from sparsec.ir.rt.decode import DecodeOp
 from sparsec.kernels.branches import Lists, of_choice, of_loop
-from sparsec.kernels.cost import Costed
+from sparsec.kernels.cost import Cost, Costed, Fit, costs_on
 from sparsec.kernels.layer import Layer
 from sparsec.kernels.linear_rows import BYTE_PLACES
 from sparsec.kernels.loops import Loops
@@ -69,6 +69,26 @@ DECODERS: tuple[Decoder, ...] = tuple(map(Decoder, OPERATIONS))
 def decoder_of(format: SparseFormat) -> Decoder | None:
     """What decodes `format`, None if nothing does."""
     return next((each for each in DECODERS if each.operation.takes(format)), None)
+
+
+def least_decoding(cpu: str, rows: int, weights: int) -> Cost:
+    """What any decoder takes at least that the core has costs of, for so many rows and weights that are not zero: each of
+    these is done in a loop of its own, whatever else there is."""
+    functions = {each.function for each in DECODERS}
+    fits = (fit for row, fit in costs_on(cpu).items() if row.split()[0] in functions)
+    least = [_least(fit, rows, weights) for fit in fits]
+    if not least:
+        return Cost(0, 0)
+    return Cost(min(each.instructions for each in least), min(each.cycles for each in least))
+
+
+def _least(fit: Fit, rows: int, weights: int) -> Cost:
+    each = [fit[name] for name in ("weights", "entries", "wide entries") if name in fit]
+    totals = (
+        fit["calls"][what] + rows * fit["rows"][what] + weights * min(loop[what] for loop in each)
+        for what in ("instructions", "cycles")
+    )
+    return Cost(*(floor(total) for total in totals))
 
 
 def decode(work: Workload, stored: Stored) -> dict[str, int]:

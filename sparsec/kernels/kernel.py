@@ -19,7 +19,7 @@ from sparsec.kernels.lowering import Lowering
 from sparsec.kernels.stored import NOTHING, Stored
 from sparsec.kernels.workload import Workload
 from sparsec.layouts import PLAIN
-from sparsec.planning.overlap import Geometry, Overlap, apart, overlap_of
+from sparsec.planning.overlap import Geometry, Overlap, apart
 from sparsec.targets.cpu import Cpu, VectorUnit
 
 EVERY_UNIT: tuple[VectorUnit, ...] = ("scalar", "dsp", "mve")
@@ -68,7 +68,7 @@ class Kernel(Costed, ABC):
         if self.strips is None:
             return apart(outputs[0] * outputs[1] * outputs[2], image[0] * image[1] * image[2])
         geometry = Geometry(image, outputs, layer.window, layer.kernel_size)
-        return overlap_of(geometry.strips(min(geometry.rows, 2) if geometry.is_pixelwise else 1))
+        return geometry.overlap(min(geometry.rows, 2) if geometry.is_pixelwise else 1)
 
     def loops(self, unit: VectorUnit, work: Workload, stored: Stored) -> tuple[str, Loops]:
         raise ValueError(f"there is no cost of {self.function}")

@@ -67,7 +67,7 @@ from sparsec.kernels.way import Way
 from sparsec.kernels.workload import Workload
 from sparsec.targets.cpu import Cpu, cpu_named
 
-LIBRARY: tuple[Kernel, ...] = (
+WITH_WEIGHTS: tuple[Kernel, ...] = (
     FullyConnectedDense(),
     FullyConnected(),
     FullyConnectedPerChannel(),
@@ -84,6 +84,8 @@ LIBRARY: tuple[Kernel, ...] = (
     DepthwiseDelta8(),
     FullyConnectedDelta8(),
     FullyConnectedDecoded(),
+)
+WITHOUT_WEIGHTS: tuple[Kernel, ...] = (
     ResidualAdd(),
     ResidualAddRounded(),
     ElementwiseAdd(),
@@ -116,6 +118,7 @@ LIBRARY: tuple[Kernel, ...] = (
     Gather(),
     Embedding(),
 )
+LIBRARY = (*WITH_WEIGHTS, *WITHOUT_WEIGHTS)
 """In the order of preference where nothing was chosen."""
 
 
@@ -179,7 +182,7 @@ def ways(layer: Layer, cpu: Cpu, format: SparseFormat | None = None) -> list[Way
             found.append(way)
         elif against is None:
             elsewhere = True
-        elif against != NOT_MINE:
+        else:
             reasons.append(against)
     if found:
         return found
@@ -205,12 +208,16 @@ def fastest(found: Sequence[Way], layer: Layer, cpu: Cpu) -> Way:
 
 def _tried(layer: Layer, format: SparseFormat | None) -> Iterator[tuple[Way, str | None]]:
     """Each way to read `format`, and why it does not take the layer."""
+    kernels = WITH_WEIGHTS if layer.has_weights else WITHOUT_WEIGHTS
     decoder = None if format is None else decoder_of(format)
-    for kernel in LIBRARY:
-        yield Way(kernel, format, decoder if kernel.decodes else None), kernel.takes(layer, format)
-    for kernel in LIBRARY:
-        if decoder is not None and kernel.reads_decoded:
-            yield Way(kernel, format, decoder), kernel.takes(layer, Delta8())
+    for kernel in kernels:
+        if (against := kernel.takes(layer, format)) != NOT_MINE:
+            yield Way(kernel, format, decoder if kernel.decodes else None), against
+    if decoder is None:
+        return
+    for kernel in kernels:
+        if kernel.reads_decoded and (against := kernel.takes(layer, Delta8())) != NOT_MINE:
+            yield Way(kernel, format, decoder), against
 
 
 def has_sparse_kernel(op: qnn.WeightedOp) -> bool:

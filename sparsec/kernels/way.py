@@ -5,11 +5,12 @@ time."""
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 from xdsl.ir import SSAValue
 
 from sparsec.formats import SparseFormat
 from sparsec.kernels.cost import Cost, Costed, cost_of
-from sparsec.kernels.decoders import Decoder
+from sparsec.kernels.decoders import Decoder, least_decoding
 from sparsec.kernels.kernel import Kernel
 from sparsec.kernels.layer import Arrays, Layer
 from sparsec.kernels.lowering import Lowering
@@ -61,7 +62,8 @@ class Way:
             return None
         if cost is None or self.decoder is None:
             return cost
-        return cost + Cost(1, 1)  # no decoder takes less
+        weights = int(np.count_nonzero(layer.matrix))
+        return cost + least_decoding(cpu.name, len(layer.matrix), weights)
 
     def build(self, low: Lowering, layer: Layer) -> SSAValue:
         """Insert the calls; the output of the layer. ValueError where the weights cannot be laid out so."""

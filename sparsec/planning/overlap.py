@@ -8,6 +8,7 @@ Source: Sanchez et al., DMO (Diagonal Memory Optimisation), 2020, for outputs th
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sparsec.quantization.window import Window
 
@@ -131,7 +132,16 @@ class Geometry:
         images = self._rows(self.input), self._rows(self.output)
         return row_strips(*images, self.window.strides[0], self.window.padding[0], self.reach, rows)
 
+    def overlap(self, rows: int) -> Overlap:
+        """What strips of `rows` rows may overlap."""
+        return _overlap_of_strips(self, rows)
+
     def _rows(self, image: tuple[int, int, int]) -> tuple[int, int]:
         """The number of rows, and the bytes of one."""
         height, width, channels = image
         return (height * width, channels) if self.is_pixelwise else (height, width * channels)
+
+
+@lru_cache(4096)
+def _overlap_of_strips(geometry: Geometry, rows: int) -> Overlap:
+    return overlap_of(geometry.strips(rows))

@@ -18,8 +18,8 @@ from sparsec.analysis.choice.format_goal import (
     RAM_GAIN,
     Goal,
     Price,
+    Rivals,
     cannot_win,
-    costs_too_much,
     objection,
     price,
 )
@@ -31,10 +31,12 @@ from sparsec.analysis.choice.layer_groups import (
     Way,
     groups_of,
     has_scratch_limit,
+    other_constants,
     respect_ram,
     respect_scratch_limits,
 )
 from sparsec.analysis.choice.network_code import NetworkCode
+from sparsec.analysis.choice.never_decoded import never_decoded
 from sparsec.analysis.choice.totals import Totals, Ways
 from sparsec.ir import qnn
 from sparsec.ir.layer import layer_of
@@ -126,19 +128,27 @@ class Problem:
         goal: Goal,
         explained: bool = True,
         price: Price | None = None,
+        memories: Memories | None = None,
     ):
         """Only with `explained` are there verdicts on ways that cannot win. `price` is that of the objective, if it is
-        known already."""
+        known already, `memories` what is known of the module."""
         self.module = module
         self.cpu = cpu
         self.goal = goal
         self._price_known = price
         self._least_ram = False
-        self._memories = Memories()
+        self._memories = Memories() if memories is None else memories
+        self._rivals: dict[Group, Rivals] = {}
         unlimited = goal.flash is goal.ram is None and not has_scratch_limit(module)
         in_a_hurry = goal.objective == "latency" or price is not None
         left_out = self._cannot_win if unlimited and not explained and in_a_hurry else None
-        found = groups_of(module, cpu, goal.recipe, goal.weights, left_out)
+        groups = partial(groups_of, module, cpu, goal.recipe, goal.weights)
+        complete: dict[qnn.WeightedOp, Group] = {}
+        if left_out is not None and price is not None:
+            few = groups(self._decodes_or_cannot_win)
+            never = never_decoded(few, other_constants(module), price, self._memories, cpu)
+            complete = {group.ops[0]: group for group in few if group.ops[0] in never}
+        found = groups(left_out, complete)
         respect_scratch_limits(found)
         if goal.ram is not None:
             respect_ram(found, goal.ram)
@@ -151,12 +161,17 @@ class Problem:
         self.totals = Totals(module, cpu, self.groups)
         self.positions = {op: place for place, op in enumerate(module.walk())}
 
+    def _decodes_or_cannot_win(self, group: Group, layer: Layer, way: KernelWay) -> bool:
+        return way.decoder is not None or self._cannot_win(group, layer, way)
+
     def _cannot_win(self, group: Group, layer: Layer, way: KernelWay) -> bool:
         if self.goal.objective == "latency":
             return cannot_win(self.goal, group, layer, way, self.cpu)
         assert self._price_known is not None
-        memory = self._memories[group]
-        return costs_too_much(self._price_known, memory, group, layer, way, self.cpu)
+        if group not in self._rivals:
+            memory = self._memories[group]
+            self._rivals[group] = Rivals(self._price_known, memory, group, layer, self.cpu)
+        return self._rivals[group].beat(way)
 
     def front(self) -> list[Point]:
         """Every choice that none beats in flash and cycles, from the smallest to the fastest; what cannot be compared
@@ -222,7 +237,7 @@ class Problem:
     def _cheapest_with_ram(self, ways: Ways) -> list[Way]:
         """The cheapest, if RAM that the layer which needs most needs beyond what activations take has its price too. Each
         limit that makes a difference is tried."""
-        needs = Needs(self.groups)
+        needs = Needs(self.groups, self._memories)
         known = [
             {id(way): needs.of(group, way) for way in each}
             for group, each in zip(self.groups, ways, strict=True)
@@ -273,9 +288,8 @@ class Problem:
         if decision.flash <= dense_flash:
             return None
         balanced = replace(self.goal, objective="balanced")
-        other = Problem(
-            self.module, self.cpu, balanced, explained=False, price=price("balanced", *self.dense)
-        ).decide()
+        weighed = price("balanced", *self.dense)
+        other = Problem(self.module, self.cpu, balanced, False, weighed, self._memories).decide()
         if other.flash >= decision.flash:
             return None
         saved, dense_saves = (decision.flash - flash for flash in (other.flash, dense_flash))

@@ -9,6 +9,7 @@ non-zeros, and what is not surely faster than dense weights cannot (`cannot_win`
 the choices.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -128,33 +129,47 @@ def cannot_win(goal: Goal, group: Group, layer: Layer, way: KernelWay, cpu: Cpu)
     return True
 
 
-def costs_too_much(
-    price: Price, memory: LayerMemory, group: Group, layer: Layer, way: KernelWay, cpu: Cpu
-) -> bool:
-    """Whether the only `layer` of `group` run by `way` surely costs more than another way there is, budgets apart, which
-    needs no more RAM that counts.
+class Rivals:
+    """The ways that a group of only one layer has already, next to which others may surely cost more."""
 
-    Of `way` it is known what its kernel takes at least, and that each weight that is not zero is stored in a byte; of the
-    others what they take if no other layer had a part of it.
-    """
-    key = way.kernel, way.decoder is None
-    if key in group.hopeless:
-        return True
-    least = way.least_cost(layer, cpu)
-    if least is None:
-        return False
-    code, known = code_of(cpu.name), [each for each in group.ways if each.measured]
-    at_least = price.of(int(np.count_nonzero(layer.matrix)), least.cycles)
-    cheaper = [
-        each
-        for each in known
-        if price.of(sum(each.constants.values()) + code.alone(each.calls), each.cycles) < at_least
-    ]
-    free = max(memory.activations, LITTLE_RAM)
-    if not any(group.need(each, memory) <= free for each in cheaper):
-        scratch = 0 if way.decoder is not None else way.kernel.scratch(layer, cpu)
-        same = memory.bytes(layer, way.kernel, scratch)
-        if not any(group.need(each, memory) <= same for each in cheaper):
+    def __init__(self, price: Price, memory: LayerMemory, group: Group, layer: Layer, cpu: Cpu):
+        self._price = price
+        self._memory = memory
+        self._group = group
+        self._layer = layer
+        self._cpu = cpu
+        self._known: list[tuple[int, int]] = []
+        """For each measured way what it costs if no other layer has a part of it, and the RAM that it needs."""
+        self._looked_at = 0
+        self._nonzeros = int(np.count_nonzero(layer.matrix))
+
+    def beat(self, way: KernelWay) -> bool:
+        """Whether `way` surely costs more than one of them, budgets apart, which needs no more RAM that counts.
+
+        Of `way` it is known what its kernel takes at least, and that each weight that is not zero is stored in a byte.
+        """
+        key = way.kernel, way.decoder is None
+        if key in self._group.hopeless:
+            return True
+        least = way.least_cost(self._layer, self._cpu)
+        if least is None:
             return False
-    group.hopeless.add(key)
-    return True
+        at_least = self._price.of(self._nonzeros, least.cycles)
+        needs = [need for cost, need in self._costs() if cost < at_least]
+        if not any(need <= max(self._memory.activations, LITTLE_RAM) for need in needs):
+            scratch = 0 if way.decoder is not None else way.kernel.scratch(self._layer, self._cpu)
+            same = self._memory.bytes(self._layer, way.kernel, scratch)
+            if not any(need <= same for need in needs):
+                return False
+        self._group.hopeless.add(key)
+        return True
+
+    def _costs(self) -> Sequence[tuple[int, int]]:
+        code = code_of(self._cpu.name)
+        for each in self._group.ways[self._looked_at :]:
+            if each.measured:
+                flash = sum(each.constants.values()) + code.alone(each.calls)
+                cost = self._price.of(flash, each.cycles)
+                self._known.append((cost, self._group.need(each, self._memory)))
+        self._looked_at = len(self._group.ways)
+        return self._known

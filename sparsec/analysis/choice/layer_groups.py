@@ -4,9 +4,10 @@
 The rule: layers that share weights are one choice, and a way that is left out keeps the reason.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import TypeAlias
 
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp
@@ -197,11 +198,13 @@ def groups_of(
     recipe: Recipe,
     weights: Wish | None,
     left_out: LeftOut | None = None,
+    kept: Mapping[qnn.WeightedOp, Group] = MappingProxyType({}),
 ) -> list[Group]:
     """The groups of a `qnn` module in the order of their first layers, less what the user did not ask for.
 
     A wish of `recipe` has to be met; `weights` is for every layer that has a kernel for it and no other wish. With
-    `left_out` the groups have no more than the ways that may win, else what is refused has its reason.
+    `left_out` the groups have no more than the ways that may win, else what is refused has its reason. Those of `kept`, by
+    their first layers, are taken as they are.
     Raises ValueError for a wish that cannot be met.
     """
     layers: dict[SSAValue, list[qnn.WeightedOp]] = {}
@@ -216,6 +219,9 @@ def groups_of(
     tried = (*COMMON_FORMATS, *sorted(formats - set(COMMON_FORMATS), key=lambda f: f.label))
     groups: list[Group] = []
     for ops in layers.values():
+        if ops[0] in kept:
+            groups.append(kept[ops[0]])
+            continue
         wanted = [wish for op in ops if (wish := recipe.wish_for(layer_of(op))) is not None]
         asked = wanted or ([] if weights is None else [weights])
         if left_out is not None and asked:
@@ -306,8 +312,8 @@ def respect_ram(groups: Sequence[Group], ram: int | None) -> None:
 class Needs:
     """The bytes of RAM that groups need at least, each at the layer of it that needs most."""
 
-    def __init__(self, groups: Iterable[Group]) -> None:
-        self._memories = Memories()
+    def __init__(self, groups: Iterable[Group], memories: "Memories | None" = None) -> None:
+        self._memories = Memories() if memories is None else memories
         self.activations = max((self._memories[group].activations for group in groups), default=0)
         """What is needed without scratch memory, if no output lies over an input."""
 

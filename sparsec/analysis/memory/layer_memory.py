@@ -30,6 +30,7 @@ class LayerMemory:
         returned = () if block.last_op is None else block.last_op.operands
         self._staying: dict[Operation, set[SSAValue]] = {}
         """For each operation what is still live behind it."""
+        self._known: dict[tuple[Operation, str, int], int] = {}
         later = set(map(tensor_of, returned))
         for op, values in reversed(self._live.items()):
             self._staying[op] = later
@@ -42,6 +43,12 @@ class LayerMemory:
 
     def bytes(self, layer: Layer, kernel: Kernel, scratch: int) -> int:
         """What `layer` needs when `kernel` runs it with `scratch` bytes of scratch memory, with all that waits meanwhile."""
+        key = layer.op, kernel.function, scratch
+        if key not in self._known:
+            self._known[key] = self._bytes(layer, kernel, scratch)
+        return self._known[key]
+
+    def _bytes(self, layer: Layer, kernel: Kernel, scratch: int) -> int:
         op = layer.op
         assert isinstance(op, qnn.WeightedOp)
         if kernel.function == cmsis.ConvolveOp.C_FUNCTION and is_wide(op.result):

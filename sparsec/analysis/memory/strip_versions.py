@@ -27,7 +27,7 @@ from sparsec.kernels.cost import Cost
 from sparsec.kernels.library import kernel_cost
 from sparsec.kernels.stored import Stored, stored_packed
 from sparsec.kernels.workload import Workload
-from sparsec.planning.overlap import Geometry, Overlap, overlap_of
+from sparsec.planning.overlap import Geometry, Overlap
 from sparsec.targets.cpu import Cpu
 from sparsec.targets.scratch import becomes_convolution
 
@@ -76,7 +76,7 @@ def strip_versions(
     # Powers of two, fewer rows than the output has; kernels take at least two pixels at once.
     first = 1 if geometry.is_pixelwise else 0
     for strip in (1 << power for power in range(first, (geometry.rows - 1).bit_length())):
-        overlap = overlap_of(geometry.strips(strip))
+        overlap = geometry.overlap(strip)
         cost = _cost(cpu, STRIPS[type(op)].C_FUNCTION, replace(work, strip=strip), stored)
         if overlap.bytes(output, input) and cost is not None:
             versions.append(StripVersion(strip, overlap, temporary, cost, plain))

@@ -31,7 +31,7 @@ from sparsec.ir.kernel import CArgument, KernelOp, RuntimeOp
 from sparsec.ir.rt.delta8 import ConvolveDelta8Op, Delta8ConvolutionOp
 from sparsec.ir.rt.packed import ConvolvePackedOp, FullPackedConvolutionOp
 from sparsec.ir.shapes import image_shape, shape_of
-from sparsec.planning.overlap import Geometry, Overlap, overlap_of
+from sparsec.planning.overlap import Geometry, Overlap
 
 Rowwise: TypeAlias = ConvolutionOp | FullPackedConvolutionOp | Delta8ConvolutionOp
 """An operation whose window moves over the rows of an image."""
@@ -73,7 +73,7 @@ class StripsOp(RuntimeOp, ABC):
         op = rowwise(self)
         if output is not op.output or input is not op.input:
             return super().safe_overlap(output, input)
-        return overlap_of(geometry_of(self).strips(self.strip.value.data))
+        return geometry_of(self).overlap(self.strip.value.data)
 
 
 @irdl_op_definition
