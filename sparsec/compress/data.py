@@ -3,10 +3,12 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, cast
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 Batch: TypeAlias = tuple[Tensor, Tensor]
 
@@ -44,6 +46,15 @@ class Samples:
         if self.batch < 1:
             raise ValueError(f"a batch has one sample or more, not {self.batch}")
 
+    @staticmethod
+    def of_arrays(inputs: NDArray[Any], labels: NDArray[Any], batch: int = 128) -> "Samples":
+        """Inputs and whole numbers of numpy."""
+        tensors = (
+            torch.from_numpy(inputs.astype(np.float32)),
+            torch.from_numpy(labels.astype(np.int64)),
+        )
+        return Samples(*tensors, batch)
+
     def __len__(self) -> int:
         return -(-len(self.labels) // self.batch)
 
@@ -75,3 +86,10 @@ class Loader:
     def epoch(self, seed: int) -> Iterator[Batch]:
         """As the loader has them."""
         yield from self.batches
+
+
+@torch.no_grad()
+def classes_of(model: nn.Module, samples: Samples) -> int | None:
+    """How many classes a model tells apart: its output is [N, classes]; None where it is something else."""
+    output = model(samples.inputs[:2])
+    return int(output.shape[1]) if isinstance(output, Tensor) and output.ndim == 2 else None

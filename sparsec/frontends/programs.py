@@ -118,6 +118,15 @@ class Program(nn.Module):
             if "parameter" in spec
         }
 
+    @property
+    def input_names(self) -> list[str]:
+        """The tensors that a user gives."""
+        return [
+            spec["user_input"]["arg"]["as_tensor"]["name"]
+            for spec in self._signature["input_specs"]
+            if "as_tensor" in spec.get("user_input", {}).get("arg", {})
+        ]
+
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
         """What the program gives for inputs of the shapes that it was exported with, the batch apart where it is open.
 

@@ -48,7 +48,9 @@ def parser() -> argparse.ArgumentParser:
         "sparsec analyze shows what each layer costs, "
         "sparsec diff compares two models, sparsec formats shows the bytes of a weight tensor "
         "in each storage format, sparsec explain why each layer is stored as it is, "
-        "sparsec pareto what flash and latency can be had (each has --help).",
+        "sparsec pareto what flash and latency can be had, sparsec what-if what zeros would be worth, "
+        "sparsec prune puts them in "
+        "(each has --help).",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -258,6 +260,20 @@ def accuracy_command(arguments: Sequence[str]) -> int:
     return accuracy_command.main(arguments)
 
 
+def what_if_command(arguments: Sequence[str]) -> int:
+    """`sparsec what-if MODEL`: what zeros would be worth."""
+    from sparsec.tools import what_if_command
+
+    return what_if_command.main(arguments)
+
+
+def prune_command(arguments: Sequence[str]) -> int:
+    """`sparsec prune MODEL`: put zeros into a network."""
+    from sparsec.tools import prune_command
+
+    return prune_command.main(arguments)
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "accuracy": accuracy_command,
     "analyze": analyze_command,
@@ -265,7 +281,9 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "explain": explain_command,
     "formats": formats_command,
     "pareto": pareto_command,
+    "prune": prune_command,
     "run": run_command,
+    "what-if": what_if_command,
 }
 """Commands by their first word; without one, `sparsec` compiles."""
 

@@ -22,9 +22,11 @@ from sparsec.tools import (
     explain_command,
     formats_command,
     pareto_command,
+    prune_command,
     run_command,
     sparsec,
     sparsec_opt,
+    what_if_command,
 )
 from tests.frontends.tflite.support import network
 from tests.tools.support import Tools
@@ -41,7 +43,9 @@ HELP = {
         explain_command,
         formats_command,
         pareto_command,
+        prune_command,
         run_command,
+        what_if_command,
     )
 }
 LENET = ROOT / "examples/mnist/model.pt"
@@ -97,6 +101,7 @@ FILES: dict[str, Callable[[Path, Tools], None]] = {
     "x.npy": lambda path, _: np.save(path, images(2)),
     "y.npy": lambda path, _: np.save(path, labels(2)),
     "test.npz": lambda path, _: np.savez(path, images=images(16), labels=labels(16)),
+    "train.npz": lambda path, _: np.savez(path, images=images(16), labels=labels(16)),
     "w.npy": lambda path, _: np.save(path, np.eye(8, dtype=np.int8)),
     "net.mlir": as_text("nn", "lenet.pt"),
     "lenet-int8.mlir": as_text("qnn", "lenet.pt"),
