@@ -40,6 +40,9 @@ SAMPLES = 8
 LEAST_DB = 10.0
 """Of an output that is of use: below it a third of the signal is noise."""
 
+NOISE_DB = -300.0
+"""Of noise where there is no signal: report.json knows no infinity."""
+
 ROUNDS = ("correct-biases", "quantize")
 """The passes in front of which the network is the float one."""
 
@@ -235,10 +238,14 @@ def output_accuracy(expected: Array, got: Array) -> OutputAccuracy:
 
 
 def snr(expected: Array, got: Array) -> float | None:
-    """Signal-to-noise ratio in dB; None where nothing differs."""
-    signal = expected.astype(np.float64)
-    noise = float(np.sum((signal - got) ** 2))
+    """Signal-to-noise ratio in dB; None where nothing differs.
+
+    Infinite values, as of a division by what rounds to 0, are not compared: int8 gives the largest it has.
+    """
+    finite = np.isfinite(expected)
+    signal = expected[finite].astype(np.float64)
+    noise = float(np.sum((signal - got[finite]) ** 2))
     power = float(np.sum(signal**2))
     if noise == 0.0:
         return None
-    return 10 * math.log10(power / noise) if power > 0 else -math.inf
+    return max(10 * math.log10(power / noise), NOISE_DB) if power > 0 else NOISE_DB

@@ -2,17 +2,19 @@
 """How good the int8 network is, said at every compilation."""
 
 import json
-import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from sparsec.tools.accuracy import SAMPLES, snr
+from sparsec.tools.accuracy import NOISE_DB, SAMPLES, snr
 from tests.frontends.support import export_bytes
 from tests.tools.support import Tools, images, net
+
+Array = np.ndarray[Any, Any]
 
 
 class Spread(nn.Module):
@@ -35,7 +37,50 @@ def test_snr() -> None:
     x = np.array([3.0, 4.0])
     assert snr(x, x) is None
     assert snr(x, x + [0.3, 0.4]) == pytest.approx(20.0)
-    assert snr(0 * x, x) == -math.inf
+    assert snr(0 * x, x) == NOISE_DB
+    assert snr(
+        np.array([3.0, 4.0, np.inf, np.nan]), np.array([3.3, 4.4, 9.0, 9.0])
+    ) == pytest.approx(20.0)
+
+
+class Quotient(nn.Module):
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        return a / b
+
+
+def no_number(text: str) -> float:
+    raise ValueError(f"{text} is no JSON")
+
+
+def test_what_rounds_to_a_division_by_0(tools: Tools, elsewhere: Path, cmsis: Path) -> None:
+    inputs = [torch.randn(8, 500), torch.randn(8, 500)]
+    Path("net.pt2").write_bytes(export_bytes(Quotient(), inputs))
+    ended = tools.sparsec("net.pt2", "-o", "out")
+    assert "nan" not in ended.out
+    json.loads(Path("out/report.json").read_text(), parse_constant=no_number)
+
+
+@pytest.mark.parametrize("least", [0.05, 0.5, 1.0])
+def test_a_quotient_loses_what_its_divisor_loses_as_int8(
+    tools: Tools, elsewhere: Path, cmsis: Path, least: float
+) -> None:
+    """No kernel that divides bytes would be more exact than the product with a table of reciprocals is."""
+    a, b = torch.randn(8, 500), torch.rand(8, 500) * 2 + least
+    Path("net.pt2").write_bytes(export_bytes(Quotient(), [a, b]))
+    assert tools.sparsec("net.pt2", "-o", "out").code == 0
+    report = json.loads(Path("out/report.json").read_text())
+
+    def rounded(x: Array, place: dict[str, Any]) -> Array:
+        scale, zero_point = place["scale"], place["zero_point"]
+        return (np.clip(np.round(x / scale) + zero_point, -128, 127) - zero_point) * scale
+
+    first, second = (
+        rounded(x.numpy(), place) for x, place in zip((a, b), report["inputs"], strict=True)
+    )
+    divided = rounded(first / second, report["outputs"][0])
+    best = snr((a / b).numpy(), divided)
+    assert best is not None
+    assert report["accuracy"]["outputs"][0]["snr_db"] > best - 0.5
 
 
 def test_the_outputs_are_the_device_s_own(tools: Tools, elsewhere: Path, cmsis: Path) -> None:
