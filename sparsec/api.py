@@ -89,7 +89,8 @@ class Compiled:
         Raises UserError where it cannot be written, or a file of yours would be replaced.
         """
         target = Path(self._compilation.name if directory is None else directory)
-        write_files(dict(self.files), target)
+        named_after = self._compilation.named_after if directory is None else None
+        write_files(dict(self.files), target, named_after)
         return target
 
     def run(self, *inputs: "Array | Tensor", on: str = "host") -> Ran:

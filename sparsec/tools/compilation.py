@@ -59,7 +59,8 @@ class Compilation:
 
     `pipeline` is the text of its passes. `quantized` is the module as it left `fold-qdq`, the
     oracle of everything below. `watch` saw it being quantized. `chosen_from` is the network of which formats were chosen within
-    `--ram`, with what its layers may not have; None where that was not asked for.
+    `--ram`, with what its layers may not have; None where that was not asked for. `named_after` is the file that gave the
+    network its name; None where the user did, or the IR.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Compilation:
     accuracy: Accuracy | None = None
     watch: AccuracyWatch | None = None
     chosen_from: ModuleOp | None = None
+    named_after: Path | None = None
     inputs: list[Quantization] = field(default_factory=list[Quantization])
     outputs: list[Quantization] = field(default_factory=list[Quantization])
 
@@ -234,6 +236,8 @@ def compile_model(
     options = pipeline_options(args, cpu, module, examples)
     pipeline = pipelines.pipeline(emit, options, level.value)
     compilation = Compilation(chosen_name(args, module), cpu, module, pipeline)
+    if args.name is None and args.model != "-" and given_name(args, module) is None:
+        compilation.named_after = Path(args.model)
     module.attributes[NAME] = StringAttr(compilation.name)
     if args.print_pipeline:
         return compilation
@@ -380,10 +384,15 @@ def chosen_cpu(args: argparse.Namespace, emit: pipelines.Emit) -> Cpu:
 
 def chosen_name(args: argparse.Namespace, module: ModuleOp) -> str:
     """The name of the network: as the user says, else as the IR says, else that of the file."""
+    given = given_name(args, module)
+    return network_name(args.model, args.name) if given is None else given
+
+
+def given_name(args: argparse.Namespace, module: ModuleOp) -> str | None:
+    """The name that IR text gives its network, unless the user wants another."""
     given = module.attributes.get(NAME)
-    if args.name is None and is_ir(args.model) and isinstance(given, StringAttr):
-        return given.data
-    return network_name(args.model, args.name)
+    named = args.name is None and is_ir(args.model) and isinstance(given, StringAttr)
+    return given.data if named else None
 
 
 def check_level(args: argparse.Namespace, module: ModuleOp, emit: pipelines.Emit) -> None:

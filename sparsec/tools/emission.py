@@ -56,10 +56,10 @@ def check_budgets(args: argparse.Namespace, report: dict[str, Any]) -> None:
         )
 
 
-def write_files(files: dict[str, str], directory: Path) -> None:
-    """Write a project, all of it or nothing. UserError when that is not possible."""
+def write_files(files: dict[str, str], directory: Path, named_after: Path | None = None) -> None:
+    """Write a project, all of it or nothing; `named_after` as for `write_project`. UserError when that is not possible."""
     try:
-        write_project(files, directory)
+        write_project(files, directory, named_after)
     except OSError as error:
         raise cannot_write(directory, "directory", error) from error
 

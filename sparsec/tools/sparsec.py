@@ -197,7 +197,7 @@ def compile_command(arguments: Sequence[str]) -> int:
         write_text(module_text(compilation.module, args.elide_constants_larger_than), args.output)
         return 0
     directory = args.output or Path(compilation.name)
-    write_files(files, directory)
+    write_files(files, directory, None if args.output else compilation.named_after)
     if args.json:
         sys.stdout.write(files["report.json"])
     elif not args.quiet:

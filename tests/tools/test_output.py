@@ -42,6 +42,42 @@ def test_a_symbolic_link_stays_one(tools: Tools, texts: dict[str, Path], tmp_pat
     assert "qnn.conv2d" in (tmp_path / "real").read_text()
 
 
+def test_two_models_of_one_name(
+    tools: Tools, model: Path, two_inputs: Path, elsewhere: Path, cmsis: Path
+) -> None:
+    """By default both would be written to one folder."""
+    for folder, file in (("a", model), ("b", two_inputs)):
+        Path(folder).mkdir()
+        Path(folder, "net.pt2").write_bytes(file.read_bytes())
+    assert tools.sparsec("a/net.pt2", "-q").code == 0
+    before = Path("net/net.h").read_text()
+    ended = tools.sparsec("b/net.pt2", "-q")
+    assert ended.code == 2
+    assert ended.err == (
+        "error: cannot write net: it holds the network of a/net.pt2: call this one otherwise with --name; "
+        "name another directory with -o\n"
+    )
+    assert Path("net/net.h").read_text() == before
+    assert tools.sparsec("b/net.pt2", "-q", "--name=second").code == 0
+    # The same one again, after training, and a folder that the user chose.
+    Path("a/net.pt2").write_bytes(two_inputs.read_bytes())
+    assert tools.sparsec("a/net.pt2", "-q").code == 0
+    assert Path("net/net.h").read_text() != before
+    assert tools.sparsec("b/net.pt2", "-q", "-o", "net").code == 0
+    assert not Path("net/.model").exists()
+
+
+def test_a_model_that_is_gone_holds_no_folder(
+    tools: Tools, model: Path, elsewhere: Path, cmsis: Path
+) -> None:
+    Path("net.pt2").write_bytes(model.read_bytes())
+    assert tools.sparsec("net.pt2", "-q").code == 0
+    Path("moved").mkdir()
+    Path("net.pt2").rename("moved/net.pt2")
+    assert tools.sparsec("moved/net.pt2", "-q").code == 0
+    assert Path("net/.model").read_text() == "../moved/net.pt2\n"
+
+
 @pytest.mark.parametrize("redirection", [">/dev/full", ">&-"])
 def test_stdout_that_takes_nothing(
     texts: dict[str, Path], elsewhere: Path, redirection: str

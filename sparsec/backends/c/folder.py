@@ -22,6 +22,9 @@ from typing import Any, cast
 
 MANIFEST = "report.json"
 
+ORIGIN = ".model"
+"""Of a folder that is called after a model file, where that file lies, seen from the folder."""
+
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
@@ -31,9 +34,12 @@ def digest(content: str) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def write_project(files: Mapping[str, str], directory: Path) -> None:
+def write_project(
+    files: Mapping[str, str], directory: Path, named_after: Path | None = None
+) -> None:
     """Write `files` to `directory`, all of them or none.
 
+    Where nobody chose the folder's name it is `named_after` a model file, and holds no network of another such file.
     A folder that is the working directory, or above it, is not exchanged, as that would pull it from
     under the user's shell: there the files are replaced one by one. Raises OSError when the folder
     cannot be written, FileExistsError where a file of the user's would be replaced or the folder
@@ -43,6 +49,9 @@ def write_project(files: Mapping[str, str], directory: Path) -> None:
     directory.parent.mkdir(parents=True, exist_ok=True)
     with _alone_in(directory.parent):
         ours = _written_before(directory, files)
+        if named_after is not None:
+            _check_origin(directory, named_after)
+            files = {**files, ORIGIN: f"{os.path.relpath(named_after.resolve(), directory)}\n"}
         outer = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}-"))
         try:
             staged = outer / directory.name
@@ -92,7 +101,7 @@ def _written_before(directory: Path, files: Mapping[str, str]) -> set[str]:
         raise FileExistsError(errno.EEXIST, f"it holds the network '{names[0]}'")
     found = old.get("files")
     digests = cast(dict[str, str], found) if isinstance(found, dict) else {}
-    ours = {MANIFEST} if digests else set[str]()
+    ours = {MANIFEST, ORIGIN} if digests else set[str]()
     for name in digests.keys() | files.keys():
         path = directory / name
         if Path(name).name != name or not os.path.lexists(path):
@@ -106,6 +115,16 @@ def _written_before(directory: Path, files: Mapping[str, str]) -> set[str]:
                 f"its {name} is not as sparsec wrote it, and would be lost: move it away",
             )
     return ours
+
+
+def _check_origin(directory: Path, model: Path) -> None:
+    """FileExistsError where `directory` is called after another model file, which is still there."""
+    there = (_text(directory / ORIGIN) or "").strip()
+    if there and (directory / there).is_file() and not (directory / there).samefile(model):
+        other = os.path.relpath(directory / there)
+        raise FileExistsError(
+            errno.EEXIST, f"it holds the network of {other}: call this one otherwise with --name"
+        )
 
 
 def _text(path: Path) -> str | None:
