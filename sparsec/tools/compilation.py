@@ -391,8 +391,9 @@ def chosen_name(args: argparse.Namespace, module: ModuleOp) -> str:
 def given_name(args: argparse.Namespace, module: ModuleOp) -> str | None:
     """The name that IR text gives its network, unless the user wants another."""
     given = module.attributes.get(NAME)
-    named = args.name is None and is_ir(args.model) and isinstance(given, StringAttr)
-    return given.data if named else None
+    if args.name is None and is_ir(args.model) and isinstance(given, StringAttr):
+        return given.data
+    return None
 
 
 def check_level(args: argparse.Namespace, module: ModuleOp, emit: pipelines.Emit) -> None:

@@ -71,8 +71,9 @@ def test_a_quotient_loses_what_its_divisor_loses_as_int8(
     report = json.loads(Path("out/report.json").read_text())
 
     def rounded(x: Array, place: dict[str, Any]) -> Array:
-        scale, zero_point = place["scale"], place["zero_point"]
-        return (np.clip(np.round(x / scale) + zero_point, -128, 127) - zero_point) * scale
+        scale, zero_point = float(place["scale"]), int(place["zero_point"])
+        steps: Array = np.clip(np.round(x / scale) + zero_point, -128, 127)
+        return (steps - zero_point) * scale
 
     first, second = (
         rounded(x.numpy(), place) for x, place in zip((a, b), report["inputs"], strict=True)
