@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Knight-MC's sparsity: `MCSparsity` makes the weights that a YAML file lists sparse, saves and loads them with their masks.
+
+Its CustomPruner makes tiles of 64 output by 32 input channels zero in each tap of a kernel, its Pruner2to4 two of each
+four consecutive weights. Files hold tensors and plain values alone; what would have to be unpickled is not read.
+"""
+
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from sparsec.compat.kmc.configuration import PATTERNS, read_sparsity_config
+from sparsec.compat.kmc.contracts import check_need_args, validated
+from sparsec.compat.tables import mapping_of
+from sparsec.compress.checkpoints import load_checkpoint, write_atomically
+from sparsec.compress.layers import layers_of, no_such_layer
+from sparsec.compress.pruner import Pruner
+
+_PRUNER = "_kmc_pruner"
+"""The attribute of a model that has its masks."""
+
+
+class MCSparsity:
+    """The three entries of `kmc.sparsity`."""
+
+    @staticmethod
+    def sparse_model(need_args: Mapping[str, Any]) -> nn.Module:
+        """The sparse model, which keeps its zeros while it is trained.
+
+        `need_args` has `model_fn`, a model or a function that makes it, `optimizer`, the one that will train it or None,
+        and `config_file`; with `val_fn` the accuracy is printed. Raises ValueError where something makes no sense,
+        OSError.
+        """
+        args = check_need_args(need_args, ("model_fn", "optimizer", "config_file"), ("val_fn",))
+        config = read_sparsity_config(Path(args["config_file"]))
+        model = _model(args["model_fn"])
+        known = [layer.parameter for layer in layers_of(model)]
+        for name in config.parameters:
+            if name not in known:
+                raise ValueError(no_such_layer(name, known))
+        if isinstance(config.app_args.device, int) and torch.cuda.is_available():
+            model.to(torch.device("cuda", config.app_args.device))
+        _let_go(model)
+        wanted = {name.rpartition(".weight")[0] for name in config.parameters}
+        pruner = Pruner(
+            model,
+            ratio=config.asp_cfg.target_sparsity,
+            pattern=PATTERNS[config.asp_cfg.sparsity_method],
+            layers=lambda name, module: name in wanted,
+            scope="local",
+        )
+        setattr(model, _PRUNER, pruner)
+        if args["optimizer"] is not None:
+            _follow(args["optimizer"], pruner)
+        if "val_fn" in args:
+            result = validated(args["val_fn"], model)
+            print(f"zeros {pruner.sparsity:.4f}  ind1 {result.ind1:.2f}  ind2 {result.ind2:.2f}")
+        return model
+
+    @staticmethod
+    def save_sparse_model(
+        model: nn.Module, save_name: str | Path, extras: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write the weights, the masks and `extras`, tensors and plain values; the file is written whole or not at all.
+
+        Raises ValueError where the model is not sparse or the extras hold other objects, OSError.
+        """
+        pruner = getattr(model, _PRUNER, None)
+        if not isinstance(pruner, Pruner):
+            raise ValueError(
+                "the model has no masks: make it with sparse_model or load_sparse_model"
+            )
+        state = {
+            "state_dict": model.state_dict(),
+            "masks": pruner.state_dict()["masks"],
+            "extras": dict(extras or {}),
+        }
+        content = io.BytesIO()
+        torch.save(state, content)
+        content.seek(0)
+        try:
+            torch.load(content, weights_only=True)
+        except Exception as error:  # torch has many words for what it would have to unpickle
+            raise ValueError(
+                "extras hold objects, which nobody could load safely: save tensors and plain values, such as "
+                "optimizer.state_dict()"
+            ) from error
+        write_atomically(Path(save_name), lambda path: _write(path, content.getvalue()))
+
+    @staticmethod
+    def load_sparse_model(model: nn.Module, weight_file: str | Path) -> nn.Module:
+        """`model` with the weights of a file, whose zeros it keeps while it is trained.
+
+        The file is one of `save_sparse_model` or holds a state dict, perhaps of a model trained on several GPUs, whose
+        zeros are the masks. Raises ValueError where it is of another model or holds pickled objects, OSError.
+        """
+        state = _load(Path(weight_file))
+        masks = mapping_of(state.get("masks"), f"masks of {weight_file}")
+        weights = {
+            name.removeprefix("module."): value
+            for name, value in mapping_of(
+                state.get("state_dict", state), f"state_dict of {weight_file}"
+            ).items()
+        }
+        ours = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+        theirs = {
+            name: tuple(value.shape) if isinstance(value, Tensor) else None
+            for name, value in weights.items()
+        }
+        if ours != theirs or any(
+            not isinstance(mask, Tensor) or tuple(mask.shape) != ours.get(name)
+            for name, mask in masks.items()
+        ):
+            raise ValueError(f"{weight_file} is of another model")
+        _let_go(model)
+        model.load_state_dict(weights)
+        sparse = set(masks) or {
+            layer.parameter for layer in layers_of(model) if bool((layer.weight == 0).any())
+        }
+        if not sparse:
+            raise ValueError(f"{weight_file} has no zeros in the weights of any layer")
+        pruner = Pruner(
+            model, layers=lambda name, module: f"{name}.weight".removeprefix(".") in sparse
+        )
+        if masks:
+            pruner.load_state_dict({"iteration": 0, "masks": masks})
+        setattr(model, _PRUNER, pruner)
+        return model
+
+    @staticmethod
+    def load_extras(weight_file: str | Path) -> dict[str, Any]:
+        """The extras of a file of `save_sparse_model`. Raises ValueError, OSError."""
+        return mapping_of(_load(Path(weight_file)).get("extras"), f"extras of {weight_file}")
+
+
+def _model(model_fn: object) -> nn.Module:
+    made = model_fn
+    if not isinstance(model_fn, nn.Module) and callable(model_fn):
+        made = cast(Callable[[], object], model_fn)()
+    if not isinstance(made, nn.Module):
+        raise ValueError("model_fn is a torch module or a function that makes one")
+    return made
+
+
+def _let_go(model: nn.Module) -> None:
+    """Of masks that it has."""
+    before = getattr(model, _PRUNER, None)
+    if isinstance(before, Pruner):
+        before.detach()
+
+
+def _follow(optimizer: object, pruner: Pruner) -> None:
+    """Put zeros into place after each step. Raises ValueError where the optimizer does not train the model."""
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise ValueError("optimizer is one of torch.optim or None")
+    trained = {id(each) for group in optimizer.param_groups for each in group["params"]}
+    if not any(id(layer.weight) in trained for layer in pruner.layers):
+        raise ValueError("the optimizer trains none of the weights that are sparse")
+
+    def stepped(optimizer: torch.optim.Optimizer, *arguments: object) -> None:
+        pruner.apply()
+
+    optimizer.register_step_post_hook(stepped)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    try:
+        return load_checkpoint(path)
+    except ValueError as error:
+        raise ValueError(
+            f"{error}: load it once where its classes are at home, and torch.save its state_dict()"
+        ) from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
