@@ -49,19 +49,15 @@ class ChannelGraph:
         """The layers that read channels other than as a depthwise convolution does."""
         return tuple(self._inputs)
 
-    def weights(self, layer: str) -> Weights:
-        """Which parameter holds the weights of a layer, and what its axes are."""
-        self._check_layer(layer)
-        return self._trace.layers[layer]
+    @property
+    def weights(self) -> Mapping[str, Weights]:
+        """By layer which parameter holds its weights, and what the axes are."""
+        return self._trace.layers
 
     def group_of(self, layer: str) -> Group:
         """The group that a layer's channels are in. Raises ValueError where there is no such layer."""
         self._check_layer(layer)
         return next(group for group in self.groups if layer in group.layers)
-
-    def scales(self, group: Group) -> Mapping[str, Tensor]:
-        """By parameter with one number for each channel of `group`: the number of the channel of each."""
-        return {name: self._ties.roots(self._trace.cuts[name][0]) for name in group.followers}
 
     def remove(
         self,
@@ -81,15 +77,7 @@ class ChannelGraph:
         gone = self._gone(channels, side)
         if strict:
             self._check_strict(channels, side, gone)
-        stays = {
-            name: {axis: ~self._goes(labels, gone) for axis, labels in axes.items()}
-            for name, axes in self._trace.cuts.items()
-        }
-        kept = {
-            name: {axis: mask for axis, mask in axes.items() if not mask.all()}
-            for name, axes in stays.items()
-        }
-        kept = {name: axes for name, axes in kept.items() if axes}
+        kept = self._kept(gone)
         self._check_left(kept)
         self._prove(kept, weights or {}, gone)
         load(self.model, weights or {})
@@ -97,16 +85,24 @@ class ChannelGraph:
         rows = {layer: where(self._goes(at, gone)) for layer, at in self._outputs.items()}
         return {layer: each for layer, each in rows.items() if each}
 
-    def unread(self, channels: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
-        """By layer which slices of its weights read channels that go with output channels of layers."""
-        gone, found = self._gone(channels, "outputs"), dict[str, Tensor]()
-        for layer in self._inputs:
-            weights = self._trace.layers[layer]
-            assert weights.inputs is not None
-            mask = self._goes(self._trace.cuts[weights.parameter][weights.inputs], gone)
-            if mask.any():
-                found[layer] = mask
-        return found
+    def columns(self, channels: Mapping[str, Sequence[int]]) -> Kept:
+        """What of the weights of the layers behind still reads something when output channels of layers go."""
+        return self._columns(self._kept(self._gone(channels, "outputs")))
+
+    def _kept(self, gone: set[int]) -> dict[str, dict[int, Tensor]]:
+        kept: dict[str, dict[int, Tensor]] = {}
+        for name, axes in self._trace.cuts.items():
+            masks = {axis: ~self._goes(labels, gone) for axis, labels in axes.items()}
+            if losing := {axis: mask for axis, mask in masks.items() if not mask.all()}:
+                kept[name] = losing
+        return kept
+
+    def _columns(self, kept: Kept) -> dict[str, dict[int, Tensor]]:
+        return {
+            each.parameter: {each.inputs: kept[each.parameter][each.inputs]}
+            for each in self._trace.layers.values()
+            if each.inputs is not None and each.inputs in kept.get(each.parameter, {})
+        }
 
     def _goes(self, labels: Tensor, gone: set[int]) -> Tensor:
         return torch.isin(self._ties.roots(labels), torch.tensor(sorted(gone), dtype=torch.int64))
@@ -170,11 +166,7 @@ class ChannelGraph:
 
     def _prove(self, kept: Kept, weights: Mapping[str, Tensor], gone: set[int]) -> None:
         """Raises ValueError where the module's code is not made for other sizes."""
-        columns = {
-            each.parameter: {each.inputs: kept[each.parameter][each.inputs]}
-            for each in self._trace.layers.values()
-            if each.inputs is not None and each.inputs in kept.get(each.parameter, {})
-        }
+        columns = self._columns(kept)
         layers = ", ".join(name for name, at in self._outputs.items() if self._goes(at, gone).any())
         try:
             prove(self.model, kept, columns, weights, self.inputs)
