@@ -21,7 +21,7 @@ from sparsec.frontends.errors import FrontendError, UnsupportedError
 from sparsec.frontends.proof import Proof
 from sparsec.ir.attributes import NAME
 
-__all__ = ["FrontendError", "Loaded", "example_inputs", "load"]
+__all__ = ["FrontendError", "Loaded", "example_inputs", "load", "run_program"]
 
 _Examples = list[np.ndarray[Any, Any]] | None
 _last_examples: dict[tuple[str, int, Layout], _Examples] = {}
@@ -95,6 +95,22 @@ def example_inputs(path: Path, *, input_layout: Layout = "nchw") -> list[np.ndar
     if examples is None:
         raise FrontendError(f"{path}: the file carries no example inputs")
     return examples
+
+
+def run_program(path: Path, inputs: Sequence[np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
+    """What torch gives for inputs [N, ..], in its own layout, when it runs the calls of a program of torch.export.save.
+
+    Nothing is unpickled. Raises FrontendError, whose message starts with the path.
+    """
+    from sparsec.frontends.exported_program import results_of
+
+    try:
+        content = read_file(path)
+        if kind_of(content) is not Kind.EXPORTED:
+            raise FrontendError("it is no program of torch.export.save")
+        return results_of(content, inputs)
+    except FrontendError as error:
+        raise FrontendError(f"{path}: {error}") from error
 
 
 def _load(

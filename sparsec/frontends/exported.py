@@ -11,12 +11,12 @@ from typing import Any, cast
 
 from xdsl.dialects.builtin import ModuleOp, f32
 
-from sparsec.frontends.archive import Archive
 from sparsec.frontends.batch import MIXED, argument, in_either_way
 from sparsec.frontends.builder import Layout
 from sparsec.frontends.call import Call, Place
 from sparsec.frontends.errors import FrontendError
 from sparsec.frontends.exported_inputs import INTEGERS, Batch, Inputs, numbers
+from sparsec.frontends.exported_program import malformed, read_program
 from sparsec.frontends.exported_reading import ExportedReading
 from sparsec.frontends.importer import MISSING, Importer, tensor_named, tensors_in
 from sparsec.frontends.places import place_of
@@ -28,13 +28,9 @@ from sparsec.frontends.weights import (
     FLOATS,
     Json,
     dtype_name,
-    float_types,
-    read_constants,
-    read_json,
 )
 from sparsec.ir.shapes import element_type
 
-SCHEMA_MAJOR = 8
 FLOAT32, BOOL = 7, 12
 
 REGIONS = {
@@ -74,40 +70,16 @@ class Exported:
 
 def import_exported(content: bytes, layout: Layout) -> Exported:
     """The model in an archive of torch.export.save. Raises FrontendError for what cannot be compiled."""
-    archive = Archive(content)
-    models = [name for name in archive.names if name.startswith("models/")]
-    if len(models) != 1 or not models[0].endswith(".json"):
-        raise FrontendError(f"the archive holds {len(models)} models: export one alone")
-    name = models[0].removeprefix("models/").removesuffix(".json")
-    program = read_json(archive, models[0])
-    try:
-        major = program["schema_version"]["major"]
-        if major != SCHEMA_MAJOR:
-            raise FrontendError(
-                f"the program has schema version {major} instead of {SCHEMA_MAJOR}: "
-                "export the model again with PyTorch 2.13"
-            )
-        folders = ("data/weights/", "data/constants/")
-        constants: dict[str, Array] = {}
-        types: set[int] = set()
-        for folder in folders:
-            constants |= read_constants(archive, folder, name)
-            types |= float_types(archive, folder, name)
-        graph_module: Json = program["graph_module"]
-        inputs = Inputs(graph_module["graph"], list(_user_inputs(graph_module["signature"])))
-        types |= inputs.float_types
+    program = read_program(content)
+    graph_module, constants, inputs = program.graph_module, program.constants, program.inputs
+    with malformed():
         reader = in_either_way(
             lambda whole: _Reader(
-                graph_module, constants, layout, inputs, inputs.batch(whole), types
+                graph_module, constants, layout, inputs, inputs.batch(whole), set(program.types)
             ),
             inputs.are_whole,
         )
-        given = inputs.examples(archive.read(f"data/sample_inputs/{name}.pt"))
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
-        raise FrontendError(
-            f"the program in the archive is malformed ({type(error).__name__}: {error}): "
-            "export the model again with PyTorch 2.13"
-        ) from error
+        given = inputs.examples(program.sample_inputs)
     run = inputs.to_run(given)
     taken = inputs.as_taken(run, reader.batch, layout)
     assert taken is not None
@@ -119,16 +91,8 @@ def import_exported(content: bytes, layout: Layout) -> Exported:
         reader.result_axes,
     )
     examples = None if given is None else inputs.as_taken(given, reader.batch, layout)
-    converted = tuple(dtype_name(code) for code in sorted(types - {FLOAT32}))
+    converted = tuple(dtype_name(code) for code in sorted(program.types - {FLOAT32}))
     return Exported(reader.module, examples, proof, converted)
-
-
-def _user_inputs(signature: Json) -> Iterator[str]:
-    """The names of the tensors that a user gives."""
-    for spec in signature["input_specs"]:
-        argument: Json = spec.get("user_input", {}).get("arg", {})
-        if "as_tensor" in argument:
-            yield argument["as_tensor"]["name"]
 
 
 class _Reader:

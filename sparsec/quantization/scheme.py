@@ -37,6 +37,17 @@ class Quantization:
 AS_THEY_ARE = Quantization((1.0,), 0)
 """Of integers that stand for themselves: indices, and bytes as they come from outside."""
 
+UNIT_INTERVAL = Quantization((1 / 256,), -128)
+SIGNED_UNIT_INTERVAL = Quantization((1 / 128,), 0)
+
+FIXED_SCALES = {
+    "softmax": UNIT_INTERVAL,
+    "sigmoid": UNIT_INTERVAL,
+    "hardsigmoid": UNIT_INTERVAL,
+    "tanh": SIGNED_UNIT_INTERVAL,
+}
+"""Functions whose results always have the same range, with TFLite's quantization of it."""
+
 
 @dataclass(frozen=True)
 class Bounds:

@@ -8,22 +8,14 @@ from sparsec.ir.expression import COMPARISONS, Apply, Number, Term, Variable, ev
 from sparsec.ir.layer import layer_of
 from sparsec.quantization.int8 import lookup_table, softmax_params
 from sparsec.quantization.params import FULL_RANGE, SoftmaxParams
-from sparsec.quantization.scheme import Quantization
+from sparsec.quantization.scheme import FIXED_SCALES, Quantization
 from sparsec.rewriting.qdq.conversions.signature import Conversions
 from sparsec.rewriting.qdq.folding import Folding, fail, rescaling
 
-UNIT_INTERVAL = Quantization((1 / 256,), -128)
-SIGNED_UNIT_INTERVAL = Quantization((1 / 128,), 0)
 TRUTH = Quantization((1.0,), 0)
 """Of comparisons, which give 0 or 1."""
-FIXED_OUTPUT = {
-    "softmax": UNIT_INTERVAL,
-    "sigmoid": UNIT_INTERVAL,
-    "hardsigmoid": UNIT_INTERVAL,
-    "tanh": SIGNED_UNIT_INTERVAL,
-    **dict.fromkeys(COMPARISONS, TRUTH),
-}
-"""Functions whose results always have the same range, with TFLite's quantization of it."""
+FIXED_OUTPUT = {**FIXED_SCALES, **dict.fromkeys(COMPARISONS, TRUTH)}
+"""Functions whose results always have the same quantization."""
 
 
 def fixed_output(op: nn.ActivationOp) -> Quantization | None:

@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Quantization of torch modules, after training and in it, to programs that compile with their own scales.
+
+    prepared = prepare_qat(model, [x])        # or prepare_ptq
+    train(prepared.module)                    # or run data through it
+    save(convert(prepared), Path("model.pt2"))
+
+The one rule: zeros that a mask names stay zero. Masks are baked into the weights before the export, as torchao cannot
+fold batch normalisations through masks in the graph, and are held by the gradients.
+"""
+
+import copy
+import io
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+from torch.fx import GraphModule, Node
+from torch.nn.utils import parametrize, prune
+
+from sparsec.compress.batch_norms import fold_batch_norms
+from sparsec.compress.pt2e import (
+    allow_training,
+    convert_pt2e,
+    prepare_pt2e,
+    prepare_qat_pt2e,
+    quiet,
+    stop_training,
+)
+from sparsec.compress.quantizer import CortexMQuantizer, module_path
+
+Masks: TypeAlias = Mapping[str, Tensor | np.ndarray[Any, Any]]
+
+EXAMPLES = 8
+"""Samples that a program carries at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A program that observes or simulates int8: `module` is what sees data or is trained.
+
+    Its parameters have the names of the model's; those in `masks` keep their zeros. `left_in_float` names the calls
+    without an int8 form of their own.
+    """
+
+    module: GraphModule
+    inputs: tuple[Tensor, ...]
+    left_in_float: tuple[str, ...]
+    masks: Mapping[str, Tensor]
+    trains: bool
+
+
+def prepare_ptq(
+    model: nn.Module,
+    inputs: Sequence[Tensor],
+    masks: Masks | None = None,
+    *,
+    observer: str = "histogram",
+) -> Prepared:
+    """`model`, which stays as it is, with observers: run data through `module` and `convert`.
+
+    `inputs` are examples, two samples or more for each input. `observer` is that of `CortexMQuantizer`, `masks` are as
+    for `prepare_qat`. Raises ValueError for what does not fit.
+    """
+    exported, held, examples = _exported(model, inputs, masks, training=False)
+    quantizer = CortexMQuantizer(observer=observer)
+    with quiet():
+        module = prepare_pt2e(exported, quantizer)
+    return Prepared(module, examples, tuple(quantizer.left_in_float), held, trains=False)
+
+
+def prepare_qat(model: nn.Module, inputs: Sequence[Tensor], masks: Masks | None = None) -> Prepared:
+    """`model`, which stays as it is, with int8 simulated, to be trained: `module` is in train mode.
+
+    `inputs` are examples, two samples or more for each input. `masks` are 0 where a parameter, by its name, is to stay
+    zero; without any, what `torch.nn.utils.prune` and `parametrize` made zero stays so. Raises ValueError for what does
+    not fit.
+    """
+    exported, held, examples = _exported(model, inputs, masks, training=True)
+    quantizer = CortexMQuantizer(qat=True)
+    with quiet():
+        module = prepare_qat_pt2e(exported, quantizer)
+        allow_training(module)
+        module.train()
+    hold(module, held)
+    return Prepared(module, examples, tuple(quantizer.left_in_float), held, trains=True)
+
+
+def hold(module: nn.Module, masks: Mapping[str, Tensor]) -> None:
+    """From now on no training changes what `masks` have 0 for, and that is zero.
+
+    Their gradients are zero from the first step on, so that no optimizer has a momentum of them, and weight decay
+    leaves zero zero.
+    """
+    parameters = dict(module.named_parameters())
+    for name, mask in masks.items():
+        parameter = parameters[name]
+        with torch.no_grad():
+            parameter.mul_(mask)
+
+        def masked(gradient: Tensor, mask: Tensor = mask) -> Tensor:
+            return gradient * mask
+
+        parameter.register_hook(masked)
+
+
+def static_masks(model: nn.Module) -> dict[str, Tensor]:
+    """Masks that keep every zero that the weights of an already sparse model have; biases and norms have none."""
+    return {
+        name: (parameter.detach() != 0).to(parameter.dtype)
+        for name, parameter in model.named_parameters()
+        if parameter.dim() > 1 and bool((parameter == 0).any())
+    }
+
+
+def convert(prepared: Prepared) -> ExportedProgram:
+    """The int8 program of what saw data or was trained; `prepared` can go on.
+
+    Raises ValueError where no data was seen, or a number is not finite.
+    """
+    check_numbers(prepared.module)
+    with quiet():
+        module = copy.deepcopy(prepared.module)
+        if prepared.trains:
+            stop_training(module)  # a copy's own eval() is that of the original
+            fold_batch_norms(module)
+        converted = convert_pt2e(module)
+        merge_dequantize(converted)
+        drop_unused(converted)
+        name_constants(converted)
+        program = torch.export.export(
+            converted, prepared.inputs, dynamic_shapes=_batches(prepared.inputs)
+        )
+    for node in program.graph.nodes:
+        shorten(node)
+    return program
+
+
+def program_bytes(program: ExportedProgram) -> bytes:
+    """The content of a .pt2 file."""
+    stream = io.BytesIO()
+    with quiet():
+        torch.export.save(program, stream)
+    return stream.getvalue()
+
+
+def save(program: ExportedProgram, path: Path) -> None:
+    """Write a .pt2 file, whole or not at all. Raises OSError where that is not possible."""
+    content = program_bytes(program)
+    with tempfile.TemporaryDirectory(dir=path.resolve().parent, prefix=f".{path.name}-") as folder:
+        staged = Path(folder, path.name)
+        staged.write_bytes(content)
+        os.replace(staged, path)
+
+
+def check_numbers(module: nn.Module) -> None:
+    """Raises ValueError where parameters are not finite, or observers saw nothing."""
+    for name, parameter in module.named_parameters():
+        if not bool(torch.isfinite(parameter).all()):
+            raise ValueError(f"{name} has numbers that are not finite: the training diverged")
+    for each in module.modules():
+        low = getattr(each, "min_val", None)
+        if isinstance(low, Tensor) and (low.numel() == 0 or bool(torch.isinf(low).all())):
+            raise ValueError(
+                "no data has run through the program: give its module some before it is converted"
+            )
+
+
+def merge_dequantize(module: GraphModule) -> None:
+    """One dequantize for each value: torchao makes one for each user, which hides that they read the same."""
+    first: dict[tuple[object, ...], Node] = {}
+    for node in list(module.graph.nodes):
+        if node.op == "call_function" and ".dequantize_" in str(cast(object, node.target)):
+            known = first.setdefault((node.target, *node.args), node)
+            if known is not node:
+                node.replace_all_uses_with(known)
+                module.graph.erase_node(node)
+
+
+def name_constants(module: GraphModule) -> None:
+    """Call weights and biases again what they are called in the model, where torchao or folding named them anew."""
+    graph = module.graph
+    for node in [each for each in graph.nodes if each.op == "get_attr"]:
+        kind = _kind(node)
+        owner = _layer_of(node) if kind else ""
+        if not owner or any(each.target == f"{owner}.{kind}" for each in graph.nodes):
+            continue
+        path, _, leaf = str(node.target).rpartition(".")
+        place, named = module.get_submodule(path), module.get_submodule(owner)
+        value = cast(Tensor, getattr(place, leaf))
+        delattr(place, leaf)
+        if hasattr(named, kind):
+            delattr(named, kind)
+        named.register_buffer(kind, value)
+        node.target = f"{owner}.{kind}"
+    module.recompile()
+
+
+def _kind(node: Node) -> str:
+    """`weight` or `bias` for a constant with a name that the model does not have, else nothing."""
+    name = str(node.target).rpartition(".")[2]
+    if name.startswith(("_frozen_param", "folded_weight")):
+        return "weight"
+    return "bias" if name.startswith(("folded_bias", "weight_bias")) else ""
+
+
+def _layer_of(node: Node) -> str:
+    """The module whose call reads a constant, behind a dequantize or not."""
+    readers = [*node.users, *(user for reader in node.users for user in reader.users)]
+    paths = [module_path(reader) for reader in readers if not reader.name.startswith("dequantize")]
+    return next((path for path in paths if path), "")
+
+
+def drop_unused(module: GraphModule) -> None:
+    """Remove parameters and buffers that no call reads, as those of batch normalisations that were folded."""
+    read = {str(node.target) for node in module.graph.nodes if node.op == "get_attr"}
+    named = [*module.named_parameters(), *module.named_buffers()]
+    for name, _ in named:
+        if name not in read:
+            owner, _, leaf = name.rpartition(".")
+            delattr(module.get_submodule(owner), leaf)
+
+
+def shorten(node: Node) -> None:
+    """Keep nothing of the machine that wrote a program: no paths of sources."""
+    for key in ("from_node", "torch_fn", "stack_trace"):
+        node.meta.pop(key, None)
+
+
+def _exported(
+    model: nn.Module, inputs: Sequence[Tensor], masks: Masks | None, training: bool
+) -> tuple[GraphModule, dict[str, Tensor], tuple[Tensor, ...]]:
+    """The program of a copy of `model` with its masks baked in, the masks to hold, and the examples."""
+    examples = _examples(inputs)
+    baked, zeros = _baked(model)
+    held = zeros if masks is None else _checked(baked, masks)
+    with torch.no_grad():
+        for name, mask in held.items():
+            baked.get_parameter(name).mul_(mask)
+    baked.train(training)
+    try:
+        with quiet():
+            program = torch.export.export(baked, examples, dynamic_shapes=_batches(examples))
+            return program.module(), held, examples
+    except Exception as error:  # torch.export raises nearly anything for what it cannot trace
+        line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ValueError(f"torch.export cannot export the model: {line}") from error
+
+
+def _examples(inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Copies of some samples: a view would save all that it is a view of."""
+    if not inputs or any(value.dim() == 0 or len(value) < 2 for value in inputs):
+        raise ValueError(
+            "examples are two samples or more for each input: with one the batch is fixed"
+        )
+    if len({len(value) for value in inputs}) != 1:
+        raise ValueError(
+            f"the inputs have {', '.join(str(len(value)) for value in inputs)} samples"
+        )
+    return tuple(value[:EXAMPLES].detach().clone() for value in inputs)
+
+
+def _batches(inputs: Sequence[Tensor]) -> tuple[dict[int, Any], ...]:
+    return tuple({0: Dim.AUTO} for _ in inputs)
+
+
+def _baked(model: nn.Module) -> tuple[nn.Module, dict[str, Tensor]]:
+    """A copy of `model` without masks beside its parameters, and masks of what they made zero."""
+    for module, name in _pruned(model):
+        # What torch.nn.utils.prune left of the last forward pass cannot be copied with its history.
+        value = cast(Tensor, getattr(module, f"{name}_orig")) * getattr(module, f"{name}_mask")
+        setattr(module, name, value.detach())
+    baked = copy.deepcopy(model)
+    masked: list[tuple[nn.Module, str]] = list(_pruned(baked))
+    for module, name in masked:
+        prune.remove(module, name)
+    for module in list(baked.modules()):
+        if parametrize.is_parametrized(module):
+            for name in list(cast(nn.ModuleDict, module.parametrizations)):
+                parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+                masked.append((module, name))
+    names = dict((module, path) for path, module in _modules(baked))
+    zeros: dict[str, Tensor] = {}
+    for module, name in masked:
+        value = cast(Tensor, getattr(module, name)).detach()
+        path = f"{names[module]}.{name}" if names[module] else name
+        zeros[path] = (value != 0).to(value.dtype)
+    return baked, zeros
+
+
+def _modules(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    yield from model.named_modules()
+
+
+def _pruned(model: nn.Module) -> Iterator[tuple[nn.Module, str]]:
+    """The modules and names of parameters that torch.nn.utils.prune has masks for."""
+    for module in model.modules():
+        for name, _ in list(module.named_buffers(recurse=False)):
+            if name.endswith("_mask") and hasattr(module, name.removesuffix("_mask") + "_orig"):
+                yield module, name.removesuffix("_mask")
+
+
+def _checked(model: nn.Module, masks: Masks) -> dict[str, Tensor]:
+    """The masks as tensors of the parameters' type. Raises ValueError for names, shapes and values that are wrong."""
+    parameters = dict(model.named_parameters())
+    held: dict[str, Tensor] = {}
+    for name, mask in masks.items():
+        parameter = parameters.get(name)
+        if parameter is None:
+            near = get_close_matches(name, parameters, 1)
+            meant = f": did you mean '{near[0]}'?" if near else ""
+            raise ValueError(f"there is no parameter '{name}' to hold a mask{meant}")
+        held[name] = torch.as_tensor(mask).to(parameter.dtype)
+        if held[name].shape != parameter.shape:
+            raise ValueError(
+                f"the mask of '{name}' is {list(held[name].shape)}, the parameter {list(parameter.shape)}"
+            )
+        if not bool(((held[name] == 0) | (held[name] == 1)).all()):
+            raise ValueError(f"the mask of '{name}' has other numbers than 0 and 1")
+    return held
