@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
         "sparsec diff compares two models, sparsec formats shows the bytes of a weight tensor "
         "in each storage format, sparsec explain why each layer is stored as it is, "
         "sparsec pareto what flash and latency can be had, sparsec what-if what zeros would be worth, "
-        "sparsec prune puts them in "
+        "sparsec sensitivity how much each layer minds, sparsec prune puts them in "
         "(each has --help).",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -274,6 +274,13 @@ def prune_command(arguments: Sequence[str]) -> int:
     return prune_command.main(arguments)
 
 
+def sensitivity_command(arguments: Sequence[str]) -> int:
+    """`sparsec sensitivity MODEL`: accuracy with one layer pruned at a time."""
+    from sparsec.tools import sensitivity_command
+
+    return sensitivity_command.main(arguments)
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "accuracy": accuracy_command,
     "analyze": analyze_command,
@@ -283,6 +290,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "pareto": pareto_command,
     "prune": prune_command,
     "run": run_command,
+    "sensitivity": sensitivity_command,
     "what-if": what_if_command,
 }
 """Commands by their first word; without one, `sparsec` compiles."""

@@ -24,6 +24,7 @@ from sparsec.tools import (
     pareto_command,
     prune_command,
     run_command,
+    sensitivity_command,
     sparsec,
     sparsec_opt,
     what_if_command,
@@ -45,6 +46,7 @@ HELP = {
         pareto_command,
         prune_command,
         run_command,
+        sensitivity_command,
         what_if_command,
     )
 }
