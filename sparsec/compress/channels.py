@@ -17,8 +17,11 @@ from sparsec.compress.channels_found import Weights
 from sparsec.compress.channels_groups import Channel as Channel
 from sparsec.compress.channels_groups import Group, groups_of, where
 from sparsec.compress.channels_operators import exported, trace
+from sparsec.compress.layers import modules_of
 
 Side: TypeAlias = Literal["outputs", "inputs"]
+PROVED = 8
+"""Samples on which a smaller network is compared with the original."""
 
 
 class ChannelGraph:
@@ -38,16 +41,12 @@ class ChannelGraph:
             if each.inputs is not None
         }
         self.groups = groups_of(self._trace)
+        self._is_spent = False
 
     @property
     def layers(self) -> tuple[str, ...]:
         """That have weights, in the order in which they run."""
         return tuple(self._outputs)
-
-    @property
-    def consumers(self) -> tuple[str, ...]:
-        """The layers that read channels other than as a depthwise convolution does."""
-        return tuple(self._inputs)
 
     @property
     def weights(self) -> Mapping[str, Weights]:
@@ -74,6 +73,8 @@ class ChannelGraph:
         the place of parameters first. The graph is that of the module as it was: make a new one for the next time.
         Raises ValueError, and leaves the module as it was, where the channels cannot go.
         """
+        if self._is_spent:
+            raise ValueError("channels of the module have gone since: make a new ChannelGraph")
         gone = self._gone(channels, side)
         if strict:
             self._check_strict(channels, side, gone)
@@ -82,6 +83,7 @@ class ChannelGraph:
         self._prove(kept, weights or {}, gone)
         load(self.model, weights or {})
         shrink(self.model, kept)
+        self._is_spent = True
         rows = {layer: where(self._goes(at, gone)) for layer, at in self._outputs.items()}
         return {layer: each for layer, each in rows.items() if each}
 
@@ -111,6 +113,8 @@ class ChannelGraph:
         if layer not in self._outputs:
             close = get_close_matches(layer, self._outputs, n=1)
             hint = f"; did you mean '{close[0]}'?" if close else ""
+            if layer in modules_of(self.model):
+                hint = ": its weights are computed, or not called; bake what computes them first"
             raise ValueError(f"the model has no layer '{layer}' with weights{hint}")
 
     def _gone(self, channels: Mapping[str, Sequence[int]], side: Side) -> set[int]:
@@ -169,7 +173,8 @@ class ChannelGraph:
         columns = self._columns(kept)
         layers = ", ".join(name for name, at in self._outputs.items() if self._goes(at, gone).any())
         try:
-            prove(self.model, kept, columns, weights, self.inputs)
+            samples = [each[:PROVED] for each in self.inputs]
+            prove(self.model, kept, columns, weights, samples)
         except ValueError as error:
             raise ValueError(
                 f"the model does not run with fewer channels in {layers}: {error}"

@@ -5,6 +5,7 @@ The one rule: a channel passes where an operation treats it by itself, and is pr
 """
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, cast
@@ -34,7 +35,9 @@ def exported(model: nn.Module, inputs: Sequence[Tensor]) -> ExportedProgram:
     """The program of `model` for one sample. Raises ValueError where torch cannot export it."""
     modes = [(each, each.training) for each in model.modules()]
     try:
-        return torch.export.export(model.eval(), tuple(each[:1] for each in inputs))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what torch finds in modules of its own, as in GRUs
+            return torch.export.export(model.eval(), tuple(each[:1] for each in inputs))
     except Exception as error:  # torch has no one type for what it cannot export
         line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(f"torch cannot export the model: {line}") from error

@@ -348,6 +348,7 @@ def test_groups() -> None:
     case = CASES["residual"]
     graph = ChannelGraph(case.make(), sample(case))
     first, inner, last = graph.groups
+    assert [graph.group_of(layer) for layer in ("a", "b", "r")] == [first, first, inner]
     assert first.layers == ("a", "b") and first.consumers == ("r", "g")
     assert first.size == 6 and first.protected is None
     assert set(first.followers) > {"norm.weight", "norm.running_var", "a.bias"}

@@ -211,6 +211,30 @@ def test_the_training_mode_and_gradients_stay() -> None:
     assert all(p.grad is not None and p.grad.shape == p.shape for p in model.parameters())
 
 
+def test_computed_weights_stay() -> None:
+    model = CASES["chain"].make()
+    nn.utils.parametrizations.weight_norm(model.get_submodule("a"))
+    with pytest.raises(ValueError, match="no layer 'a' with weights: its weights are computed"):
+        remove(model, images(), {"a": [1]})
+    with pytest.raises(ValueError, match="it is none of a layer"):
+        remove(model, images(), {"b": [1]}, side="inputs")
+
+
+def test_a_graph_is_for_one_time() -> None:
+    case = CASES["chain"]
+    graph = ChannelGraph(case.make(), sample(case))
+    graph.remove({"a": [0]})
+    with pytest.raises(ValueError, match="make a new ChannelGraph"):
+        graph.remove({"a": [0]})
+
+
+def test_depthwise_layers_have_no_inputs_of_their_own() -> None:
+    case = CASES["depthwise with multiplier"]
+    with pytest.raises(ValueError, match="d reads each channel by itself: name the layer in front"):
+        remove(case.make(), sample(case), {"d": [0]}, side="inputs")
+    assert remove(case.make(), sample(case), {"d": [3]}) == {"a": (1,), "d": (2, 3)}
+
+
 def test_what_torch_does_not_export() -> None:
     model = Net(lambda net, x: net.a(x) if x.sum() > 0 else x, a=conv(3, 3))
     with pytest.raises(ValueError, match="torch cannot export the model: "):
