@@ -168,12 +168,25 @@ def _ratio_of(group: Group, ratios: float | Mapping[str, float]) -> float:
 def _worth(
     graph: ChannelGraph, group: Group, named: Mapping[str, Layer], importance: str | Importance
 ) -> Array:
-    """Of each channel of `group`: the sum over all weights of the rows that go with it."""
-    worth = np.zeros(group.size)
-    for name in (name for name in group.layers if name in named):
-        rows = importance_of(named[name], graph.model, importance).sum(1)
+    """Of each channel of `group`: the sum over all weights of the rows that go with it.
+
+    By `bn-scale` only layers with a batch norm behind them count, of which there must be one.
+    """
+    worth, error = np.zeros(group.size), None
+    layers = [name for name in group.layers if name in named]
+    for name in layers:
+        try:
+            rows = importance_of(named[name], graph.model, importance).sum(1)
+        except ValueError as found:
+            if importance != "bn-scale":
+                raise
+            error = found
+            layers = [each for each in layers if each != name]
+            continue
         for index, channel in enumerate(group.channels):
             worth[index] += rows[list(channel.rows.get(name, ()))].sum()
+    if error is not None and not layers:
+        raise error
     return worth
 
 

@@ -135,6 +135,18 @@ def test_importances_and_scope() -> None:
         assert sum(each.before - each.after for each in pruned.lost) == 12
 
 
+def test_batch_norms_of_a_group_decide() -> None:
+    model = joined()
+    scale = torch.linspace(2, 1, 16)
+    model.get_submodule("norm").load_state_dict({"weight": scale}, strict=False)
+    model.get_submodule("a").load_state_dict({"weight": torch.ones(16, 3, 3, 3)}, strict=False)
+    model.get_submodule("norm").load_state_dict({"running_var": torch.ones(16)}, strict=False)
+    pruned = prune_channels(model, images(), {"b": 0.25}, importance="bn-scale")
+    assert pruned.rows == {"a": (12, 13, 14, 15), "b": (12, 13, 14, 15)}
+    with pytest.raises(ValueError, match="importance bn-scale needs a batch norm right behind r"):
+        prune_channels(model, images(), 0.5, layers="r", importance="bn-scale")
+
+
 def test_stochastic_ranks_are_those_of_the_seed() -> None:
     def of(seed: int) -> Pruned:
         return prune_channels(
