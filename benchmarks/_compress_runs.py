@@ -15,13 +15,16 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.export import ExportedProgram
 
 from benchmarks._compress_data import DataSet
 from benchmarks._compress_networks import NETWORKS
 from examples.export import save_program
 from sparsec.analysis.choice.choice_record import record_of
+from sparsec.compress.channels_prune import prune_channels
 from sparsec.compress.layers import Layer, layers_of
 from sparsec.compress.pruner import Pruner
+from sparsec.compress.quantization import convert, prepare_qat, program_bytes, static_masks
 from sparsec.compress.training import Settings, accuracy_of, fit
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import quantized
@@ -37,6 +40,8 @@ from sparsec.tools.what_if import WhatIf, plan_for, shares_of
 CORE = "cortex-m4"
 INTERPRETED, ON_DEVICE = 200, 20
 """Test samples that the interpreter and the device compute too; all of their bytes are compared."""
+
+QAT_EPOCHS = 2
 
 WORK = Path("build/compress")
 """Where networks lie between the runs; whatever is not there is trained again."""
@@ -81,6 +86,7 @@ def is_large(layer: Layer, columns: int) -> bool:
 def pruner_of(model: nn.Module, variant: str, data: DataSet, iterations: int) -> Pruner | None:
     """The zeros of a variant: `unstructured 0.9`, `one shot 0.9`, `threshold 0.41`, `block(1x16) 0.75`, `nm(2:4)`; of
     patterns in layers that are no depthwise ones and have rows of 16 weights or more, others stay dense."""
+    variant = variant.removeprefix("qat ")
     word, _, number = (
         variant.partition(" ")
         if not variant.startswith("one shot")
@@ -89,6 +95,9 @@ def pruner_of(model: nn.Module, variant: str, data: DataSet, iterations: int) ->
     if word == "dense":
         return None
     inputs = [data.calibration[:2]]
+    if word == "channels":
+        prune_channels(model, inputs, float(number), group_size=4)
+        return None
     ramp = iterations // 2
     if word == "threshold":
         threshold = Pruner(copy.deepcopy(model), ratio=0.0).summarize_weights(float(number))
@@ -152,24 +161,43 @@ def run(network: str, variant: str, seed: int) -> Result:
     fit(model, data.train, settings, pruner=pruner, quiet=True)
     if pruner is not None:
         pruner.detach()
-    figures = on_chip(model, data)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "net.pt2")
+        if variant.startswith("qat "):
+            trained = in_training(model, data, recipe.learning_rate / 20, seed)
+            path.write_bytes(program_bytes(trained))
+        else:
+            save_program(model, data.calibration, path)
+        figures = on_chip(path, data)
+    layers = layers_of(model)
+    weights = sum(layer.weight.numel() for layer in layers)
+    zeros = sum(int((layer.weight.detach() == 0).sum()) for layer in layers)
     return Result(
         network,
         variant,
         seed,
         accuracy_of(model, data.test),
         **figures,
+        zeros=zeros / weights,
         seconds=round(time.monotonic() - began, 1),
     )
 
 
-def on_chip(model: nn.Module, data: DataSet) -> dict[str, Any]:
-    """The int8 network compiled for the core: all test samples by its C on this machine, some of them by the interpreter
+def in_training(
+    model: nn.Module, data: DataSet, learning_rate: float, seed: int
+) -> ExportedProgram:
+    """The int8 network after two more epochs with int8 simulated, its zeros held."""
+    prepared = prepare_qat(model, [data.calibration], static_masks(model))
+    settings = Settings(QAT_EPOCHS, learning_rate, seed=seed + 2000)
+    fit(prepared.module, data.train, settings, quiet=True)
+    return convert(prepared)
+
+
+def on_chip(path: Path, data: DataSet) -> dict[str, Any]:
+    """The network of a file compiled for the core: all test samples by its C on this machine, some of them by the interpreter
     and on the device too."""
     x, labels = data.test.inputs.numpy(), data.test.labels.numpy()
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "net.pt2")
-        save_program(model, data.calibration, path)
         words = [str(path), "-q", "--on=host", f"--target={CORE}", "--input=none.npy"]
         args = run_command.parser().parse_args(words)
         compilation = compile_model(args, "c")
@@ -187,16 +215,12 @@ def on_chip(model: nn.Module, data: DataSet) -> dict[str, Any]:
     chosen = record_of(compilation.module)
     assert chosen is not None
     report = json.loads(files["report.json"])
-    layers = layers_of(model)
-    weights = sum(layer.weight.numel() for layer in layers)
-    zeros = sum(int((layer.weight.detach() == 0).sum()) for layer in layers)
     return {
         "int8_accuracy": _accuracy(outputs, labels),
         "interpreter_accuracy": _accuracy(expected, labels),
         "device_accuracy": _accuracy(device.outputs[0], labels),
         "mismatches": int(np.count_nonzero(expected != outputs[: len(expected)]))
         + int(np.count_nonzero(device.outputs[0] != outputs[:ON_DEVICE])),
-        "zeros": zeros / weights,
         "flash": report["flash_bytes"],
         "arena": report["arena_bytes"],
         "instructions": round(float(np.mean(device.instructions))),

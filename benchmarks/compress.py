@@ -31,8 +31,9 @@ THRICE = ("dense", "unstructured 0.75", "unstructured 0.9", "block(1x16) 0.75", 
 """Variants with three seeds."""
 ONCE = (
     *("unstructured 0.5", "unstructured 0.95", "nm(2:4)", "block(1x4) 0.75", "block(1x4) 0.9"),
-    *("block(4x1) 0.75", "block(4x1) 0.9"),
+    *("block(4x1) 0.75", "block(4x1) 0.9", "channels 0.5"),
 )
+QAT = ("qat dense",)
 SEEDS = (0, 1, 2)
 CYCLES = ("cycles 0.6", "cycles 0.5", "cycles 0.4", "cycles 0.3")
 OTHERS = (
@@ -48,10 +49,13 @@ def wanted() -> Iterator[Key]:
     for variant in THRICE:
         yield from ((network, variant, SEEDS[0]) for network in NETWORKS)
     yield from ((network, variant, SEEDS[0]) for network, variant in OTHERS)
+    yield from ((network, variant, SEEDS[0]) for variant in QAT for network in NETWORKS)
     for seed in SEEDS[1:]:
         yield from ((network, variant, seed) for variant in THRICE for network in NETWORKS)
     for variant in ONCE:
         yield from ((network, variant, SEEDS[0]) for network in NETWORKS)
+    for seed in SEEDS[1:]:
+        yield from ((network, variant, seed) for variant in QAT for network in NETWORKS)
 
 
 def finished(path: Path = RUNS) -> dict[Key, Result]:
@@ -97,8 +101,12 @@ def points_below(ours: dict[int, Result], theirs: dict[int, Result]) -> tuple[fl
     if not seeds:
         return None
     apart = [100 * (theirs[s].int8_accuracy - ours[s].int8_accuracy) for s in seeds]
-    error = f"+-{stdev(apart) / sqrt(len(apart)):.2f}" if len(apart) > 1 else "one seed"
-    return mean(apart), f"{len(apart)} seeds, {error}" if len(apart) > 1 else error
+    return mean(apart), f"{len(apart)} of the same seed, {spread(apart)}"
+
+
+def spread(values: Sequence[float]) -> str:
+    """The standard error of a mean."""
+    return f"+-{stdev(values) / sqrt(len(values)):.2f}" if len(values) > 1 else "one seed"
 
 
 def figures(results: Sequence[Result]) -> Iterator[Figure]:
@@ -121,6 +129,8 @@ def figures(results: Sequence[Result]) -> Iterator[Figure]:
             "one shot 0.9",
             "threshold 0.4111",
             *CYCLES,
+            *QAT,
+            *QAT,
         ):
             runs = of(results, network, variant)
             if not runs:
@@ -154,8 +164,14 @@ def figures(results: Sequence[Result]) -> Iterator[Figure]:
                     "lower",
                 )
             lost = [100 * (r.float_accuracy - r.int8_accuracy) for r in each]
-            if variant == "dense":
-                yield Figure(f"{network}: int8 below float", mean(lost), 0.3, "points", "lower")
+            if variant in ("dense", *QAT):
+                yield Figure(
+                    f"{network}, {variant}: int8 below float (mean of {len(lost)}, {spread(lost)})",
+                    mean(lost),
+                    0.3 if variant == "dense" else 0.1,
+                    "points",
+                    "lower",
+                )
         yield from for_cycles(results, network)
 
 
