@@ -130,7 +130,6 @@ def figures(results: Sequence[Result]) -> Iterator[Figure]:
             "threshold 0.4111",
             *CYCLES,
             *QAT,
-            *QAT,
         ):
             runs = of(results, network, variant)
             if not runs:

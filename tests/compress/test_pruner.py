@@ -303,3 +303,20 @@ def test_what_is_trained_from_a_file_is_written_back() -> None:
     assert Pruner(again, layers=["6", "9"]).sparsity == pruner.sparsity
     loaded = torch.export.load(io.BytesIO(program.saved())).module()
     assert torch.equal(loaded(images(3)), program(images(3)))
+
+
+@pytest.mark.builds
+@pytest.mark.qemu
+def test_what_was_pruned_in_training_runs_on_a_core() -> None:
+    """From training with growing zeros to a Cortex-M4, and no byte differs."""
+    model = small(16)
+    schedule = Gradual(0.8, pruning=4, tuning=4, steps=2, initial=0.1)
+    pruner = Pruner(
+        model,
+        plan="6: block(1x4) 0.75; 9: nm(1:4); 0: unstructured 0.5",
+        schedule=schedule,
+        inputs=[images(2)],
+    )
+    train(model, pruner, adamw(model), schedule.iterations)
+    compiled = sparsec.compile(pruner.detach().eval(), images(), name="net", target="cortex-m4")
+    assert compiled.run(images(4), on="cortex-m4").mismatches == 0
