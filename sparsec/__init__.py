@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from sparsec.version import VERSION
 
 if TYPE_CHECKING:
-    from sparsec.api import Compiled, Options, Ran, compile
+    from sparsec.api import Compiled, Options, Ran, compile, what_if
     from sparsec.tools.errors import UserError
 
-__all__ = ["Compiled", "Options", "Ran", "UserError", "compile"]
+__all__ = ["Compiled", "Options", "Ran", "UserError", "compile", "what_if"]
 
 __version__ = VERSION
 

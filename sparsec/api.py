@@ -14,7 +14,7 @@ import numpy as np
 
 from sparsec.frontends import FrontendError
 from sparsec.interpreters.signature import dequantized
-from sparsec.tools import explain_command, run_command, sparsec
+from sparsec.tools import explain_command, run_command, sparsec, what_if_command
 from sparsec.tools.compilation import Compilation, compile_model
 from sparsec.tools.console import only_our_messages
 from sparsec.tools.emission import project_files, write_files
@@ -155,6 +155,37 @@ def compile(
     compilation = compile_model(args, "c")
     files = project_files(args, compilation)
     return Compiled(files, words, compilation, prepared)
+
+
+def what_if(
+    model: "str | Path | Module",
+    inputs: "Sequence[Array | Tensor] | Array | Tensor | None" = None,
+    *,
+    sparsity: Sequence[float] = (0.5, 0.75, 0.9),
+    pattern: Sequence[str] = ("unstructured", "block(1x16)", "nm(2:4)", "channels"),
+    **options: Unpack[Options],
+) -> dict[str, Any]:
+    """What zeros would be worth on the target before any training, as `sparsec what-if --json` has it; model and inputs
+    as for `compile`. Raises UserError likewise.
+
+    >>> import torch, sparsec
+    >>> net = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 4))
+    >>> told = sparsec.what_if(net, torch.randn(32, 64), sparsity=[0.9], pattern=["unstructured"])
+    >>> now, pruned = told["network"]
+    >>> pruned["estimated_cycles"] < now["estimated_cycles"]
+    True
+    """
+    given = [] if inputs is None else [inputs] if _is_array(inputs) else list(inputs)
+    prepared = _prepare(model, given, options.get("input_layout", "nchw"))
+    words = [str(prepared.path), "-q", *_words(options)]
+    words.append(f"--sparsity={','.join(map(str, sparsity))}")
+    words.append(f"--pattern={','.join(pattern)}")
+    if prepared.calibration is not None:
+        words.append(f"--calibrate={prepared.calibration}")
+    args = what_if_command.parser().parse_args(words)
+    compilation = compile_model(args, "qnn")
+    totals, layers = what_if_command.asked(args, compilation, lambda _: None)
+    return what_if_command.as_json(compilation.name, compilation.cpu.name, totals, layers)
 
 
 def _prepare(model: "str | Path | Module", given: Sequence[Any], layout: str) -> _Model:

@@ -4,3 +4,25 @@
 The one rule: what is made here is what the compiler stores and runs, so every mask is held to the storage format that it
 is for before anything is trained. With `frontends` the only folder that imports torch.
 """
+
+from sparsec.compress.channels_prune import prune_channels
+from sparsec.compress.data import Loader, Samples
+from sparsec.compress.distillation import Distillation
+from sparsec.compress.pruner import Pruner
+from sparsec.compress.sensitivity import scan
+from sparsec.compress.training import Settings, accuracy_of, fit
+from sparsec.pruning.schedules import Gradual, OneShot
+
+__all__ = [
+    "Distillation",
+    "Gradual",
+    "Loader",
+    "OneShot",
+    "Pruner",
+    "Samples",
+    "Settings",
+    "accuracy_of",
+    "fit",
+    "prune_channels",
+    "scan",
+]

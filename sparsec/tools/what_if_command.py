@@ -10,8 +10,8 @@ from typing import Any
 from sparsec.analysis.choice.what_if import Answer
 from sparsec.pruning.masks import check_ratio
 from sparsec.pruning.patterns import PATTERNS, Pattern, parse_pattern
-from sparsec.tools.compilation import compile_model
-from sparsec.tools.console import print_table, progress
+from sparsec.tools.compilation import Compilation, compile_model
+from sparsec.tools.console import Progress, print_table, progress
 from sparsec.tools.errors import UserError
 from sparsec.tools.options import Parser, add_model_options, hides_progress
 from sparsec.tools.what_if import Total, WhatIf, shares_of
@@ -38,6 +38,17 @@ examples:
   sparsec what-if lenet.pt --target=cortex-m55 --sparsity=0.75,0.9 --pattern='unstructured,block(1x16)'
   sparsec what-if lenet.pt --objective=flash --sparsity=0.9 --pattern=unstructured --layers
 """
+
+
+TOTAL_COLUMNS = (
+    *("pattern", "ratio", "zeros", "lost"),
+    *("flash B", "instructions", "est. cycles", "of now", "layers"),
+)
+LAYER_COLUMNS = (
+    *("layer", "pattern", "ratio", "lost"),
+    *("format", "weights B", "instructions", "est. cycles", "of now"),
+)
+VERDICT_COLUMNS = ("layer", "format", "weights B", "est. cycles")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -225,6 +236,18 @@ def as_json(
     }
 
 
+def asked(
+    args: argparse.Namespace, compilation: Compilation, report_progress: Progress
+) -> tuple[list[Total], list[list[Answer]]]:
+    """The network and each layer as they are and with each share. UserError where there is nothing to prune."""
+    what_if = WhatIf(compilation, args)
+    shares = shares_of(args.pattern, args.sparsity)
+    layers = what_if.layers(shares, report_progress)
+    if not layers:
+        raise UserError(f"{args.model} has no layer with weights, so zeros are worth nothing")
+    return [what_if.total(share) for share in (None, *shares)], layers
+
+
 def main(arguments: Sequence[str]) -> int:
     """`sparsec what-if`."""
     args = parser().parse_args(arguments)
@@ -233,59 +256,21 @@ def main(arguments: Sequence[str]) -> int:
         if args.print_pipeline:
             print(compilation.pipeline)
             return 0
-        what_if = WhatIf(compilation, args)
-        shares = shares_of(args.pattern, args.sparsity)
-        layers = what_if.layers(shares, report_progress)
-        if not layers:
-            raise UserError(f"{args.model} has no layer with weights, so zeros are worth nothing")
-        totals = [what_if.total(share) for share in (None, *shares)]
+        totals, layers = asked(args, compilation, report_progress)
     target = compilation.cpu.name
     if args.json:
         print(json.dumps(as_json(compilation.name, target, totals, layers), indent=2))
         return 0
-    columns = (
-        "pattern",
-        "ratio",
-        "zeros",
-        "lost",
-        "flash B",
-        "instructions",
-        "est. cycles",
-        "of now",
-        "layers",
-    )
     title = f"{compilation.name} for {target}: what zeros would be worth"
-    print_table(title, columns, [total_row(total, totals[0]) for total in totals])
+    print_table(title, TOTAL_COLUMNS, [total_row(total, totals[0]) for total in totals])
     print()
     if args.layers:
-        columns = (
-            "layer",
-            "pattern",
-            "ratio",
-            "lost",
-            "format",
-            "weights B",
-            "instructions",
-            "est. cycles",
-            "of now",
-        )
-        print_table(
-            "each layer", columns, [row for answers in layers for row in layer_rows(answers)]
-        )
-    else:
-        ratios = sorted(
-            {share.ratio for each in layers for share in [a.share for a in each] if share}
-        )
-        columns = (
-            "layer",
-            "format",
-            "weights B",
-            "est. cycles",
-            *(f"{ratio:.2f} zeros" for ratio in ratios),
-        )
-        print_table(
-            "the pattern of the fewest cycles for each layer, and its part of those now",
-            columns,
-            verdicts(layers),
-        )
+        rows = [row for answers in layers for row in layer_rows(answers)]
+        print_table("each layer", LAYER_COLUMNS, rows)
+        return 0
+    ratios = sorted({answer.share.ratio for each in layers for answer in each if answer.share})
+    title = "the pattern of the fewest cycles for each layer, and its part of those now"
+    print_table(
+        title, (*VERDICT_COLUMNS, *(f"{each:.2f} zeros" for each in ratios)), verdicts(layers)
+    )
     return 0
