@@ -4,9 +4,10 @@
 The one rule: a parameter that is used in ways which do not go together keeps all that it has.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import prod
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -97,3 +98,22 @@ class Trace:
 def layer_name(parameter: str) -> str:
     """Of the layer whose weights are `parameter`."""
     return parameter.removesuffix(".weight")
+
+
+def tensors_in(value: object) -> list[Tensor | Held]:
+    """The tensors among arguments."""
+    found: list[Tensor | Held] = []
+    mapped(value, lambda each: found.append(each))
+    return found
+
+
+def mapped(value: Any, function: Callable[[Tensor | Held], object]) -> Any:
+    """`value` with what `function` gives in the place of each tensor."""
+    if isinstance(value, Tensor | Held):
+        return function(value)
+    if isinstance(value, list | tuple):
+        several = [mapped(each, function) for each in cast(Sequence[object], value)]
+        return tuple(several) if isinstance(value, tuple) else several
+    if isinstance(value, dict):
+        return {key: mapped(each, function) for key, each in cast(dict[str, object], value).items()}
+    return value

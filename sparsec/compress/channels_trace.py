@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.fx import Interpreter, Node
 
-from sparsec.compress.channels_found import Held, Trace, Weights, layer_name
+from sparsec.compress.channels_found import Held, Trace, Weights, layer_name, mapped, tensors_in
 from sparsec.compress.channels_labels import along, together
 
 Args: TypeAlias = Mapping[str, Any]
@@ -36,7 +36,7 @@ class Tracer(Interpreter):
 
     def run_node(self, n: Node) -> Any:
         self._node, self._layer = n, None
-        result = super().run_node(n)
+        result = self._checked(super().run_node(n))
         read = cast(Sequence[Node], n.all_input_nodes)
         before = frozenset(name for each in read for name in self._sources[each])
         if self._layer is not None:
@@ -46,6 +46,17 @@ class Tracer(Interpreter):
             before = frozenset({self._layer})
         self._sources[n] = before
         return result
+
+    def _checked(self, result: Any) -> Any:
+        """Labels have the shape of what they stand for, or are nobody's."""
+        value = self._node.meta.get("val")
+        if isinstance(result, Tensor) and isinstance(value, Tensor) and result.shape != value.shape:
+            self.ties.protect(result, f"{self._node.name} has a size that follows from values")
+            return _nobodys(value)
+        return result
+
+    def get_attr(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return mapped(super().get_attr(target, args, kwargs), _nobodys)
 
     def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if target is operator.getitem:
@@ -66,7 +77,7 @@ class Tracer(Interpreter):
         return self._unknown((args, kwargs), name)
 
     def output(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        for each in _tensors(args):
+        for each in tensors_in(args):
             if isinstance(each, Tensor):
                 self.ties.protect(each, "an output of the network has it")
         return args
@@ -96,7 +107,7 @@ class Tracer(Interpreter):
         }
 
     def _unknown(self, arguments: Any, name: str) -> Any:
-        for each in _tensors(arguments):
+        for each in tensors_in(arguments):
             self.lock(each, f"{name} reads all channels")
         value = self._node.meta.get("val")
         if isinstance(value, tuple | list):
@@ -118,18 +129,18 @@ class Tracer(Interpreter):
         return cast(Tensor, value)
 
     def _moved(self, target: Any, args: Any, kwargs: Any) -> Any:
-        tensors = _tensors((args, kwargs))
+        tensors = tensors_in((args, kwargs))
         if len(tensors) == 1 and isinstance(one := tensors[0], Held):
-            moved = _mapped((args, kwargs), lambda _: one.elements.contiguous())
+            moved = mapped((args, kwargs), lambda _: one.elements.contiguous())
             result: Any = target(*moved[0], **moved[1])
-            return _mapped(result, lambda each: Held(one.name, one.shape, cast(Tensor, each)))
-        moved = _mapped((args, kwargs), lambda each: self.labels(each).contiguous())
-        return _mapped(
+            return mapped(result, lambda each: Held(one.name, one.shape, cast(Tensor, each)))
+        moved = mapped((args, kwargs), lambda each: self.labels(each).contiguous())
+        return mapped(
             target(*moved[0], **moved[1]), lambda each: self.ties.settle(cast(Tensor, each))[0]
         )
 
     def elementwise(self, arguments: Any) -> Any:
-        tensors = _tensors(arguments)
+        tensors = tensors_in(arguments)
         params = [each for each in tensors if isinstance(each, Held)]
         labels = [each for each in tensors if isinstance(each, Tensor)]
         if not labels:
@@ -201,43 +212,13 @@ def _by_name(target: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Arg
     return given | dict(zip((each.name for each in schema), args, strict=False)) | dict(kwargs)
 
 
-def _tensors(value: object) -> list[Tensor | Held]:
-    found: list[Tensor | Held] = []
-    _mapped(value, lambda each: found.append(each))
-    return found
-
-
-def _mapped(value: Any, function: Callable[[Tensor | Held], object]) -> Any:
-    """`value` with what `function` gives in the place of each tensor."""
-    if isinstance(value, Tensor | Held):
-        return function(value)
-    if isinstance(value, list | tuple):
-        mapped = [_mapped(each, function) for each in cast(Sequence[object], value)]
-        return tuple(mapped) if isinstance(value, tuple) else mapped
-    if isinstance(value, dict):
-        return {
-            key: _mapped(each, function) for key, each in cast(dict[str, object], value).items()
-        }
-    return value
-
-
 def _nobodys(value: object) -> object:
     return torch.zeros(value.shape, dtype=torch.int64) if isinstance(value, Tensor) else value
 
 
 MOVES = {
     *("view", "reshape", "_unsafe_view", "flatten", "unflatten", "permute", "transpose", "t"),
-    *(
-        "squeeze",
-        "unsqueeze",
-        "cat",
-        "concat",
-        "concatenate",
-        "stack",
-        "hstack",
-        "vstack",
-        "dstack",
-    ),
+    *("squeeze", "unsqueeze", "cat", "concat", "concatenate", "stack", "hstack", "vstack"),
     *("expand", "repeat", "tile", "flip", "movedim", "moveaxis", "swapaxes", "swapdims", "unfold"),
     *("view_as", "reshape_as", "repeat_interleave", "pixel_shuffle", "pixel_unshuffle"),
     *("broadcast_to", "atleast_2d", "numpy_T", "matrix_H", "mT", "diagonal"),
