@@ -14,9 +14,9 @@ from xdsl.dialects.builtin import ModuleOp, f32
 from sparsec.frontends.batch import MIXED, argument, in_either_way
 from sparsec.frontends.builder import Layout
 from sparsec.frontends.call import Call, Place
-from sparsec.frontends.errors import FrontendError
+from sparsec.frontends.errors import FrontendError, UnsupportedModelError
 from sparsec.frontends.exported_inputs import INTEGERS, Batch, Inputs, numbers
-from sparsec.frontends.exported_program import malformed, read_program
+from sparsec.frontends.exported_program import Program, malformed, read_program
 from sparsec.frontends.exported_reading import ExportedReading
 from sparsec.frontends.importer import MISSING, Importer, tensor_named, tensors_in
 from sparsec.frontends.places import place_of
@@ -73,26 +73,39 @@ def import_exported(content: bytes, layout: Layout) -> Exported:
     program = read_program(content)
     graph_module, constants, inputs = program.graph_module, program.constants, program.inputs
     with malformed():
-        reader = in_either_way(
-            lambda whole: _Reader(
-                graph_module, constants, layout, inputs, inputs.batch(whole), set(program.types)
-            ),
-            inputs.are_whole,
-        )
+        reader = _read(program, layout)
         given = inputs.examples(program.sample_inputs)
     run = inputs.to_run(given)
     taken = inputs.as_taken(run, reader.batch, layout)
     assert taken is not None
+    alone = inputs.first(run, reader.batch) if inputs.is_open else None
     proof = Proof(
         ExportedReading(graph_module, constants, run),
         reader.importer.written,
         layout,
         taken,
         reader.result_axes,
+        None if alone is None else ExportedReading(graph_module, constants, alone),
     )
     examples = None if given is None else inputs.as_taken(given, reader.batch, layout)
     converted = tuple(dtype_name(code) for code in sorted(program.types - {FLOAT32}))
     return Exported(reader.module, examples, proof, converted)
+
+
+def _read(program: Program, layout: Layout) -> "_Reader":
+    """The graph of a program, whatever its batch is. Raises FrontendError."""
+    graph_module, constants, inputs = program.graph_module, program.constants, program.inputs
+    try:
+        return in_either_way(
+            lambda whole: _Reader(
+                graph_module, constants, layout, inputs, inputs.batch(whole), set(program.types)
+            ),
+            inputs.are_whole,
+        )
+    except UnsupportedModelError as error:
+        if inputs.no_batch is None:
+            raise
+        raise FrontendError(f"{inputs.no_batch}. With a batch there {error}") from error
 
 
 class _Reader:

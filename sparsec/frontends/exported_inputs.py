@@ -146,9 +146,9 @@ class Inputs:
         return Batch(size=None if whole else cast(int, next(iter(self.sizes.values()))[0]))
 
     def _open_batch(self) -> frozenset[str]:
-        """The symbols of the batch, on axis 0 or else on axis 1 of the inputs."""
+        """The symbols of the batch, on the first axis on which an input has any."""
         symbols: set[str] = set()
-        for axis in (0, 1):
+        for axis in range(max(map(len, self.sizes.values()))):
             if not symbols:
                 at = [sizes[axis] for sizes in self.sizes.values() if axis < len(sizes)]
                 symbols = {size for size in at if isinstance(size, str)}
@@ -156,12 +156,23 @@ class Inputs:
             seen: list[str] = []
             for axis, size in enumerate(sizes):
                 if isinstance(size, str) and (size not in symbols or seen):
-                    raise FrontendError(
-                        f"dimension {axis} of input '{name}' is dynamic, and only the batch "
-                        "(dimension 0 or 1) may be: export the model with a fixed size there"
-                    )
+                    raise FrontendError(fixed_size(name, axis))
                 seen += [size] if isinstance(size, str) else []
         return frozenset(symbols)
+
+    @property
+    def no_batch(self) -> str | None:
+        """What to say if the axis taken for the batch is none; None where it is the first, or none is open."""
+        for name, sizes in self.sizes.items():
+            for axis, size in enumerate(sizes):
+                if axis > 0 and isinstance(size, str):
+                    return fixed_size(name, axis)
+        return None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the batch may be of any size."""
+        return bool(self._symbols)
 
     def examples(self, data: bytes) -> list[torch.Tensor] | None:
         """The example inputs in a record of the archive, floats as float32, or None if they do not fit the inputs."""
@@ -199,6 +210,14 @@ class Inputs:
             values.append(value)
         return values
 
+    def first(self, values: Sequence[torch.Tensor], batch: Batch) -> list[torch.Tensor]:
+        """Of inputs that torch runs the program on, the first sample."""
+        axes = [batch.axis(sizes) for sizes in self.sizes.values()]
+        return [
+            value if axis is None else value.narrow(axis, 0, 1)
+            for value, axis in zip(values, axes, strict=True)
+        ]
+
     def as_taken(
         self, values: Sequence[torch.Tensor], batch: Batch, layout: Layout
     ) -> list[Array] | None:
@@ -208,6 +227,14 @@ class Inputs:
             for value, name in zip(values, self.sizes, strict=True)
         ]
         return as_taken(arrays, [batch.axis(sizes) for sizes in self.sizes.values()], layout)
+
+
+def fixed_size(name: str, axis: int) -> str:
+    """What to do about an open axis that is no batch."""
+    return (
+        f"dimension {axis} of input '{name}' is dynamic, and only the batch may be: "
+        "export the model with a fixed size there"
+    )
 
 
 def kind_of(code: int) -> Kind:

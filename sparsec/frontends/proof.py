@@ -45,7 +45,8 @@ class Proof:
     """A second reading of a file, and what the importer wrote for its values, in order.
 
     `inputs` are those of the reading as `main` takes them, [N, ..] in `layout`; `axes` says where each
-    result has the batch, None where it is one sample as a whole.
+    result has the batch, None where it is one sample as a whole. `alone` is a reading of the first sample
+    alone, where the size of the batch is open.
     """
 
     reading: Reading
@@ -53,3 +54,4 @@ class Proof:
     layout: Layout
     inputs: Sequence[Array]
     axes: Sequence[int | None]
+    alone: Reading | None = None

@@ -6,7 +6,9 @@ value are not printed. The dataclass checks itself: its ValueError becomes a par
 """
 
 import dataclasses
-from typing import Any, ClassVar, TypeVar, cast
+from functools import cache
+from types import EllipsisType, UnionType
+from typing import Any, ClassVar, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from xdsl.ir import Data
 from xdsl.parser import AttrParser
@@ -21,6 +23,23 @@ def _parse_value(parser: AttrParser) -> int | float | tuple[int | float, ...]:
 
     values = parser.parse_optional_comma_separated_list(parser.Delimiter.SQUARE, number)
     return number() if values is None else tuple(values)
+
+
+@cache
+def _types(record: type[Any]) -> dict[str, Any]:
+    return get_type_hints(record)
+
+
+def _fits(value: Any, type: Any) -> bool:
+    """Whether a number or a list may stand for a field of `type`: dataclasses look at ranges, and would take 1.5 pixels."""
+    if get_origin(type) in (Union, UnionType):
+        return any(_fits(value, each) for each in get_args(type))
+    if get_origin(type) is tuple:
+        kinds = [each for each in get_args(type) if not isinstance(each, EllipsisType)]
+        return isinstance(value, tuple) and all(
+            any(_fits(each, kind) for kind in kinds) for each in cast(tuple[Any, ...], value)
+        )
+    return isinstance(value, (int, float) if type is float else type)
 
 
 def parse_fields(parser: AttrParser, record: type[RecordT], leading_comma: bool) -> RecordT:
@@ -50,7 +69,11 @@ def parse_fields(parser: AttrParser, record: type[RecordT], leading_comma: bool)
         if field.name not in fields and field.default is dataclasses.MISSING:
             parser.raise_error(f"field '{field.name}' is missing")
     try:
-        return record(**fields)
+        read = record(**fields)
+        for name, value in fields.items():
+            if not _fits(value, _types(record)[name]):
+                raise ValueError(f"field '{name}' cannot be {_value_text(value)}")
+        return read
     except (TypeError, ValueError) as error:
         parser.raise_error(str(error), at_position=position, end_position=parser.pos)
 

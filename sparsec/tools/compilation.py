@@ -39,7 +39,7 @@ from sparsec.targets.memory import parse_memories
 from sparsec.tools.accuracy import Accuracy, AccuracyWatch
 from sparsec.tools.console import only_our_messages
 from sparsec.tools.errors import InternalError, UserError, first_line
-from sparsec.tools.import_check import difference
+from sparsec.tools.import_check import difference, mixes_samples
 from sparsec.tools.instrumentation import Instrumentation
 from sparsec.tools.options import network_name
 from sparsec.tools.parsing import QuickParser
@@ -148,6 +148,7 @@ def check_import(args: argparse.Namespace, module: ModuleOp, proof: Proof) -> No
     try:
         with only_our_messages():
             apart = difference(proof, module)
+            mixed = apart is not None and mixes_samples(proof)
     except ReadingError as error:
         if not args.quiet:
             print(
@@ -155,6 +156,11 @@ def check_import(args: argparse.Namespace, module: ModuleOp, proof: Proof) -> No
                 file=sys.stderr,
             )
         return
+    if mixed:
+        raise UserError(
+            f"{args.model}: what it gives for one index of its dynamic dimension depends on others, and only a batch may be "
+            "dynamic: export the model with a fixed size there"
+        )
     if apart is not None:
         raise InternalError(
             f"the import of {args.model} is wrong: {apart}", module_text(module), None

@@ -70,6 +70,27 @@ def difference(proof: Proof, module: ModuleOp) -> str | None:
     return None
 
 
+def mixes_samples(proof: Proof) -> bool:
+    """Whether torch itself gives for one sample alone what it does not give for it among others: they are no batch.
+
+    Raises ReadingError if torch cannot run the file.
+    """
+    if proof.alone is None:
+        return False
+    for axis, together, one in zip(
+        proof.axes, proof.reading.results(), proof.alone.results(), strict=True
+    ):
+        if axis is None:
+            continue
+        want, got = (samples(array, axis)[0] for array in (together, one))
+        most = float(np.abs(want).max(initial=0.0))
+        if want.shape != got.shape or not np.allclose(
+            want, got, rtol=0, atol=TOLERANCE * most, equal_nan=True
+        ):
+            return True
+    return False
+
+
 def _first_apart(proof: Proof, module: ModuleOp) -> str | None:
     """The first call whose result the module has otherwise than torch, by the first sample."""
     computed: dict[SSAValue, Array] = {}

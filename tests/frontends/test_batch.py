@@ -13,7 +13,10 @@ from torch import Tensor, nn
 
 from sparsec.frontends import FrontendError, Loaded
 from sparsec.interpreters.run import interpret
-from sparsec.tools.import_check import difference
+from sparsec.tools.compilation import compile_model
+from sparsec.tools.errors import UserError
+from sparsec.tools.import_check import difference, mixes_samples
+from sparsec.tools.sparsec import parser
 from tests.frontends.support import (
     export_bytes,
     load_bytes,
@@ -126,6 +129,38 @@ def test_batch_behind_time(tmp_path: Path) -> None:
     with torch.no_grad():
         want = model(x)
     np.testing.assert_allclose(got, want.numpy().transpose(1, 0, 2), rtol=1e-4, atol=1e-5)
+
+
+def test_batch_behind_two_axes(tmp_path: Path) -> None:
+    linear = nn.Linear(4, 3)
+    model = Function(lambda x: F.relu(linear(x.permute(2, 0, 1))).permute(1, 2, 0))
+    x = torch.randn(5, 4, 6)
+    loaded = load_bytes(exported(model, [x], [{2: torch.export.Dim("batch")}]), tmp_path)
+    assert loaded.examples is not None and loaded.proof is not None
+    assert loaded.examples[0].shape == (6, 5, 4)
+    assert difference(loaded.proof, loaded.module) is None
+    assert not mixes_samples(loaded.proof)
+    (got,) = interpret(loaded.module, loaded.examples)
+    with torch.no_grad():
+        want = model(x)
+    np.testing.assert_allclose(got, want.numpy().transpose(2, 0, 1), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        nn.Conv1d(4, 4, 3, padding=1),
+        nn.Softmax(1),
+        Function(lambda x: torch.roll(x, 1, 1)),
+    ],
+    ids=["convolution", "softmax", "roll"],
+)
+def test_a_length_that_is_open_is_no_batch(model: nn.Module, tmp_path: Path) -> None:
+    """The layer has the same shape with one element as with many, and another meaning."""
+    path = tmp_path / "net.pt2"
+    path.write_bytes(exported(model, [torch.randn(4, 16)], [{1: torch.export.Dim("length")}]))
+    with pytest.raises(UserError, match="for one index of its dynamic dimension depends on others"):
+        compile_model(parser().parse_args([str(path), "-q"]), "nn")
 
 
 def test_rows_of_every_sample(tmp_path: Path) -> None:

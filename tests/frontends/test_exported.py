@@ -233,7 +233,9 @@ def test_training_mode(tmp_path: Path) -> None:
 
 def test_dynamic_dimension_other_than_the_batch(tmp_path: Path) -> None:
     program = torch.export.export(
-        nn.ReLU(), (torch.randn(2, 3, 8, 8),), dynamic_shapes=({3: torch.export.Dim.AUTO},)
+        nn.Conv2d(3, 4, 3),
+        (torch.randn(2, 3, 8, 8),),
+        dynamic_shapes=({3: torch.export.Dim.AUTO},),
     )
     path = tmp_path / "model.pt2"
     torch.export.save(program, path)

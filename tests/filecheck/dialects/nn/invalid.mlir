@@ -330,3 +330,11 @@ func.func @f(%m : tensor<3xf32>, %x : tensor<1x4xf32>, %y : tensor<1xf32>) {
   func.return
 }
 // CHECK: shapes 3 and 1x4 and 1 cannot be broadcast
+
+// -----
+
+func.func @f(%x : tensor<1x5x5x2xf32>, %w : tensor<4x3x3x2xf32>, %b : tensor<4xf32>) {
+  %y = nn.conv2d %x, %w, %b window <padding = [1, 1, 1, 1.5]> : tensor<1x5x5x2xf32>, tensor<4x3x3x2xf32>, tensor<4xf32> -> tensor<1x5x5x4xf32>
+  func.return
+}
+// CHECK: field 'padding' cannot be [1, 1, 1, 1.5]
