@@ -43,6 +43,12 @@ def _of_type(kind: type) -> Callable[[Any], Any]:
     return read
 
 
+def _mapping(value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise TypeError
+    return mapping_of(cast(object, value), "it")
+
+
 def list_of(kind: Kind, count: int | None = None) -> Kind:
     """A list of `count` or any number of values."""
 
@@ -63,6 +69,7 @@ INTEGER = Kind("a whole number", _of_type(int))
 FLAG = Kind("true or false", _of_type(bool))
 TEXT = Kind("text", _of_type(str))
 TEXTS = list_of(TEXT)
+MAPPING = Kind("keys with values", _mapping)
 
 
 def either(first: Kind, second: Kind) -> Kind:
@@ -80,6 +87,17 @@ def either(first: Kind, second: Kind) -> Kind:
 def key(kind: Kind, default: Any = dataclasses.MISSING, choices: Sequence[Any] = ()) -> Any:
     """A field of a table; without a default the key is required. None is what YAML has for `null` and `None`."""
     return dataclasses.field(default=default, metadata={"kind": kind, "choices": tuple(choices)})
+
+
+def unused(kind: Kind) -> Any:
+    """A field of a table that is read, and has no effect here."""
+    return dataclasses.field(default=None, metadata={"kind": kind, "choices": (), "unused": True})
+
+
+def unused_of(table: type[Any], given: object, where: str) -> list[str]:
+    """The keys under `where` that have no effect here."""
+    without = {each.name for each in dataclasses.fields(table) if each.metadata.get("unused")}
+    return [f"{where}.{name}" for name in mapping_of(given, where) if name in without]
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:

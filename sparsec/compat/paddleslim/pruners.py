@@ -79,7 +79,7 @@ class UnstructuredPruner:
             ratio=0.0,
             pattern="unstructured" if tuple(sparse_block) == (1, 1) else Kernels(*sparse_block),
             layers=lambda name, module: (
-                _is_pruned(module, prune_params_type)
+                is_pruned(module, prune_params_type)
                 if skipped is None
                 else not _is_skipped(name, skipped)
             ),
@@ -285,7 +285,8 @@ def _is_1x1(weight: Tensor) -> bool:
     return weight.ndim == 4 and weight.shape[2:] == (1, 1)
 
 
-def _is_pruned(module: nn.Module, prune_params_type: str | None) -> bool:
+def is_pruned(module: nn.Module, prune_params_type: str | None) -> bool:
+    """Whether the weights of a layer are of the type that is pruned."""
     weight = module.weight
     return prune_params_type is None or (isinstance(weight, Tensor) and _is_1x1(weight))
 
