@@ -7,11 +7,12 @@ else, so that a run that was resumed ends as one that was not.
 
 import csv
 import io
+import json
 import math
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
@@ -71,7 +72,9 @@ class Row:
     bytes: float | None = None
 
 
-COLUMNS = tuple(field.name for field in fields(Row))
+COLUMNS = tuple(each.name for each in fields(Row))
+ZEROS = ("epoch", "layer", "zeros", "weights")
+"""The columns of zeros.csv."""
 
 
 def device_of(settings: Settings) -> torch.device:
@@ -117,8 +120,9 @@ def fit(
 ) -> list[Row]:
     """Train `model`, with the zeros of a `pruner`; the history, one row for each epoch.
 
-    A `folder` takes a checkpoint after each epoch, history.csv and history.svg; where it has some of this run already,
-    training goes on behind the last. `predict` says what the network is worth on the chip, `track` names a service
+    A `folder` takes a checkpoint after each epoch, history.csv and history.svg, zeros.csv with those of each layer, and
+    run.json with the settings, the seed among them; where it has some of this run already, training goes on behind the
+    last. `predict` says what the network is worth on the chip, `track` names a service
     (`tensorboard`, `mlflow`).
 
     Raises ValueError where a checkpoint is of another model or other settings, and where the loss is no number any more;
@@ -152,9 +156,12 @@ def fit(
                 )
                 history.append(row)
                 note(row)
+                run.note_zeros(epoch + 1)
                 if folder is not None:
                     save_checkpoint(folder, epoch + 1, run.state(history))
                     write_history(history, folder)
+                    write_text(folder / "zeros.csv", csv_text(ZEROS, run.zeros))
+                    write_text(folder / "run.json", run.about)
     model.eval()
     return history
 
@@ -169,6 +176,13 @@ class _Run:
     pruner: Pruner | None
     settings: Settings
     batches: int
+    zeros: list[list[Any]] = field(default_factory=list[list[Any]])
+    """Rows of ZEROS."""
+
+    def note_zeros(self, epoch: int) -> None:
+        """Add a row for each layer that is pruned."""
+        layers = [] if self.pruner is None else self.pruner.by_layer
+        self.zeros.extend([epoch, each.layer, each.zeros, each.weights] for each in layers)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -182,6 +196,11 @@ class _Run:
             "pruned": self.pruner is not None,
         }
 
+    @property
+    def about(self) -> str:
+        """The settings as JSON."""
+        return json.dumps({"schema_version": 1, **self.identity["settings"]}, indent=2) + "\n"
+
     def state(self, history: Sequence[Row]) -> dict[str, Any]:
         """All that the next epoch depends on."""
         return {
@@ -191,6 +210,7 @@ class _Run:
             "rates": self.rates.state_dict(),
             "pruner": None if self.pruner is None else self.pruner.state_dict(),
             "history": [asdict(row) for row in history],
+            "zeros": self.zeros,
         }
 
     def resume(self, folder: Path) -> list[Row]:
@@ -215,6 +235,7 @@ class _Run:
         self.rates.load_state_dict(state["rates"])
         if self.pruner is not None:
             self.pruner.load_state_dict(state["pruner"])
+        self.zeros.extend(state["zeros"])
         return [Row(**row) for row in state["history"]]
 
     def epoch(
@@ -282,25 +303,29 @@ def _bar(quiet: bool, total: int, done: int) -> Generator[Callable[[str], None]]
         yield lambda text: bar.update(task, advance=1, description=text)
 
 
-def history_text(history: Iterable[Row]) -> str:
-    """The history as CSV."""
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table as CSV; None is an empty cell."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in history:
-        writer.writerow(["" if value is None else value for value in asdict(row).values()])
+    writer.writerow(columns)
+    writer.writerows(rows)
     return file.getvalue()
 
 
 def write_history(history: Sequence[Row], folder: Path) -> None:
     """history.csv, and history.svg, which draws what is known."""
-    text = history_text(history)
-    write_atomically(folder / "history.csv", lambda path: _write_text(path, text))
+    rows = [list(asdict(row).values()) for row in history]
+    write_text(folder / "history.csv", csv_text(COLUMNS, rows))
     write_atomically(folder / "history.svg", lambda path: _draw(history, path))
 
 
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text)
+def write_text(path: Path, text: str) -> None:
+    """A file, whole or not at all."""
+
+    def write(target: Path) -> None:
+        target.write_text(text)
+
+    write_atomically(path, write)
 
 
 def _draw(history: Sequence[Row], path: Path) -> None:

@@ -3,7 +3,9 @@
 
 import argparse
 import json
+import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +28,7 @@ from sparsec.tools.what_if_command import pattern_list, ratio_list
 if TYPE_CHECKING:
     from sparsec.compress.pruner import Pruner, Schedule
     from sparsec.compress.training import Row
+    from sparsec.frontends.modules import Module
     from sparsec.frontends.programs import Program
 
 SCHEMA_VERSION = 1
@@ -250,6 +253,7 @@ def trained(
             pruner=pruner,
             distillation=distillation,
             folder=args.folder,
+            predict=None if args.folder is None else partial(predicted_of, args),
             track=args.track,
             quiet=args.quiet or args.json,
         )
@@ -274,6 +278,18 @@ def predicted(args: argparse.Namespace, model: str, report_progress: Progress) -
         "instructions": total.instructions,
         "estimated_cycles": total.cycles,
     }
+
+
+def predicted_of(args: argparse.Namespace, program: "Module") -> dict[str, float]:
+    """What the network takes with the weights that it has now, for the history."""
+    from sparsec.frontends.programs import Program
+
+    assert isinstance(program, Program)
+    with tempfile.TemporaryDirectory(prefix="sparsec-") as folder:
+        path = Path(folder, "model.pt2")
+        path.write_bytes(program.saved())
+        found = predicted(args, str(path), lambda _: None)
+    return {"cycles": found["estimated_cycles"], "bytes": found["flash_bytes"]}
 
 
 def main(arguments: Sequence[str]) -> int:

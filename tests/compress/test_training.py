@@ -2,6 +2,7 @@
 """Training that goes on after it was killed, and what it writes."""
 
 import errno
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,10 @@ def test_a_run_that_was_killed_ends_as_one_that_was_not(
     assert [path.name for path in checkpoints_in(tmp_path)] == ["epoch-0004.pt", "epoch-0003.pt"]
     rows = (tmp_path / "history.csv").read_text().splitlines()
     assert rows[0].startswith("epoch,loss,accuracy,sparsity") and len(rows) == 5
+    zeros = (tmp_path / "zeros.csv").read_text().splitlines()
+    assert zeros[0] == "epoch,layer,zeros,weights" and len(zeros) == 1 + 4 * 4
+    assert sum(int(line.split(",")[2]) for line in zeros[-4:]) == round(0.8 * 1568)
+    assert json.loads((tmp_path / "run.json").read_text())["seed"] == 0
     assert "<svg" in (tmp_path / "history.svg").read_text()
     assert not list(tmp_path.glob(".*"))
 
