@@ -40,6 +40,9 @@ class ChannelGraph:
             for name, each in layers.items()
             if each.inputs is not None
         }
+        self._depthwise = {
+            each.parameter for each in layers.values() if each.inputs is None and each.groups > 1
+        }
         self.groups = groups_of(self._trace)
         self._is_spent = False
 
@@ -82,7 +85,7 @@ class ChannelGraph:
         self._check_left(kept)
         self._prove(kept, weights or {}, gone)
         load(self.model, weights or {})
-        shrink(self.model, kept)
+        shrink(self.model, kept, self._depthwise)
         self._is_spent = True
         rows = {layer: where(self._goes(at, gone)) for layer, at in self._outputs.items()}
         return {layer: each for layer, each in rows.items() if each}
@@ -174,7 +177,7 @@ class ChannelGraph:
         layers = ", ".join(name for name, at in self._outputs.items() if self._goes(at, gone).any())
         try:
             samples = [each[:PROVED] for each in self.inputs]
-            prove(self.model, kept, columns, weights, samples)
+            prove(self.model, kept, columns, self._depthwise, weights, samples)
         except ValueError as error:
             raise ValueError(
                 f"the model does not run with fewer channels in {layers}: {error}"

@@ -5,7 +5,7 @@ The one rule: a module is changed only after a copy of it was, and ran as it mus
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 import torch
@@ -37,8 +37,11 @@ def names_of(model: nn.Module) -> dict[str, str]:
     return {name: first.setdefault(id(tensor), name) for name, tensor in named}
 
 
-def shrink(model: nn.Module, kept: Kept) -> None:
-    """Removes what is not kept, wherever the module holds it, and writes the new sizes into its layers."""
+def shrink(model: nn.Module, kept: Kept, depthwise: Collection[str]) -> None:
+    """Removes what is not kept, wherever the module holds it, and writes the new sizes into its layers.
+
+    `depthwise` are the weights of convolutions that lose a group with each channel.
+    """
     names = names_of(model)
     new: dict[str, Tensor] = {}
     modules = cast(
@@ -59,7 +62,8 @@ def shrink(model: nn.Module, kept: Kept) -> None:
             setattr(module, leaf, new[name])
             changed = True
         if changed:
-            _write_sizes(module)
+            weights = names.get(f"{path}.weight" if path else "weight")
+            _write_sizes(module, weights in depthwise)
 
 
 def _sliced(tensor: Tensor, axes: Mapping[int, Tensor]) -> Tensor:
@@ -77,19 +81,18 @@ def _sliced(tensor: Tensor, axes: Mapping[int, Tensor]) -> Tensor:
     return parameter
 
 
-def _write_sizes(module: nn.Module) -> None:
+def _write_sizes(module: nn.Module, depthwise: bool) -> None:
     """The sizes that layers of torch hold beside their weights."""
     layer: Any = module
     if isinstance(module, CONVOLUTIONS):
         rows, columns = module.weight.shape[:2]
+        if depthwise:
+            times = 1 if module.transposed else module.out_channels // module.groups
+            module.groups = rows // times
+        outputs, inputs = rows, columns * module.groups
         if module.transposed:
-            depthwise = module.groups == module.in_channels > 1
-            module.groups = rows if depthwise else module.groups
-            module.in_channels, module.out_channels = rows, columns * module.groups
-        else:
-            if module.groups == module.in_channels > 1:
-                module.groups = rows * module.groups // module.out_channels
-            module.in_channels, module.out_channels = columns * module.groups, rows
+            outputs, inputs = columns * module.groups, rows
+        module.in_channels, module.out_channels = inputs, outputs
     elif isinstance(module, nn.Linear):
         module.out_features, module.in_features = module.weight.shape
     elif isinstance(module, nn.Embedding):
@@ -132,6 +135,7 @@ def prove(
     model: nn.Module,
     kept: Kept,
     columns: Kept,
+    depthwise: Collection[str],
     weights: Mapping[str, Tensor],
     inputs: Sequence[Tensor],
 ) -> None:
@@ -142,7 +146,7 @@ def prove(
     whole = copy.deepcopy(model)
     load(whole, weights)
     reference = without(whole, columns)
-    shrink(whole, kept)
+    shrink(whole, kept, depthwise)
     try:
         outputs_of(whole, inputs)
     except Exception as error:  # whatever the module's own code raises

@@ -218,6 +218,13 @@ CASES = {
         {"b": [4, 5]},
         sizes={"d.groups": 3, "d.in_channels": 3, "d.out_channels": 6, "norm.num_features": 6},
     ),
+    "depthwise over an input": Case(
+        lambda: Net(grouped, a=nn.Identity(), b=conv(3, 6, groups=3), c=conv(6, 2)),
+        {"b": [3]},
+        {"b": [1, 3, 5]},
+        {"c": [1, 3, 5]},
+        sizes={"b.groups": 3, "b.in_channels": 3, "b.out_channels": 3},
+    ),
     "grouped": Case(
         lambda: Net(grouped, a=conv(3, 8), b=conv(8, 4, groups=2), c=conv(4, 2)),
         {"a": [1], "b": [3]},
