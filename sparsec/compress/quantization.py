@@ -10,7 +10,9 @@ fold batch normalisations through masks in the graph, and are held by the gradie
 """
 
 import copy
+import inspect
 import io
+import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,12 +37,22 @@ from sparsec.compress.pt2e import (
     quiet,
     stop_training,
 )
-from sparsec.compress.quantizer import CortexMQuantizer, module_path
+from sparsec.compress.quantizer import CortexMQuantizer, module_path, operation
 
 Masks: TypeAlias = Mapping[str, Tensor | np.ndarray[Any, Any]]
 
 EXAMPLES = 8
 """Samples that a program carries at most."""
+
+TRAINING = {"aten.batch_norm": 5, "aten.dropout": 2, "aten.feature_dropout": 2}
+"""Where a call says whether it is trained."""
+
+LAYERS = {
+    **{f"aten.conv{n}d": f"torch.nn.modules.conv.Conv{n}d" for n in (1, 2)},
+    **{f"aten.conv_transpose{n}d": f"torch.nn.modules.conv.ConvTranspose{n}d" for n in (1, 2)},
+    "aten.linear": "torch.nn.modules.linear.Linear",
+}
+"""Modules of layers with weights, by their calls."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +68,7 @@ class Prepared:
     left_in_float: tuple[str, ...]
     masks: Mapping[str, Tensor]
     trains: bool
+    open_batch: bool = True
 
 
 def prepare_ptq(
@@ -64,17 +77,20 @@ def prepare_ptq(
     masks: Masks | None = None,
     *,
     observer: str = "histogram",
+    open_batch: bool = True,
 ) -> Prepared:
     """`model`, which stays as it is, with observers: run data through `module` and `convert`.
 
-    `inputs` are examples, two samples or more for each input. `observer` is that of `CortexMQuantizer`, `masks` are as
-    for `prepare_qat`. Raises ValueError for what does not fit.
+    `inputs` are examples, two samples or more for each input; without `open_batch` the program is for just so many, and
+    one will do. `observer` is that of `CortexMQuantizer`, `masks` are as for `prepare_qat`. Raises ValueError for what
+    does not fit.
     """
-    exported, held, examples = _exported(model, inputs, masks, training=False)
+    exported, held, examples = _exported(model, inputs, masks, False, open_batch)
     quantizer = CortexMQuantizer(observer=observer)
     with quiet():
         module = prepare_pt2e(exported, quantizer)
-    return Prepared(module, examples, tuple(quantizer.left_in_float), held, trains=False)
+    left = tuple(quantizer.left_in_float)
+    return Prepared(module, examples, left, held, trains=False, open_batch=open_batch)
 
 
 def prepare_qat(model: nn.Module, inputs: Sequence[Tensor], masks: Masks | None = None) -> Prepared:
@@ -84,12 +100,14 @@ def prepare_qat(model: nn.Module, inputs: Sequence[Tensor], masks: Masks | None 
     zero; without any, what `torch.nn.utils.prune` and `parametrize` made zero stays so. Raises ValueError for what does
     not fit.
     """
-    exported, held, examples = _exported(model, inputs, masks, training=True)
+    exported, held, examples = _exported(model, inputs, masks, True, True)
+    train_mode(exported)
     quantizer = CortexMQuantizer(qat=True)
     with quiet():
         module = prepare_qat_pt2e(exported, quantizer)
         allow_training(module)
         module.train()
+    size_observers(module)
     hold(module, held)
     return Prepared(module, examples, tuple(quantizer.left_in_float), held, trains=True)
 
@@ -104,10 +122,10 @@ def hold(module: nn.Module, masks: Mapping[str, Tensor]) -> None:
     for name, mask in masks.items():
         parameter = parameters[name]
         with torch.no_grad():
-            parameter.mul_(mask)
+            parameter.mul_(mask.to(parameter.device))
 
         def masked(gradient: Tensor, mask: Tensor = mask) -> Tensor:
-            return gradient * mask
+            return gradient * mask.to(gradient.device)
 
         parameter.register_hook(masked)
 
@@ -128,7 +146,7 @@ def convert(prepared: Prepared) -> ExportedProgram:
     """
     check_numbers(prepared.module)
     with quiet():
-        module = copy.deepcopy(prepared.module)
+        module = copy.deepcopy(prepared.module).cpu()
         if prepared.trains:
             stop_training(module)  # a copy's own eval() is that of the original
             fold_batch_norms(module)
@@ -137,7 +155,9 @@ def convert(prepared: Prepared) -> ExportedProgram:
         drop_unused(converted)
         name_constants(converted)
         program = torch.export.export(
-            converted, prepared.inputs, dynamic_shapes=_batches(prepared.inputs)
+            converted,
+            prepared.inputs,
+            dynamic_shapes=_batches(converted, prepared.inputs) if prepared.open_batch else None,
         )
     for node in program.graph.nodes:
         shorten(node)
@@ -235,11 +255,51 @@ def shorten(node: Node) -> None:
         node.meta.pop(key, None)
 
 
+def train_mode(module: GraphModule) -> None:
+    """Batch normalisations and dropouts of a program that was exported for use as they are in training."""
+    for node in module.graph.nodes:
+        place = TRAINING.get(operation(node))
+        if place is not None and len(node.args) > place:
+            node.update_arg(place, True)
+    module.recompile()
+
+
+def size_observers(module: GraphModule) -> None:
+    """Give what observes channels its size at once, as else a checkpoint would not be one of the same model."""
+    for node in module.graph.nodes:
+        if node.op != "call_module":
+            continue
+        observed = cast(Any, module.get_submodule(str(node.target)))
+        axis = getattr(observed, "ch_axis", -1)
+        if axis < 0:
+            continue
+        channels = cast(Tensor, node.all_input_nodes[0].meta["val"]).shape[axis]
+        for buffer, value in (("min_val", math.inf), ("max_val", -math.inf)):
+            getattr(observed.activation_post_process, buffer).resize_(channels).fill_(value)
+        observed.scale.resize_(channels).fill_(1.0)
+        observed.zero_point.resize_(channels).fill_(0)
+
+
+def name_layers(module: GraphModule) -> None:
+    """Give the calls of layers with weights the path of these where no module says one, as in a program from a file."""
+    for node in module.graph.nodes:
+        kind = LAYERS.get(operation(node))
+        if kind is None or len(node.args) < 2 or module_path(node):
+            continue
+        path, _, leaf = str(cast(Node, node.args[1]).target).rpartition(".")
+        if path and leaf == "weight":
+            node.meta["nn_module_stack"] = {"": ("", "Program"), path: (path, kind)}
+
+
 def _exported(
-    model: nn.Module, inputs: Sequence[Tensor], masks: Masks | None, training: bool
+    model: nn.Module,
+    inputs: Sequence[Tensor],
+    masks: Masks | None,
+    training: bool,
+    open_batch: bool,
 ) -> tuple[GraphModule, dict[str, Tensor], tuple[Tensor, ...]]:
     """The program of a copy of `model` with its masks baked in, the masks to hold, and the examples."""
-    examples = _examples(inputs)
+    examples = _examples(inputs, open_batch)
     baked, zeros = _baked(model)
     held = zeros if masks is None else _checked(baked, masks)
     with torch.no_grad():
@@ -248,15 +308,26 @@ def _exported(
     baked.train(training)
     try:
         with quiet():
-            program = torch.export.export(baked, examples, dynamic_shapes=_batches(examples))
-            return program.module(), held, examples
+            program = torch.export.export(
+                baked, examples, dynamic_shapes=_batches(baked, examples) if open_batch else None
+            )
+            module = program.module()
     except Exception as error:  # torch.export raises nearly anything for what it cannot trace
         line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(f"torch.export cannot export the model: {line}") from error
+    if any(
+        operation(node).startswith(("quantized_decomposed.", "torchao."))
+        for node in module.graph.nodes
+    ):
+        raise ValueError("the program is quantized already: give it as it was in float")
+    name_layers(module)
+    return module, held, examples
 
 
-def _examples(inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+def _examples(inputs: Sequence[Tensor], open_batch: bool) -> tuple[Tensor, ...]:
     """Copies of some samples: a view would save all that it is a view of."""
+    if not open_batch:
+        return tuple(value.detach().clone() for value in inputs)
     if not inputs or any(value.dim() == 0 or len(value) < 2 for value in inputs):
         raise ValueError(
             "examples are two samples or more for each input: with one the batch is fixed"
@@ -268,8 +339,11 @@ def _examples(inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
     return tuple(value[:EXAMPLES].detach().clone() for value in inputs)
 
 
-def _batches(inputs: Sequence[Tensor]) -> tuple[dict[int, Any], ...]:
-    return tuple({0: Dim.AUTO} for _ in inputs)
+def _batches(module: nn.Module, inputs: Sequence[Tensor]) -> tuple[Any, ...]:
+    """That the batch is open, in the form in which `module` takes its inputs."""
+    opened = tuple({0: Dim.AUTO} for _ in inputs)
+    taken = inspect.signature(module.forward).parameters.values()
+    return (opened,) if any(each.kind is each.VAR_POSITIONAL for each in taken) else opened
 
 
 def _baked(model: nn.Module) -> tuple[nn.Module, dict[str, Tensor]]:

@@ -127,6 +127,12 @@ class Program(nn.Module):
             if "as_tensor" in spec.get("user_input", {}).get("arg", {})
         ]
 
+    @property
+    def batch(self) -> int | None:
+        """How many samples it runs at once; None where that is open."""
+        sizes = self.sizes(self.input_names[0])
+        return sizes[0] if sizes else None
+
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
         """What the program gives for inputs of the shapes that it was exported with, the batch apart where it is open.
 
@@ -196,16 +202,21 @@ class Program(nn.Module):
             before = _tensor(node["inputs"][0]["arg"])
             operation = _operation(node)
             if operation in FLATTENS:
-                return _flattened(self._sizes(before), self._sizes(name))
+                return _flattened(self.sizes(before), self.sizes(name))
             if operation not in KEEPS_ORDER:
                 return None
             name = before
         return None
 
-    def _sizes(self, name: str | None) -> list[int | None]:
+    def sizes(self, name: str | None) -> list[int | None]:
         """The sizes of a tensor, None for what is no number."""
         meta: Json = self._graph["tensor_values"][name]
         return [size.get("as_int") for size in meta["sizes"]]
+
+
+def input_shapes(program: Program) -> list[tuple[int | None, ...]]:
+    """The shapes of the inputs, None for an open size."""
+    return [tuple(program.sizes(name)) for name in program.input_names]
 
 
 def _flattened(image: Sequence[int | None], row: Sequence[int | None]) -> tuple[int, ...] | None:

@@ -49,7 +49,8 @@ def parser() -> argparse.ArgumentParser:
         "sparsec diff compares two models, sparsec formats shows the bytes of a weight tensor "
         "in each storage format, sparsec explain why each layer is stored as it is, "
         "sparsec pareto what flash and latency can be had, sparsec what-if what zeros would be worth, "
-        "sparsec sensitivity how much each layer minds, sparsec prune puts them in "
+        "sparsec sensitivity how much each layer minds, sparsec prune puts them in, "
+        "sparsec quantize makes a network int8 from data or by training "
         "(each has --help).",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -281,6 +282,13 @@ def sensitivity_command(arguments: Sequence[str]) -> int:
     return sensitivity_command.main(arguments)
 
 
+def quantize_command(arguments: Sequence[str]) -> int:
+    """`sparsec quantize MODEL`: int8 from data or by training."""
+    from sparsec.tools import quantize_command
+
+    return quantize_command.main(arguments)
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "accuracy": accuracy_command,
     "analyze": analyze_command,
@@ -289,6 +297,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "formats": formats_command,
     "pareto": pareto_command,
     "prune": prune_command,
+    "quantize": quantize_command,
     "run": run_command,
     "sensitivity": sensitivity_command,
     "what-if": what_if_command,

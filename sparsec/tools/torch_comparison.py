@@ -17,7 +17,7 @@ from sparsec.frontends import FrontendError, run_program
 from sparsec.interpreters.signature import quantized
 from sparsec.ir.borders import converts_as_tflite
 from sparsec.passes.calibrate import outputs_of
-from sparsec.tools.compilation import compile_model
+from sparsec.tools.compilation import Compilation, compile_model
 from sparsec.tools.console import only_our_messages
 from sparsec.tools.errors import UserError
 from sparsec.tools.options import Parser, add_model_options
@@ -43,16 +43,21 @@ class Comparison:
         return self.differing / self.compared
 
 
+def compile_quantized(model: str | Path, *options: str) -> Compilation:
+    """A quantized program at the level of `qnn`; `options` are those of `sparsec MODEL`. Raises UserError."""
+    parser = Parser(prog="sparsec", allow_abbrev=False)
+    add_model_options(parser)
+    args = argparse.Namespace(quiet=True)
+    parser.parse_args([str(model), *options], args)
+    return compile_model(args, "qnn")
+
+
 def compare_with_torch(model: str | Path, inputs: Sequence[Array], *options: str) -> Comparison:
     """Run the quantized program `model`, a .pt2 file, on inputs [N, ..] by the interpreter of int8 and by torch.
 
     `options` are those of `sparsec MODEL`. Raises UserError where it cannot be run or compiled.
     """
-    parser = Parser(prog="sparsec", allow_abbrev=False)
-    add_model_options(parser)
-    args = argparse.Namespace(quiet=True)
-    parser.parse_args([str(model), *options], args)
-    compilation = compile_model(args, "qnn")
+    compilation = compile_quantized(model, *options)
     assert compilation.quantized is not None
     as_tflite = converts_as_tflite(compilation.quantized)
     given = quantized(inputs, compilation.inputs, as_tflite)
