@@ -12,7 +12,7 @@ import numpy as np
 from sparsec.frontends import FrontendError, numpy_files
 from sparsec.passes.calibrate import arrays_for
 from sparsec.tools.accuracy_command import int8_outputs, top
-from sparsec.tools.console import Progress, only_our_messages, progress
+from sparsec.tools.console import only_our_messages, progress
 from sparsec.tools.emission import write_bytes
 from sparsec.tools.errors import UserError
 from sparsec.tools.options import Parser
@@ -132,31 +132,6 @@ def calibration_data(args: argparse.Namespace, program: "Program") -> list[Array
     return arrays
 
 
-def calibrated(
-    args: argparse.Namespace, program: "Program", report_progress: Progress
-) -> tuple["Prepared", list[Array]]:
-    """What saw the calibration data, and that data."""
-    import torch
-
-    from sparsec.compress.quantization import prepare_ptq
-
-    arrays = calibration_data(args, program)
-    given = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
-    given = [value.float() if value.is_floating_point() else value for value in given]
-    fixed = program.batch
-    if fixed is None and len(arrays[0]) == 1:
-        given = [torch.cat([value, value]) for value in given]  # one example would fix the batch
-    at_once = fixed or 64
-    examples = [value[: fixed or 2] for value in given]
-    report_progress("preparing")
-    prepared = prepare_ptq(program, examples, observer=args.ranges, open_batch=fixed is None)
-    with torch.no_grad():
-        for first in range(0, len(given[0]) - (fixed or 1) + 1, at_once):
-            report_progress(f"calibrating, {first} of {len(given[0])} samples")
-            prepared.module(*(value[first : first + at_once] for value in given))
-    return prepared, arrays
-
-
 def trained(
     args: argparse.Namespace, program: "Program"
 ) -> tuple["Prepared", list[Array], dict[str, Any]]:
@@ -212,6 +187,7 @@ def main(arguments: Sequence[str]) -> int:
     args = parser().parse_args(arguments)
     check_options(args)
     from sparsec.compress.quantization import convert, program_bytes
+    from sparsec.compress.ranges import ranges_from
 
     output = args.output or Path(f"{Path(args.model).stem}-int8.pt2")
     told: dict[str, Any] = {}
@@ -219,8 +195,9 @@ def main(arguments: Sequence[str]) -> int:
         program = read_program(args.model)
         try:
             if args.data is None:
+                arrays = calibration_data(args, program)
                 with progress(args.quiet) as report_progress:
-                    prepared, arrays = calibrated(args, program, report_progress)
+                    prepared = ranges_from(program, arrays, args.ranges, report_progress)
             else:
                 prepared, arrays, told = trained(args, program)
             content = program_bytes(convert(prepared))
