@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from torch import nn
 
 from benchmarks._compress_data import DataSet, fashion, movements
-from benchmarks._float_networks import Residual, head, head1, norm1, norm2
+from examples.blocks import head, head1, norm1, norm2
+from examples.fashion.networks import ds_cnn, resnet8
 
 
 def small_cnn() -> nn.Module:
@@ -16,23 +17,6 @@ def small_cnn() -> nn.Module:
         *(norm2(1, 16), nn.MaxPool2d(2), norm2(16, 32), nn.MaxPool2d(2)),
         *(nn.Flatten(), nn.Linear(32 * 7 * 7, 64), nn.ReLU(), nn.Linear(64, 10)),
     )
-
-
-def resnet8() -> nn.Module:
-    """The ResNet of MLPerf Tiny at half its channels, 8, 16 and 32."""
-
-    def block(channels: int, out: int, stride: int) -> nn.Module:
-        body = nn.Sequential(norm2(channels, out, 3, stride), norm2(out, out, act=False))
-        return Residual(body, norm2(channels, out, 1, stride, act=False) if stride > 1 else None)
-
-    blocks = block(8, 8, 1), block(8, 16, 2), block(16, 32, 2)
-    return nn.Sequential(norm2(1, 8), *blocks, *head(32, 10))
-
-
-def ds_cnn() -> nn.Module:
-    """Depthwise and pointwise convolutions, as for keywords (https://arxiv.org/abs/1711.07128)."""
-    pairs = [layer for _ in range(4) for layer in (norm2(48, 48, groups=48), norm2(48, 48, 1))]
-    return nn.Sequential(norm2(1, 48, 5, 4), *pairs, *head(48, 10))
 
 
 def mobilenet() -> nn.Module:

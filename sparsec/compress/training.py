@@ -73,6 +73,9 @@ class Row:
 
 
 COLUMNS = tuple(each.name for each in fields(Row))
+VERSION = 1
+"""Of what a checkpoint holds."""
+
 ZEROS = ("epoch", "layer", "zeros", "weights")
 """The columns of zeros.csv."""
 
@@ -204,6 +207,7 @@ class _Run:
     def state(self, history: Sequence[Row]) -> dict[str, Any]:
         """All that the next epoch depends on."""
         return {
+            "version": VERSION,
             "identity": self.identity,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -219,8 +223,10 @@ class _Run:
         if state is None:
             return []
         theirs, ours = state.get("identity"), self.identity
-        if not isinstance(theirs, dict):
-            raise ValueError(f"{folder} holds checkpoints of something else")
+        if not isinstance(theirs, dict) or state.get("version") != VERSION:
+            raise ValueError(
+                f"{folder} holds checkpoints of something else, or of another version of sparsec: choose another folder"
+            )
         theirs = cast(dict[str, Any], theirs)
         if theirs["model"] != ours["model"]:
             raise ValueError(

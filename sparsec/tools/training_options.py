@@ -73,6 +73,8 @@ def read_program(model: str) -> "Program":
     from sparsec.frontends.archive import read_file
     from sparsec.frontends.programs import Program
 
+    if model == "-" or model.endswith(".mlir"):
+        raise UserError(f"{model}: weights are written into files of torch.export.save: give one")
     try:
         return Program(read_file(Path(model)))
     except FrontendError as error:

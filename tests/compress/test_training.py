@@ -129,6 +129,12 @@ def test_a_checkpoint_that_is_damaged(tmp_path: Path) -> None:
         newest_checkpoint(tmp_path)
 
 
+def test_checkpoints_of_something_else(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, 1, {"epoch": 1})
+    with pytest.raises(ValueError, match="something else, or of another version of sparsec"):
+        run(tmp_path)
+
+
 def test_a_checkpoint_that_would_be_unpickled(tmp_path: Path) -> None:
     path = tmp_path / "epoch-0001.pt"
     torch.save({"model": small()}, path)

@@ -193,3 +193,5 @@ def test_what_is_no_program(tools: Tools, elsewhere: Path) -> None:
     torch.save(small(), "pickled.pt")
     ended = tools.sparsec("prune", "pickled.pt", "--sparsity=0.5", "-q")
     assert ended.code == 2 and "no program of torch.export.save" in ended.err
+    ended = tools.sparsec("prune", "net.mlir", "--sparsity=0.5", "-q")
+    assert ended.code == 2 and "into files of torch.export.save" in ended.err
