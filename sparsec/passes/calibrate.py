@@ -32,6 +32,7 @@ from sparsec.ir.layer import layer_of
 from sparsec.ir.level import is_float
 from sparsec.ir.shapes import element_type, shape_of
 from sparsec.quantization.observers import MinMaxObserver, MseObserver, PercentileObserver
+from sparsec.rewriting.constants import check_constants
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -151,16 +152,6 @@ def as_taken(name: str, array: Array, dtype: np.dtype[Any]) -> Array:
             f"input {name} takes {dtype} numbers, and the calibration data has others"
         )
     return taken
-
-
-def check_constants(module: ModuleOp) -> None:
-    """PassFailedException if a weight is NaN or infinite."""
-    for op in module.walk():
-        if isinstance(op, nn.ConstantOp) and not np.all(np.isfinite(op.array)):
-            raise PassFailedException(
-                f"{op.name_in_model or 'a constant'} holds NaN or infinity; "
-                "train or load the model again"
-            )
 
 
 def is_observed(value: SSAValue) -> bool:

@@ -32,7 +32,7 @@ from sparsec.ir.level import is_float
 from sparsec.ir.shapes import element_type
 from sparsec.quantization.ranges import activation_qparams
 from sparsec.quantization.scheme import Quantization
-from sparsec.rewriting.constants import quantize_constant, weight_quantization
+from sparsec.rewriting.constants import check_constants, quantize_constant, weight_quantization
 from sparsec.rewriting.qdq.conversions.activation import FIXED_OUTPUT, TRUTH, carried, fixed_output
 from sparsec.rewriting.qdq.conversions.boundary import BYTES
 
@@ -326,7 +326,7 @@ def quantizations(module: ModuleOp) -> set[Quantization]:
 class QuantizePass(ModulePass):
     """Puts a float network with measured ranges into Q/DQ form.
 
-    PassFailedException, naming the layer, where a range is missing.
+    PassFailedException, naming the layer, where a range is missing, or a weight is NaN or infinite.
     """
 
     name = "quantize"
@@ -334,4 +334,5 @@ class QuantizePass(ModulePass):
     linear_weights: LinearWeights = "per-channel"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        check_constants(op)
         quantize(op, self.linear_weights)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
@@ -21,6 +22,16 @@ def erase_unused(values: Iterable[SSAValue]) -> None:
     for value in dict.fromkeys(values):
         if isinstance(value.owner, nn.ConstantOp) and value.first_use is None:
             Rewriter.erase_op(value.owner)
+
+
+def check_constants(module: ModuleOp) -> None:
+    """PassFailedException if a weight is NaN or infinite."""
+    for op in module.walk():
+        if isinstance(op, nn.ConstantOp) and not np.all(np.isfinite(op.array)):
+            raise PassFailedException(
+                f"{op.name_in_model or 'a constant'} holds NaN or infinity; "
+                "train or load the model again"
+            )
 
 
 def replace_constant(user: Operation, index: int, array: np.ndarray[Any, Any]) -> None:

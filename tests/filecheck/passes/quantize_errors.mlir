@@ -37,3 +37,13 @@ func.func @main(%x : tensor<1x2xf32>) -> tensor<1x2xf32> {
 }
 
 // CHECK: block.sum (nn.add) is not between quantize/dequantize operations, as other parts of the model are: give --calibrate FILE.npz, or quantize it too before the export
+
+// -----
+
+func.func @main(%x : tensor<1x2xf32> {nn.range = array<f64: -1.0, 1.0>}) -> tensor<1x2xf32> {
+  %c = nn.constant named "fc.bias" dense<[1.0, 1.0e999]> : tensor<2xf32>
+  %y = nn.add %x, %c {layer = "sum", nn.range = array<f64: -1.0, 1.0>} : tensor<1x2xf32>, tensor<2xf32> -> tensor<1x2xf32>
+  func.return %y : tensor<1x2xf32>
+}
+
+// CHECK: fc.bias holds NaN or infinity; train or load the model again
