@@ -33,6 +33,8 @@ class Layer:
     kernel: int = 1
     stride: int = 1
     depthwise: bool = False
+    left: int = 0
+    """One of so many outputs is shifted to the left, none if 0."""
 
     @property
     def is_linear(self) -> bool:
@@ -80,7 +82,7 @@ class Network:
         numbers = (
             self.constant(self.rng.integers(-500, 500, layer.outputs).astype(np.int32)),
             self.constant(self.rng.integers(2**30, 2**31, layer.outputs).astype(np.int32)),
-            self.constant(np.full(layer.outputs, shift, np.int32)),
+            self.constant(np.where(_left(layer), 1, shift).astype(np.int32)),
         )
         requant = Requant(input_zp=-3, output_zp=-2)
         kernel = self.constant(
@@ -114,6 +116,11 @@ class Network:
         module = ModuleOp([main])
         module.attributes[NAME] = StringAttr("layers")
         return module
+
+
+def _left(layer: Layer) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Which outputs are shifted to the left."""
+    return np.arange(layer.outputs) % max(1, layer.left) == (0 if layer.left else 1)
 
 
 def _same(layer: Layer) -> Window:

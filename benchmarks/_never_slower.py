@@ -5,6 +5,7 @@ The rule it is held to: no layer takes more estimated cycles than its dense kern
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
@@ -13,8 +14,12 @@ from benchmarks._layers import Layer, Network, measure
 from benchmarks._results import Figure, step
 from sparsec.run.profile.profile import Cost
 
-SPARSITIES = ((0, 20, 40, 50, 60), (70, 80, 90, 95))
-"""Percent of zeros, in the parts that one image has room for."""
+PARTS = (
+    ((0, 0), (20, 0), (40, 0), (50, 0), (60, 0)),
+    ((70, 0), (80, 0), (90, 0), (95, 0)),
+    ((40, 2), (60, 1), (80, 2), (90, 1)),
+)
+"""Percent of zeros, and one of how many outputs is shifted to the left, in the parts that one image has room for."""
 
 LEAST = {"cycles": 1.0, "instructions": None}
 """What is minimised is cycles: no layer takes more of them than its dense kernel."""
@@ -43,13 +48,14 @@ LAYERS = {
 }
 
 
-def network(sparsities: Sequence[int]) -> ModuleOp:
+def network(part: Sequence[tuple[int, int]]) -> ModuleOp:
     """All layers at some sparsities."""
     net = Network()
     for name, layer in LAYERS.items():
         argument = net.input(layer)
-        for sparsity in sparsities:
-            net.add(f"{name} {sparsity} %", layer, sparsity, argument)
+        for sparsity, left in part:
+            shifts = {0: "", 1: ", left shifts", 2: ", half left shifts"}[left]
+            net.add(f"{name} {sparsity} %{shifts}", replace(layer, left=left), sparsity, argument)
     return net.module()
 
 
@@ -61,7 +67,7 @@ def compare(core: str) -> dict[str, tuple[Cost, Cost]]:
     """
     step(f"every layer at every sparsity on {core}")
     costs: dict[str, tuple[Cost, Cost]] = {}
-    for part in SPARSITIES:
+    for part in PARTS:
         ways = [
             measure(network(part), core, passes(core, options))
             for options in ("format=dense", "objective=latency")

@@ -30,7 +30,7 @@ from sparsec.layouts.depthwise_3x3 import SHIFT as DEPTHWISE_3X3_SHIFT
 from sparsec.layouts.depthwise_3x3 import pack_depthwise_3x3, unpack_depthwise_3x3
 from sparsec.layouts.depthwise_3x3 import scratch_bytes as scratch_of_3x3
 from sparsec.layouts.depthwise_rows import pack_depthwise, plane_for
-from sparsec.layouts.linear_rows import is_saturating
+from sparsec.layouts.linear_rows import RowNumbers, is_saturating
 from sparsec.layouts.packed_rows import pack_rows, slab_for
 from sparsec.quantization.params import AddParams, Requant
 from sparsec.quantization.rounded_add import rounded
@@ -101,9 +101,9 @@ class CaseImage(KernelImage):
             self.images[shape] = self.input(rng.integers(-128, 128, shape).astype(np.int8))
         return self.images[shape]
 
-    def numbers(self, outputs: int) -> tuple[SSAValue, SSAValue, SSAValue]:
+    def numbers(self, case: Case) -> tuple[SSAValue, SSAValue, SSAValue]:
         """Bias, multiplier and shift."""
-        given = row_numbers(outputs)
+        given = numbers_of(case)
         bias, multiplier = self.constant(given.bias), self.constant(given.multiplier)
         return bias, multiplier, self.constant(given.shift)
 
@@ -111,6 +111,16 @@ class CaseImage(KernelImage):
         """Entries and counts."""
         arrays = Delta8().pack(weights)
         return self.constant(arrays["entries"]), self.constant(arrays["counts"])
+
+
+def numbers_of(case: Case) -> RowNumbers:
+    """Those of the outputs of a layer."""
+    return row_numbers(case.work.outputs[2], case.slow, case.left)
+
+
+def left(case: Case) -> int:
+    """How many of its sums are shifted to the left."""
+    return case.work.outputs[2] * case.left
 
 
 def call_of(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
@@ -161,19 +171,19 @@ def convolution(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
     op = CONVOLUTIONS[case.kernel](
         image.image(*input),
         image.constant(weights),
-        *image.numbers(outputs),
+        *image.numbers(case),
         image.buffer((1, *work.outputs)),
         image.scratch(size),
         REQUANT,
         window,
     )
-    return op, Stored()
+    return op, Stored(left=left(case))
 
 
 def per_tensor(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
     """`arm_fully_connected_s8`."""
     outputs = case.work.outputs[2]
-    numbers = row_numbers(outputs)
+    numbers = numbers_of(case)
     op = cmsis.FullyConnectedOp(
         image.image(1, case.work.columns),
         image.constant(random_weights(case)),
@@ -183,7 +193,7 @@ def per_tensor(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
         int(numbers.multiplier[0]),
         int(numbers.shift[0]),
     )
-    return op, Stored()
+    return op, Stored(left=left(case))
 
 
 def per_channel(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
@@ -192,18 +202,18 @@ def per_channel(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
     op = rt.FullyConnectedPerChannelOp(
         image.image(1, case.work.columns),
         image.constant(random_weights(case)),
-        *image.numbers(outputs),
+        *image.numbers(case),
         image.buffer((1, outputs)),
         REQUANT,
     )
-    return op, Stored()
+    return op, Stored(left=left(case))
 
 
 def listed(
     image: CaseImage, case: Case, kernel: type[SparseFullyConnectedOp]
 ) -> tuple[KernelOp, Stored]:
     """A fully connected kernel with a layout of its own."""
-    weights, numbers = random_weights(case), row_numbers(case.work.outputs[2], case.slow)
+    weights, numbers = random_weights(case), numbers_of(case)
     arrays = kernel.LAYOUT.pack(weights, numbers)
     saturating = is_saturating(weights, numbers, REQUANT.clamp)
     op = kernel(
@@ -226,11 +236,12 @@ def linear_delta8(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
     op = rt.FullyConnectedDelta8Op(
         image.image(1, case.work.columns),
         *image.delta8(weights),
-        *image.numbers(outputs),
+        *image.numbers(case),
         image.buffer((1, outputs)),
         REQUANT,
     )
-    return op, stored_as(Delta8(), Delta8().pack(weights), weights)
+    stored = stored_as(Delta8(), Delta8().pack(weights), weights)
+    return op, replace(stored, left=left(case))
 
 
 def linear_decoded(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
@@ -245,13 +256,13 @@ def linear_decoded(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
         image.image(1, case.work.columns),
         encoding,
         [image.constant(array) for array in encoding.pack(weights).values()],
-        *image.numbers(outputs),
+        *image.numbers(case),
         image.buffer((1, outputs)),
         memory,
         REQUANT,
         rows_at_once(int(delta8["counts"].sum()), outputs),
     )
-    return op, stored_as(Delta8(), delta8, weights)
+    return op, replace(stored_as(Delta8(), delta8, weights), left=left(case))
 
 
 def convolve_delta8(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
@@ -263,14 +274,16 @@ def convolve_delta8(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
     op = rt.ConvolveDelta8Op(
         image.image(*input),
         *image.delta8(weights),
-        *image.numbers(work.outputs[2]),
+        *image.numbers(case),
         image.buffer((1, *work.outputs)),
         memory,
         REQUANT,
         window_of(work),
         work.kernel,
     )
-    return op, stored_as(Delta8(), Delta8().pack(weights), weights)
+    stored = stored_as(Delta8(), Delta8().pack(weights), weights)
+    slow = work.outputs[2] * case.slow
+    return op, replace(stored, slow=slow, left=slow)
 
 
 def packed(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
@@ -279,7 +292,7 @@ def packed(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
     window = window_of(work)
     slab = slab_for(window, work.outputs[:2], work.kernel, channels)
     weights = random_weights(case).reshape(outputs, *work.kernel, channels)
-    given = row_numbers(outputs, case.slow)
+    given = numbers_of(case)
     rows = pack_rows(weights, given.bias, given.multiplier, given.shift, window, slab)
     memory = image.scratch(slab.bytes)
     assert memory is not None

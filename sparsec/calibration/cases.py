@@ -23,7 +23,7 @@ class Case:
 
     `format` is what a decoder reads. The zeros of a format of blocks are whole blocks, those of N:M fill its groups, unless
     they are `scattered`: then they lie anywhere, also among what is stored. No row of a `slow` layer ends in the short way
-    that its kernel has for most.
+    that its kernel has for most, and every sum of a `left` one is shifted to the left.
     """
 
     kernel: str
@@ -31,19 +31,22 @@ class Case:
     sparsity: float = 0.0
     format: SparseFormat | None = None
     slow: bool = False
+    left: bool = False
     scattered: bool = False
 
 
 @lru_cache
-def row_numbers(rows: int, slow: bool = False) -> RowNumbers:
+def row_numbers(rows: int, slow: bool = False, left: bool = False) -> RowNumbers:
     """Biases, multipliers and shifts of outputs, of which some layers have one, two or three; those of `slow` rows are not
-    to the right."""
+    to the right, and of `left` ones to the left."""
     rng = np.random.default_rng(SEED)
     shifts = range(-9, -8 + rows % 3)
     return RowNumbers(
         rng.integers(-2000, 2000, rows).astype(np.int32),
         rng.integers(2**30, 2**31, rows).astype(np.int32),
-        (rng.choice(shifts, rows) * (not slow)).astype(np.int32),
+        np.full(rows, left, np.int32)
+        if slow or left
+        else rng.choice(shifts, rows).astype(np.int32),
     )
 
 

@@ -22,6 +22,9 @@ POINTS = (
 )
 """Height, width, inputs, outputs of 1x1 convolutions."""
 
+FEW_INPUTS = ((12, 4, 8, 20), (4, 16, 10, 14), (6, 8, 6, 16), (9, 4, 12, 11), (16, 3, 8, 9))
+"""The same, whose rows are short, for the kernel that walks them for every eight pixels."""
+
 STRIDED_POINTS = ((12, 12, 16, 32), (9, 7, 24, 17), (5, 5, 64, 20), (10, 6, 42, 12))
 
 WINDOWS = (
@@ -203,6 +206,19 @@ SHORT = (
 )
 """Kernels that have a short way to end a row, and another one for any row."""
 
+SHORT_STRIPS = "sparsec_convolve_delta8_s8"
+"""Likewise, for full strips only."""
+
+ROUNDING = (
+    "arm_convolve_wrapper_s8",
+    "arm_convolve_s8",
+    "arm_depthwise_conv_wrapper_s8",
+    "arm_fully_connected_s8",
+    "sparsec_fully_connected_per_channel_s8",
+    "sparsec_fully_connected_delta8_s8",
+)
+"""Kernels that do any row, in less time where its sum is shifted to the left."""
+
 LISTS: dict[str, SparseFormat | None] = {
     "table": None,
     "1x4": Block(1, 4),
@@ -335,6 +351,9 @@ def grid(unit: VectorUnit) -> list[Case]:
     cases += [Case(kernel, work) for work in fully_connected() for kernel in dense_linear(unit)]
     for i, work in enumerate(convolutions()):
         cases += sparse_convolutions(work, SPARSITIES[i % len(SPARSITIES)], unit)
+    for i, (height, width, inputs, outputs) in enumerate(FEW_INPUTS):
+        work = padded("convolution", (height, width, inputs), (1, 1), 1, outputs)
+        cases.append(Case(SHORT_STRIPS, work, SPARSITIES[i % len(SPARSITIES)]))
     for i, work in enumerate(depthwise()):
         sparsity = SPARSITIES_DEPTHWISE[i % len(SPARSITIES_DEPTHWISE)]
         cases.append(Case("sparsec_depthwise_convolve_delta8_s8", work, sparsity))
@@ -358,12 +377,15 @@ def grid(unit: VectorUnit) -> list[Case]:
 
 
 def slow_cases(cases: Sequence[Case]) -> list[Case]:
-    """Layers again by kernels that have a short way to end a row, which none of their rows allows: all fully connected
-    ones, and every third other one."""
+    """Layers again by kernels that have a short way to end a row, which none of their rows allows, all fully connected ones
+    and every third other one; and every third one whose sums are all shifted to the left by those that do any row."""
     short = [case for case in cases if case.kernel in SHORT]
     lists = [case for case in short if case.work.layer == "fully-connected"]
     others = [case for case in short if case.work.layer != "fully-connected"]
-    return [replace(case, slow=True) for case in (*lists, *others[::3])]
+    strips = [case for case in cases if case.kernel == SHORT_STRIPS]
+    rounded = [case for kernel in ROUNDING for case in cases if case.kernel == kernel]
+    slow = (replace(case, slow=True) for case in (*lists, *others[::3], *strips[::3]))
+    return [*slow, *(replace(case, left=True) for case in rounded[::3])]
 
 
 def dense_linear(unit: VectorUnit) -> tuple[str, ...]:

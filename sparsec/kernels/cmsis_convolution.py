@@ -13,7 +13,7 @@ from sparsec.ir import cmsis
 from sparsec.kernels.cost import Costed, Strips
 from sparsec.kernels.kernel import NOT_MINE, Kernel
 from sparsec.kernels.layer import Arrays, Layer
-from sparsec.kernels.loops import Loops, columns_of, product
+from sparsec.kernels.loops import Loops, columns_of, product, rounded
 from sparsec.kernels.lowering import Lowering
 from sparsec.kernels.stored import Stored
 from sparsec.kernels.workload import Workload
@@ -27,7 +27,7 @@ class AnyWindow(Costed):
     function = "arm_convolve_s8"
 
     def loops(self, unit: VectorUnit, work: Workload, stored: Stored) -> tuple[str, Loops]:
-        return "", any_window(unit, work)
+        return "", {**any_window(unit, work), **rounded(unit, work, stored)}
 
 
 class Convolve(Kernel):
@@ -53,8 +53,15 @@ class Convolve(Kernel):
             cpu.cmsis_nn,
         )
 
+    def stored(self, layer: Layer, format: SparseFormat | None) -> Stored:
+        return self.least(layer)
+
+    def least(self, layer: Layer) -> Stored:
+        return Stored(left=layer.shifted_by(1))
+
     def loops(self, unit: VectorUnit, work: Workload, stored: Stored) -> tuple[str, Loops]:
-        return convolution(unit, work)
+        path, loops = convolution(unit, work)
+        return path, {**loops, **rounded(unit, work, stored)}
 
     def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
         output = low.output()

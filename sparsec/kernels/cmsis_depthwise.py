@@ -10,7 +10,7 @@ from sparsec.ir import cmsis
 from sparsec.kernels.cost import Strips
 from sparsec.kernels.kernel import NOT_MINE, Kernel
 from sparsec.kernels.layer import Arrays, Layer
-from sparsec.kernels.loops import Loops
+from sparsec.kernels.loops import Loops, rounded
 from sparsec.kernels.lowering import Lowering
 from sparsec.kernels.stored import Stored
 from sparsec.kernels.workload import Workload
@@ -44,8 +44,15 @@ class DepthwiseConv(Kernel):
             cpu.cmsis_nn,
         )
 
+    def stored(self, layer: Layer, format: SparseFormat | None) -> Stored:
+        return self.least(layer)
+
+    def least(self, layer: Layer) -> Stored:
+        return Stored(left=layer.shifted_by(1))
+
     def loops(self, unit: VectorUnit, work: Workload, stored: Stored) -> tuple[str, Loops]:
-        return depthwise(unit, work)
+        path, loops = depthwise(unit, work)
+        return path, {**loops, **rounded(unit, work, stored)}
 
     def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
         output = low.output()

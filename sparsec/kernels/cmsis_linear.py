@@ -13,7 +13,7 @@ from sparsec.ir import cmsis
 from sparsec.ir.shapes import shape_of
 from sparsec.kernels.kernel import NOT_MINE, Kernel
 from sparsec.kernels.layer import Arrays, Layer
-from sparsec.kernels.loops import Loops, columns_of
+from sparsec.kernels.loops import Loops, columns_of, rounded
 from sparsec.kernels.lowering import Lowering
 from sparsec.kernels.stored import Stored
 from sparsec.kernels.workload import Workload
@@ -35,8 +35,14 @@ class FullyConnected(Kernel):
         operands = layer.operands
         return {name: operands[name] for name in ("weights", "bias")}
 
+    def stored(self, layer: Layer, format: SparseFormat | None) -> Stored:
+        return self.least(layer)
+
+    def least(self, layer: Layer) -> Stored:
+        return Stored(left=layer.shifted_by(1))
+
     def loops(self, unit: VectorUnit, work: Workload, stored: Stored) -> tuple[str, Loops]:
-        return "", fully_connected(unit, work)
+        return "", {**fully_connected(unit, work), **rounded(unit, work, stored)}
 
     def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
         output = low.output()

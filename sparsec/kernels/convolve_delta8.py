@@ -4,6 +4,7 @@
 from abc import ABC
 from collections.abc import Mapping
 
+import numpy as np
 from xdsl.ir import SSAValue
 
 from sparsec.formats import Delta8, SparseFormat
@@ -15,6 +16,7 @@ from sparsec.kernels.loops import Loops
 from sparsec.kernels.lowering import Lowering
 from sparsec.kernels.stored import Stored
 from sparsec.kernels.workload import Workload
+from sparsec.layouts.linear_rows import FULL_CLAMP, SATURATING_SHIFTS
 from sparsec.targets.cpu import Cpu, VectorUnit
 
 
@@ -31,7 +33,8 @@ class Delta8Kernel(Kernel, ABC):
         return self.least(layer)
 
     def least(self, layer: Layer) -> Stored:
-        return Stored(len(layer.components(Delta8())["entries"]) // 2)
+        entries = len(layer.components(Delta8())["entries"]) // 2
+        return Stored(entries, slow=slow_rows(layer), left=layer.shifted_by(0))
 
 
 class ConvolveDelta8(Delta8Kernel):
@@ -74,6 +77,13 @@ class ConvolveDelta8(Delta8Kernel):
         return output
 
 
+def slow_rows(layer: Layer) -> int:
+    """Outputs that do not end in the short way, as `sparsec_is_saturated` has it."""
+    if layer.requant.clamp != FULL_CLAMP:
+        return layer.output_size[2]
+    return int(np.count_nonzero(~np.isin(layer.constants.shift, SATURATING_SHIFTS)))
+
+
 def scratch_bytes(columns: int) -> int:
     """`sparsec_convolve_delta8_s8_get_buffer_size` for weights of so many columns: the same on every core."""
     return 16 * columns
@@ -101,7 +111,6 @@ def convolve_delta8(unit: VectorUnit, work: Workload, stored: Stored) -> Loops:
         "lanes cleared": (last > 0) * (lanes - last),
         "elements cleared": (last > 0) * (lanes - last) * work.columns,
         "strips": strips,
-        "strips, outputs": strips * outputs,
         "strips, entries": strips * entries,
     }
     if unit == "mve":
@@ -109,6 +118,7 @@ def convolve_delta8(unit: VectorUnit, work: Workload, stored: Stored) -> Loops:
         half = 0 < last <= lanes // 2
         quarters = -(-last // 4)
         return loops | {
+            "strips, outputs": strips * outputs,
             "vectors packed": whole_rows * (row // 16) + cut_taps * (channels // 16),
             "elements packed": whole_rows * (row % 16) + cut_taps * (channels % 16),
             "last strip, outputs": outputs * (last > 0) * (not half),
@@ -122,6 +132,11 @@ def convolve_delta8(unit: VectorUnit, work: Workload, stored: Stored) -> Loops:
     )
     loops |= {
         "elements packed": work.inner_taps * channels,
+        "strips, quick outputs": strips * (outputs - stored.slow),
+        "strips, slow outputs": strips * stored.slow,
+        # No output that ends in the short way is shifted to the left.
+        "results rounded": lanes * strips * (stored.slow - stored.left)
+        + last * (outputs - stored.left),
         "last strip, stores": outputs * last,
     }
     for name in ("eight", "four", "one"):

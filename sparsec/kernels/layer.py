@@ -178,6 +178,10 @@ class Layer:
             raise ValueError(f"{what} must be constant")
         return self.arrays
 
+    def shifted_by(self, least: int) -> int:
+        """Outputs whose sums are shifted to the left by `least` bits and more. ValueError if a shift is computed."""
+        return int(np.count_nonzero(self.constants.shift >= least))
+
     @cached_property
     def flaw(self) -> str | None:
         """Why no kernel can compute it: a constant that is computed, or an input for which an accumulator leaves int32,

@@ -49,7 +49,8 @@ class FullyConnectedDecoded(Kernel):
         return self.least(layer)
 
     def least(self, layer: Layer) -> Stored:
-        return Stored(len(layer.components(Delta8())["entries"]) // 2)
+        entries = len(layer.components(Delta8())["entries"]) // 2
+        return Stored(entries, left=layer.shifted_by(0))
 
     def scratch(self, layer: Layer, cpu: Cpu) -> int:
         return decoded_bytes(layer.components(Delta8())["counts"])

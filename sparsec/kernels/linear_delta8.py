@@ -12,7 +12,7 @@ from sparsec.kernels.branches import Lists, of_choice, of_loop
 from sparsec.kernels.convolve_delta8 import Delta8Kernel
 from sparsec.kernels.kernel import NOT_MINE
 from sparsec.kernels.layer import Layer
-from sparsec.kernels.loops import Loops
+from sparsec.kernels.loops import Loops, rounded
 from sparsec.kernels.lowering import Lowering
 from sparsec.kernels.stored import Stored
 from sparsec.kernels.workload import Workload
@@ -28,6 +28,9 @@ class FullyConnectedDelta8(Delta8Kernel):
     def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
         return None if format == Delta8() and layer.is_row else NOT_MINE
 
+    def least(self, layer: Layer) -> Stored:
+        return Stored(len(layer.components(Delta8())["entries"]) // 2, left=layer.shifted_by(0))
+
     def loops(self, unit: VectorUnit, work: Workload, stored: Stored) -> tuple[str, Loops]:
         lists = Lists.of(stored.entries, work.outputs[2], work.columns)
         pairs, (_, odd) = lists.in_groups(2)
@@ -39,6 +42,7 @@ class FullyConnectedDelta8(Delta8Kernel):
             "odd outputs": round(lists.rows * float(odd)),
             "entries": stored.entries,
             "surprises": round(lists.rows * ends),
+            **rounded(unit, work, stored),
         }
 
     def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:

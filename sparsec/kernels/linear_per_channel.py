@@ -12,7 +12,7 @@ from sparsec.formats import SparseFormat
 from sparsec.ir import rt
 from sparsec.kernels.kernel import NOT_MINE, Kernel
 from sparsec.kernels.layer import Arrays, Layer
-from sparsec.kernels.loops import Loops, columns_of
+from sparsec.kernels.loops import Loops, columns_of, rounded
 from sparsec.kernels.lowering import Lowering
 from sparsec.kernels.stored import Stored
 from sparsec.kernels.workload import Workload
@@ -30,8 +30,14 @@ class FullyConnectedPerChannel(Kernel):
     def lay_out(self, layer: Layer, format: SparseFormat | None) -> Arrays:
         return layer.operands | layer.folded
 
+    def stored(self, layer: Layer, format: SparseFormat | None) -> Stored:
+        return self.least(layer)
+
+    def least(self, layer: Layer) -> Stored:
+        return Stored(left=layer.shifted_by(0))
+
     def loops(self, unit: VectorUnit, work: Workload, stored: Stored) -> tuple[str, Loops]:
-        return "", fully_connected_per_channel(unit, work)
+        return "", {**fully_connected_per_channel(unit, work), **rounded(unit, work, stored)}
 
     def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
         output = low.output()

@@ -5,11 +5,19 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import TypeAlias
 
+from sparsec.kernels.stored import Stored
 from sparsec.kernels.workload import Workload
 from sparsec.targets.cpu import VectorUnit
 
 Loops: TypeAlias = Mapping[str, int]
 """Passes of each loop."""
+
+
+def rounded(unit: VectorUnit, work: Workload, stored: Stored) -> Loops:
+    """The results that are rounded to the right of a shift; Helium does the same for all."""
+    if unit == "mve":
+        return {}
+    return {"results rounded": work.pixels * (work.outputs[2] - stored.left)}
 
 
 def product(

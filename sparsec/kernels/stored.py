@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is stored of sparse weights, as their cost sees it: counts only."""
+"""What is stored of a layer, as its cost sees it: counts only."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,8 @@ class Stored:
     entries among them that are zero. `triples`: how many three of them are one. `groups`: of rows
     that end in the same way. `surprises`: what is predicted wrongly when they are walked once. `slow`: outputs that are done by code for
     any sum, multiplier, shift and clamp, which takes longer than what most of them allow; `slow_entries` and
-    `slow_triples` are theirs, and `slow_odd` of them have an odd number of entries."""
+    `slow_triples` are theirs, and `slow_odd` of them have an odd number of entries. `left`: outputs whose shift is to the left, or none,
+    so that kernels which do any sum need not round."""
 
     entries: int = 0
     blocks: int = 0
@@ -34,10 +35,11 @@ class Stored:
     slow_entries: int = 0
     slow_triples: int = 0
     slow_odd: int = 0
+    left: int = 0
 
 
 NOTHING = Stored()
-"""Of dense weights."""
+"""Of dense weights whose sums are shifted to the right."""
 
 
 def stored_as(encoding: SparseFormat, components: Components, weights: NDArray[np.int8]) -> Stored:

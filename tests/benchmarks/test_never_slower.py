@@ -14,7 +14,7 @@ def test_sparse_layers_are_compared_with_dense_ones(monkeypatch: pytest.MonkeyPa
     if cmsis_nn.locate() is None:
         pytest.skip("no CMSIS-NN: run python -m sparsec.run.cmsis_nn")
     monkeypatch.setattr(_never_slower, "LAYERS", {"linear": Layer((1, 1, 64), 24)})
-    monkeypatch.setattr(_never_slower, "SPARSITIES", ((0, 95),))
+    monkeypatch.setattr(_never_slower, "PARTS", (((0, 0), (95, 0)), ((95, 2),)))
     monkeypatch.setattr(_never_slower, "CORES", ("cortex-m4",))
     instructions, cycles = _never_slower.never_slower_figures()
     assert (instructions.target, cycles.target) == (None, 1.0)

@@ -187,3 +187,33 @@ def test_what_is_stored_is_what_the_format_says(
 def test_labels_are_what_recipes_say() -> None:
     for encoding in (None, *COMMON_FORMATS):
         assert wish_for_all(label_of(encoding)).format == encoding
+
+
+def test_what_is_shifted_to_the_left_costs_as_much_as_it_takes() -> None:
+    """Dense weights less, because results are not rounded, and sparse ones more, because they end in the long way: on QEMU a
+    depthwise layer of 90 % zeros took 14 % more estimated cycles than dense on a Cortex-M7 when this was not known."""
+    spec = Spec("depthwise", 16, 16, size=12, kernel=3, keep=0.3)
+    convolution = Spec("conv2d", 16, 16, size=12, kernel=3, keep=0.3)
+    for core, each in (("cortex-m7", spec), ("cortex-m3", convolution)):
+        dense, sparse = (costs_of(core, each, label) for label in ("dense", "delta8"))
+        assert dense[1] < dense[0] and sparse[1] > sparse[0]
+
+
+def costs_of(core: str, spec: Spec, label: str) -> list[int]:
+    """Cycles without left shifts and with them in every second output."""
+    found: list[int] = []
+    for left in (False, True):
+        (op,) = (op for op in network([spec]).walk() if isinstance(op, qnn.WeightedOp))
+        shift = op.shift.owner
+        block = op.parent_block()
+        assert isinstance(shift, qnn.ConstantOp) and block is not None
+        new = qnn.ConstantOp(
+            np.where(left & (np.arange(16) % 2 == 0), 1, shift.array).astype(np.int32)
+        )
+        block.insert_op_before(new, op)
+        op.shift.replace_all_uses_with(new.result)
+        ways = [each for each in candidates(op, cpu_named(core)) if isinstance(each, Candidate)]
+        cost = next(each.cost for each in ways if each.label == label)
+        assert cost is not None
+        found.append(cost.cycles)
+    return found
