@@ -40,7 +40,6 @@ from sparsec.compress.data import Batches, Samples
 from sparsec.compress.distillation import Distillation as Distilling
 from sparsec.compress.layers import layers_of
 from sparsec.compress.pruner import Pruner, Scope
-from sparsec.compress.quantization import convert, prepare_qat
 from sparsec.compress.training import Row, Settings, fit
 from sparsec.pruning.masks import check_ratio, check_threshold
 
@@ -321,6 +320,8 @@ def compress(
     model.cpu()
     program = None
     if config.quant_aware is not None:
+        from sparsec.compress.quantization import convert, prepare_qat  # needs torchao
+
         masks = None if pruner is None else pruner.state_dict()["masks"]
         prepared = prepare_qat(model, inputs, masks)
         history += fit(
