@@ -41,6 +41,9 @@ CORE = "cortex-m4"
 INTERPRETED, ON_DEVICE = 200, 20
 """Test samples that the interpreter and the device compute too; all of their bytes are compared."""
 
+LONGER = 2
+"""How many times the epochs of the dense network it is trained on for, by every variant, the dense one too."""
+
 QAT_EPOCHS = 2
 
 WORK = Path("build/compress")
@@ -152,12 +155,13 @@ def run(network: str, variant: str, seed: int) -> Result:
     recipe = NETWORKS[network]
     data = recipe.data()
     model = base(network, seed)
-    iterations = recipe.epochs * len(data.train)
+    epochs = LONGER * recipe.epochs
+    iterations = epochs * len(data.train)
     if variant.startswith("cycles "):
         pruner: Pruner | None = for_cycles(model, float(variant.split()[1]), data, iterations)
     else:
         pruner = pruner_of(model, variant, data, iterations)
-    settings = Settings(recipe.epochs, recipe.learning_rate / 2, seed=seed + 1000)
+    settings = Settings(epochs, recipe.learning_rate, seed=seed + 1000)
     fit(model, data.train, settings, pruner=pruner, quiet=True)
     if pruner is not None:
         pruner.detach()
