@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from json import loads
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 from benchmarks._readme import commands, printed_by, write_files
@@ -299,6 +300,51 @@ def flash() -> str:
     )
 
 
+def compress() -> str:
+    """Accuracy beside what a network takes, for each variant that has run, in the order of the runs."""
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for line in (RESULTS / "compress_runs.jsonl").read_text(encoding="utf-8").splitlines():
+        run = loads(line)
+        found.setdefault((run["network"], run["variant"]), []).append(run)
+    order = list(dict.fromkeys(network for network, _ in found))
+    rows: list[list[object]] = []
+    for (network, variant), runs in sorted(found.items(), key=lambda each: order.index(each[0][0])):
+        means = {
+            key: sum(run[key] for run in runs) / len(runs)
+            for key in runs[0]
+            if key not in ("network", "variant")
+        }
+        rows.append(
+            [
+                network,
+                variant,
+                len(runs),
+                f"{means['zeros']:.2f}",
+                _spread([100 * run["float_accuracy"] for run in runs]),
+                _spread([100 * run["int8_accuracy"] for run in runs]),
+                f"{means['flash']:,.0f}",
+                f"{means['arena']:,.0f}",
+                million(means["instructions"]),
+                million(means["cycles"]),
+            ]
+        )
+    return table(
+        (
+            *("network", "zeros", "seeds", "share", "float %", "int8 %"),
+            *("flash B", "arena B", "M4 instructions", "estimated cycles"),
+        ),
+        rows,
+        "Accuracy on the test set, of several seeds the mean and their standard deviation; int8 by the C of the network, whose "
+        "bytes equal the interpreter's and the device's wherever they were compared. Million instructions on QEMU, million "
+        "cycles predicted for the layers with weights (`make bench-compress`).",
+    )
+
+
+def _spread(values: Sequence[float]) -> str:
+    """A mean, and the standard deviation of several."""
+    return f"{mean(values):.2f}" + (f" ± {stdev(values):.2f}" if len(values) > 1 else "")
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "spine": spine,
     "compile-time": compile_time,
@@ -309,6 +355,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "hard": hard,
     "flash": flash,
     "cycles": cycles,
+    "compress": compress,
 }
 
 

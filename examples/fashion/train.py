@@ -42,11 +42,12 @@ def pruned(
     """The network as it learns from the dense one while the smallest weights go, over half of the epochs."""
     model = NETWORKS[name]()
     model.load_state_dict(teacher.state_dict())
+    epochs *= 2  # with zeros it takes longer
     iterations = epochs * len(data)
     ramp = max(iterations // 2, 1)
     schedule = Gradual(sparsity, pruning=ramp, tuning=iterations - ramp, steps=min(50, ramp))
     pruner = Pruner(model, schedule=schedule)
-    settings, learning = Settings(epochs, 1e-3, seed=1), Distillation(teacher, weight=0.5)
+    settings, learning = Settings(epochs, 2e-3, seed=1), Distillation(teacher, weight=0.5)
     fit(model, data, settings, pruner=pruner, distillation=learning, folder=folder / "pruned")
     return pruner.detach()
 
@@ -82,7 +83,11 @@ def main(arguments: list[str] | None = None) -> int:
         help="IDX files (default: Debian's dataset-fashion-mnist)",
     )
     parser.add_argument(
-        "--epochs", type=int, default=8, metavar="N", help="dense, and again with zeros; default 8"
+        "--epochs",
+        type=int,
+        default=8,
+        metavar="N",
+        help="dense, and twice as many with zeros; default 8",
     )
     parser.add_argument("--sparsity", type=float, default=0.75, metavar="X", help="default 0.75")
     parser.add_argument(

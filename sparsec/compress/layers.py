@@ -35,23 +35,29 @@ _OPERATIONS: Mapping[type[nn.Module], str] = {
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A layer with weights: `name` is its path in the model, `owner` the module that has `weight` as an attribute."""
+    """A layer with weights: `name` is its path in the model, `owner` the module that has the weights as an attribute.
+
+    A layer whose weights are called otherwise than `weight` has the path of the weights for its name.
+    """
 
     name: str
     owner: nn.Module
     operation: str
     groups: int = 1
     image: tuple[int, ...] | None = None
+    attribute: str = "weight"
 
     @property
     def parameter(self) -> str:
         """The name of the weights."""
+        if self.attribute != "weight":
+            return self.name
         return f"{self.name}.weight" if self.name else "weight"
 
     @property
     def weight(self) -> nn.Parameter:
         """The weights as they are now."""
-        weight = self.owner.weight
+        weight = getattr(self.owner, self.attribute)
         assert isinstance(weight, nn.Parameter)
         return weight
 
@@ -129,11 +135,13 @@ def layers_of(model: nn.Module, inputs: Sequence[Tensor] | None = None) -> list[
 def _of_calls(program: Program, calls: Iterable[Weighted]) -> Iterator[Layer]:
     seen: set[str] = set()
     for call in calls:
-        name = call.weights.removesuffix(".weight") if call.weights != "weight" else ""
-        if call.weights in seen or not call.weights.endswith("weight"):
+        if call.weights in seen:
             continue
         seen.add(call.weights)
-        yield Layer(name, program.get_submodule(name), call.operation, call.groups, call.image)
+        path, _, attribute = call.weights.rpartition(".")
+        name = path if attribute == "weight" else call.weights
+        owner = program.get_submodule(path)
+        yield Layer(name, owner, call.operation, call.groups, call.image, attribute)
 
 
 def exported(model: nn.Module, inputs: Sequence[Tensor]) -> Program:

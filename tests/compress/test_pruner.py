@@ -284,6 +284,29 @@ def test_a_checkpoint_of_another_model() -> None:
         Pruner(small(), ratio=0.5).load_state_dict(other.state_dict())
 
 
+class Functional(nn.Module):
+    """Weights that no layer of torch owns, one of them used twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.in_proj_weight = nn.Parameter(torch.randn(8, 8))
+        self.inner = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(torch.relu(self.inner(nn.functional.linear(x, self.in_proj_weight))))
+
+
+def test_weights_of_other_names_in_a_file() -> None:
+    from sparsec.compress.layers import exported
+
+    program = exported(Functional(), [torch.randn(2, 8)])
+    pruner = Pruner(program, plan="in_proj_weight: unstructured 0.5; inner: nm(2:4)")
+    assert [(each.layer, each.ratio) for each in pruner.by_layer] == [
+        ("in_proj_weight", 0.5),
+        ("inner", 0.5),
+    ]
+
+
 def test_what_is_trained_from_a_file_is_written_back() -> None:
     """A program is trained as its own calls, and only its weights change in the archive."""
     import io

@@ -3,7 +3,8 @@
 would run it.
 
 The rule: the zeros are where pruning in one shot would put them, at the weights of least magnitude as they are in the int8
-network, batch norms folded; and the figures are those of the choice that a compilation makes from the same costs.
+network, batch norms folded. A layer is told with its way of the fewest cycles, or bytes; a compilation, which looks at all
+layers together, may take another one of nearly as few.
 """
 
 from collections.abc import Generator, Iterable, Mapping
