@@ -89,6 +89,14 @@ def test_tiles_of_32_by_64_in_each_tap(tmp_path: Path) -> None:
     assert model.get_parameter("4.weight").all()
 
 
+def test_layers_of_one_tile(tmp_path: Path) -> None:
+    path = config(tmp_path, network={"net": ["0.weight", "5.weight"]})
+    model = net().append(nn.Linear(4, 4))
+    with pytest.warns(UserWarning, match="too few tiles for any to go: 5.weight$"):
+        MCSparsity.sparse_model({"model_fn": model, "optimizer": None, "config_file": path})
+    assert model.get_parameter("0.weight").eq(0).float().mean() == 0.5
+
+
 def test_two_of_four(tmp_path: Path) -> None:
     """Of each four inputs at one place of the kernel."""
     model = sparse(tmp_path, net(), sparsity_method="Pruner2to4")

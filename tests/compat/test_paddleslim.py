@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """PaddleSlim's pruners: the golden checks of its own tests, and what it got wrong."""
 
+import copy
+import io
 import warnings
 from typing import Any
 
@@ -228,6 +230,20 @@ def test_an_importance_of_ones_own() -> None:
     gone = before.abs() < before.abs().median()
     assert gone.any()
     np.testing.assert_allclose(prunable(model), torch.where(gone, before / 4, before))
+
+
+def test_a_pruned_model_is_copied_and_saved_as_a_whole() -> None:
+    """With its masks, which hold in the copy too."""
+    model = small()
+    UnstructuredPruner(model, "ratio", ratio=0.4).step()
+    file = io.BytesIO()
+    torch.save(model, file)
+    file.seek(0)
+    for other in (copy.deepcopy(model), torch.load(file, weights_only=False)):
+        with torch.no_grad():
+            other.get_parameter("9.weight").add_(1)
+        other(images())
+        assert torch.equal(prunable(other) == 0, prunable(model) == 0)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ four consecutive weights. Files hold tensors and plain values alone; what would 
 """
 
 import io
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -32,8 +33,8 @@ class MCSparsity:
         """The sparse model, which keeps its zeros while it is trained.
 
         `need_args` has `model_fn`, a model or a function that makes it, `optimizer`, the one that will train it or None,
-        and `config_file`; with `val_fn` the accuracy is printed. Raises ValueError where something makes no sense,
-        OSError.
+        and `config_file`; with `val_fn` the accuracy is printed. Warns of layers of one tile, of which nothing can go.
+        Raises ValueError where something makes no sense, OSError.
         """
         args = check_need_args(need_args, ("model_fn", "optimizer", "config_file"), ("val_fn",))
         config = read_sparsity_config(Path(args["config_file"]))
@@ -54,6 +55,8 @@ class MCSparsity:
             scope="local",
         )
         setattr(model, _PRUNER, pruner)
+        if config.asp_cfg.target_sparsity > 0:
+            _warn(pruner)
         if args["optimizer"] is not None:
             _follow(args["optimizer"], pruner)
         if "val_fn" in args:
@@ -144,6 +147,12 @@ def _model(model_fn: object) -> nn.Module:
     if not isinstance(made, nn.Module):
         raise ValueError("model_fn is a torch module or a function that makes one")
     return made
+
+
+def _warn(pruner: Pruner) -> None:
+    whole = [f"{each.layer}.weight" for each in pruner.by_layer if not each.zeros]
+    if whole:
+        warnings.warn(f"too few tiles for any to go: {', '.join(whole)}", stacklevel=3)
 
 
 def _let_go(model: nn.Module) -> None:

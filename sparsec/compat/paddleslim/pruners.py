@@ -85,7 +85,7 @@ class UnstructuredPruner:
             ),
             scope="local" if local_sparsity else "global",
             regrow=True,
-            masking=lambda weight, mask: self.mask_parameters(weight, mask),
+            masking=self.mask_parameters,
         )
         """What does it."""
         if self.mode == "threshold":
