@@ -35,6 +35,7 @@ examples:
   sparsec lenet.pt --emit=plan-svg -o plan.svg         the same as a picture
   sparsec kws.tflite --emit=tflm-plan -o planned.tflite
                                                        TFLite Micro's kernels in our memory plan
+  sparsec lenet.pt --emit=weights-txt -o weights       int8 weights and biases as text, scales as JSON
   sparsec run lenet.pt --on=cortex-m4 --input=x.npy    build, run on QEMU, compare
 """
 
@@ -59,10 +60,11 @@ def parser() -> argparse.ArgumentParser:
     add_model_options(result)
     result.add_argument(
         "--emit",
-        choices=(*pipelines.STAGES, "tflm-plan"),
+        choices=(*pipelines.STAGES, "tflm-plan", "weights-txt", "weights-bin"),
         default="c",
         help="what to write: IR text of a level, C, the memory plan as a table or a picture, or "
-        "tflm-plan, the .tflite file with a memory plan for TensorFlow Lite Micro; default c",
+        "tflm-plan, the .tflite file with a memory plan for TensorFlow Lite Micro, or weights-txt and weights-bin, the "
+        "int8 weights alone in FPGAI's layouts with a JSON of exact scales; default c",
     )
     result.add_argument(
         "-o",
@@ -175,6 +177,9 @@ def compile_command(arguments: Sequence[str]) -> int:
 
         return write_planned(args)
 
+    if args.emit.startswith("weights"):
+        return weights_command(args)
+
     from sparsec.tools.compilation import compile_model
     from sparsec.tools.console import progress
     from sparsec.tools.emission import project_files, write_files, write_text
@@ -209,6 +214,21 @@ def compile_command(arguments: Sequence[str]) -> int:
         if compilation.accuracy is not None:
             print(f"accuracy   {compilation.accuracy.text}")
         print(f"written to {directory}")
+    return 0
+
+
+def weights_command(args: argparse.Namespace) -> int:
+    """`--emit=weights-txt` and `weights-bin`."""
+    from sparsec.tools.compilation import compile_model
+    from sparsec.tools.console import progress
+    from sparsec.tools.weights_emission import write_weights
+
+    with progress(hides_progress(args)) as report_progress:
+        compilation = compile_model(args, "qnn", report_progress)
+    if args.print_pipeline:
+        print(compilation.pipeline)
+        return 0
+    write_weights(args, compilation)
     return 0
 
 
