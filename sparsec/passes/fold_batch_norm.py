@@ -36,7 +36,7 @@ from sparsec.rewriting.channel_rules import (
     with_scaled_inputs,
     with_scaled_outputs,
 )
-from sparsec.rewriting.constants import erase_unused, replace_weights
+from sparsec.rewriting.constants import constant_of, erase_unused, replace_weights
 
 
 def scale_and_shift(op: nn.BatchNormOp) -> tuple[Floats, Floats]:
@@ -179,8 +179,8 @@ def to_depthwise(op: nn.BatchNormOp, scale: Floats, shift: Floats) -> None:
             "it takes one sample of features, of a sequence or of an image"
         )
     layer = layer_of(op)
-    weights = nn.ConstantOp(scale.reshape(1, 1, 1, -1).astype(np.float32), f"{layer}.weight")
-    bias = nn.ConstantOp(shift.astype(np.float32), f"{layer}.bias")
+    weights = constant_of(scale.reshape(1, 1, 1, -1), np.float32, f"{layer}.weight")
+    bias = constant_of(shift, np.float32, f"{layer}.bias")
     new_ops: list[Operation] = [weights, bias]
     image = (1, *shape[1:-1], *[1] * (4 - len(shape)), shape[-1])
     input = op.input

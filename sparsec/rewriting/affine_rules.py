@@ -17,6 +17,7 @@ from sparsec.ir.constant import constant_array
 from sparsec.ir.shapes import shape_of
 from sparsec.quantization.window import Window
 from sparsec.rewriting.channel_rules import with_scaled_inputs, with_scaled_outputs
+from sparsec.rewriting.constants import constant_of
 from sparsec.rewriting.fusion_rules import take_range
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -111,6 +112,6 @@ def with_weights(
     constants: list[nn.ConstantOp] = []
     for old, array in ((layer.weights, weights), (layer.bias, bias)):
         label = old.owner.label if isinstance(old.owner, nn.ConstantOp) else None
-        constants.append(nn.ConstantOp(array.astype(np.float32), label))
+        constants.append(constant_of(array, np.float32, label))
     operands = [input, *(constant.result for constant in constants)]
     return constants, layer.clone(dict(zip(layer.operands, operands, strict=True)))

@@ -34,6 +34,14 @@ def check_constants(module: ModuleOp) -> None:
             )
 
 
+def constant_of(
+    array: np.ndarray[Any, Any], dtype: "np.dtype[Any] | type[np.float32]", label: str | None
+) -> nn.ConstantOp:
+    """A constant of `dtype`; a number too large for it becomes infinite, which `check_constants` refuses."""
+    with np.errstate(over="ignore"):
+        return nn.ConstantOp(array.astype(dtype), label)
+
+
 def replace_constant(user: Operation, index: int, array: np.ndarray[Any, Any]) -> None:
     """Operand `index` of `user`, a constant, becomes `array` at the old element type and name.
 
@@ -42,7 +50,7 @@ def replace_constant(user: Operation, index: int, array: np.ndarray[Any, Any]) -
     old = user.operands[index]
     constant = old.owner
     assert isinstance(constant, nn.ConstantOp)
-    new = nn.ConstantOp(array.astype(constant.array.dtype), constant.label)
+    new = constant_of(array, constant.array.dtype, constant.label)
     new.result.name_hint = old.name_hint
     Rewriter.insert_op(new, InsertPoint.before(user))
     user.operands[index] = new.result

@@ -13,6 +13,7 @@ from xdsl.utils.exceptions import PassFailedException
 from sparsec.ir import nn
 from sparsec.passes.fold_batch_norm import FoldBatchNormPass
 from sparsec.quantization.window import Pool, Window
+from sparsec.rewriting.constants import check_constants
 from tests.passes.nets import Net, expect_same_results, op_names, ops, run
 
 
@@ -238,3 +239,10 @@ def with_statistics(gamma: float, variance: float) -> ModuleOp:
 def test_statistics_that_are_no_numbers(gamma: float, variance: float, message: str) -> None:
     with pytest.raises(PassFailedException, match=re.escape(message)):
         run(with_statistics(gamma, variance), FoldBatchNormPass())
+
+
+def test_weights_that_float32_does_not_hold() -> None:
+    """They are infinite then, and refused before they are rounded to int8."""
+    module = run(with_statistics(1e38, 1e-30), FoldBatchNormPass())
+    with pytest.raises(PassFailedException, match="holds NaN or infinity"):
+        check_constants(module)
