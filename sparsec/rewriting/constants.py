@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.ir import Operation, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
@@ -35,7 +35,9 @@ def check_constants(module: ModuleOp) -> None:
 
 
 def constant_of(
-    array: np.ndarray[Any, Any], dtype: "np.dtype[Any] | type[np.float32]", label: str | None
+    array: np.ndarray[Any, Any],
+    dtype: "np.dtype[Any] | type[np.float32]",
+    label: str | StringAttr | None,
 ) -> nn.ConstantOp:
     """A constant of `dtype`; a number too large for it becomes infinite, which `check_constants` refuses."""
     with np.errstate(over="ignore"):
