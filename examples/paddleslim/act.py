@@ -7,12 +7,27 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+from torch.export import ExportedProgram
 
 from examples.export import save_program
 from examples.paddleslim.common import accuracies, device_of, load_weights, sources
 from examples.paddleslim.flags import DEFAULTS, add_common
 from sparsec.compat.paddleslim.act import compress, read_act
 from sparsec.compress.quantization import save
+
+
+class Int8(nn.Module):
+    """A program as a module that may be told to train or not, which the program itself may not."""
+
+    def __init__(self, program: ExportedProgram):
+        super().__init__()
+        self.call: tuple[Any, ...] = (program.module(),)  # not a part, which would be told too
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.call[0](x)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -30,7 +45,8 @@ def run(arguments: argparse.Namespace) -> None:
     print("before: acc_top1 {:.4f}, acc_top5 {:.4f}".format(*accuracies(model, data.test)))
     device = str(device_of(arguments))
     result = compress(model, config, data.train, [inputs], folder=folder, device=device)
-    print("after:  acc_top1 {:.4f}, acc_top5 {:.4f}".format(*accuracies(result.model, data.test)))
+    made = result.model if result.program is None else Int8(result.program)
+    print("after:  acc_top1 {:.4f}, acc_top5 {:.4f}".format(*accuracies(made, data.test)))
     if result.sparsity is not None:
         print(f"sparsity of what was pruned: {result.sparsity:.4f}")
     path = folder / "model.pt2"

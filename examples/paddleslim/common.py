@@ -116,7 +116,8 @@ def load_weights(model: nn.Module, path: Path) -> dict[str, Any]:
 @torch.no_grad()
 def accuracies(model: nn.Module, data: Source) -> tuple[float, float]:
     """Shares of images whose class is the first, and among the first five, of what the model gives."""
-    training, device = model.training, next(model.parameters()).device
+    training = model.training
+    device = next((each.device for each in model.parameters()), torch.device("cpu"))
     model.eval()
     count, first, five = 0, 0, 0
     for x, y in data.in_order():

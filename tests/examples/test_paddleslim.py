@@ -15,7 +15,6 @@ from examples.export import load_program
 from examples.paddleslim import act, evaluate, train
 from examples.paddleslim.common import MobileNet, sources
 from examples.paddleslim.flags import filled, train_parser
-from sparsec.compat.paddleslim.act import read_act
 
 
 def idx(array: NDArray[np.uint8]) -> bytes:
@@ -177,13 +176,33 @@ def test_flags_without_sense(
 def test_auto_compression(mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """By the files that are here; the schedule of this one is that of all of MNIST, so it does not end."""
     configs = Path(act.__file__).parent / "configs"
-    common = [f"--data={mnist}", "--model=LeNet5", "--batch_size=10", f"--save_dir={tmp_path}"]
-    assert act.main([*common, f"--config_path={configs / 'unstructured.yaml'}"]) == 0
+    common = [f"--data={mnist}", "--model=LeNet5", "--batch_size=10"]
+    assert (
+        act.main(
+            [*common, f"--config_path={configs / 'unstructured.yaml'}", f"--save_dir={tmp_path}"]
+        )
+        == 0
+    )
     said = capsys.readouterr().out
     assert "before: acc_top1" in said and "sparsity of what was pruned: 0.15" in said
     assert load_program(tmp_path / "model.pt2").state_dict["fc1.weight"].eq(0).any()
-    config = read_act(configs / "quantized.yaml")
-    assert config.quant_aware is not None and config.notes == ()
+    assert (
+        act.main(
+            [
+                *common,
+                f"--config_path={configs / 'quantized.yaml'}",
+                f"--save_dir={tmp_path / 'int8'}",
+            ]
+        )
+        == 0
+    )
+    said = capsys.readouterr()
+    assert "sparsity of what was pruned: 0.5000" in said.out and "after:  acc_top1" in said.out
+    assert not said.err  # every key of it has an effect
+    state = load_program(tmp_path / "int8" / "model.pt2").state_dict
+    assert (
+        state["fc1.weight"].dtype == torch.int8 and state["fc1.weight"].eq(0).float().mean() > 0.4
+    )
     (tmp_path / "other.yaml").write_text("QuantPost: {algo: hist}")
     assert act.main([*common, f"--config_path={tmp_path / 'other.yaml'}"]) == 2
     assert "has a section QuantPost, which is not read" in capsys.readouterr().err
