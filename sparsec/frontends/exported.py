@@ -16,7 +16,7 @@ from sparsec.frontends.builder import Layout
 from sparsec.frontends.call import Call, Place
 from sparsec.frontends.errors import FrontendError, UnsupportedModelError
 from sparsec.frontends.exported_inputs import INTEGERS, Batch, Inputs, numbers
-from sparsec.frontends.exported_program import Program, malformed, read_program
+from sparsec.frontends.exported_program import Archived, malformed, read_program
 from sparsec.frontends.exported_reading import ExportedReading
 from sparsec.frontends.importer import MISSING, Importer, tensor_named, tensors_in
 from sparsec.frontends.places import place_of
@@ -92,7 +92,7 @@ def import_exported(content: bytes, layout: Layout) -> Exported:
     return Exported(reader.module, examples, proof, converted)
 
 
-def _read(program: Program, layout: Layout) -> "_Reader":
+def _read(program: Archived, layout: Layout) -> "_Reader":
     """The graph of a program, whatever its batch is. Raises FrontendError."""
     graph_module, constants, inputs = program.graph_module, program.constants, program.inputs
     try:

@@ -23,7 +23,7 @@ SCHEMA_MAJOR = 8
 
 
 @dataclass(frozen=True)
-class Program:
+class Archived:
     """What the archive says, before anything of it is read as a network: the graph in its JSON and its constants.
 
     `types` are the float types in it by their numbers in the schema, `sample_inputs` is a record of the archive.
@@ -36,7 +36,7 @@ class Program:
     sample_inputs: bytes
 
 
-def read_program(content: bytes) -> Program:
+def read_program(content: bytes) -> Archived:
     """The program in an archive of torch.export.save. Raises FrontendError where there is none."""
     archive = Archive(content)
     models = [name for name in archive.names if name.startswith("models/")]
@@ -60,7 +60,7 @@ def read_program(content: bytes) -> Program:
         inputs = Inputs(graph_module["graph"], list(_user_inputs(graph_module["signature"])))
         types |= inputs.float_types
         samples = archive.read(f"data/sample_inputs/{name}.pt")
-        return Program(graph_module, constants, inputs, frozenset(types), samples)
+        return Archived(graph_module, constants, inputs, frozenset(types), samples)
 
 
 def results_of(content: bytes, inputs: Sequence[Array]) -> list[Array]:

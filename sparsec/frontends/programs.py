@@ -18,10 +18,11 @@ from torch import Tensor, nn
 
 from sparsec.frontends.archive import Archive, Kind, kind_of
 from sparsec.frontends.errors import FrontendError
+from sparsec.frontends.exported_program import malformed, read_program
 from sparsec.frontends.exported_reading import run_graph
 from sparsec.frontends.proof import ReadingError
 from sparsec.frontends.tensors import Array
-from sparsec.frontends.weights import Json, read_constants, read_json
+from sparsec.frontends.weights import Json, read_json
 
 KEEPS_ORDER = {
     *("relu", "relu_", "relu6", "relu6_", "hardtanh", "hardtanh_", "clamp", "dropout", "dropout_"),
@@ -69,35 +70,18 @@ class Program(nn.Module):
                 "no program of torch.export.save: weights of other files cannot be written back"
             )
         self._content = content
-        archive = Archive(content)
-        models = [name for name in archive.names if name.startswith("models/")]
-        if len(models) != 1:
-            raise FrontendError(f"the archive holds {len(models)} models: export one alone")
-        self._model = models[0].removeprefix("models/").removesuffix(".json")
-        try:
-            graph_module: Json = read_json(archive, models[0])["graph_module"]
-            self._graph: Json = graph_module["graph"]
-            self._signature: Json = graph_module["signature"]
-            self._constants: dict[str, Tensor] = {}
-            for folder in ("data/weights/", "data/constants/"):
-                for name, array in read_constants(archive, folder, self._model).items():
-                    self._put(name, array, folder)
+        said = read_program(content)
+        self._graph: Json = said.graph_module["graph"]
+        self._signature: Json = said.graph_module["signature"]
+        with malformed():
+            for name, array in said.constants.items():
+                self._put(name, array)
             self.weighted: Sequence[Weighted] = tuple(self._find_weighted())
-        except (KeyError, TypeError, IndexError, AttributeError, StopIteration) as error:
-            raise FrontendError(
-                f"the program in the archive is malformed ({type(error).__name__}: {error}): "
-                "export the model again with PyTorch 2.13"
-            ) from error
 
-    def _put(self, name: str, array: Array, folder: str) -> None:
-        """Keep a constant of the archive: floats of the weights are trained if the graph takes them as parameters."""
+    def _put(self, name: str, array: Array) -> None:
+        """Keep a constant of the archive: floats are trained if the graph takes them as parameters."""
         tensor = torch.tensor(array)
-        trained = (
-            folder == "data/weights/"
-            and array.dtype.kind == "f"
-            and name in self._parameter_names()
-        )
-        self._constants[name] = tensor
+        trained = array.dtype.kind == "f" and name in self._parameter_names()
         *path, last = name.split(".")
         module: nn.Module = self
         for step in path:
