@@ -4,6 +4,10 @@
 import errno
 import json
 import math
+import sys
+import types
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -197,7 +201,7 @@ def test_loaders_of_torch() -> None:
     [
         (lambda: Settings(epochs=0), "training takes one epoch or more, not 0"),
         (lambda: Settings(learning_rate=0), "a learning rate is above 0, not 0"),
-        (lambda: Settings(optimizer="lamb"), "the optimizer is adam, adamw or sgd, not 'lamb'"),  # pyright: ignore[reportArgumentType]
+        (lambda: Settings(optimizer="lamb"), "the optimizer is adam, adamw or sgd, not 'lamb'"),
         (lambda: Samples(images(2), torch.arange(3)), "one label for each input: 2 inputs"),
         (lambda: Samples(images(2), torch.arange(2), 0), "a batch has one sample or more"),
         (lambda: Distillation(small(), temperature=0), "a temperature above 0"),
@@ -211,3 +215,54 @@ def test_settings_without_sense(make: Any, message: str) -> None:
 def test_services_that_are_not_there() -> None:
     with pytest.raises(ValueError, match="there is no service 'wandb' to track with"):
         fit(small(), data(), Settings(), track="wandb")
+
+
+class Service:
+    """In place of mlflow: a run in a context, and the metrics that are logged in it."""
+
+    def __init__(self) -> None:
+        self.logged: list[tuple[int, dict[str, float]]] = []
+        self.open = 0
+
+    @contextmanager
+    def start_run(self) -> Generator[None]:
+        self.open += 1
+        yield
+        self.open -= 1
+
+    def log_metrics(self, numbers: dict[str, float], step: int) -> None:
+        assert self.open == 1
+        self.logged.append((step, numbers))
+
+
+class Writer:
+    """In place of TensorBoard's."""
+
+    made: list["Writer"] = []
+
+    def __init__(self, folder: str | None) -> None:
+        self.folder, self.closed = folder, False
+        self.scalars: list[tuple[str, float, int]] = []
+        Writer.made.append(self)
+
+    def add_scalar(self, name: str, value: float, step: int) -> None:
+        self.scalars.append((name, value, step))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_services_get_every_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = Service()
+    monkeypatch.setitem(sys.modules, "mlflow", service)
+    history = fit(small(), data(), Settings(2, 0.01), track="mlflow", test=data())
+    assert [step for step, _ in service.logged] == [1, 2] and service.open == 0
+    assert service.logged[1][1]["accuracy"] == history[1].accuracy
+    assert "sparsity" not in service.logged[1][1]  # nobody prunes
+
+    board = types.SimpleNamespace(SummaryWriter=Writer)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", board)
+    _, history = run(tmp_path, track="tensorboard", settings={"epochs": 2})
+    (writer,) = Writer.made
+    assert writer.closed and writer.folder == str(tmp_path)
+    assert ("sparsity", history[1].sparsity, 2) in writer.scalars
