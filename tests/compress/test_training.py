@@ -201,7 +201,7 @@ def test_loaders_of_torch() -> None:
     [
         (lambda: Settings(epochs=0), "training takes one epoch or more, not 0"),
         (lambda: Settings(learning_rate=0), "a learning rate is above 0, not 0"),
-        (lambda: Settings(optimizer="lamb"), "the optimizer is adam, adamw or sgd, not 'lamb'"),
+        (lambda: Settings(optimizer="lamb"), "the optimizer is adam, adamw or sgd, not 'lamb'"),  # pyright: ignore[reportArgumentType]
         (lambda: Samples(images(2), torch.arange(3)), "one label for each input: 2 inputs"),
         (lambda: Samples(images(2), torch.arange(2), 0), "a batch has one sample or more"),
         (lambda: Distillation(small(), temperature=0), "a temperature above 0"),
