@@ -276,6 +276,10 @@ class _Run:
                 self.pruner.step()
             losses += value.item()
             show(_status(epoch, self.settings.epochs, losses / (number + 1), history))
+        if not all(bool(torch.isfinite(each).all()) for each in self.model.parameters()):
+            raise ValueError(
+                f"the weights are infinite or no numbers after epoch {epoch + 1}: train with a smaller learning rate"
+            )
         return losses / len(data)
 
 

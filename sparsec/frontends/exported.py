@@ -105,7 +105,7 @@ def _read(program: Archived, layout: Layout) -> "_Reader":
     except UnsupportedModelError as error:
         if inputs.no_batch is None:
             raise
-        raise FrontendError(f"{inputs.no_batch}. With a batch there {error}") from error
+        raise FrontendError(inputs.no_batch) from error
 
 
 class _Reader:

@@ -120,16 +120,24 @@ def load_weights_only(data: bytes, what: str) -> object:
         return cast(object, torch.load(BytesIO(data), map_location="cpu", weights_only=True))
     except Exception:
         # Whatever torch's reader makes of a hostile file, it is refused with this line.
-        raise FrontendError(
-            f"{what} cannot be read without unpickling objects, which runs code of the file: "
-            "export the model with plain tensors (of torchao: call unwrap_tensor_subclass(model) first)"
-        ) from None
+        raise FrontendError(_needs_unpickling(what)) from None
+
+
+def _needs_unpickling(what: str) -> str:
+    return (
+        f"{what} cannot be read without unpickling objects, which runs code of the file: "
+        "export the model with plain tensors (of torchao: call unwrap_tensor_subclass(model) first)"
+    )
 
 
 def _unpickled(data: bytes, name: str) -> Array:
     import torch
 
-    tensor = load_weights_only(data, f"parameter '{name}'")
+    what = f"parameter '{name}'"
+    tensor = load_weights_only(data, what)
+    if isinstance(tensor, torch.Tensor) and type(tensor) not in (torch.Tensor, torch.nn.Parameter):
+        # Where a library that knows its own kinds of tensors was imported, torch reads them.
+        raise FrontendError(_needs_unpickling(what))
     if not isinstance(tensor, torch.Tensor):
         raise FrontendError(f"parameter '{name}' is not a tensor: export the file again")
     return array_of_tensor(tensor, name)

@@ -171,6 +171,21 @@ def test_a_loss_that_is_no_number(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_weights_that_are_no_numbers(tmp_path: Path) -> None:
+    """The last step of an epoch may have made them so."""
+
+    def steep(output: Tensor, labels: Tensor) -> Tensor:
+        return output.mean() * 1e36
+
+    one = Samples(images(8), torch.arange(8) % 4, 8)
+    settings = Settings(learning_rate=1e9, optimizer="sgd")
+    with pytest.raises(
+        ValueError, match="infinite or no numbers after epoch 1: train with a smaller"
+    ):
+        fit(small(), one, settings, loss=steep, folder=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_learning_from_the_dense_network() -> None:
     teacher = small()
     with torch.no_grad():

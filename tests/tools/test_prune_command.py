@@ -178,7 +178,6 @@ def test_a_loss_that_is_no_number(tools: Tools, model: Path) -> None:
         "--data=train.npz",
         "--learning-rate=1e9",
         "--optimizer=sgd",
-        "--folder=run",
     )
     ended = tools.sparsec("prune", "net.pt2", "-q", *words)
     assert ended.code == 2 and "the loss is" in ended.err and ended.err.count("\n") == 1
