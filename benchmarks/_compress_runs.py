@@ -21,7 +21,7 @@ from benchmarks._compress_data import DataSet
 from benchmarks._compress_networks import NETWORKS
 from examples.export import save_program
 from sparsec.analysis.choice.choice_record import record_of
-from sparsec.compress.channels_prune import prune_channels
+from sparsec.compress.channels.prune import prune_channels
 from sparsec.compress.layers import Layer, layers_of
 from sparsec.compress.pruner import Pruner
 from sparsec.compress.quantization import convert, prepare_qat, program_bytes, static_masks

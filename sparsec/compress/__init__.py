@@ -5,7 +5,7 @@ The one rule: what is made here is what the compiler stores and runs, so every m
 is for before anything is trained. With `frontends` and `compat` the only folder that imports torch.
 """
 
-from sparsec.compress.channels_prune import prune_channels
+from sparsec.compress.channels.prune import prune_channels
 from sparsec.compress.data import Loader, Samples
 from sparsec.compress.distillation import Distillation
 from sparsec.compress.pruner import Pruner

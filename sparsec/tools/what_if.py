@@ -192,5 +192,5 @@ def smallest_channels(
         return Plan(tuple((name, given.get(name)) for name in names))
     raise UserError(
         f"the arena takes {now:,} bytes, and --keep={keep:g} of it is out of reach: with these ratios the least is "
-        f"{least:,}. Layers that are added must lose the same channels, which sparsec.compress.channels sees to"
+        f"{least:,}. Layers that are added must lose the same channels, which sparsec.compress.prune_channels sees to"
     )

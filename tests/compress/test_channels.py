@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sparsec.compress.channels import ChannelGraph, remove
+from sparsec.compress.channels.graph import ChannelGraph, remove
 
 
 class Net(nn.Module):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sparsec.compress.channels import ChannelGraph, Side, remove
+from sparsec.compress.channels.graph import ChannelGraph, Side, remove
 from tests.compress.test_channels import CASES, Net, conv, sample
 
 

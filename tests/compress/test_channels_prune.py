@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import sparsec
-from sparsec.compress.channels_choice import (
+from sparsec.compress.channels.choice import (
     KERNELS_TAKE,
     Choice,
     group_size_of,
@@ -19,7 +19,7 @@ from sparsec.compress.channels_choice import (
     multiple_of,
     overall,
 )
-from sparsec.compress.channels_prune import Method, Pruned, prune_channels
+from sparsec.compress.channels.prune import Method, Pruned, prune_channels
 from sparsec.compress.layers import Layer
 from sparsec.kernels.loops import columns_of, product
 from tests.compress.test_channels import Net, conv, nhwc, norm, residual

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sparsec.compress.channels import ChannelGraph
+from sparsec.compress.channels.graph import ChannelGraph
 
 Step = Callable[[nn.ModuleList, list[Tensor]], Tensor]
 """From layers and all feature maps so far [N, C, 4, 4] to one more."""

@@ -35,7 +35,7 @@ from sparsec.compat.tables import (
     unused,
     unused_of,
 )
-from sparsec.compress.channels_prune import Pruned, prune_channels
+from sparsec.compress.channels.prune import Pruned, prune_channels
 from sparsec.compress.data import Batches, Samples
 from sparsec.compress.distillation import Distillation as Distilling
 from sparsec.compress.layers import layers_of

@@ -12,11 +12,11 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from sparsec.compress.channels_cut import Kept, UnlikeError, load, names_of, prove, shrink
-from sparsec.compress.channels_found import Weights
-from sparsec.compress.channels_groups import Channel as Channel
-from sparsec.compress.channels_groups import Group, groups_of, where
-from sparsec.compress.channels_operators import exported, trace
+from sparsec.compress.channels.cut import Kept, UnlikeError, load, names_of, prove, shrink
+from sparsec.compress.channels.found import Weights
+from sparsec.compress.channels.groups import Channel as Channel
+from sparsec.compress.channels.groups import Group, groups_of, where
+from sparsec.compress.channels.operators import exported, trace
 from sparsec.compress.layers import modules_of
 
 Side: TypeAlias = Literal["outputs", "inputs"]

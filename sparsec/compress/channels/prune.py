@@ -11,15 +11,15 @@ from typing import Literal, TypeAlias
 import numpy as np
 from torch import Tensor, nn
 
-from sparsec.compress.channels import ChannelGraph, Group
-from sparsec.compress.channels_choice import (
+from sparsec.compress.channels.choice import (
     Choice,
     group_size_of,
     local,
     multiple_of,
     overall,
 )
-from sparsec.compress.channels_refit import Refit, refit
+from sparsec.compress.channels.graph import ChannelGraph, Group
+from sparsec.compress.channels.refit import Refit, refit
 from sparsec.compress.importance import Importance, importance_of
 from sparsec.compress.layers import Layer, Select, layers_of, no_such_layer, selected
 from sparsec.pruning.patterns import Array

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.fx import Interpreter, Node
 
-from sparsec.compress.channels_found import Held, Trace, Weights, layer_name, mapped, tensors_in
-from sparsec.compress.channels_labels import along, together
+from sparsec.compress.channels.found import Held, Trace, Weights, layer_name, mapped, tensors_in
+from sparsec.compress.channels.labels import along, together
 
 Args: TypeAlias = Mapping[str, Any]
 

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from sparsec.compress.channels_found import Held, Trace, held
-from sparsec.compress.channels_labels import Ties, along
-from sparsec.compress.channels_layers import (
+from sparsec.compress.channels.found import Held, Trace, held
+from sparsec.compress.channels.labels import Ties, along
+from sparsec.compress.channels.layers import (
     batch_norm,
     convolution,
     embedding,
@@ -25,7 +25,7 @@ from sparsec.compress.channels_layers import (
     matrix_product,
     prelu,
 )
-from sparsec.compress.channels_trace import Args, Operator, Tracer
+from sparsec.compress.channels.trace import Args, Operator, Tracer
 
 PER_WINDOW = re.compile(r"(?:adaptive_)?(?:avg|max|lp)_pool([123])d(?:_with_indices)?")
 RESIZES = re.compile(r"upsample_[a-z]+([123])d(?:_aa)?")

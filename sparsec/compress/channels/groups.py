@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from sparsec.compress.channels_found import Trace
-from sparsec.compress.channels_labels import listed, numbers
+from sparsec.compress.channels.found import Trace
+from sparsec.compress.channels.labels import listed, numbers
 
 
 @dataclass(frozen=True)

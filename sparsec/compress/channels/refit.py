@@ -14,8 +14,8 @@ from typing import Any, TypeAlias, cast
 import torch
 from torch import Tensor, nn
 
-from sparsec.compress.channels_cut import CONVOLUTIONS, Kept, outputs_of, without
-from sparsec.compress.channels_found import Weights
+from sparsec.compress.channels.cut import CONVOLUTIONS, Kept, outputs_of, without
+from sparsec.compress.channels.found import Weights
 
 Sampled: TypeAlias = tuple[Tensor, Tensor]
 """What a layer read, [points, groups, columns], and gave, [points, groups, outputs], in double precision."""

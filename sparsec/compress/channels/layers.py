@@ -10,9 +10,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from sparsec.compress.channels_found import Held, Weights, held, layer_name
-from sparsec.compress.channels_labels import along
-from sparsec.compress.channels_trace import Args, Tracer
+from sparsec.compress.channels.found import Held, Weights, held, layer_name
+from sparsec.compress.channels.labels import along
+from sparsec.compress.channels.trace import Args, Tracer
 
 
 def convolution(tracer: Tracer, given: Args, spatial: int, transposed: bool) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from sparsec.compress.channels_labels import Ties
+from sparsec.compress.channels.labels import Ties
 
 
 @dataclass(frozen=True)
