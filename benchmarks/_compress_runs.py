@@ -87,7 +87,7 @@ def is_large(layer: Layer, columns: int) -> bool:
 
 
 def pruner_of(model: nn.Module, variant: str, data: DataSet, iterations: int) -> Pruner | None:
-    """The zeros of a variant: `unstructured 0.9`, `one shot 0.9`, `threshold 0.41`, `block(1x16) 0.75`, `nm(2:4)`; of
+    """The zeros of a variant: `unstructured 0.9` (by `lamp`), `magnitude 0.9` (as it is in all layers), `one shot 0.9`, `threshold 0.41`, `block(1x16) 0.75`, `nm(2:4)`; of
     patterns in layers that are no depthwise ones and have rows of 16 weights or more, others stay dense."""
     variant = variant.removeprefix("qat ")
     word, _, number = (
@@ -107,8 +107,9 @@ def pruner_of(model: nn.Module, variant: str, data: DataSet, iterations: int) ->
         return Pruner(model, threshold=threshold)
     if word == "one shot":
         return Pruner(model, schedule=OneShot(float(number)))
-    if word == "unstructured":
-        return Pruner(model, schedule=gradual(float(number), ramp, iterations))
+    if word in ("unstructured", "magnitude"):
+        by = "lamp" if word == "unstructured" else word
+        return Pruner(model, schedule=gradual(float(number), ramp, iterations), importance=by)
     pattern = parse_pattern(word)
     share = Share(pattern, float(number) if number else 0.5)
     wishes = tuple((layer.name, share) for layer in layers_of(model) if is_large(layer, 16))

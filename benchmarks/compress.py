@@ -32,6 +32,7 @@ THRICE = ("dense", "unstructured 0.75", "unstructured 0.9", "block(1x16) 0.75", 
 ONCE = (
     *("unstructured 0.5", "unstructured 0.95", "nm(2:4)", "block(1x4) 0.75", "block(1x4) 0.9"),
     *("block(4x1) 0.75", "block(4x1) 0.9", "channels 0.5"),
+    *("magnitude 0.75", "magnitude 0.9"),
 )
 QAT = ("qat dense",)
 SEEDS = (0, 1, 2)

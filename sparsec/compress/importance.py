@@ -4,7 +4,10 @@
 `magnitude` is |w|, `l2` w^2, `taylor` |w * gradient| (Molchanov et al. 2019, "Importance Estimation for Neural Network
 Pruning"; gradients must have been computed), `bn-scale` |w| times the factor of the batch norm behind (Liu et al. 2017,
 "Learning Efficient Convolutional Networks through Network Slimming"), `geometric-median` the distance of an output
-channel's weights to all others' (He et al. 2019, "Filter Pruning via Geometric Median"): what is like others can go.
+channel's weights to all others' (He et al. 2019, "Filter Pruning via Geometric Median"): what is like others can go. `lamp`
+is w^2 as a part of the sum of squares of the weights of its layer that are not smaller (Lee et al. 2021, "Layer-Adaptive
+Sparsity for the Magnitude-based Pruning"): magnitude within a layer, and comparable between layers behind batch norms,
+whose magnitudes say nothing, so that no layer is emptied.
 """
 
 from collections.abc import Callable, Mapping
@@ -41,6 +44,17 @@ def taylor(layer: Layer, model: nn.Module) -> Tensor:
     return (layer.weight.detach() * gradient).abs()
 
 
+def lamp(layer: Layer, model: nn.Module) -> Tensor:
+    """w^2 over the sum of w^2 of the weights of the layer that are at least as large."""
+    squares = layer.weight.detach().square().reshape(-1).double()
+    order = torch.sort(squares, stable=True).indices
+    ordered = squares[order]
+    left = ordered.flip(0).cumsum(0).flip(0)
+    scores = torch.zeros_like(squares)
+    scores[order] = ordered / left.clamp_min(torch.finfo(torch.float64).tiny)
+    return scores.reshape(layer.weight.shape)
+
+
 def bn_scale(layer: Layer, model: nn.Module) -> Tensor:
     """|w| times what the batch norm behind the layer multiplies it by. Raises ValueError without a batch norm."""
     modules = modules_of(model)
@@ -64,6 +78,7 @@ def geometric_median(layer: Layer, model: nn.Module) -> Array:
 IMPORTANCES: Mapping[str, Importance] = {
     "magnitude": magnitude,
     "l2": l2,
+    "lamp": lamp,
     "taylor": taylor,
     "bn-scale": bn_scale,
     "geometric-median": geometric_median,

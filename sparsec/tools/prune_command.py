@@ -106,7 +106,7 @@ def parser() -> argparse.ArgumentParser:
     )
     group.add_argument(
         "--importance",
-        choices=("magnitude", "l2"),
+        choices=("magnitude", "l2", "lamp"),
         default="magnitude",
         help="of a weight; others in Python, see sparsec.compress; default magnitude, e.g. l2",
     )

@@ -221,6 +221,26 @@ def test_importance(name: str) -> None:
     Pruner(model, ratio=0.5, layers=["0"], importance=name, pattern="channels")
 
 
+def test_lamp_compares_layers_of_other_magnitudes() -> None:
+    """Within a layer it is magnitude; a layer of small weights is not emptied."""
+    model = small()
+    layer = layers_of(model)[3]
+    w = layer.weight.detach().reshape(-1).double()
+    expected = [float(x * x / (w[w.abs() >= x.abs()] ** 2).sum()) for x in w[:20]]
+    found = IMPORTANCES["lamp"](layer, model)
+    np.testing.assert_allclose(np.asarray(found).reshape(-1)[:20], expected, rtol=1e-6)
+    with torch.no_grad():
+        model.get_parameter("6.weight").mul_(1e-3)
+    ratios = {
+        by: {
+            each.layer: each.ratio
+            for each in Pruner(copy.deepcopy(model), ratio=0.7, importance=by).by_layer
+        }
+        for by in ("magnitude", "lamp")
+    }
+    assert ratios["magnitude"]["6"] > 0.99 > 0.9 > ratios["lamp"]["6"]
+
+
 def test_a_users_importance_and_layers() -> None:
     def last(layer: Layer, model: nn.Module) -> Tensor:
         return torch.arange(layer.weight.numel(), dtype=torch.float32).reshape(layer.weight.shape)
