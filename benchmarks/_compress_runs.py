@@ -87,8 +87,9 @@ def is_large(layer: Layer, columns: int) -> bool:
 
 
 def pruner_of(model: nn.Module, variant: str, data: DataSet, iterations: int) -> Pruner | None:
-    """The zeros of a variant: `unstructured 0.9` (by `lamp`), `magnitude 0.9` (as it is in all layers), `one shot 0.9`, `threshold 0.41`, `block(1x16) 0.75`, `nm(2:4)`; of
-    patterns in layers that are no depthwise ones and have rows of 16 weights or more, others stay dense."""
+    """The zeros of a variant: `unstructured 0.9` (by `lamp`), `magnitude 0.9` (as it is in all layers), `one shot 0.9`,
+    `threshold 0.41`, `block(1x16) 0.75`, `nm(2:4)`; of patterns in layers that are no depthwise ones and have rows of 16
+    weights or more, others stay dense. `channels 0.5` makes the model smaller, `dense` has none."""
     variant = variant.removeprefix("qat ")
     word, _, number = (
         variant.partition(" ")
