@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from examples.mnist.idx import load
+from examples.datasets import Data, fashion_mnist, idx
 from sparsec.compress.data import Samples
 
-FASHION = Path("/usr/share/datasets/fashion-mnist")
 AEON = "aeon==1.6.0"
 TRAIN_IMAGES = 20_000
 """Of 60,000, the same for all: a run has to end within two minutes."""
@@ -31,28 +30,20 @@ class DataSet:
     calibration: torch.Tensor
 
 
-folder = FASHION
-"""Where Fashion-MNIST's IDX files are; --data says another place."""
+folder: Path | None = None
+"""Where Fashion-MNIST's IDX files are; None is where Debian's package has them."""
 
 
 @cache
 def fashion() -> DataSet:
     """Images [N, 1, 28, 28] in 0..1. Raises ValueError where the files are not there."""
-    if not folder.is_dir():
-        raise ValueError(
-            f"{folder} is not there: apt-get install dataset-fashion-mnist, or --data DIR with its IDX files"
-        )
-    train, test = load(folder, "train"), load(folder, "t10k")
-    chosen = train.evenly_sampled(TRAIN_IMAGES)
+    train, test = fashion_mnist() if folder is None else idx(folder)
 
-    def images(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> np.ndarray:
-        return pixels[:, np.newaxis].astype(np.float32) / 255
+    def some(count: int) -> Data:
+        chosen = np.arange(count) * len(train[1]) // count
+        return train[0][chosen], train[1][chosen]
 
-    return DataSet(
-        Samples.of_arrays(images(chosen.images), chosen.labels),
-        Samples.of_arrays(images(test.images), test.labels, 1000),
-        torch.from_numpy(images(train.evenly_sampled(128).images)),
-    )
+    return DataSet(Samples(*some(TRAIN_IMAGES)), Samples(*test, 1000), some(128)[0])
 
 
 @cache

@@ -14,9 +14,9 @@ import numpy as np
 
 from sparsec.frontends import FrontendError
 from sparsec.interpreters.signature import dequantized
+from sparsec.quiet import only_our_messages
 from sparsec.tools import explain_command, run_command, sparsec, what_if_command
 from sparsec.tools.compilation import Compilation, compile_model
-from sparsec.tools.console import only_our_messages
 from sparsec.tools.emission import project_files, write_files
 from sparsec.tools.errors import UserError
 

@@ -89,7 +89,7 @@ class Loader:
 
 
 @torch.no_grad()
-def classes_of(model: nn.Module, samples: Samples) -> int | None:
+def classes_of(model: nn.Module, inputs: NDArray[Any]) -> int | None:
     """How many classes a model tells apart: its output is [N, classes]; None where it is something else."""
-    output = model(samples.inputs[:2])
+    output = model(torch.from_numpy(inputs[:2].astype(np.float32)))
     return int(output.shape[1]) if isinstance(output, Tensor) and output.ndim == 2 else None

@@ -18,8 +18,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sparsec.frontends.modules import exported
 from sparsec.frontends.programs import Program, Weighted
 from sparsec.pruning.patterns import Array
+from sparsec.quiet import only_our_messages
 
 Select: TypeAlias = "str | Iterable[str] | Callable[[str, nn.Module], bool] | None"
 """Which layers: patterns of their names, the word `1x1`, or a function of name and module; None is all."""
@@ -125,7 +127,7 @@ def layers_of(model: nn.Module, inputs: Sequence[Tensor] | None = None) -> list[
         found[name] = Layer(name, module, operation, groups)
     if inputs is None:
         return list(found.values())
-    images = {each.weights: each.image for each in exported(model, inputs).weighted}
+    images = {each.weights: each.image for each in program_of(model, inputs).weighted}
     return [
         Layer(each.name, each.owner, each.operation, each.groups, images.get(each.parameter))
         for each in found.values()
@@ -144,25 +146,12 @@ def _of_calls(program: Program, calls: Iterable[Weighted]) -> Iterator[Layer]:
         yield Layer(name, owner, call.operation, call.groups, call.image, attribute)
 
 
-def exported(model: nn.Module, inputs: Sequence[Tensor]) -> Program:
-    """`model` as torch exports it in evaluation mode for `inputs`, the batch left open where that can be.
-
-    Raises ValueError where torch cannot export it.
-    """
-    training = model.training
+def program_of(model: nn.Module, inputs: Sequence[Tensor]) -> Program:
+    """`model` exported for `inputs` with an open batch. Raises ValueError where torch cannot export it."""
     file = io.BytesIO()
-    # A batch of two or more, as torch takes one of one for a constant; copies, as a view would store its whole base.
-    examples = tuple(
-        (each if len(each) > 1 else torch.cat([each, each])).detach().clone() for each in inputs
-    )
-    try:
-        shapes = tuple({0: torch.export.Dim.AUTO} for _ in examples)
-        torch.export.save(torch.export.export(model.eval(), examples, dynamic_shapes=shapes), file)
-    except Exception as error:  # torch has no one type for what it cannot export
-        line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ValueError(f"torch cannot export the model: {line}") from error
-    finally:
-        model.train(training)
+    program = exported(model, inputs, open_batch=True)
+    with only_our_messages():
+        torch.export.save(program, file)
     return Program(file.getvalue())
 
 

@@ -7,7 +7,7 @@ forward and in each `state_dict`, so it is copied, saved, exported and quantized
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias, cast
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from sparsec.compress.importance import Importance, importance_of
-from sparsec.compress.layers import Layer, Select, layers_of, no_such_layer, selected
+from sparsec.compress.layers import Layer, Select, layers_of, selected
 from sparsec.pruning.masks import (
     Weights,
     check_stores,
@@ -281,23 +281,6 @@ class Pruner:
         for handle in self._handles:
             handle.remove()
         return self.model
-
-    def hold(self, parameters: Mapping[str, nn.Parameter]) -> list[Callable[[], None]]:
-        """Keep the zeros of another module with parameters of the same names, such as one that torchao prepared, by hooks
-        that make gradients zero; returns what takes the hooks away again.
-
-        Raises ValueError where a parameter is missing.
-        """
-        removers: list[Callable[[], None]] = []
-        for name, mask in self.masks.items():
-            if name not in parameters:
-                raise ValueError(no_such_layer(name, list(parameters)))
-            parameter = parameters[name]
-            with torch.no_grad():
-                parameter.mul_(mask)
-            handle = cast(RemovableHandle, parameter.register_hook(mask.mul))
-            removers.append(handle.remove)
-        return removers
 
     def state_dict(self) -> dict[str, Any]:
         """The masks and the iteration, for a checkpoint; tensors and numbers alone."""

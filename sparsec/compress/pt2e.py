@@ -4,26 +4,9 @@
 The one rule: torchao is imported here alone, and what it warns of and logs as it comes is kept from the user.
 """
 
-import logging
-import warnings
-from collections.abc import Generator
-from contextlib import contextmanager
+from sparsec.quiet import only_our_messages
 
-
-@contextmanager
-def quiet() -> Generator[None]:
-    """Without what torchao and torch.export warn of and log, about which nobody can do anything."""
-    before = logging.root.manager.disable
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        logging.disable(logging.WARNING)
-        try:
-            yield
-        finally:
-            logging.disable(before)
-
-
-with quiet():
+with only_our_messages():
     try:
         from torchao.quantization.pt2e import (
             FusedMovingAvgObsFakeQuantize,
@@ -73,6 +56,5 @@ __all__ = [
     "convert_pt2e",
     "prepare_pt2e",
     "prepare_qat_pt2e",
-    "quiet",
     "stop_training",
 ]

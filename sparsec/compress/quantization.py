@@ -34,10 +34,10 @@ from sparsec.compress.pt2e import (
     convert_pt2e,
     prepare_pt2e,
     prepare_qat_pt2e,
-    quiet,
     stop_training,
 )
 from sparsec.compress.quantizer import CortexMQuantizer, module_path, operation
+from sparsec.quiet import only_our_messages
 
 Masks: TypeAlias = Mapping[str, Tensor | np.ndarray[Any, Any]]
 
@@ -87,7 +87,7 @@ def prepare_ptq(
     """
     exported, held, examples = _exported(model, inputs, masks, False, open_batch)
     quantizer = CortexMQuantizer(observer=observer)
-    with quiet():
+    with only_our_messages():
         module = prepare_pt2e(exported, quantizer)
     left = tuple(quantizer.left_in_float)
     return Prepared(module, examples, left, held, trains=False, open_batch=open_batch)
@@ -103,7 +103,7 @@ def prepare_qat(model: nn.Module, inputs: Sequence[Tensor], masks: Masks | None 
     exported, held, examples = _exported(model, inputs, masks, True, True)
     train_mode(exported)
     quantizer = CortexMQuantizer(qat=True)
-    with quiet():
+    with only_our_messages():
         module = prepare_qat_pt2e(exported, quantizer)
         allow_training(module)
         module.train()
@@ -145,7 +145,7 @@ def convert(prepared: Prepared) -> ExportedProgram:
     Raises ValueError where no data was seen, or a number is not finite.
     """
     check_numbers(prepared.module)
-    with quiet():
+    with only_our_messages():
         module = copy.deepcopy(prepared.module).cpu()
         if prepared.trains:
             stop_training(module)  # a copy's own eval() is that of the original
@@ -167,7 +167,7 @@ def convert(prepared: Prepared) -> ExportedProgram:
 def program_bytes(program: ExportedProgram) -> bytes:
     """The content of a .pt2 file."""
     stream = io.BytesIO()
-    with quiet():
+    with only_our_messages():
         torch.export.save(program, stream)
     return stream.getvalue()
 
@@ -307,7 +307,7 @@ def _exported(
             baked.get_parameter(name).mul_(mask)
     baked.train(training)
     try:
-        with quiet():
+        with only_our_messages():
             program = torch.export.export(
                 baked, examples, dynamic_shapes=_batches(baked, examples) if open_batch else None
             )

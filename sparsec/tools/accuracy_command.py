@@ -31,10 +31,10 @@ from sparsec.passes.calibrate import (
 )
 from sparsec.run.cpus import RUNNABLE
 from sparsec.tools.accuracy import LayerAccuracy, accuracy
-from sparsec.tools.arrays import read_array
 from sparsec.tools.compilation import Compilation, compile_model
 from sparsec.tools.console import print_table, progress
 from sparsec.tools.errors import UserError
+from sparsec.tools.labels import check_labels, take_labels
 from sparsec.tools.options import Parser, add_model_options, hides_progress
 from sparsec.tools.run_command import execute
 
@@ -145,46 +145,21 @@ def read_data(args: argparse.Namespace, int8: ModuleOp) -> Data:
         arrays = dict(numpy_files.read_arrays(path))
     except ValueError as error:
         raise UserError(f"cannot read {path}: {error}") from error
-    labels = None
-    if args.labels is not None:
-        labels = arrays.pop(args.labels) if args.labels in arrays else read_labels(args)
+    labels = None if args.labels is None else take_labels(arrays, args.labels, path)
     main = main_of(int8)
     try:
         inputs = check_inputs(main, arrays_for(arrays, input_names(main), path))
     except PassFailedException as error:
         raise UserError(str(error).replace("calibration data", "--data")) from error
     if labels is not None:
-        check_labels(labels, len(inputs[0]), classes_of(main))
+        check_labels(labels, len(inputs[0]), classes_of(main), "the first output")
     return Data(inputs, labels)
-
-
-def read_labels(args: argparse.Namespace) -> Array:
-    """The labels in a file. UserError where there are none."""
-    if not args.labels.endswith((".npy", ".npz")):
-        raise UserError(
-            f"--labels: {args.data} has no array '{args.labels}', and a file ends in .npy"
-        )
-    return read_array(args.labels)
 
 
 def classes_of(function: FuncOp) -> int:
     """How many classes the first output tells apart: it has a number for each, or is the index of one."""
     first = function.function_type.outputs.data[0]
     return prod(shape_of(first)) if element_type(first) != i32 else sys.maxsize
-
-
-def check_labels(labels: Array, samples: int, classes: int) -> None:
-    """UserError unless `labels` is one class of so many for each sample."""
-    if labels.dtype.kind not in "iu" or labels.shape != (samples,):
-        raise UserError(
-            f"--labels must be {samples} whole numbers, one for each sample, not {labels.dtype} of shape "
-            f"{list(labels.shape)}"
-        )
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= classes:
-        raise UserError(
-            f"--labels goes from {low} to {high}, and the first output has the classes 0 to {classes - 1}"
-        )
 
 
 def int8_outputs(

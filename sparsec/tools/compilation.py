@@ -31,13 +31,13 @@ from sparsec.ir.sparse import verify_arguments
 from sparsec.ir.wellformed import verify_symbols, verify_wellformed
 from sparsec.passes.select_sparse_formats import SelectSparseFormatsPass
 from sparsec.quantization.scheme import Quantization
+from sparsec.quiet import only_our_messages
 from sparsec.recipe import Recipe, parse_recipe
 from sparsec.run import cmsis_nn
 from sparsec.targets.cmsis_nn import PACKAGED, read_release
 from sparsec.targets.cpu import Cpu, cpu_named
 from sparsec.targets.memory import parse_memories
 from sparsec.tools.accuracy import Accuracy, AccuracyWatch
-from sparsec.tools.console import only_our_messages
 from sparsec.tools.errors import InternalError, UserError, first_line
 from sparsec.tools.import_check import difference, mixes_samples
 from sparsec.tools.instrumentation import Instrumentation

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What people see: progress on stderr, results on stdout, plain when not on a terminal."""
 
-import logging
 import sys
-import warnings
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
@@ -27,19 +25,6 @@ def progress(quiet: bool = False) -> Generator[Progress]:
     # Results go to stdout untouched: rich would send them to its own console, stderr.
     with Live(spinner, console=console, transient=True, redirect_stdout=False):
         yield lambda text: spinner.update(text=text)
-
-
-@contextmanager
-def only_our_messages() -> Generator[None]:
-    """Keeps what libraries warn of and log from the user, who can do nothing about it."""
-    before = logging.root.manager.disable
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        logging.disable(logging.CRITICAL)
-        try:
-            yield
-        finally:
-            logging.disable(before)
 
 
 def cell_text(cell: object) -> str:

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from typing import Any
 
 from sparsec.analysis.memory.plan_view import PlanView, peak_facts
+from sparsec.quiet import only_our_messages
 from sparsec.report.plan_text import plan_text
 from sparsec.tools.compilation import Compilation, plan_of
-from sparsec.tools.console import only_our_messages
 from sparsec.tools.emission import write_bytes, write_text
 from sparsec.tools.errors import UserError
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from sparsec.pruning.patterns import PATTERNS
 from sparsec.pruning.plan import Plan, parse_plan
+from sparsec.quiet import only_our_messages
 from sparsec.tools.compilation import compile_model
-from sparsec.tools.console import Progress, only_our_messages, print_table, progress
+from sparsec.tools.console import Progress, print_table, progress
 from sparsec.tools.emission import write_bytes
 from sparsec.tools.errors import UserError
 from sparsec.tools.options import Parser, add_model_options, hides_progress

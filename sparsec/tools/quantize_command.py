@@ -11,8 +11,9 @@ import numpy as np
 
 from sparsec.frontends import FrontendError, numpy_files
 from sparsec.passes.calibrate import arrays_for
+from sparsec.quiet import only_our_messages
 from sparsec.tools.accuracy_command import int8_outputs, top
-from sparsec.tools.console import only_our_messages, progress
+from sparsec.tools.console import progress
 from sparsec.tools.emission import write_bytes
 from sparsec.tools.errors import UserError
 from sparsec.tools.options import Parser

@@ -8,7 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from sparsec.pruning.patterns import PATTERNS
-from sparsec.tools.console import only_our_messages, print_table, progress
+from sparsec.quiet import only_our_messages
+from sparsec.tools.console import print_table, progress
 from sparsec.tools.emission import cannot_write, write_text
 from sparsec.tools.errors import UserError
 from sparsec.tools.options import Parser

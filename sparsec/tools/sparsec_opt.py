@@ -66,7 +66,7 @@ class SparsecOptMain(xDSLOptMain):
     def import_model(self, file: IO[bytes]) -> ModuleOp:
         """The network in a model of torch, which only now is imported."""
         from sparsec import frontends
-        from sparsec.tools.console import only_our_messages
+        from sparsec.quiet import only_our_messages
 
         file.close()
         path = Path(self.get_input_name())

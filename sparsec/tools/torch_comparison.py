@@ -17,8 +17,8 @@ from sparsec.frontends import FrontendError, run_program
 from sparsec.interpreters.signature import quantized
 from sparsec.ir.borders import converts_as_tflite
 from sparsec.passes.calibrate import outputs_of
+from sparsec.quiet import only_our_messages
 from sparsec.tools.compilation import Compilation, compile_model
-from sparsec.tools.console import only_our_messages
 from sparsec.tools.errors import UserError
 from sparsec.tools.options import Parser, add_model_options
 

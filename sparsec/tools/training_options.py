@@ -9,8 +9,8 @@ import numpy as np
 
 from sparsec.frontends import numpy_files
 from sparsec.frontends.errors import FrontendError
-from sparsec.tools.arrays import read_array
 from sparsec.tools.errors import UserError
+from sparsec.tools.labels import check_labels, take_labels
 
 if TYPE_CHECKING:
     from sparsec.compress.data import Samples
@@ -104,7 +104,7 @@ def read_samples(path: str, labels: str, program: "Program", batch: int) -> "Sam
         arrays = dict(numpy_files.read_arrays(Path(path)))
     except ValueError as error:
         raise UserError(f"cannot read {path}: {error}") from error
-    classes = _labels(arrays, labels, path)
+    classes = take_labels(arrays, labels, path)
     names = program.input_names
     if len(names) != 1 or len(arrays) != 1:
         raise UserError(
@@ -117,8 +117,7 @@ def read_samples(path: str, labels: str, program: "Program", batch: int) -> "Sam
             f"{path}: inputs must be finite numbers [N, ..], not {inputs.dtype} {list(inputs.shape)}"
         )
     try:
-        samples = Samples.of_arrays(inputs, classes, batch)
-        count = classes_of(program, samples)
+        count = classes_of(program, inputs)
     except (ValueError, FrontendError) as error:
         raise UserError(
             f"{path}: {error}; inputs are as the network was exported with, a batch of any size"
@@ -127,25 +126,8 @@ def read_samples(path: str, labels: str, program: "Program", batch: int) -> "Sam
         raise UserError(
             "only networks with one output [N, classes] are trained from files: train others in Python"
         )
-    if classes.min() < 0 or classes.max() >= count:
-        raise UserError(
-            f"--labels goes from {classes.min()} to {classes.max()}, and the output has the classes 0 to {count - 1}"
-        )
-    return samples
-
-
-def _labels(arrays: dict[str, Array], labels: str, path: str) -> Array:
-    """The classes; what holds them is taken out of `arrays`."""
-    if labels in arrays:
-        found = arrays.pop(labels)
-    elif labels.endswith((".npy", ".npz")):
-        found = read_array(labels)
-    else:
-        raise UserError(
-            f"{path} has no array '{labels}' of labels: name one of {', '.join(arrays) or 'none'} with --labels"
-        )
-    if found.dtype.kind not in "iu" or found.ndim != 1:
-        raise UserError(
-            f"labels must be whole numbers [N], not {found.dtype} of shape {list(found.shape)}"
-        )
-    return found.astype(np.int64)
+    check_labels(classes, len(inputs), count)
+    try:
+        return Samples.of_arrays(inputs, classes, batch)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize, prune
 from torchao.quantization.pt2e import FakeQuantizeBase
 
-from sparsec.compress.pt2e import quiet, stop_training
+from sparsec.compress.pt2e import stop_training
 from sparsec.compress.quantization import (
     Prepared,
     convert,
@@ -27,6 +27,7 @@ from sparsec.compress.quantization import (
 )
 from sparsec.frontends import load
 from sparsec.ir import nn as nn_dialect
+from sparsec.quiet import only_our_messages
 from sparsec.tools.torch_comparison import compare_with_torch
 from tests.end_to_end.road import compile_to, expect_exact
 
@@ -113,7 +114,7 @@ def test_torch_gives_the_same_numbers_or_neighbours(written: Path) -> None:
 def test_folding_is_what_was_trained(trained: tuple[Prepared, dict[str, Tensor]]) -> None:
     """Batch normalisations folded into the weights give what the simulation gives, or its neighbours."""
     prepared, _ = trained
-    with quiet():
+    with only_our_messages():
         simulation = copy.deepcopy(prepared.module)
         stop_training(simulation)
     for module in simulation.modules():

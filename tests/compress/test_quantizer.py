@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sparsec.compress.pt2e import quiet
 from sparsec.compress.quantization import convert, prepare_ptq, save
 from sparsec.compress.quantizer import CortexMQuantizer
 from sparsec.frontends import load
 from sparsec.ir import nn as nn_dialect
 from sparsec.ir import qnn
+from sparsec.quiet import only_our_messages
 from sparsec.tools.torch_comparison import compare_with_torch
 from tests.end_to_end.road import Compiled, compile_to
 
@@ -145,7 +145,7 @@ def test_what_stays_in_float_is_listed(tmp_path: Path) -> None:
 def test_a_linear_layer_with_batch_normalization_is_listed_in_training() -> None:
     model = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4))
     quantizer = CortexMQuantizer(qat=True)
-    with quiet():
+    with only_our_messages():
         quantizer.annotate(torch.export.export(model.train(), (torch.randn(4, 4),)).module())
     assert quantizer.left_in_float == ["0 (aten.linear)", "1 (aten.batch_norm)"]
 

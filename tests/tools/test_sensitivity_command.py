@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparsec.compress.layers import exported
+from sparsec.compress.layers import program_of
 from sparsec.compress.training import accuracy_of
 from tests.compress.nets import images
 from tests.compress.test_sensitivity import learned
@@ -17,7 +17,7 @@ from tests.tools.support import Tools
 def test_the_command(tools: Tools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     model, data = learned()
-    Path("net.pt2").write_bytes(exported(model, [images(2)]).saved())
+    Path("net.pt2").write_bytes(program_of(model, [images(2)]).saved())
     np.savez("test.npz", x=data.inputs.numpy(), labels=data.labels.numpy())
     words = "sensitivity", "net.pt2", "--data=test.npz", "-q", "--sparsity=0.9"
     ended = tools.sparsec(*words, "--json")

@@ -16,8 +16,9 @@ from sparsec.compress.channels.cut import Kept, UnlikeError, load, names_of, pro
 from sparsec.compress.channels.found import Weights
 from sparsec.compress.channels.groups import Channel as Channel
 from sparsec.compress.channels.groups import Group, groups_of, where
-from sparsec.compress.channels.operators import exported, trace
+from sparsec.compress.channels.operators import trace
 from sparsec.compress.layers import modules_of
+from sparsec.frontends.modules import exported
 
 Side: TypeAlias = Literal["outputs", "inputs"]
 PROVED = 8
@@ -31,7 +32,7 @@ class ChannelGraph:
         """`inputs` are [N, ..] for each argument of the model. Raises ValueError where torch cannot export it."""
         self.model = model
         self.inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-        self._trace = trace(exported(model, self.inputs), names_of(model))
+        self._trace = trace(exported(model, [each[:1] for each in self.inputs]), names_of(model))
         self._ties = self._trace.ties
         layers = self._trace.layers
         self._outputs = {name: self._ties.roots(each.gives) for name, each in layers.items()}

@@ -5,13 +5,12 @@ The one rule: a channel passes where an operation treats it by itself, and is pr
 """
 
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.export import ExportedProgram
 
 from sparsec.compress.channels.found import Held, Trace, held
@@ -29,21 +28,6 @@ from sparsec.compress.channels.trace import Args, Operator, Tracer
 
 PER_WINDOW = re.compile(r"(?:adaptive_)?(?:avg|max|lp)_pool([123])d(?:_with_indices)?")
 RESIZES = re.compile(r"upsample_[a-z]+([123])d(?:_aa)?")
-
-
-def exported(model: nn.Module, inputs: Sequence[Tensor]) -> ExportedProgram:
-    """The program of `model` for one sample. Raises ValueError where torch cannot export it."""
-    modes = [(each, each.training) for each in model.modules()]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what torch finds in modules of its own, as in GRUs
-            return torch.export.export(model.eval(), tuple(each[:1] for each in inputs))
-    except Exception as error:  # torch has no one type for what it cannot export
-        line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ValueError(f"torch cannot export the model: {line}") from error
-    finally:
-        for each, mode in modes:
-            each.training = mode
 
 
 def trace(program: ExportedProgram, names: Mapping[str, str]) -> Trace:
