@@ -21,6 +21,7 @@ from xdsl.traits import MemoryReadEffect, MemoryWriteEffect
 
 from sparsec.ir.constant import numpy_type, ui8, ui16, ui32
 from sparsec.ir.shapes import element_type, shape_of
+from sparsec.planning.one_way import repeated
 from sparsec.planning.overlap import Overlap, apart
 from sparsec.quantization.params import Clamp, Requant
 from sparsec.quantization.window import Window
@@ -98,10 +99,18 @@ class KernelOp(IRDLOperation, ABC):
         """The bytes of its operand `output` that the function writes: from where on, and how many."""
         return 0, byte_count(output.type)
 
+    def in_step(self) -> Sequence[SSAValue]:
+        """The operands of which the function reads no byte any more once it has written the one at that place of the first
+        that it writes."""
+        return ()
+
     def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
         """How what the function writes to its operand `output` may lie over its operand `input`, if nobody reads that
         again. Said of each pair alone: other operands lie apart, or have an overlap of their own."""
-        return apart(byte_count(output.type), byte_count(input.type))
+        sizes = byte_count(output.type), byte_count(input.type)
+        if output is self.written()[0] and input in self.in_step():
+            return repeated(*sizes)
+        return apart(*sizes)
 
 
 class CmsisOp(KernelOp, ABC):

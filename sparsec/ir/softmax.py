@@ -8,11 +8,9 @@ from xdsl.dialects.builtin import I8, MemRefType
 from xdsl.ir import SSAValue
 from xdsl.irdl import operand_def, prop_def
 
-from sparsec.ir.kernel import CArgument, KernelOp, byte_count, element_count
+from sparsec.ir.kernel import CArgument, KernelOp, element_count
 from sparsec.ir.params import SoftmaxParamsAttr
 from sparsec.ir.shapes import expect_shape, shape_of
-from sparsec.planning.one_way import repeated
-from sparsec.planning.overlap import Overlap
 from sparsec.quantization.params import SoftmaxParams
 
 
@@ -40,8 +38,6 @@ class SoftmaxCall(KernelOp, ABC):
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)
 
-    def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
+    def in_step(self) -> Sequence[SSAValue]:
         # Of a row the maximum and the sum are known before its first byte is written, each byte when it is read again.
-        if output is self.output and input is self.input:
-            return repeated(byte_count(output.type), byte_count(input.type))
-        return super().safe_overlap(output, input)
+        return (self.input,)

@@ -8,11 +8,9 @@ from xdsl.dialects.builtin import I8, MemRefType
 from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def
 
-from sparsec.ir.kernel import CArgument, CmsisOp, byte_count, element_count
+from sparsec.ir.kernel import CArgument, CmsisOp, element_count
 from sparsec.ir.params import AddParamsAttr, MulParamsAttr
 from sparsec.ir.shapes import expect_shape, shape_of
-from sparsec.planning.one_way import repeated
-from sparsec.planning.overlap import Overlap
 from sparsec.quantization.params import AddParams, MulParams
 
 
@@ -64,10 +62,8 @@ class ElementwiseAddOp(CmsisOp):
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)
 
-    def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
-        if output is self.output and input in (self.lhs, self.rhs):
-            return repeated(byte_count(output.type), byte_count(input.type))
-        return super().safe_overlap(output, input)
+    def in_step(self) -> Sequence[SSAValue]:
+        return (self.lhs, self.rhs)
 
 
 @irdl_op_definition
@@ -113,7 +109,5 @@ class ElementwiseMulOp(CmsisOp):
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)
 
-    def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
-        if output is self.output and input in (self.lhs, self.rhs):
-            return repeated(byte_count(output.type), byte_count(input.type))
-        return super().safe_overlap(output, input)
+    def in_step(self) -> Sequence[SSAValue]:
+        return (self.lhs, self.rhs)

@@ -9,11 +9,9 @@ from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def
 
 from sparsec.ir.constant import ui8
-from sparsec.ir.kernel import CArgument, CStruct, RuntimeOp, activation, byte_count, element_count
+from sparsec.ir.kernel import CArgument, CStruct, RuntimeOp, activation, element_count
 from sparsec.ir.params import RescaleAttr
 from sparsec.ir.shapes import expect_shape, shape_of
-from sparsec.planning.one_way import repeated
-from sparsec.planning.overlap import Overlap
 from sparsec.quantization.params import Rescale
 
 
@@ -46,10 +44,8 @@ class LookupOp(RuntimeOp):
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)
 
-    def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
-        if output is self.output and input is self.input:
-            return repeated(byte_count(output.type), byte_count(input.type))
-        return super().safe_overlap(output, input)
+    def in_step(self) -> Sequence[SSAValue]:
+        return (self.input,)
 
 
 @irdl_op_definition
@@ -76,10 +72,8 @@ class FromUint8Op(RuntimeOp):
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)
 
-    def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
-        if output is self.output and input is self.input:
-            return repeated(byte_count(output.type), byte_count(input.type))
-        return super().safe_overlap(output, input)
+    def in_step(self) -> Sequence[SSAValue]:
+        return (self.input,)
 
 
 @irdl_op_definition
@@ -118,7 +112,5 @@ class RequantizeOp(RuntimeOp):
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)
 
-    def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
-        if output is self.output and input is self.input:
-            return repeated(byte_count(output.type), byte_count(input.type))
-        return super().safe_overlap(output, input)
+    def in_step(self) -> Sequence[SSAValue]:
+        return (self.input,)

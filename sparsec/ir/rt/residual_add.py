@@ -9,12 +9,10 @@ from xdsl.dialects.builtin import I8, MemRefType
 from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_attr_definition, irdl_op_definition, operand_def, prop_def
 
-from sparsec.ir.kernel import CArgument, RuntimeOp, activation, byte_count, element_count
+from sparsec.ir.kernel import CArgument, RuntimeOp, activation, element_count
 from sparsec.ir.record import RecordAttr
 from sparsec.ir.rt.elementwise import per_tensor
 from sparsec.ir.shapes import expect_shape, shape_of
-from sparsec.planning.one_way import repeated
-from sparsec.planning.overlap import Overlap
 from sparsec.quantization.rounded_add import RoundedAdd
 from sparsec.quantization.short_add import ShortAdd
 
@@ -58,11 +56,9 @@ class WholeAddOp(RuntimeOp, ABC):
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)
 
-    def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
+    def in_step(self) -> Sequence[SSAValue]:
         # Up to sixteen bytes at once: all are read before the first is written.
-        if output is self.output and input in (self.lhs, self.rhs):
-            return repeated(byte_count(output.type), byte_count(input.type))
-        return super().safe_overlap(output, input)
+        return (self.lhs, self.rhs)
 
 
 @irdl_op_definition
