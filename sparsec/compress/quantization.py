@@ -29,6 +29,7 @@ from torch.fx import GraphModule, Node
 from torch.nn.utils import parametrize, prune
 
 from sparsec.compress.batch_norms import fold_batch_norms
+from sparsec.compress.forms import module_path, operation
 from sparsec.compress.pt2e import (
     allow_training,
     convert_pt2e,
@@ -36,7 +37,7 @@ from sparsec.compress.pt2e import (
     prepare_qat_pt2e,
     stop_training,
 )
-from sparsec.compress.quantizer import CortexMQuantizer, module_path, operation
+from sparsec.compress.quantizer import CortexMQuantizer
 from sparsec.quiet import only_our_messages
 
 Masks: TypeAlias = Mapping[str, Tensor | np.ndarray[Any, Any]]
