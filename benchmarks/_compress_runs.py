@@ -24,8 +24,9 @@ from sparsec.analysis.choice.choice_record import record_of
 from sparsec.compress.channels.prune import prune_channels
 from sparsec.compress.layers import Layer, layers_of
 from sparsec.compress.pruner import Pruner
-from sparsec.compress.quantization import convert, prepare_qat, program_bytes, static_masks
+from sparsec.compress.quantization import convert, prepare_qat, static_masks
 from sparsec.compress.training import Settings, accuracy_of, fit
+from sparsec.frontends.modules import saved
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import quantized
 from sparsec.pruning.patterns import Array, parse_pattern
@@ -171,7 +172,7 @@ def run(network: str, variant: str, seed: int) -> Result:
         path = Path(folder, "net.pt2")
         if variant.startswith("qat "):
             trained = in_training(model, data, recipe.learning_rate / 20, seed)
-            path.write_bytes(program_bytes(trained))
+            path.write_bytes(saved(trained))
         else:
             save_program(model, data.calibration, path)
         figures = on_chip(path, data)

@@ -5,7 +5,6 @@ The one rule: a pattern is cut from the matrix of the compiler, [outputs, (ky, k
 that reads a flattened image has its columns in that order too, as the images of C have their channels last.
 """
 
-import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -18,10 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sparsec.frontends.modules import exported
+from sparsec.frontends.modules import exported, saved
 from sparsec.frontends.programs import Program, Weighted
 from sparsec.pruning.patterns import Array
-from sparsec.quiet import only_our_messages
 
 Select: TypeAlias = "str | Iterable[str] | Callable[[str, nn.Module], bool] | None"
 """Which layers: patterns of their names, the word `1x1`, or a function of name and module; None is all."""
@@ -148,11 +146,7 @@ def _of_calls(program: Program, calls: Iterable[Weighted]) -> Iterator[Layer]:
 
 def program_of(model: nn.Module, inputs: Sequence[Tensor]) -> Program:
     """`model` exported for `inputs` with an open batch. Raises ValueError where torch cannot export it."""
-    file = io.BytesIO()
-    program = exported(model, inputs, open_batch=True)
-    with only_our_messages():
-        torch.export.save(program, file)
-    return Program(file.getvalue())
+    return Program(saved(exported(model, inputs, open_batch=True)))
 
 
 def selected(layers: Sequence[Layer], select: Select) -> list[Layer]:

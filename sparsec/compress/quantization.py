@@ -11,7 +11,6 @@ fold batch normalisations through masks in the graph, and are held by the gradie
 
 import copy
 import inspect
-import io
 import math
 import os
 import tempfile
@@ -38,6 +37,7 @@ from sparsec.compress.pt2e import (
     stop_training,
 )
 from sparsec.compress.quantizer import CortexMQuantizer
+from sparsec.frontends.modules import saved
 from sparsec.quiet import only_our_messages
 
 Masks: TypeAlias = Mapping[str, Tensor | np.ndarray[Any, Any]]
@@ -165,17 +165,9 @@ def convert(prepared: Prepared) -> ExportedProgram:
     return program
 
 
-def program_bytes(program: ExportedProgram) -> bytes:
-    """The content of a .pt2 file."""
-    stream = io.BytesIO()
-    with only_our_messages():
-        torch.export.save(program, stream)
-    return stream.getvalue()
-
-
 def save(program: ExportedProgram, path: Path) -> None:
     """Write a .pt2 file, whole or not at all. Raises OSError where that is not possible."""
-    content = program_bytes(program)
+    content = saved(program)
     with tempfile.TemporaryDirectory(dir=path.resolve().parent, prefix=f".{path.name}-") as folder:
         staged = Path(folder, path.name)
         staged.write_bytes(content)

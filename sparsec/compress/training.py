@@ -119,6 +119,7 @@ def fit(
     folder: Path | None = None,
     predict: Prediction | None = None,
     track: str | None = None,
+    stop: Callable[[Row], bool] = lambda row: False,
     quiet: bool = False,
 ) -> list[Row]:
     """Train `model`, with the zeros of a `pruner`; the history, one row for each epoch.
@@ -126,7 +127,7 @@ def fit(
     A `folder` takes a checkpoint after each epoch, history.csv and history.svg, zeros.csv with those of each layer, and
     run.json with the settings, the seed among them; where it has some of this run already, training goes on behind the
     last. `predict` says what the network is worth on the chip, `track` names a service
-    (`tensorboard`, `mlflow`).
+    (`tensorboard`, `mlflow`). Training ends early behind an epoch of which `stop` says so.
 
     Raises ValueError where a checkpoint is of another model or other settings, and where the loss is no number any more;
     OSError where a checkpoint cannot be written. Checkpoints that were written stay.
@@ -145,6 +146,8 @@ def fit(
     ):
         with distilling(model, distillation, device) as extra:
             for epoch in range(len(history), settings.epochs):
+                if history and stop(history[-1]):
+                    break
                 began = time.monotonic()
                 torch.manual_seed(settings.seed * 100_003 + epoch)
                 mean = run.epoch(epoch, data, loss, extra, show, history)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Modules of torch in this process, exported to a file that the importer reads like any other."""
 
+import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import cast
@@ -41,11 +42,17 @@ def exported(
             each.training = mode
 
 
+def saved(program: ExportedProgram) -> bytes:
+    """The content of a .pt2 file."""
+    stream = io.BytesIO()
+    with only_our_messages():
+        torch.export.save(program, stream)
+    return stream.getvalue()
+
+
 def export_module(module: Module, inputs: Sequence[Array], path: Path) -> None:
     """Write `module` to `path` as torch exports it for the first sample of `inputs`, in evaluation mode.
 
     Raises FrontendError where torch cannot export it.
     """
-    program = exported(module, [torch.from_numpy(array[:1]) for array in inputs])
-    with only_our_messages():
-        torch.export.save(program, path)
+    path.write_bytes(saved(exported(module, [torch.from_numpy(array[:1]) for array in inputs])))

@@ -187,8 +187,9 @@ def main(arguments: Sequence[str]) -> int:
     """`sparsec quantize`."""
     args = parser().parse_args(arguments)
     check_options(args)
-    from sparsec.compress.quantization import convert, program_bytes
+    from sparsec.compress.quantization import convert
     from sparsec.compress.ranges import ranges_from
+    from sparsec.frontends.modules import saved
 
     output = args.output or Path(f"{Path(args.model).stem}-int8.pt2")
     told: dict[str, Any] = {}
@@ -201,7 +202,7 @@ def main(arguments: Sequence[str]) -> int:
                     prepared = ranges_from(program, arrays, args.ranges, report_progress)
             else:
                 prepared, arrays, told = trained(args, program)
-            content = program_bytes(convert(prepared))
+            content = saved(convert(prepared))
         except (ValueError, FrontendError) as error:
             raise UserError(f"{args.model}: {error}") from error
     write_bytes(content, output)

@@ -17,7 +17,7 @@ from sparsec.compat.paddleslim.act import (
     read_act,
 )
 from sparsec.compress.data import Samples
-from sparsec.compress.quantization import program_bytes
+from sparsec.frontends.modules import saved
 from tests.compress.nets import images, small
 
 SPARSE = """
@@ -142,7 +142,7 @@ def test_channels_zeros_and_int8_together(tmp_path: Path) -> None:
     assert result.sparsity == pytest.approx(0.5, abs=1e-3)
     assert result.program is not None
     zeros, count = 0, 0
-    loaded = torch.export.load(io.BytesIO(program_bytes(result.program)))
+    loaded = torch.export.load(io.BytesIO(saved(result.program)))
     for name, value in [*loaded.state_dict.items(), *loaded.constants.items()]:
         if isinstance(value, torch.Tensor) and value.dtype == torch.int8:
             zeros, count = zeros + int((value == 0).sum()), count + value.numel()

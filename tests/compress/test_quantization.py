@@ -21,11 +21,11 @@ from sparsec.compress.quantization import (
     convert,
     prepare_ptq,
     prepare_qat,
-    program_bytes,
     save,
     static_masks,
 )
 from sparsec.frontends import load
+from sparsec.frontends.modules import saved
 from sparsec.ir import nn as nn_dialect
 from sparsec.quiet import only_our_messages
 from sparsec.tools.torch_comparison import compare_with_torch
@@ -193,8 +193,8 @@ def test_static_masks() -> None:
 def test_a_program_is_the_same_every_time_and_has_no_paths() -> None:
     prepared = prepare_ptq(nn.Sequential(nn.Linear(3, 2)), [torch.ones(2, 3)])
     prepared.module(torch.randn(4, 3))
-    content = program_bytes(convert(prepared))
-    assert content == program_bytes(convert(prepared))
+    content = saved(convert(prepared))
+    assert content == saved(convert(prepared))
     assert str(Path.cwd()).encode() not in content
     assert b'File "' not in content
 

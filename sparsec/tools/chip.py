@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a core says of a network of torch in this process: it is exported, compiled to C and, for its accuracy, run."""
+
+import argparse
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sparsec.frontends.errors import FrontendError
+from sparsec.interpreters.run import interpret
+from sparsec.interpreters.signature import quantized
+from sparsec.run.execute import run_project
+from sparsec.search.objectives import Prices
+from sparsec.tools import run_command
+from sparsec.tools.compilation import Compilation, compile_model
+from sparsec.tools.emission import cmsis_nn_directory, project_files, write_files
+from sparsec.tools.errors import UserError
+
+if TYPE_CHECKING:
+    from sparsec.compress.data import Samples
+    from sparsec.frontends.modules import Module, Tensor
+
+Array = np.ndarray[Any, Any]
+
+
+class Chip:
+    """The compiler with the options of a command line (`words`, e.g. `--target=cortex-m4`), for networks that take
+    `inputs`, which calibrate them too."""
+
+    def __init__(self, inputs: "Sequence[Tensor]", words: Sequence[str] = ()):
+        self.inputs = list(inputs)
+        self.words = list(words)
+
+    def prices(self, model: "Module", settings: Mapping[str, str]) -> Prices:
+        """What the compilation takes. Raises ValueError where the network cannot be compiled."""
+        return _prices(self._compiled(model, settings)[1])
+
+    def int8_accuracy(self, model: "Module", settings: Mapping[str, str], test: "Samples") -> float:
+        """The share of right answers of the int8 network: by its own C on this machine, which is the device's to the byte,
+        or by the interpreter where there is no gcc. Raises ValueError where it cannot be compiled."""
+        compilation, files, args = self._compiled(model, settings)
+        samples = quantized([test.inputs.numpy()], compilation.inputs)
+        outputs = self._outputs(compilation, files, args, samples)
+        best: Array = outputs.reshape(len(outputs), -1).argmax(axis=1)
+        labels: Array = test.labels.numpy()
+        return int(np.count_nonzero(best == labels)) / len(labels)
+
+    def milliseconds(self, model: "Module", megahertz: float, on: str | None = None) -> float:
+        """What an inference takes at a clock: estimated cycles of the layers with weights, or, `on` a core of QEMU, its
+        instructions at one a cycle. Raises ValueError where it cannot be compiled or run."""
+        compilation, files, args = self._compiled(model, {})
+        if on is None:
+            return _prices(files).cycles / (1000 * megahertz)
+        flat = [
+            run_command.as_bytes(each)[:1]
+            for each in quantized([_numpy(each[:1]) for each in self.inputs], compilation.inputs)
+        ]
+        with tempfile.TemporaryDirectory(prefix="sparsec-") as folder:
+            write_files(files, Path(folder, "net"))
+            result = run_project(Path(folder, "net"), on, flat, cmsis_nn=cmsis_nn_directory(args))
+        if result.instructions is None:
+            raise ValueError(f"{on} counts no instructions: measure on a Cortex-M of QEMU")
+        return float(result.instructions[0]) / (1000 * megahertz)
+
+    def _compiled(
+        self, model: "Module", settings: Mapping[str, str]
+    ) -> tuple[Compilation, dict[str, str], argparse.Namespace]:
+        from sparsec.frontends.modules import exported, saved
+
+        words = [f"--observer={value}" for name, value in settings.items() if name == "observer"]
+        with tempfile.TemporaryDirectory(prefix="sparsec-") as folder:
+            path = Path(folder, "model.pt2")
+            try:
+                path.write_bytes(saved(exported(model, self.inputs, open_batch=True)))
+                args = run_command.parser().parse_args(
+                    [str(path), "-q", "--name=model", "--input=none.npy", *self.words, *words]
+                )
+                compilation = compile_model(args, "c")
+                return compilation, project_files(args, compilation), args
+            except (FrontendError, UserError) as error:
+                raise ValueError(str(error)) from error
+
+    def _outputs(
+        self,
+        compilation: Compilation,
+        files: dict[str, str],
+        args: argparse.Namespace,
+        samples: Sequence[Array],
+    ) -> Array:
+        if shutil.which("gcc") is None:
+            assert compilation.quantized is not None
+            return interpret(compilation.quantized, samples)[0]
+        with tempfile.TemporaryDirectory(prefix="sparsec-") as folder:
+            write_files(files, Path(folder, "net"))
+            flat = [run_command.as_bytes(each) for each in samples]
+            return run_project(
+                Path(folder, "net"), "host", flat, cmsis_nn=cmsis_nn_directory(args)
+            ).outputs[0]
+
+
+def _prices(files: Mapping[str, str]) -> Prices:
+    report = json.loads(files["report.json"])
+    layers = report["layers"]
+    return Prices(
+        cycles=sum(layer["predicted_cycles"] or 0 for layer in layers),
+        instructions=sum(layer["predicted_instructions"] or 0 for layer in layers),
+        flash=report["flash_bytes"],
+        ram=report["arena_bytes"],
+        macs=report["macs"],
+        weights=sum(layer["weight_bytes_dense"] for layer in layers),
+        nonzeros=sum(round(layer["density"] * layer["weight_bytes_dense"]) for layer in layers),
+    )
+
+
+def _numpy(tensor: "Tensor") -> Array:
+    return tensor.detach().cpu().numpy()
