@@ -6,7 +6,7 @@ that reads a flattened image has its columns in that order too, as the images of
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -46,6 +46,8 @@ class Layer:
     groups: int = 1
     image: tuple[int, ...] | None = None
     attribute: str = "weight"
+    followers: tuple[str, ...] | None = None
+    """The parameters that `followers_of` names, None where a module has to be traced for them."""
 
     @property
     def parameter(self) -> str:
@@ -125,10 +127,14 @@ def layers_of(model: nn.Module, inputs: Sequence[Tensor] | None = None) -> list[
         found[name] = Layer(name, module, operation, groups)
     if inputs is None:
         return list(found.values())
-    images = {each.weights: each.image for each in program_of(model, inputs).weighted}
+    # By identity, as torch calls weights that are tied by another of their names.
+    named = dict(model.named_parameters(remove_duplicate=False))
+    calls = {id(named[each.weights]): each for each in program_of(model, inputs).weighted}
     return [
-        Layer(each.name, each.owner, each.operation, each.groups, images.get(each.parameter))
-        for each in found.values()
+        replace(layer, image=call.image, followers=call.followers)
+        if (call := calls.get(id(layer.weight)))
+        else layer
+        for layer in found.values()
     ]
 
 
@@ -141,7 +147,7 @@ def _of_calls(program: Program, calls: Iterable[Weighted]) -> Iterator[Layer]:
         path, _, attribute = call.weights.rpartition(".")
         name = path if attribute == "weight" else call.weights
         owner = program.get_submodule(path)
-        yield Layer(name, owner, call.operation, call.groups, call.image, attribute)
+        yield Layer(name, owner, call.operation, call.groups, call.image, attribute, call.followers)
 
 
 def program_of(model: nn.Module, inputs: Sequence[Tensor]) -> Program:

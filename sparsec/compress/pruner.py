@@ -7,6 +7,7 @@ forward and in each `state_dict`, so it is copied, saved, exported and quantized
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from sparsec.compress.followers import followers_of, tensor_of, zeros_held
 from sparsec.compress.importance import Importance, importance_of
 from sparsec.compress.layers import Layer, Select, layers_of, selected
 from sparsec.pruning.masks import (
@@ -23,7 +25,7 @@ from sparsec.pruning.masks import (
     local_masks,
     threshold_masks,
 )
-from sparsec.pruning.patterns import Mask, Pattern, parse_pattern
+from sparsec.pruning.patterns import Mask, Pattern, Rows, parse_pattern
 from sparsec.pruning.plan import Plan, Share, parse_plan
 from sparsec.pruning.schedules import OneShot
 
@@ -79,6 +81,9 @@ class Pruner:
     (`Gradual`) makes the ratio grow, that of a plan in proportion; without one all goes at once. `inputs` tell which
     linear layers read images, see `layers_of`. Call `step()` once for each iteration of training.
 
+    Whole outputs (`channels`) go with their biases and what a batch norm right behind adds, so that nothing of them is left;
+    without `layers` or a plan those of the last layer stay, which are the results. Other patterns leave biases and norms.
+
     With `regrow`, each step finds the masks anew from the weights as the optimizer left them, so that a zero whose update
     outgrew other weights comes back and they go; without it zeros stay. `masking` is how zeros are put into place.
 
@@ -118,20 +123,31 @@ class Pruner:
         if scope not in ("global", "local"):
             raise ValueError(f"the scope is 'global' or 'local', not '{scope}'")
         self.model = model
+        self.pattern = parse_pattern(pattern) if isinstance(pattern, str) else pattern
         self.layers = selected(layers_of(model, inputs), layers)
         if not self.layers:
             raise ValueError("no layer is left to prune")
+        if (
+            isinstance(self.pattern, Rows)
+            and layers is None
+            and not (ratio is threshold is schedule is None)
+        ):
+            self.layers = self.layers[:-1]
+            if not self.layers:
+                raise ValueError(
+                    "the channels of the only layer are the results: name it if they are to go"
+                )
         self.importance = importance
         self.threshold = threshold
         self.scope: Scope = scope
         self.regrow = regrow
         self.masking = masking
-        self.pattern = parse_pattern(pattern) if isinstance(pattern, str) else pattern
         self.shares: Mapping[str, Share] = self._shares(plan, ratio, schedule)
         self.schedule: Schedule | None = schedule or (None if ratio is None else OneShot(ratio))
         self.iteration = 0
         self.masks: dict[str, Tensor] = {}
-        """By the name of the parameter, in its shape; true where a weight stays."""
+        """By the name of the parameter, in its shape; true where a number stays. Of whole outputs that go also by those of
+        the biases and means behind."""
         for layer in self.layers:
             self.masks[layer.parameter] = torch.ones_like(layer.weight, dtype=torch.bool)
         self._handles: list[RemovableHandle] = [
@@ -203,18 +219,16 @@ class Pruner:
         """From now on the zeros are those that the weights have now, as static masks."""
         self.schedule = self.threshold = None
         self.shares = {}
-        for layer in self.layers:
-            self.masks[layer.parameter] = layer.weight.detach() != 0
+        self.masks = zeros_held(self.model, self.layers)
 
     @torch.no_grad()
     def apply(self) -> None:
         """Put zeros where the masks have them."""
-        for layer in self.layers:
-            weight = layer.weight
-            mask = self.masks[layer.parameter]
-            if mask.device != weight.device:
-                mask = self.masks[layer.parameter] = mask.to(weight.device)
-            self.masking(weight, mask)
+        for name, mask in self.masks.items():
+            tensor = tensor_of(self.model, name)
+            if mask.device != tensor.device:
+                mask = self.masks[name] = mask.to(tensor.device)
+            self.masking(tensor, mask)
 
     def _find(self) -> None:
         weights = [self._weights(layer) for layer in self.layers]
@@ -222,7 +236,14 @@ class Pruner:
             pattern = self.pattern_of(layer)
             check_stores(mask, pattern, layer.taps)
             self.masks[layer.parameter] = layer.tensor(mask) != 0
+            if isinstance(pattern, Rows):
+                for name in self._followers[layer.parameter]:
+                    self.masks[name] = torch.from_numpy(mask.any(axis=1))
         self.apply()
+
+    @cached_property
+    def _followers(self) -> dict[str, tuple[str, ...]]:
+        return followers_of(self.model, self.layers)
 
     def _weights(self, layer: Layer) -> Weights:
         importance = importance_of(layer, self.model, self.importance)

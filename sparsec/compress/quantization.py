@@ -28,7 +28,9 @@ from torch.fx import GraphModule, Node
 from torch.nn.utils import parametrize, prune
 
 from sparsec.compress.batch_norms import fold_batch_norms
+from sparsec.compress.followers import tensor_of, zeros_held
 from sparsec.compress.forms import module_path, operation
+from sparsec.compress.layers import layers_of
 from sparsec.compress.pt2e import (
     allow_training,
     convert_pt2e,
@@ -121,7 +123,9 @@ def hold(module: nn.Module, masks: Mapping[str, Tensor]) -> None:
     """
     parameters = dict(module.named_parameters())
     for name, mask in masks.items():
-        parameter = parameters[name]
+        parameter = parameters.get(name)
+        if parameter is None:  # a buffer, which nothing trains
+            continue
         with torch.no_grad():
             parameter.mul_(mask.to(parameter.device))
 
@@ -132,12 +136,15 @@ def hold(module: nn.Module, masks: Mapping[str, Tensor]) -> None:
 
 
 def static_masks(model: nn.Module) -> dict[str, Tensor]:
-    """Masks that keep every zero that the weights of an already sparse model have; biases and norms have none."""
-    return {
+    """Masks that keep every zero that the weights of an already sparse model have; biases and norms have none, but behind
+    outputs of which nothing is left."""
+    masks = {
         name: (parameter.detach() != 0).to(parameter.dtype)
         for name, parameter in model.named_parameters()
         if parameter.dim() > 1 and bool((parameter == 0).any())
     }
+    held = zeros_held(model, [layer for layer in layers_of(model) if layer.parameter in masks])
+    return {**{name: mask.to(torch.float32) for name, mask in held.items()}, **masks}
 
 
 def convert(prepared: Prepared) -> ExportedProgram:
@@ -297,7 +304,7 @@ def _exported(
     held = zeros if masks is None else _checked(baked, masks)
     with torch.no_grad():
         for name, mask in held.items():
-            baked.get_parameter(name).mul_(mask)
+            tensor_of(baked, name).mul_(mask)
     baked.train(training)
     try:
         with only_our_messages():
@@ -377,7 +384,7 @@ def _pruned(model: nn.Module) -> Iterator[tuple[nn.Module, str]]:
 
 def _checked(model: nn.Module, masks: Masks) -> dict[str, Tensor]:
     """The masks as tensors of the parameters' type. Raises ValueError for names, shapes and values that are wrong."""
-    parameters = dict(model.named_parameters())
+    parameters = {**dict(model.named_buffers()), **dict(model.named_parameters())}
     held: dict[str, Tensor] = {}
     for name, mask in masks.items():
         parameter = parameters.get(name)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sparsec.compress.checkpoints import write_atomically
 from sparsec.compress.data import Samples
+from sparsec.compress.followers import tensor_of
 from sparsec.compress.importance import Importance
 from sparsec.compress.layers import Select, layers_of, selected
 from sparsec.compress.pruner import Pruner
@@ -55,8 +56,8 @@ def scan(
         else [Share(kind, ratio) for ratio in ratios]
     )
     yield Sensitivity("", "", 0.0, measure(model, data))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
     for layer in chosen:
-        before = layer.weight.detach().clone()
         for share in shares:
             progress(f"{layer.name} {share.text}")
             try:
@@ -70,7 +71,8 @@ def scan(
             pruner.detach()
             accuracy = measure(model, data)
             with torch.no_grad():
-                layer.weight.copy_(before)
+                for name in pruner.masks:
+                    tensor_of(model, name).copy_(before[name])
             yield Sensitivity(layer.name, kind.label, share.ratio, accuracy)
 
 

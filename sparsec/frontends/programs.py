@@ -7,10 +7,8 @@ The one rule: as everywhere in `frontends` nothing is unpickled; the calls are t
 
 import io
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from math import prod
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -20,41 +18,10 @@ from sparsec.frontends.archive import Archive, Kind, kind_of
 from sparsec.frontends.errors import FrontendError
 from sparsec.frontends.exported_program import malformed, read_program
 from sparsec.frontends.exported_reading import run_graph
+from sparsec.frontends.program_calls import Weighted, sizes_of, weighted_calls
 from sparsec.frontends.proof import ReadingError
 from sparsec.frontends.tensors import Array
 from sparsec.frontends.weights import Json, read_json
-
-KEEPS_ORDER = {
-    *("relu", "relu_", "relu6", "relu6_", "hardtanh", "hardtanh_", "clamp", "dropout", "dropout_"),
-    *(
-        "clone",
-        "contiguous",
-        "leaky_relu",
-        "leaky_relu_",
-        "sigmoid",
-        "tanh",
-        "gelu",
-        "silu",
-        "silu_",
-    ),
-    *("hardswish", "hardswish_", "elu", "alias", "detach", "batch_norm", "_to_copy"),
-}
-"""Operations that leave each element where it is."""
-
-FLATTENS = {"flatten", "view", "reshape", "_unsafe_view"}
-
-
-@dataclass(frozen=True)
-class Weighted:
-    """A layer with weights as a program calls it: the name of the weights, and the operation of aten.
-
-    `image` is what a linear layer reads flattened, (C, H, W) or (C, T), None where it reads no image.
-    """
-
-    weights: str
-    operation: str
-    groups: int
-    image: tuple[int, ...] | None
 
 
 class Program(nn.Module):
@@ -76,7 +43,7 @@ class Program(nn.Module):
         with malformed():
             for name, array in said.constants.items():
                 self._put(name, array)
-            self.weighted: Sequence[Weighted] = tuple(self._find_weighted())
+            self.weighted: Sequence[Weighted] = tuple(weighted_calls(self._graph, self._signature))
 
     def _put(self, name: str, array: Array) -> None:
         """Keep a constant of the archive: floats are trained if the graph takes them as parameters."""
@@ -144,86 +111,23 @@ class Program(nn.Module):
         return results[0] if len(results) == 1 else results
 
     def saved(self) -> bytes:
-        """The archive with the parameters as they are now; all else is as it was."""
+        """The archive with the parameters as they are now, and the means of norms that follow a layer; all else is as it
+        was."""
+        written = dict(self.named_parameters())
+        followers = {name for each in self.weighted for name in each.followers}
+        written |= {name: value for name, value in self.named_buffers() if name in followers}
         return with_parameters(
-            self._content,
-            {name: value.detach().cpu().numpy() for name, value in self.named_parameters()},
+            self._content, {name: value.detach().cpu().numpy() for name, value in written.items()}
         )
-
-    def _find_weighted(self) -> Iterator[Weighted]:
-        names = {
-            spec["parameter"]["arg"]["name"]: spec["parameter"]["parameter_name"]
-            for spec in self._signature["input_specs"]
-            if "parameter" in spec
-        }
-        nodes = {_result(node): node for node in self._graph["nodes"]}
-        for node in self._graph["nodes"]:
-            operation = _operation(node)
-            if operation not in (
-                "conv1d",
-                "conv2d",
-                "linear",
-                "conv_transpose1d",
-                "conv_transpose2d",
-            ):
-                continue
-            arguments = {each["name"]: each["arg"] for each in node["inputs"]}
-            weights = names.get(_tensor(arguments["weight"]) or "")
-            if weights is None:
-                continue
-            groups = int(arguments.get("groups", {"as_int": 1}).get("as_int", 1))
-            image = (
-                self._image(nodes, _tensor(arguments["input"])) if operation == "linear" else None
-            )
-            yield Weighted(weights, operation, groups, image)
-
-    def _image(self, nodes: Mapping[str | None, Json], name: str | None) -> tuple[int, ...] | None:
-        """The image whose elements the tensor `name` has in a row, behind operations that keep their order."""
-        while name is not None:
-            node = nodes.get(name)
-            if node is None or not node["inputs"]:
-                return None
-            before = _tensor(node["inputs"][0]["arg"])
-            operation = _operation(node)
-            if operation in FLATTENS:
-                return _flattened(self.sizes(before), self.sizes(name))
-            if operation not in KEEPS_ORDER:
-                return None
-            name = before
-        return None
 
     def sizes(self, name: str | None) -> list[int | None]:
         """The sizes of a tensor, None for what is no number."""
-        meta: Json = self._graph["tensor_values"][name]
-        return [size.get("as_int") for size in meta["sizes"]]
+        return sizes_of(self._graph, name)
 
 
 def input_shapes(program: Program) -> list[tuple[int | None, ...]]:
     """The shapes of the inputs, None for an open size."""
     return [tuple(program.sizes(name)) for name in program.input_names]
-
-
-def _flattened(image: Sequence[int | None], row: Sequence[int | None]) -> tuple[int, ...] | None:
-    """(C, H, W) or (C, T) if a row holds just the elements of a sample of such an image."""
-    inner = [size for size in image[1:] if size is not None]
-    if len(row) != 2 or len(image) < 3 or len(inner) != len(image) - 1 or row[1] != prod(inner):
-        return None
-    return tuple(inner)
-
-
-def _operation(node: Json) -> str:
-    target: str = node["target"]
-    return target.removeprefix("torch.ops.aten.").partition(".")[0] if "aten" in target else ""
-
-
-def _tensor(argument: Json) -> str | None:
-    found: Any = argument.get("as_tensor")
-    return str(cast(Json, found)["name"]) if isinstance(found, dict) else None
-
-
-def _result(node: Json) -> str | None:
-    outputs = node["outputs"]
-    return _tensor(outputs[0]) if outputs else None
 
 
 def with_parameters(content: bytes, arrays: Mapping[str, Array]) -> bytes:

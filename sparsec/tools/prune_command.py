@@ -2,6 +2,7 @@
 """`sparsec prune MODEL`: put zeros into an exported network, train it with them, and write it."""
 
 import argparse
+import copy
 import json
 import tempfile
 from collections.abc import Sequence
@@ -165,8 +166,11 @@ def check_options(args: argparse.Namespace) -> None:
         raise UserError("--gradual, --distill and --test belong to training: give --data")
 
 
-def plan_of(args: argparse.Namespace, report_progress: Progress) -> Plan | None:
-    """The plan that is given, or made. UserError where there is none to be had."""
+def plan_of(args: argparse.Namespace, program: "Program", report_progress: Progress) -> Plan | None:
+    """The plan that is given, or made for the layers of `program` that are asked for. UserError where there is none to be
+    had."""
+    from sparsec.compress.layers import layers_of, selected
+
     if args.plan is not None:
         path = Path(args.plan)
         is_file = ":" not in args.plan and path.is_file()
@@ -176,15 +180,27 @@ def plan_of(args: argparse.Namespace, report_progress: Progress) -> Plan | None:
             raise UserError(f"--plan: {error}") from error
     if args.goal is None:
         return None
+    if args.goal == "ram" and args.pattern is not None:
+        raise UserError("--for=ram takes whole channels: leave --pattern out")
+    try:
+        names = {each.parameter: each.name for each in selected(layers_of(program), args.layers)}
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    if not names:
+        raise UserError(f"{args.model} has no layer with weights, so there is nothing to prune")
     what_if = WhatIf(compile_model(args, "qnn", report_progress), args)
     ratios = args.sparsity or ratio_list(FOR_RATIOS)
     if args.goal != "ram":
         args.objective = args.goal
         shares = shares_of(args.pattern or pattern_list(FOR_PATTERNS), ratios)
-        return plan_for(what_if, args.goal, args.keep, shares, report_progress)
-    if args.pattern is not None:
-        raise UserError("--for=ram takes whole channels: leave --pattern out")
-    return smallest_channels(what_if, args.keep, ratios, report_progress)
+        return plan_for(what_if, args.goal, args.keep, shares, report_progress, names)
+
+    def measured(plan: Plan) -> int:
+        pruned = copy.deepcopy(program)
+        pruner_of(args, pruned, plan, 0).detach()
+        return compiled_now(args, pruned).arena({})
+
+    return smallest_channels(what_if, args.keep, ratios, report_progress, names, measured)
 
 
 def pruner_of(
@@ -230,8 +246,6 @@ def trained(
     args: argparse.Namespace, program: "Program", plan: Plan | None
 ) -> tuple["Pruner", dict[str, Any]]:
     """Prune `program`, and train it where there is data; what is to be told of that."""
-    import copy
-
     from sparsec.compress.distillation import Distillation
     from sparsec.compress.training import accuracy_of, fit
 
@@ -268,14 +282,31 @@ def trained(
     }
 
 
+def compiled(args: argparse.Namespace, model: str, report_progress: Progress) -> WhatIf:
+    """A network as it is, on its target."""
+    asked = argparse.Namespace(**{**vars(args), "model": model, "quiet": True})
+    return WhatIf(compile_model(asked, "qnn", report_progress), asked)
+
+
+def compiled_now(args: argparse.Namespace, program: "Module") -> WhatIf:
+    """The network with the weights that it has now."""
+    from sparsec.frontends.programs import Program
+
+    assert isinstance(program, Program)
+    with tempfile.TemporaryDirectory(prefix="sparsec-") as folder:
+        path = Path(folder, "model.pt2")
+        path.write_bytes(program.saved())
+        return compiled(args, str(path), lambda _: None)
+
+
 def predicted(args: argparse.Namespace, model: str, report_progress: Progress) -> dict[str, Any]:
     """What a network takes on its target."""
-    asked = argparse.Namespace(**{**vars(args), "model": model, "quiet": True})
-    compilation = compile_model(asked, "qnn", report_progress)
-    total = WhatIf(compilation, asked).total(None)
+    what_if = compiled(args, model, report_progress)
+    total = what_if.total(None)
     return {
-        "target": compilation.cpu.name,
+        "target": what_if.compilation.cpu.name,
         "flash_bytes": total.flash,
+        "arena_bytes": what_if.arena({}),
         "instructions": total.instructions,
         "estimated_cycles": total.cycles,
     }
@@ -283,14 +314,8 @@ def predicted(args: argparse.Namespace, model: str, report_progress: Progress) -
 
 def predicted_of(args: argparse.Namespace, program: "Module") -> dict[str, float]:
     """What the network takes with the weights that it has now, for the history."""
-    from sparsec.frontends.programs import Program
-
-    assert isinstance(program, Program)
-    with tempfile.TemporaryDirectory(prefix="sparsec-") as folder:
-        path = Path(folder, "model.pt2")
-        path.write_bytes(program.saved())
-        found = predicted(args, str(path), lambda _: None)
-    return {"cycles": found["estimated_cycles"], "bytes": found["flash_bytes"]}
+    total = compiled_now(args, program).total(None)
+    return {"cycles": total.cycles, "bytes": total.flash}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -301,12 +326,13 @@ def main(arguments: Sequence[str]) -> int:
     with only_our_messages():
         program = read_program(args.model)
     with progress(hides_progress(args)) as report_progress:
-        plan = plan_of(args, report_progress)
+        plan = plan_of(args, program, report_progress)
+        before = predicted(args, args.model, report_progress)  # --output may overwrite it
     pruner, training = trained(args, program, plan)
     pruner.apply()
     write_bytes(program.saved(), output)
     with progress(hides_progress(args)) as report_progress:
-        figures = [predicted(args, model, report_progress) for model in (args.model, str(output))]
+        after = predicted(args, str(output), report_progress)
     report = {
         "schema_version": SCHEMA_VERSION,
         "output": str(output),
@@ -321,8 +347,8 @@ def main(arguments: Sequence[str]) -> int:
             }
             for each in pruner.by_layer
         ],
-        "before": figures[0],
-        "after": figures[1],
+        "before": before,
+        "after": after,
         **training,
     }
     if args.json:
@@ -347,7 +373,12 @@ def summarize(report: dict[str, Any]) -> None:
     print_table("pruned", ("layer", "pattern", "zeros", "weights", "share"), rows)
     print(f"zeros      {report['sparsity']:.4f} of the weights of these layers")
     before, after = report["before"], report["after"]
-    for name, key in (("flash", "flash_bytes"), ("est. cycles", "estimated_cycles")):
+    figures = (
+        ("flash", "flash_bytes"),
+        ("arena", "arena_bytes"),
+        ("est. cycles", "estimated_cycles"),
+    )
+    for name, key in figures:
         print(f"{name:<10} {before[key]:,} -> {after[key]:,}, predicted for {after['target']}")
     if report.get("accuracy") is not None:
         print(

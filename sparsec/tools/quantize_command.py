@@ -159,7 +159,7 @@ def trained(
         track=args.track,
         quiet=args.quiet or args.json,
     )
-    zeros = sum(int((mask == 0).sum()) for mask in prepared.masks.values())
+    zeros = sum(int((mask == 0).sum()) for mask in prepared.masks.values() if mask.dim() > 1)
     told = {
         "epochs": len(history),
         "loss": history[-1].loss,

@@ -2,7 +2,7 @@
 """What zeros would be worth on a core, for a whole network: the passes and the choice of formats that a compilation has."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from xdsl.dialects.builtin import ModuleOp
@@ -15,6 +15,7 @@ from sparsec.analysis.choice.what_if import (
     can_have,
     pruned_network,
     weighted_layers,
+    weights_name,
     weights_of,
 )
 from sparsec.ir.layer import layer_of
@@ -87,7 +88,7 @@ class WhatIf:
         fitting = [] if share is None else [op for op in ops if can_have(op, share)]
         if share is not None and isinstance(share.pattern, Rows):
             fitting = [op for op in fitting if op is not ops[-1]]
-        given = {layer_of(op): share for op in fitting if share is not None}
+        given = {weights_name(op): share for op in fitting if share is not None}
         return self.network(given, share, len(fitting))
 
     def network(
@@ -137,31 +138,58 @@ def shares_of(patterns: Sequence[Pattern], ratios: Sequence[float]) -> list[Shar
 
 
 def plan_for(
-    what_if: WhatIf, goal: str, keep: float, shares: Sequence[Share], progress: Progress
+    what_if: WhatIf,
+    goal: str,
+    keep: float,
+    shares: Sequence[Share],
+    progress: Progress,
+    names: Mapping[str, str] | None = None,
 ) -> Plan:
     """The shares that bring the layers with weights to a part `keep` of what the `goal` counts now, by what each layer
-    saves for what it loses. UserError where they cannot."""
-    answers = what_if.layers(shares, progress)
-    options: list[list[Option]] = []
-    meant: list[list[Share | None]] = []
-    for of_layer in answers:
-        known = [each for each in of_layer if each.estimate is not None]
-        if not known:
+    saves for what it loses. `names` says for the weights of those that can be pruned what the plan calls them; without it
+    all can, by their own names. UserError where they cannot."""
+    ops = weighted_layers(what_if.compilation.module)
+    if names is None:
+        names = {weights_name(op): layer_of(op) for op in ops}
+    groups: dict[str, list[list[Answer]]] = {}
+    now = fixed = 0
+    for op, answers in zip(ops, what_if.layers(shares, progress), strict=True):
+        dense = answers[0]
+        if dense.estimate is None:
             continue
-        options.append([Option(_cost(each, goal), each.lost) for each in known])
-        meant.append([each.share for each in known])
-    names = [of_layer[0].layer for of_layer in answers if any(each.estimate for each in of_layer)]
-    now = sum(of_layer[0].cost for of_layer in options)
+        now += _cost(dense, goal)
+        name = names.get(weights_name(op))
+        if name is None:
+            fixed += _cost(dense, goal)
+        else:
+            groups.setdefault(name, []).append(answers)
+    wishes = {name: list(_wishes(of_layer)) for name, of_layer in groups.items()}
+    options = [
+        [Option(sum(_cost(each, goal) for each in found), found[0].lost) for found in of_layer]
+        for of_layer in wishes.values()
+    ]
     what = "estimated cycles" if goal == "latency" else "bytes"
     try:
-        taken = distribute(options, int(keep * now))
+        taken = distribute(options, max(int(keep * now) - fixed, 0))
     except ValueError as error:
+        others = f", of which {fixed:,} in layers that are not pruned" if fixed else ""
         raise UserError(
-            f"the layers with weights take {now:,} {what} and --keep={keep:g} is out of reach: {error}; "
+            f"the layers with weights take {now:,} {what}{others} and --keep={keep:g} is out of reach: {error}; "
             "allow more, or higher ratios with --sparsity"
         ) from error
-    wishes = [(name, of[index]) for name, of, index in zip(names, meant, taken, strict=True)]
-    return Plan(tuple(wishes))
+    return Plan(
+        tuple(
+            (name, of_layer[index][0].share)
+            for (name, of_layer), index in zip(wishes.items(), taken, strict=True)
+        )
+    )
+
+
+def _wishes(of_layer: Sequence[Sequence[Answer]]) -> Iterator[list[Answer]]:
+    """What weights may become, each with the answers of all calls that have them."""
+    for found in zip(*of_layer, strict=True):
+        if all(each.estimate is not None for each in found):
+            yield list(found)
 
 
 def _cost(answer: Answer, goal: str) -> int:
@@ -169,27 +197,48 @@ def _cost(answer: Answer, goal: str) -> int:
     return answer.estimate.cycles if goal == "latency" else answer.estimate.bytes
 
 
+def _plan(weights: Sequence[str], shares: Mapping[str, Share], names: Mapping[str, str]) -> Plan:
+    return Plan(tuple((names[each], shares.get(each)) for each in weights))
+
+
 def smallest_channels(
-    what_if: WhatIf, keep: float, ratios: Sequence[float], progress: Progress
+    what_if: WhatIf,
+    keep: float,
+    ratios: Sequence[float],
+    progress: Progress,
+    names: Mapping[str, str],
+    measured: Callable[[Plan], int],
 ) -> Plan:
     """The smallest share of whole channels with which the arena is a part `keep` of what it is; layers that do not matter
-    for it keep theirs, and so does the last one, whose channels are results. UserError where no share does."""
-    names = [layer_of(op) for op in weighted_layers(what_if.quantized)][:-1]
+    for it keep theirs, and so does the last one, whose channels are results. UserError where no share does.
+
+    `names` are as for `plan_for`. `measured` is the arena of the network when it is pruned so, which is what the plan is held to: other channels may go
+    there, as batch norms are not folded yet."""
+    ops = weighted_layers(what_if.quantized)
+    results = weights_name(ops[-1]) if ops else ""
+    weights = [
+        each for each in dict.fromkeys(map(weights_name, ops)) if each in names and each != results
+    ]
     now = what_if.arena({})
     limit = int(keep * now)
     least = now
     for ratio in sorted(ratios):
         progress(f"{ratio:g} of the channels")
-        given = {name: Share(Rows(), ratio) for name in names}
+        given = {name: Share(Rows(), ratio) for name in weights}
         found = what_if.arena(given)
-        least = min(least, found)
         if found > limit:
+            least = min(least, found)
             continue
-        for name in names:
+        every = _plan(weights, given, names)
+        for name in weights:
             fewer = {other: share for other, share in given.items() if other != name}
             if what_if.arena(fewer) <= limit:
                 given = fewer
-        return Plan(tuple((name, given.get(name)) for name in names))
+        for plan in dict.fromkeys((_plan(weights, given, names), every)):
+            found = measured(plan)
+            if found <= limit:
+                return plan
+            least = min(least, found)
     raise UserError(
         f"the arena takes {now:,} bytes, and --keep={keep:g} of it is out of reach: with these ratios the least is "
         f"{least:,}. Layers that are added must lose the same channels, which sparsec.compress.prune_channels sees to"

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 
 import sparsec
+from sparsec.compress.followers import followers_of
 from sparsec.compress.importance import IMPORTANCES
 from sparsec.compress.layers import Layer, layers_of, selected
 from sparsec.compress.pruner import Pruner
 from sparsec.pruning.masks import zeros_of
 from sparsec.pruning.schedules import Gradual
-from tests.compress.nets import images, small
+from tests.compress.nets import Crossed, images, small
 
 
 def train(model: nn.Module, pruner: Pruner, optimizer: torch.optim.Optimizer, steps: int) -> None:
@@ -167,6 +168,84 @@ def test_the_compiler_stores_what_the_pattern_says(share: str, format: str) -> N
     stored = {layer["name"]: layer["format"] for layer in compiled.report["layers"]}
     assert stored["6"] == stored["9"] == format
     assert compiled.run(images(4)).mismatches == 0
+
+
+BEHIND = {
+    "first.weight": {"first.bias", "after_first.bias", "after_first.running_mean"},
+    "second.weight": {"after_second.bias", "after_second.running_mean"},
+}
+
+
+@pytest.mark.parametrize("how", ["module", "inputs", "program"])
+def test_of_whole_outputs_nothing_is_left(how: str) -> None:
+    """Neither after training, whose norms stand in any order, nor in a file, nor by masks that are found again; the last
+    layer keeps its outputs."""
+    from sparsec.compress.layers import program_of
+    from sparsec.compress.quantization import static_masks
+    from sparsec.frontends.programs import Program
+
+    net, x = Crossed(), images(2)
+    model = program_of(net, [x]) if how == "program" else net
+    schedule = Gradual(0.5, pruning=2, tuning=2, steps=2, initial=0.25)
+    inputs = [x] if how == "inputs" else None
+    pruner = Pruner(model, schedule=schedule, pattern="channels", scope="local", inputs=inputs)
+    assert set(pruner.masks) == {*BEHIND, *BEHIND["first.weight"], *BEHIND["second.weight"]}
+    train(model, pruner, momentum(model), 5)
+    if isinstance(model, Program):
+        model = Program(model.saved())
+    state = model.state_dict()
+    for weights, behind in BEHIND.items():
+        gone = (state[weights] == 0).flatten(1).all(1)
+        assert int(gone.sum()) == 8
+        assert all(torch.equal(state[name] == 0, gone) for name in behind)
+    assert "after_first.weight" not in pruner.masks and bool((state["fc.weight"] != 0).all())
+    again = Pruner(model)
+    assert all(torch.equal(again.masks[name], mask) for name, mask in pruner.masks.items())
+    assert set(pruner.masks) - set(static_masks(model)) == set()
+
+
+def test_what_others_read_too_stays() -> None:
+    """A norm behind two layers, a bias of two, and what reads a layer's outputs in front of their norm."""
+
+    class Shared(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.c = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4)
+            self.b.bias = self.a.bias
+            self.norm, self.other = nn.BatchNorm1d(4), nn.BatchNorm1d(4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            both = self.norm(self.a(x)) + self.norm(self.b(x))
+            c = self.c(both)
+            return c + self.other(c)
+
+    for inputs in ([torch.randn(2, 4)], None):
+        model = Shared()
+        found = followers_of(model, layers_of(model, inputs))
+        assert found == {"a.weight": (), "b.weight": (), "c.weight": ("c.bias",)}
+
+
+def test_a_model_that_cannot_be_traced_loses_biases() -> None:
+    class Untold(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.all = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Linear(4, 4))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.all(x if bool(x.sum() > 0) else -x)
+
+    model = Untold()
+    found = followers_of(model, layers_of(model))
+    assert found == {f"all.{name}.weight": (f"all.{name}.bias",) for name in (0, 2)}
+
+
+def test_the_results_are_kept_unless_named() -> None:
+    model = nn.Sequential(nn.Linear(8, 4), nn.ReLU(), nn.Linear(4, 4))
+    assert [each.layer for each in Pruner(model, ratio=0.5, pattern="channels").by_layer] == ["0"]
+    pruner = Pruner(model, ratio=0.5, pattern="channels", layers="2")
+    assert [each.ratio for each in pruner.by_layer] == [0.5]
+    with pytest.raises(ValueError, match="the channels of the only layer are the results: name it"):
+        Pruner(nn.Linear(8, 4), ratio=0.5, pattern="channels")
 
 
 def test_columns_of_flattened_images_matter() -> None:

@@ -13,7 +13,7 @@ import torch
 
 from examples.export import export_program
 from sparsec.frontends.programs import Program
-from tests.compress.nets import images, small
+from tests.compress.nets import Crossed, images, small
 from tests.tools.support import Tools
 
 
@@ -101,11 +101,72 @@ def test_a_plan_for_bytes_and_one_for_the_arena(tools: Tools, model: Path) -> No
     ended = tools.sparsec("prune", "net.pt2", "-q", "--for=ram", "--keep=0.7", "--json")
     assert ended.code == 0, ended.err
     assert "channels" in json.loads(ended.out)["plan"]
+
+
+def saved(model: torch.nn.Module, *inputs: torch.Tensor) -> None:
+    shapes = tuple({0: torch.export.Dim.AUTO} for _ in inputs)
+    torch.export.save(torch.export.export(model.eval(), inputs, dynamic_shapes=shapes), "net.pt2")
+
+
+def test_the_arena_is_as_small_as_asked_for(tools: Tools, elsewhere: Path) -> None:
+    """Where channels have biases and norms, and in residual sums, whose channels go only together: as it is compiled."""
+    saved(Crossed(), images(2))
+    ended = tools.sparsec("prune", "net.pt2", "-q", "--for=ram", "--keep=0.6", "--json")
+    assert ended.code == 0, ended.err
+    report = json.loads(ended.out)
     arenas = [
         json.loads(tools.sparsec(each, "-q", "--json", "-o", f"{each}.c").out)["arena_bytes"]
         for each in ("net.pt2", "net-pruned.pt2")
     ]
-    assert arenas[1] <= 0.7 * arenas[0]
+    assert arenas == [report[when]["arena_bytes"] for when in ("before", "after")]
+    assert arenas[1] <= 0.6 * arenas[0]
+
+
+class Tied(torch.nn.Module):
+    """Two layers with the same weights, and two whose weights are no module's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.second = torch.nn.Linear(32, 32), torch.nn.Linear(32, 32)
+        self.second.weight = self.first.weight
+        self.own = torch.nn.Parameter(torch.randn(32, 32) / 6)
+        self.product = torch.nn.Parameter(torch.randn(32, 4) / 6)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.second(torch.relu(self.first(x))))
+        return torch.relu(torch.nn.functional.linear(x, self.own)) @ self.product
+
+
+@pytest.mark.parametrize("goal", ["flash", "ram"])
+def test_a_plan_is_for_the_layers_that_can_be_pruned(
+    tools: Tools, elsewhere: Path, goal: str
+) -> None:
+    """As the file calls them, and for those that were selected."""
+    saved(Tied(), torch.randn(2, 32))
+    words = "prune", "net.pt2", "-q", f"--for={goal}", "--json"
+    ended = tools.sparsec(*words, "--keep=0.9")
+    assert ended.code == 0, ended.err
+    report = json.loads(ended.out)
+    kind = "flash_bytes" if goal == "flash" else "arena_bytes"
+    assert report["after"][kind] < report["before"][kind]
+    assert {each["layer"] for each in report["layers"]} <= {"second", "own"}
+    ended = tools.sparsec(*words, "--keep=0.9", "--layers=own")
+    if goal == "flash":
+        assert ended.code == 0 and json.loads(ended.out)["plan"].startswith("own: ")
+    else:
+        assert ended.code == 2 and "--keep=0.9 of it is out of reach" in ended.err
+    ended = tools.sparsec(*words, "--keep=0.1", "--layers=own")
+    assert ended.code == 2 and "out of reach" in ended.err and ": -" not in ended.err
+
+
+def test_the_file_itself_can_be_overwritten(tools: Tools, model: Path) -> None:
+    """The figures before are those of what was there."""
+    words = "prune", "net.pt2", "-q", "--sparsity=0.9", "--json"
+    other, same = (
+        json.loads(tools.sparsec(*words, "-o", each).out) for each in ("x.pt2", "net.pt2")
+    )
+    assert same["before"] == other["before"] != same["after"] == other["after"]
 
 
 def test_training_with_zeros(tools: Tools, model: Path) -> None:

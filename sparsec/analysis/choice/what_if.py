@@ -61,6 +61,19 @@ def weighted_layers(module: ModuleOp) -> list[qnn.WeightedOp]:
     ]
 
 
+def weights_name(op: qnn.WeightedOp) -> str:
+    """What the model calls the weights of a layer; layers that share them have the same. Else the layer's name."""
+    constant = op.weights.owner
+    known = constant.name_in_model if isinstance(constant, qnn.ConstantOp) else None
+    return known or layer_of(op)
+
+
+def share_for(op: qnn.WeightedOp, shares: Mapping[str, Share]) -> Share | None:
+    """The share of a layer, which is given for its weights or for itself."""
+    found = shares.get(weights_name(op))
+    return shares.get(layer_of(op)) if found is None else found
+
+
 def magnitudes(layer: Layer) -> Array:
     """[rows, columns]: the magnitude of each weight, in units of the layer's own: int8 times the scale of its row."""
     found = layer.constants
@@ -146,7 +159,7 @@ def _pruned(op: qnn.WeightedOp, mask: Mask) -> NDArray[np.int8]:
 
 
 def pruned_network(module: ModuleOp, shares: Mapping[str, Share]) -> tuple[ModuleOp, float, int]:
-    """A copy of a `qnn` module with zeros in the layers of `shares`; what part of the sum of squares went, as the mean over
+    """A copy of a `qnn` module with zeros in the layers of `shares`, by the names of layers or weights; what part of the sum of squares went, as the mean over
     those layers, and how many weights are zero in all.
 
     A channel that goes leaves nothing behind: its bias goes too. Raises ValueError where a layer cannot have its pattern.
@@ -155,7 +168,7 @@ def pruned_network(module: ModuleOp, shares: Mapping[str, Share]) -> tuple[Modul
     lost: list[float] = []
     zeros = 0
     for op in weighted_layers(copy):
-        layer, share = Layer(op), shares.get(layer_of(op))
+        layer, share = Layer(op), share_for(op, shares)
         if share is not None:
             mask = mask_of(layer, share)
             lost.append(lost_of(layer, mask))

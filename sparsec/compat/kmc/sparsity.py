@@ -130,7 +130,7 @@ class MCSparsity:
             model, layers=lambda name, module: f"{name}.weight".removeprefix(".") in sparse
         )
         if masks:
-            pruner.load_state_dict({"iteration": 0, "masks": masks})
+            pruner.load_state_dict({"iteration": 0, "masks": {**pruner.masks, **masks}})
         setattr(model, _PRUNER, pruner)
         return model
 
