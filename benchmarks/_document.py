@@ -300,11 +300,16 @@ def flash() -> str:
     )
 
 
+def pruning_runs() -> list[dict[str, Any]]:
+    """The lines of `benchmarks.compress`."""
+    lines = (RESULTS / "compress_runs.jsonl").read_text(encoding="utf-8").splitlines()
+    return [loads(line) for line in lines]
+
+
 def compress() -> str:
     """Accuracy beside what a network takes, for each variant that has run, in the order of the runs."""
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for line in (RESULTS / "compress_runs.jsonl").read_text(encoding="utf-8").splitlines():
-        run = loads(line)
+    for run in pruning_runs():
         found.setdefault((run["network"], run["variant"]), []).append(run)
     order = list(dict.fromkeys(network for network, _ in found))
     rows: list[list[object]] = []
@@ -340,6 +345,34 @@ def compress() -> str:
     )
 
 
+HEADLINE = ("ResNet8", "DS-CNN")
+ZEROS = {"dense": "none", "unstructured 0.75": "75 %", "unstructured 0.9": "90 %"}
+
+
+def headline() -> str:
+    """What pruning costs and gives, in the mean over the seeds that ran: the first thing that one should see."""
+    runs = pruning_runs()
+    rows: list[list[object]] = []
+    for network in HEADLINE:
+        for variant, zeros in ZEROS.items():
+            found = [run for run in runs if (run["network"], run["variant"]) == (network, variant)]
+            if not found:
+                continue
+            accuracy = 100 * mean(run["int8_accuracy"] for run in found)
+            flash, ram, cycles = (
+                mean(run[key] for run in found) for key in ("flash", "arena", "cycles")
+            )
+            rows.append(
+                [network, zeros, f"{accuracy:.2f}", f"{flash:,.0f}", f"{ram:,.0f}", million(cycles)]
+            )
+    return table(
+        ("network", "zeros", "int8 %", "flash B", "RAM B", "cycles"),
+        rows,
+        "Fashion-MNIST, all 10,000 test images; flash is code and constants, RAM the whole arena, million cycles as they are "
+        "estimated for Cortex-M4 (`make bench-compress`).",
+    )
+
+
 def _spread(values: Sequence[float]) -> str:
     """A mean, and the standard deviation of several."""
     return f"{mean(values):.2f}" + (f" ± {stdev(values):.2f}" if len(values) > 1 else "")
@@ -356,6 +389,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "flash": flash,
     "cycles": cycles,
     "compress": compress,
+    "headline": headline,
 }
 
 

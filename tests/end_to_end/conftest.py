@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-SHIPPED = {"mnist": EXAMPLES / "mnist/model.pt", "kws_shipped": EXAMPLES / "kws/model.pt"}
+SHIPPED = {"mnist": EXAMPLES / "mnist/model.pt", "ds_cnn": EXAMPLES / "fashion/ds_cnn.pt2"}
 
 FindModel = Callable[[str], Path]
 

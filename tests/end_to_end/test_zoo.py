@@ -22,7 +22,7 @@ from tests.end_to_end.conftest import SHIPPED, FindModel
 from tests.end_to_end.road import Array, Compiled, compile_once, expect_exact, extreme_and_random
 from tests.strictly import compile_strictly
 
-LIKE = {"mnist": "lenet", "kws_shipped": "kws"}
+LIKE = {"mnist": "lenet", "ds_cnn": "lenet"}
 """Networks of the zoo that take what the shipped ones take."""
 
 NETWORKS = [*SHIPPED, *ZOO]
@@ -134,7 +134,7 @@ for name in sys.argv[1:]:
 
 
 def test_files_depend_on_the_model_alone(find_model: FindModel, tmp_path: Path):
-    names = ["mnist", "kws_shipped"]
+    names = ["mnist", "ds_cnn"]
     written: list[dict[str, bytes]] = []
     for seed in ("1", "2"):
         # Another place, another order of sets, another order of networks, another time.
