@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a network is trained on."""
 
+import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any, Protocol, TypeAlias, cast
 
 import numpy as np
@@ -15,6 +16,23 @@ Batch: TypeAlias = tuple[Tensor, Tensor]
 
 def _parts(tensor: Tensor, size: int) -> tuple[Tensor, ...]:
     return cast(tuple[Tensor, ...], tensor.split(size))
+
+
+def checksum_of(tensors: Iterable[Tensor]) -> str:
+    """Of their bytes."""
+    found = hashlib.blake2b(digest_size=16)
+    for tensor in tensors:
+        whole = tensor.detach().cpu().contiguous().reshape(-1)
+        found.update(whole.view(torch.uint8).numpy().data)
+    return found.hexdigest()
+
+
+def name_of(thing: object) -> str:
+    """What a function or an object is called in a checkpoint, without its place in memory."""
+    if is_dataclass(thing) and not isinstance(thing, type):
+        return repr(thing)
+    kind = type(thing)
+    return str(getattr(thing, "__qualname__", f"{kind.__module__}.{kind.__qualname__}"))
 
 
 class Batches(Protocol):
@@ -45,6 +63,11 @@ class Samples:
             )
         if self.batch < 1:
             raise ValueError(f"a batch has one sample or more, not {self.batch}")
+
+    @property
+    def checksum(self) -> str:
+        """Of inputs, labels and the size of batches."""
+        return f"{checksum_of((self.inputs, self.labels))} {self.batch}"
 
     @staticmethod
     def of_arrays(inputs: NDArray[Any], labels: NDArray[Any], batch: int = 128) -> "Samples":

@@ -7,11 +7,13 @@ Hinton et al. 2015, "Distilling the Knowledge in a Neural Network"; features as 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sparsec.compress.data import checksum_of
 from sparsec.compress.layers import modules_of, no_such_layer
 
 
@@ -29,6 +31,12 @@ class Distillation:
     def __post_init__(self) -> None:
         if self.temperature <= 0 or self.weight < 0 or self.feature_weight < 0:
             raise ValueError("distillation takes weights of at least 0 and a temperature above 0")
+
+    @property
+    def identity(self) -> list[Any]:
+        """What it is, for a checkpoint: the teacher's weights by their checksum."""
+        numbers = self.weight, self.temperature, self.feature_weight
+        return [checksum_of(self.teacher.state_dict().values()), *numbers, *self.features]
 
 
 def softened(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:

@@ -24,14 +24,19 @@ Importance: TypeAlias = Callable[[Layer, nn.Module], Tensor | Array]
 """A function of a layer and its model: a tensor of the shape of the weights, or [outputs] for whole rows."""
 
 
+def _weights(layer: Layer) -> Tensor:
+    """As float64: squares of small float16 are 0."""
+    return layer.weight.detach().double()
+
+
 def magnitude(layer: Layer, model: nn.Module) -> Tensor:
     """|w|."""
-    return layer.weight.detach().abs()
+    return _weights(layer).abs()
 
 
 def l2(layer: Layer, model: nn.Module) -> Tensor:
     """w^2."""
-    return layer.weight.detach().square()
+    return _weights(layer).square()
 
 
 def taylor(layer: Layer, model: nn.Module) -> Tensor:
@@ -41,12 +46,12 @@ def taylor(layer: Layer, model: nn.Module) -> Tensor:
         raise ValueError(
             f"importance taylor needs gradients and {layer.name} has none: call backward() on a loss before"
         )
-    return (layer.weight.detach() * gradient).abs()
+    return (_weights(layer) * gradient.double()).abs()
 
 
 def lamp(layer: Layer, model: nn.Module) -> Tensor:
     """w^2 over the sum of w^2 of the weights of the layer that are at least as large."""
-    squares = layer.weight.detach().square().reshape(-1).double()
+    squares = _weights(layer).square().reshape(-1)
     order = torch.sort(squares, stable=True).indices
     ordered = squares[order]
     left = ordered.flip(0).cumsum(0).flip(0)
@@ -63,10 +68,10 @@ def bn_scale(layer: Layer, model: nn.Module) -> Tensor:
     norm = next((modules[name] for name in following if not list(modules[name].children())), None)
     if not isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d) or norm.running_var is None:
         raise ValueError(f"importance bn-scale needs a batch norm right behind {layer.name}")
-    factor = norm.running_var.add(norm.eps).rsqrt()
+    factor = norm.running_var.double().add(norm.eps).rsqrt()
     if norm.weight is not None:  # pyright: ignore[reportUnnecessaryComparison]
-        factor = factor * norm.weight.detach().abs()
-    return layer.weight.detach().abs() * factor.reshape(-1, *[1] * (layer.weight.ndim - 1))
+        factor = factor * norm.weight.detach().double().abs()
+    return _weights(layer).abs() * factor.reshape(-1, *[1] * (layer.weight.ndim - 1))
 
 
 def geometric_median(layer: Layer, model: nn.Module) -> Array:
@@ -102,7 +107,7 @@ def importance_of(layer: Layer, model: nn.Module, by: str | Importance) -> Array
             raise ValueError(
                 f"the importance of {layer.name} has {len(tensor)} rows instead of {rows}"
             )
-        matrix = np.repeat(tensor.detach().cpu().numpy()[:, np.newaxis], columns, axis=1)
+        matrix = np.repeat(tensor.detach().cpu().double().numpy()[:, np.newaxis], columns, axis=1)
     else:
         raise ValueError(
             f"the importance of {layer.name} has the shape {list(tensor.shape)} instead of {list(layer.weight.shape)}"

@@ -90,8 +90,11 @@ class Layer:
         return index
 
     def matrix(self, tensor: Tensor) -> Array:
-        """A tensor of the shape of the weights as [rows, columns]."""
-        return tensor.detach().cpu().numpy().reshape(-1)[self._order]
+        """A tensor of the shape of the weights as [rows, columns]; numpy knows no bfloat16, which is float32 then."""
+        found = tensor.detach().cpu()
+        if found.dtype == torch.bfloat16:
+            found = found.float()
+        return found.numpy().reshape(-1)[self._order]
 
     def tensor(self, matrix: Array) -> Tensor:
         """The inverse of `matrix`, where the weights are and in their type."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from sparsec.compress.data import name_of
 from sparsec.compress.followers import followers_of, tensor_of, zeros_held
 from sparsec.compress.importance import Importance, importance_of
 from sparsec.compress.layers import Layer, Select, layers_of, selected
@@ -112,13 +113,13 @@ class Pruner:
         regrow: bool = False,
         masking: Masking = put_zeros,
     ):
-        if (
-            sum(each is not None for each in (ratio, threshold, plan))
-            + (schedule is not None and ratio is plan is None)
-            > 1
-        ):
+        if sum(each is not None for each in (ratio, threshold, plan)) > 1:
             raise ValueError(
                 "a ratio, a threshold and a plan say the same in other ways: give one of them"
+            )
+        if schedule is not None and not (ratio is threshold is None):
+            raise ValueError(
+                "a schedule says the ratio itself, and a threshold has none: leave one out"
             )
         if scope not in ("global", "local"):
             raise ValueError(f"the scope is 'global' or 'local', not '{scope}'")
@@ -144,6 +145,17 @@ class Pruner:
         self.masking = masking
         self.shares: Mapping[str, Share] = self._shares(plan, ratio, schedule)
         self.schedule: Schedule | None = schedule or (None if ratio is None else OneShot(ratio))
+        self.identity: Mapping[str, Any] = {
+            "threshold": threshold,
+            "plan": [f"{name}: {share.text}" for name, share in self.shares.items()],
+            "pattern": self.pattern.label,
+            "scope": scope,
+            "importance": importance if isinstance(importance, str) else name_of(importance),
+            "schedule": None if self.schedule is None else name_of(self.schedule),
+            "layers": [layer.parameter for layer in self.layers],
+            "regrow": regrow,
+        }
+        """What was asked for, for a checkpoint."""
         self.iteration = 0
         self.masks: dict[str, Tensor] = {}
         """By the name of the parameter, in its shape; true where a number stays. Of whole outputs that go also by those of
@@ -234,7 +246,8 @@ class Pruner:
         weights = [self._weights(layer) for layer in self.layers]
         for layer, mask in zip(self.layers, self._found(weights), strict=True):
             pattern = self.pattern_of(layer)
-            check_stores(mask, pattern, layer.taps)
+            if not mask.all():
+                check_stores(mask, pattern, layer.taps)
             self.masks[layer.parameter] = layer.tensor(mask) != 0
             if isinstance(pattern, Rows):
                 for name in self._followers[layer.parameter]:
@@ -256,19 +269,16 @@ class Pruner:
         if self.threshold is not None:
             return threshold_masks(weights, self.threshold)
         if self.shares:
-            part = (
-                1.0
-                if self.schedule is None
-                else self.schedule.ratio(self.iteration) / self.schedule.target
-            )
+            part = 1.0
+            if self.schedule is not None:
+                ratio = self.schedule.ratio(self.iteration)
+                part = ratio / self.schedule.target if ratio else 0.0
             return [
                 local_masks([each], self.shares[layer.name].ratio * part)[0]
                 for layer, each in zip(self.layers, weights, strict=True)
             ]
         assert self.schedule is not None
         ratio = self.schedule.ratio(self.iteration)
-        if ratio == 0:  # an N:M pattern has its share from the first step on
-            return [np.ones(each.importance.shape, np.bool_) for each in weights]
         return (global_masks if self.scope == "global" else local_masks)(weights, ratio)
 
     @property

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sparsec.compress.checkpoints import newest_checkpoint, save_checkpoint, write_atomically
-from sparsec.compress.data import Batches, Samples
+from sparsec.compress.data import Batches, Samples, name_of
 from sparsec.compress.distillation import Distillation, distilling
 from sparsec.compress.pruner import Pruner
 from sparsec.compress.tracking import tracker
@@ -73,7 +73,7 @@ class Row:
 
 
 COLUMNS = tuple(each.name for each in fields(Row))
-VERSION = 1
+VERSION = 2
 """Of what a checkpoint holds."""
 
 ZEROS = ("epoch", "layer", "zeros", "weights")
@@ -138,7 +138,8 @@ def fit(
     rates = torch.optim.lr_scheduler.LambdaLR(
         optimizer, _cosine(settings.epochs * len(data)) if settings.cosine else lambda _: 1.0
     )
-    run = _Run(model, optimizer, rates, pruner, settings, len(data))
+    identity = _identity(model, data, settings, test, pruner, loss, distillation)
+    run = _Run(model, optimizer, rates, pruner, settings, identity)
     history = [] if folder is None else run.resume(folder)
     with (
         _bar(quiet, settings.epochs * len(data), len(history) * len(data)) as show,
@@ -181,7 +182,8 @@ class _Run:
     rates: torch.optim.lr_scheduler.LambdaLR
     pruner: Pruner | None
     settings: Settings
-    batches: int
+    identity: Mapping[str, Any]
+    """What a checkpoint must agree in."""
     zeros: list[list[Any]] = field(default_factory=list[list[Any]])
     """Rows of ZEROS."""
 
@@ -189,18 +191,6 @@ class _Run:
         """Add a row for each layer that is pruned."""
         layers = [] if self.pruner is None else self.pruner.by_layer
         self.zeros.extend([epoch, each.layer, each.zeros, each.weights] for each in layers)
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """What a checkpoint must agree in."""
-        shapes = {name: list(value.shape) for name, value in self.model.state_dict().items()}
-        known = {key: value for key, value in asdict(self.settings).items() if key != "device"}
-        return {
-            "model": shapes,
-            "settings": known,
-            "batches": self.batches,
-            "pruned": self.pruner is not None,
-        }
 
     @property
     def about(self) -> str:
@@ -211,7 +201,7 @@ class _Run:
         """All that the next epoch depends on."""
         return {
             "version": VERSION,
-            "identity": self.identity,
+            "identity": dict(self.identity),
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "rates": self.rates.state_dict(),
@@ -235,9 +225,16 @@ class _Run:
             raise ValueError(
                 f"{folder} holds checkpoints of another model: choose another folder or remove them"
             )
-        if theirs != ours:
+        other = [
+            word
+            for part in ("settings", "run", "pruning")
+            for word in {**ours[part], **theirs[part]}
+            if ours[part].get(word) != theirs[part].get(word)
+        ]
+        if other:
             raise ValueError(
-                f"{folder} holds checkpoints of a run with other settings: choose another folder or remove them"
+                f"{folder} holds checkpoints of a run with other settings ({', '.join(other)}): "
+                "choose another folder or remove them"
             )
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -284,6 +281,30 @@ class _Run:
                 f"the weights are infinite or no numbers after epoch {epoch + 1}: train with a smaller learning rate"
             )
         return losses / len(data)
+
+
+def _identity(
+    model: nn.Module,
+    data: Batches,
+    settings: Settings,
+    test: Samples | None,
+    pruner: Pruner | None,
+    loss: Loss,
+    distillation: Distillation | None,
+) -> dict[str, Any]:
+    """What two runs must have alike for one to go on with the other's checkpoints; where it trains is not part of it."""
+    return {
+        "model": {name: list(value.shape) for name, value in model.state_dict().items()},
+        "settings": {key: value for key, value in asdict(settings).items() if key != "device"},
+        "run": {
+            "batches": len(data),
+            "data": data.checksum if isinstance(data, Samples) else None,
+            "test": None if test is None else test.checksum,
+            "loss": name_of(loss),
+            "distillation": None if distillation is None else distillation.identity,
+        },
+        "pruning": {} if pruner is None else dict(pruner.identity),
+    }
 
 
 def _device(model: nn.Module) -> torch.device:

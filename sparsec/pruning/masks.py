@@ -49,13 +49,14 @@ def zeros_of(ratio: float, count: int) -> int:
 
 
 def local_masks(layers: Sequence[Weights], ratio: float) -> list[Mask]:
-    """A share `ratio` of each layer goes; N:M patterns have their own."""
+    """A share `ratio` of each layer goes; N:M patterns have their own, unless nothing goes."""
     check_ratio(ratio)
     return [_fewest([each], ratio)[0] for each in layers]
 
 
 def global_masks(layers: Sequence[Weights], ratio: float) -> list[Mask]:
-    """A share `ratio` of all weights goes, from wherever they matter least; N:M patterns have their own share.
+    """A share `ratio` of all weights goes, from wherever they matter least; N:M patterns have their own share, unless nothing
+    goes.
 
     Importances of different layers are compared as they are.
     """
@@ -81,6 +82,8 @@ def threshold_masks(layers: Sequence[Weights], threshold: float) -> list[Mask]:
 
 def _fewest(layers: Sequence[Weights], ratio: float) -> list[Mask]:
     """As many of the least important units of all layers as fit into the share that goes."""
+    if ratio == 0:
+        return [np.ones(each.importance.shape, np.bool_) for each in layers]
     masks: list[Mask | None] = [
         _checked(each).mask(each.importance) if isinstance(each.pattern, NOfM) else None
         for each in layers

@@ -16,7 +16,7 @@ from sparsec.compress.importance import IMPORTANCES
 from sparsec.compress.layers import Layer, layers_of, selected
 from sparsec.compress.pruner import Pruner
 from sparsec.pruning.masks import zeros_of
-from sparsec.pruning.schedules import Gradual
+from sparsec.pruning.schedules import Gradual, OneShot
 from tests.compress.nets import Crossed, images, small
 
 
@@ -318,6 +318,47 @@ def test_lamp_compares_layers_of_other_magnitudes() -> None:
     assert ratios["magnitude"]["6"] > 0.99 > 0.9 > ratios["lamp"]["6"]
 
 
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_importance_of_short_floats(kind: torch.dtype) -> None:
+    """Squares of small numbers are not zero, and what is pruned is what the same numbers lose as float32."""
+    numbers = ((1 + torch.arange(144) * 55 % 144) * 1e-6).reshape(8, 2, 3, 3).to(kind)
+
+    def masks(type: torch.dtype, importance: str) -> tuple[Tensor, float]:
+        model = nn.Sequential(nn.Conv2d(2, 8, 3), nn.BatchNorm2d(8)).to(type)
+        weight = model.get_parameter("0.weight")
+        with torch.no_grad():
+            weight.copy_(numbers)
+        weight.grad = torch.full_like(numbers, 1e-4).to(type)
+        pruner = Pruner(model, ratio=0.5, importance=importance, layers="0")
+        assert weight.dtype == type
+        return pruner.masks["0.weight"], pruner.sparsity
+
+    for name in ("magnitude", "l2", "lamp", "taylor", "bn-scale", "geometric-median"):
+        (short, sparsity), (long, _) = masks(kind, name), masks(torch.float32, name)
+        assert torch.equal(short, long) and sparsity == 0.5
+
+
+@pytest.mark.parametrize("pattern", ["nm(2:4)", "block(1x4)", "channels", "unstructured"])
+def test_a_ratio_of_zero_takes_nothing(pattern: str) -> None:
+    """With a plan or without, in one shot and while a schedule stands still."""
+    waiting = Gradual(0.6, stable=2, initial=0.0)
+    share = "nm(2:4)" if pattern == "nm(2:4)" else f"{pattern} 0.5"
+    cases: tuple[dict[str, Any], ...] = (
+        {"ratio": 0.0, "pattern": pattern},
+        {"ratio": 0.0, "pattern": pattern, "scope": "local"},
+        {"schedule": waiting, "pattern": pattern},
+        {"schedule": waiting, "plan": f"6: {share}"},
+        {"schedule": OneShot(0.0), "plan": f"6: {share}"},
+    )
+    for words in cases:
+        model = small()
+        pruner = Pruner(model, layers=["6"], **words)
+        assert pruner.sparsity == 0
+        for _ in range(3):
+            pruner.step()
+        assert (pruner.sparsity > 0) == (words.get("schedule") is waiting)
+
+
 def test_a_users_importance_and_layers() -> None:
     def last(layer: Layer, model: nn.Module) -> Tensor:
         return torch.arange(layer.weight.numel(), dtype=torch.float32).reshape(layer.weight.shape)
@@ -352,6 +393,8 @@ def test_the_threshold_for_a_ratio() -> None:
     [
         ({"ratio": 1.0}, "a ratio of zeros is at least 0 and below 1, not 1"),
         ({"ratio": 0.5, "threshold": 0.1}, "give one of them"),
+        ({"ratio": 0.5, "schedule": OneShot(0.9)}, "a schedule says the ratio itself"),
+        ({"threshold": 0.5, "schedule": OneShot(0.9)}, "a threshold has none: leave one out"),
         ({"ratio": 0.5, "layers": "convolution"}, "no layer with weights matches 'convolution': layers: 0, 4"),
         ({"plan": "10: nm(2:4)"}, "no layer with weights matches '10': layers: 0, 4, 6, 9"),
         ({"plan": "0: block(1x64) 0.5"}, r"layer 0: block\(1x64\) is larger than the layer"),

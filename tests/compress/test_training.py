@@ -104,21 +104,47 @@ def test_predictions_are_part_of_the_history(tmp_path: Path) -> None:
     assert history[-1].sparsity == pytest.approx(0.8, abs=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        ({"settings": {"learning_rate": 0.02}}, "checkpoints of a run with other settings"),
-        ({"settings": {"epochs": 5}}, "checkpoints of a run with other settings"),
-    ],
-)
-def test_checkpoints_of_other_runs(tmp_path: Path, words: dict[str, Any], message: str) -> None:
-    run(tmp_path)
+def test_checkpoints_of_other_runs(tmp_path: Path) -> None:
+    """What differs is named, and nothing is written."""
+
+    def started(folder: Path, batches: Samples | Loader | None = None, **words: Any) -> None:
+        asked: dict[str, Any] = {"ratio": 0.5, **words.pop("pruner", {})}
+        trained: dict[str, Any] = {"epochs": 1, **words.pop("settings", {})}
+        settings = Settings(**trained)
+        model = small()
+        pruner = Pruner(model, **asked)
+        fit(model, batches or data(), settings, pruner=pruner, folder=folder, **words)
+
+    started(tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    with pytest.raises(ValueError, match=message):
-        run(tmp_path, **words)
+    others: list[tuple[dict[str, Any], str]] = [
+        ({"settings": {"learning_rate": 0.02}}, "learning_rate"),
+        ({"settings": {"epochs": 5}}, "epochs"),
+        ({"pruner": {"ratio": 0.6}}, "schedule"),
+        ({"pruner": {"ratio": None, "plan": "*: unstructured 0.5"}}, "plan, schedule"),
+        ({"pruner": {"ratio": None, "threshold": 0.5}}, "threshold, schedule"),
+        ({"pruner": {"pattern": "block(1x2)"}}, "pattern"),
+        ({"pruner": {"scope": "local", "regrow": True}}, "scope, regrow"),
+        ({"pruner": {"importance": "lamp"}}, "importance"),
+        ({"pruner": {"layers": ["0", "4"]}}, "layers"),
+        ({"distillation": Distillation(small())}, "distillation"),
+        ({"loss": nn.functional.multi_margin_loss}, "loss"),
+        ({"batches": Samples(images(24) + 1, torch.arange(24) % 4, 8)}, "data"),
+        ({"batches": Samples(images(24), torch.arange(24) % 3, 8)}, "data"),
+        ({"test": data()}, "test"),
+    ]
+    for words, named in others:
+        told = rf"checkpoints of a run with other settings \({named}\): choose"
+        with pytest.raises(ValueError, match=told):
+            started(tmp_path, **words)
     with pytest.raises(ValueError, match="checkpoints of another model"):
-        fit(small(8), data(), Settings(epochs=4), folder=tmp_path)
+        fit(small(8), data(), Settings(epochs=1), folder=tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    teachers = [
+        Distillation(small(), weight, features=features)
+        for weight, features in ((1.0, ()), (0.5, ()), (0.5, ("2",)))
+    ]
+    assert len({str(each.identity) for each in teachers}) == 3
 
 
 def test_a_checkpoint_that_is_damaged(tmp_path: Path) -> None:
