@@ -2,17 +2,21 @@
 """The import held to torch: what is read wrongly is an internal error that names the first call of it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.ao.quantization.fx import _decomposed  # pyright: ignore  # noqa: F401  registers the ops
 
 from sparsec.frontends import exported_reading, load, operators, storage
 from sparsec.frontends.call import Call
 from sparsec.frontends.exported_reading import ExportedReading
 from sparsec.frontends.proof import ReadingError
+from sparsec.interpreters.run import interpret
 from sparsec.tools.import_check import difference
 from tests.frontends.support import export_bytes, scripted_bytes, traced_bytes
 from tests.tools.support import Tools, images, net
@@ -155,3 +159,40 @@ def test_other_floats_are_said(tools: Tools) -> None:
         "note: half.pt2 has float16 numbers, which are taken as float32"
     )
     assert tools.sparsec("half.pt2", "--emit=nn", "-q").err == ""
+
+
+class Steep(nn.Module):
+    """A step of the first int8 value is a hundred of the second."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(rounded(rounded(x, 1.0) * 50.0, 0.5))
+
+
+def rounded(x: Tensor, scale: float) -> Tensor:
+    """`x` as int8 of that scale, and back."""
+    quantized = torch.ops.quantized_decomposed.quantize_per_tensor(
+        x, scale, 0, -128, 127, torch.int8
+    )
+    return torch.ops.quantized_decomposed.dequantize_per_tensor(
+        quantized, scale, 0, -128, 127, torch.int8
+    )
+
+
+def test_ties_are_no_difference(break_operator: Callable[[str], None]) -> None:
+    """What torch sums in another order falls to the other side of a tie, and every call behind it sees that."""
+    ties = torch.tensor([[0.5, 1.5, -1.5], [0.5, -0.5, 0.5]])
+    Path("net.pt2").write_bytes(export_bytes(Steep(), [ties + 1e-6]))
+
+    def found() -> str | None:
+        loaded = load(Path("net.pt2"))
+        assert loaded.proof is not None
+        below = [array - np.float32(2e-6) for array in loaded.proof.inputs]
+        assert interpret(loaded.module, below)[0][0, 0] == 0
+        assert loaded.proof.reading.results()[0][0, 0] == 50
+        return difference(replace(loaded.proof, inputs=below), loaded.module)
+
+    assert found() is None
+    break_operator("aten.relu")
+    apart = found()
+    assert apart is not None
+    assert "; the first call that they see differently is aten.relu at relu (" in apart
