@@ -19,7 +19,8 @@ from sparsec.compress.channels.choice import (
     multiple_of,
     overall,
 )
-from sparsec.compress.channels.prune import Method, Pruned, prune_channels
+from sparsec.compress.channels.graph import ChannelGraph
+from sparsec.compress.channels.prune import Method, Pruned, open_channels, prune_channels
 from sparsec.compress.layers import Layer
 from sparsec.kernels.loops import columns_of, product
 from tests.compress.test_channels import Net, conv, nhwc, norm, residual
@@ -236,6 +237,52 @@ def test_bad_input(options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         run(model, images(2), **{"ratio": 0.5, **options})
     assert torch.equal(model(images(2)), before(images(2)))
+
+
+def test_channels_that_layers_read() -> None:
+    """`b` reads what `r` gives; what `g` reads is of the sum, which `r` reads too."""
+    model = joined()
+    pruned = prune_channels(
+        model,
+        images(),
+        {"b": 0.5},
+        method="fm-reconstruction",
+        group_size=1,
+        side="inputs",
+        strict=True,
+    )
+    assert [len(each) for each in pruned.rows.values()] == [4] and set(pruned.rows) == {"r"}
+    assert set(pruned.refits) == {"b"}
+    with pytest.raises(ValueError, match="pruning inputs of g would also change r, which is not"):
+        prune_channels(model, images(), {"g": 0.5}, side="inputs", strict=True)
+    loose = prune_channels(model, images(), {"g": 0.5, "r": 0.5}, side="inputs", group_size=1)
+    assert {name: len(rows) for name, rows in loose.rows.items()} == {"a": 8, "b": 8}
+    with pytest.raises(ValueError, match="r, g lose their channels together"):
+        prune_channels(joined(), images(), {"g": 0.5, "r": 0.25}, side="inputs")
+
+
+def test_a_copy_of_what_is_open_has_its_own_model() -> None:
+    """Slices that go with a channel are counted before any does."""
+    model = joined()
+    found = open_channels(
+        ChannelGraph(model, images(2)), ["r", "a"], group_size=1, method="stochastic-l1-rank"
+    )
+    sizes = {name: each.shape for name, each in model.named_parameters()}
+    slices = [found.graph.slices(group) for group in found.groups]
+    gone = [choice.gone(3) for choice in found.choices]
+    other = copy.deepcopy(found)
+    other.remove(gone)
+    for name, parameter in other.graph.model.named_parameters():
+        for axis, size in enumerate(parameter.shape):
+            lost = sum(
+                int(each[name, axis][at].sum())
+                for each, at in zip(slices, gone, strict=True)
+                if (name, axis) in each
+            )
+            assert size == sizes[name][axis] - lost
+    assert {name: each.shape for name, each in model.named_parameters()} == sizes
+    found.remove(gone)
+    assert torch.equal(model(images()), other.graph.model(images()))
 
 
 def separable(net: Net, x: Tensor) -> Tensor:

@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Literal, TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sparsec.compress.channels.cut import Kept, UnlikeError, load, names_of, prove, shrink
@@ -81,7 +83,7 @@ class ChannelGraph:
             raise ValueError("channels of the module have gone since: make a new ChannelGraph")
         gone = self._gone(channels, side)
         if strict:
-            self._check_strict(channels, side, gone)
+            self.check_strict(channels, side=side)
         kept = self._kept(gone)
         self._check_left(kept)
         self._prove(kept, weights or {}, gone)
@@ -91,9 +93,30 @@ class ChannelGraph:
         rows = {layer: where(self._goes(at, gone)) for layer, at in self._outputs.items()}
         return {layer: each for layer, each in rows.items() if each}
 
-    def columns(self, channels: Mapping[str, Sequence[int]]) -> Kept:
-        """What of the weights of the layers behind still reads something when output channels of layers go."""
-        return self._columns(self._kept(self._gone(channels, "outputs")))
+    def columns(self, channels: Mapping[str, Sequence[int]], *, side: Side = "outputs") -> Kept:
+        """What of the weights of the layers behind still reads something when channels of layers go."""
+        return self._columns(self._kept(self._gone(channels, side)))
+
+    def reads(self, layer: str, numbers: Sequence[int]) -> list[int]:
+        """The input channels of `layer` that are the channels with these numbers."""
+        return list(where(self._goes(self._inputs[layer], set(numbers))))
+
+    def slices(self, group: Group) -> dict[tuple[str, int], NDArray[np.int64]]:
+        """By parameter and axis how many slices go with each channel of `group`."""
+        numbers = torch.tensor([each.number for each in group.channels])
+        found: dict[tuple[str, int], NDArray[np.int64]] = {}
+        for name, axes in self._trace.cuts.items():
+            for axis, labels in axes.items():
+                met = self._ties.roots(labels)[:, None] == numbers
+                if met.any():
+                    found[name, axis] = met.sum(0).numpy()
+        return found
+
+    def check_strict(
+        self, channels: Mapping[str, Sequence[int]], *, side: Side = "outputs"
+    ) -> None:
+        """Raises ValueError where a layer would change that is neither named nor next to one that is."""
+        self._check_strict(channels, side, self._gone(channels, side))
 
     def _kept(self, gone: set[int]) -> dict[str, dict[int, Tensor]]:
         kept: dict[str, dict[int, Tensor]] = {}

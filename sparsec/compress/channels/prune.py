@@ -4,7 +4,7 @@
 The one rule: what goes is chosen for all groups on the network as it is, then removed at once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -18,7 +18,7 @@ from sparsec.compress.channels.choice import (
     multiple_of,
     overall,
 )
-from sparsec.compress.channels.graph import ChannelGraph, Group
+from sparsec.compress.channels.graph import ChannelGraph, Group, Side
 from sparsec.compress.channels.refit import Refit, refit
 from sparsec.compress.importance import Importance, importance_of
 from sparsec.compress.layers import Layer, Select, layers_of, no_such_layer, selected
@@ -63,6 +63,7 @@ def prune_channels(
     scope: Literal["local", "global"] = "local",
     group_size: int | None = None,
     target: str = "cortex-m4",
+    side: Side = "outputs",
     strict: bool = False,
     n_points_per_fm: int = 10,
     noise: float = 0.1,
@@ -72,19 +73,124 @@ def prune_channels(
 
     `inputs` are [N, ..] for each argument of the model, real ones for fm-reconstruction. `ratio` may be one for each
     layer by name; `layers` are those whose outputs are to go, with what is tied to them (`strict`: an error, see
-    `ChannelGraph.remove`). l1-rank takes what `importance` says matters least, with `magnitude` the rows of least l1;
-    stochastic-l1-rank the same with numbers that are multiplied by normal noise around 1; fm-reconstruction fits the
-    layers behind on `n_points_per_fm` points of each feature map. What is left of a layer is a multiple of `group_size`
-    channels, by default of what the kernels of `target` take at a time.
+    `ChannelGraph.remove`), by `side="inputs"` those whose inputs are. l1-rank takes what `importance` says matters least,
+    with `magnitude` the rows of least l1; stochastic-l1-rank the same with numbers that are multiplied by normal noise
+    around 1; fm-reconstruction fits the layers behind on `n_points_per_fm` points of each feature map. What is left of a
+    layer is a multiple of `group_size` channels, by default of what the kernels of `target` take at a time.
 
     Raises ValueError, and leaves `model` as it was, where that cannot be done.
     """
+    graph = ChannelGraph(model, inputs)
+    found = open_channels(
+        graph,
+        _wanted(graph, ratio, layers),
+        method=method,
+        importance=importance,
+        group_size=group_size,
+        target=target,
+        side=side,
+        noise=noise,
+        seed=seed,
+    )
+    if scope == "global" and not isinstance(ratio, Mapping):
+        gone = overall(found.choices, ratio)
+    else:
+        gone = local(found.choices, [found.ratio_of(each, ratio) for each in found.groups])
+    return found.remove(gone, strict=strict, n_points_per_fm=n_points_per_fm)
+
+
+@dataclass(frozen=True, eq=False)
+class OpenChannels:
+    """The groups of a graph that can lose channels, and what each of their channels is worth.
+
+    A copy of it (`copy.deepcopy`) has a copy of the model, which loses its own.
+    """
+
+    graph: ChannelGraph
+    wanted: frozenset[str]
+    """The layers that are to lose channels on `side`."""
+    side: Side
+    groups: tuple[Group, ...]
+    choices: tuple[Choice, ...]
+    stayed: Mapping[str, str]
+    """By layer why it can lose none."""
+    group_size: int
+    method: Method
+    seed: int
+
+    def named(self, group: Group) -> tuple[str, ...]:
+        """The layers that are to lose channels of `group`."""
+        return tuple(name for name in _losing(group, self.side) if name in self.wanted)
+
+    def ratio_of(self, group: Group, ratios: float | Mapping[str, float]) -> float:
+        """The share of `group` that goes. Raises ValueError where its layers have different ones."""
+        if not isinstance(ratios, Mapping):
+            return ratios
+        given = {ratios[name] for name in self.named(group)}
+        if len(given) > 1:
+            raise ValueError(
+                f"{', '.join(self.named(group))} lose their channels together and cannot have different ratios"
+            )
+        return given.pop()
+
+    def check_strict(self) -> None:
+        """Raises ValueError where the first channel of a group cannot go without a change of a layer that is far."""
+        for group, choice in zip(self.groups, self.choices, strict=True):
+            index = int(np.flatnonzero(choice.free)[0])
+            self.graph.check_strict(self._channels([(group, [index])]), side=self.side)
+
+    def remove(
+        self, gone: Sequence[Sequence[int]], *, strict: bool = False, n_points_per_fm: int = 10
+    ) -> Pruned:
+        """Take the channels with these indices out of each group, of the model of the graph, in place."""
+        graph = self.graph
+        channels = self._channels(list(zip(self.groups, gone, strict=True)))
+        weights: dict[str, Tensor] = {}
+        refits: dict[str, Refit] = {}
+        if self.method == "fm-reconstruction":
+            columns = graph.columns(channels, side=self.side)
+            weights, refits = refit(
+                graph.model, graph.inputs, graph.weights, columns, n_points_per_fm, self.seed
+            )
+        rows = graph.remove(channels, side=self.side, strict=strict, weights=weights)
+        lost = tuple(
+            Lost(group.layers, group.size, group.size - len(indices))
+            for group, indices in zip(self.groups, gone, strict=True)
+            if indices
+        )
+        return Pruned(lost, rows, self.stayed, self.group_size, refits)
+
+    def _channels(self, gone: Sequence[tuple[Group, Sequence[int]]]) -> dict[str, list[int]]:
+        """By layer the channels on the side that goes."""
+        found: dict[str, list[int]] = {}
+        for group, indices in gone:
+            channels = [group.channels[index] for index in indices]
+            for name in self.named(group):
+                if self.side == "outputs":
+                    places = [row for each in channels for row in each.rows.get(name, ())]
+                else:
+                    places = self.graph.reads(name, [each.number for each in channels])
+                found[name] = found.get(name, []) + places
+        return found
+
+
+def open_channels(
+    graph: ChannelGraph,
+    layers: Collection[str],
+    *,
+    method: Method = "l1-rank",
+    importance: str | Importance = "magnitude",
+    group_size: int | None = None,
+    target: str = "cortex-m4",
+    side: Side = "outputs",
+    noise: float = 0.1,
+    seed: int = 0,
+) -> OpenChannels:
+    """What can go of `layers`; the words are those of `prune_channels`. Raises ValueError where nothing can."""
     if method not in METHODS:
         raise ValueError(f"there is no method '{method}', known: {', '.join(METHODS)}")
-    graph = ChannelGraph(model, inputs)
-    named = {layer.name: layer for layer in layers_of(model)}
-    wanted = _wanted(graph, named, ratio, layers)
-    groups, stayed = _open(graph, named, wanted)
+    named = {layer.name: layer for layer in layers_of(graph.model)}
+    groups, stayed = _open(graph, named, layers, side)
     size = group_size_of(target) if group_size is None else group_size
     random = np.random.default_rng(seed) if method == "stochastic-l1-rank" else None
     choices: list[Choice] = []
@@ -94,38 +200,31 @@ def prune_channels(
             worth = worth * (1 + noise * random.standard_normal(len(worth)))
         free = np.array([channel.reason is None for channel in group.channels])
         choices.append(Choice(worth, free, _multiple(group, size, group_size is not None)))
-    if scope == "global" and not isinstance(ratio, Mapping):
-        gone = overall(choices, ratio)
-    else:
-        gone = local(choices, [_ratio_of(group, ratio) for group in groups])
-    channels = {
-        name: [row for index in indices for row in group.channels[index].rows.get(name, ())]
-        for group, indices in zip(groups, gone, strict=True)
-        for name in group.layers
-        if name in wanted
-    }
-    weights: dict[str, Tensor] = {}
-    refits: dict[str, Refit] = {}
-    if method == "fm-reconstruction":
-        columns = graph.columns(channels)
-        weights, refits = refit(model, graph.inputs, graph.weights, columns, n_points_per_fm, seed)
-    rows = graph.remove(channels, strict=strict, weights=weights)
-    lost = tuple(
-        Lost(group.layers, group.size, group.size - len(indices))
-        for group, indices in zip(groups, gone, strict=True)
-        if indices
+    return OpenChannels(
+        graph,
+        frozenset(layers),
+        side,
+        tuple(groups),
+        tuple(choices),
+        stayed,
+        size,
+        method,
+        seed,
     )
-    return Pruned(lost, rows, stayed, size, refits)
+
+
+def _losing(group: Group, side: Side) -> tuple[str, ...]:
+    return group.layers if side == "outputs" else group.consumers
 
 
 def _open(
-    graph: ChannelGraph, named: Mapping[str, Layer], wanted: set[str]
+    graph: ChannelGraph, named: Mapping[str, Layer], wanted: Collection[str], side: Side
 ) -> tuple[list[Group], dict[str, str]]:
     """The groups that can lose channels, and by layer why others cannot."""
     groups: list[Group] = []
     stayed: dict[str, str] = {}
     for group in graph.groups:
-        layers = [name for name in group.layers if name in wanted]
+        layers = [name for name in _losing(group, side) if name in wanted]
         reason = group.protected
         if reason is None and not any(name in named for name in group.layers):
             reason = "its weights are a parameter by itself"
@@ -140,29 +239,17 @@ def _open(
 
 
 def _wanted(
-    graph: ChannelGraph,
-    named: Mapping[str, Layer],
-    ratio: float | Mapping[str, float],
-    layers: Select,
-) -> set[str]:
+    graph: ChannelGraph, ratio: float | Mapping[str, float], layers: Select
+) -> frozenset[str]:
     if isinstance(ratio, Mapping):
         for name in ratio:
             if name not in graph.layers:
                 raise ValueError(no_such_layer(name, graph.layers))
         if layers is not None:
             raise ValueError("give a ratio for each layer or layers and one ratio, not both")
-        return set(ratio)
-    return {layer.name for layer in selected(list(named.values()), layers)} & set(graph.layers)
-
-
-def _ratio_of(group: Group, ratios: float | Mapping[str, float]) -> float:
-    if not isinstance(ratios, Mapping):
-        return ratios
-    given = {ratios[name] for name in group.layers if name in ratios}
-    if len(given) > 1:
-        names = ", ".join(name for name in group.layers if name in ratios)
-        raise ValueError(f"{names} lose their channels together and cannot have different ratios")
-    return given.pop()
+        return frozenset(ratio)
+    chosen = selected(layers_of(graph.model), layers)
+    return frozenset(layer.name for layer in chosen) & frozenset(graph.layers)
 
 
 def _worth(
