@@ -74,6 +74,7 @@ class Subject:
     build: Callable[[float], nn.Module] | None = None
     group_size: int | None = None
     importance: str = "magnitude"
+    _priced: dict[str, Prices] = field(default_factory=dict[str, Prices], init=False)
 
     @property
     def layers(self) -> list[str]:
@@ -90,12 +91,20 @@ class Subject:
         """Of training that a candidate takes."""
         return self.settings.epochs * len(self.data)
 
-    def prices(self, candidate: Candidate) -> Prices:
-        """What the candidate would cost, its weights gone at once. Raises ValueError where it cannot be made or compiled."""
+    def made(self, candidate: Candidate) -> nn.Module:
+        """The candidate's network with its weights gone at once, untrained. Raises ValueError where it cannot be made."""
         model, plan = self._made(candidate)
         if plan is not None:
             self._pruner(model, plan, None).detach()
-        return self.compiler.prices(model.eval(), candidate.settings)
+        return model.eval()
+
+    def prices(self, candidate: Candidate) -> Prices:
+        """What the candidate would cost, its weights gone at once. Raises ValueError where it cannot be made or compiled."""
+        found = self._priced.get(candidate.text)
+        if found is None:
+            found = self.compiler.prices(self.made(candidate), candidate.settings)
+            self._priced[candidate.text] = found
+        return found
 
     def tried(
         self,
