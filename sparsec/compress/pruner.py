@@ -125,7 +125,9 @@ class Pruner:
             raise ValueError(f"the scope is 'global' or 'local', not '{scope}'")
         self.model = model
         self.pattern = parse_pattern(pattern) if isinstance(pattern, str) else pattern
-        self.layers = selected(layers_of(model, inputs), layers)
+        known = layers_of(model, inputs)
+        self._results = known[-1].parameter if known else ""
+        self.layers = selected(known, layers)
         if not self.layers:
             raise ValueError("no layer is left to prune")
         if (
@@ -263,7 +265,8 @@ class Pruner:
         if not self.regrow:
             gone = layer.matrix(self.masks[layer.parameter]) == 0
             importance[gone] = -1.0  # what is zero has nothing to say for itself
-        return Weights(importance, self.pattern_of(layer), layer.taps)
+        results = layer.parameter == self._results
+        return Weights(importance, self.pattern_of(layer), layer.taps, keeps_rows=results)
 
     def _found(self, weights: Sequence[Weights]) -> list[Mask]:
         if self.threshold is not None:

@@ -2,7 +2,7 @@
 """Masks: which weights of one or several layers stay.
 
 The rules: as many weights are zero as were asked for, to the last one where a unit is one weight; of equally important
-ones the first in their order go; no layer loses its last unit.
+ones the first in their order go; no layer loses its last unit, nor one whose rows are results the last unit of a row.
 """
 
 from collections.abc import Sequence
@@ -13,16 +13,18 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsec.pruning.patterns import Array, Geometry, Mask, NOfM, Pattern, Units
+from sparsec.pruning.patterns import Array, Geometry, Mask, NOfM, Pattern, Rows, Units
 
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """The importance [rows, columns] of the weights of a layer, and the pattern that its zeros are to have."""
+    """The importance [rows, columns] of the weights of a layer, and the pattern that its zeros are to have. With `keeps_rows`
+    no row loses all of its weights, unless the pattern is of whole rows."""
 
     importance: Array
     pattern: Pattern
     taps: int = 1
+    keeps_rows: bool = False
 
     @property
     def geometry(self) -> Geometry:
@@ -75,7 +77,7 @@ def threshold_masks(layers: Sequence[Weights], threshold: float) -> list[Mask]:
         units = _units(each)
         worth = _worth(units, each.importance)
         stays = worth >= threshold
-        stays[np.argmax(worth)] = True
+        stays[_last(each, units, worth)] = True
         masks.append(stays[units])
     return masks
 
@@ -94,22 +96,39 @@ def _fewest(layers: Sequence[Weights], ratio: float) -> list[Mask]:
         _worth(of, layers[index].importance) for of, index in zip(units, open_layers, strict=True)
     ]
     sizes = [np.bincount(of.reshape(-1)) for of in units]
-    stays = _taken(worth, sizes, zeros_of(ratio, sum(map(int, map(np.sum, sizes)))) if sizes else 0)
+    last = [
+        _last(layers[index], of, worth_of)
+        for index, of, worth_of in zip(open_layers, units, worth, strict=True)
+    ]
+    stays = _taken(
+        worth, sizes, last, zeros_of(ratio, sum(map(int, map(np.sum, sizes)))) if sizes else 0
+    )
     for index, of, staying in zip(open_layers, units, stays, strict=True):
         masks[index] = staying[of]
     return [mask for mask in masks if mask is not None]
 
 
-def _taken(worth: Sequence[Array], sizes: Sequence[Array], zeros: int) -> list[NDArray[np.bool_]]:
-    """Which units stay when those of least worth go, as long as no more than `zeros` weights go with them."""
+def _last(layer: Weights, units: NDArray[np.int64], worth: Array) -> NDArray[np.int64]:
+    """The units that stay whatever happens: that of most worth, of the layer or of each row."""
+    if layer.keeps_rows and not isinstance(layer.pattern, Rows):
+        best = np.argmax(worth[units], axis=1)
+        return np.unique(units[np.arange(len(units)), best])
+    return np.array([np.argmax(worth)])
+
+
+def _taken(
+    worth: Sequence[Array], sizes: Sequence[Array], last: Sequence[Array], zeros: int
+) -> list[NDArray[np.bool_]]:
+    """Which units stay when those of least worth go, but for the `last`, as long as no more than `zeros` weights go with
+    them."""
     starts = np.cumsum([0, *(len(each) for each in worth)])
     values, counts = (
         np.concatenate(worth) if worth else np.zeros(0),
         np.concatenate(sizes) if sizes else np.zeros(0, int),
     )
-    last = {int(start + np.argmax(each)) for start, each in zip(starts[:-1], worth, strict=True)}
+    held = [start + each for start, each in zip(starts[:-1], last, strict=True)]
     order = np.argsort(values, kind="stable")
-    order = order[~np.isin(order, list(last))]
+    order = order[~np.isin(order, np.concatenate(held) if held else [])]
     gone = order[np.cumsum(counts[order]) <= zeros]
     stays = np.ones(len(values), np.bool_)
     stays[gone] = False

@@ -71,11 +71,12 @@ class WhatIf:
         """For each layer what it is now, then with each share; channels are told of the network only."""
         wanted = [share for share in shares if not isinstance(share.pattern, Rows)]
         found: list[list[Answer]] = []
-        for op in weighted_layers(self.compilation.module):
+        cpu, ops = self.compilation.cpu, weighted_layers(self.compilation.module)
+        for op in ops:
             progress(layer_of(op))
             found.append(
                 [
-                    answer(op, share, self.compilation.cpu, self.by_bytes)
+                    answer(op, share, cpu, self.by_bytes, results=op is ops[-1])
                     for share in (None, *wanted)
                 ]
             )

@@ -15,7 +15,7 @@ from tests.compress.nets import images, small
 def learned() -> tuple[torch.nn.Module, Samples]:
     labels = torch.arange(64) % 4
     x = images(64)
-    x[torch.arange(64), 0, 2 * labels] += 4
+    x[torch.arange(64), 0, 2 * labels] += 1.5
     model, data = small(), Samples(x, labels, 16)
     fit(model, data, Settings(4, 0.01))
     return model, data

@@ -19,6 +19,7 @@ from sparsec.pruning.patterns import (
     Geometry,
     Kernels,
     NOfM,
+    Pattern,
     Rows,
     Tiles,
     Units,
@@ -94,6 +95,23 @@ def test_global_takes_from_where_it_matters_least_and_never_all() -> None:
     assert [int(np.count_nonzero(~mask)) for mask in masks] == [31, 1]
     masks = local_masks([Weights(small, Unstructured()), Weights(large, Unstructured())], 0.5)
     assert [int(np.count_nonzero(~mask)) for mask in masks] == [16, 16]
+
+
+@pytest.mark.parametrize("pattern", [p for p in ALL if p != Rows()], ids=lambda p: p.label)
+def test_rows_that_are_results_keep_something(pattern: Pattern) -> None:
+    """However little they are worth; as many others go as without that, as long as there are any."""
+    importance = random(10, 64)
+    importance[4:8] /= 100
+    emptied: list[int] = []
+    for keeps_rows in (False, True):
+        layer = Weights(importance, pattern, keeps_rows=keeps_rows)
+        for (mask,) in (local_masks([layer], 0.75), threshold_masks([layer], 0.1)):
+            emptied.append(int((~mask.any(axis=1)).sum()))
+            assert isinstance(pattern, NOfM) or np.count_nonzero(~mask) <= 480
+    assert emptied[2:] == [0, 0]
+    assert sum(emptied[:2]) > 0 or isinstance(pattern, NOfM | Tiles)
+    (few,) = local_masks([Weights(importance, Blocks(1, 16), keeps_rows=True)], 0.95)
+    assert np.count_nonzero(few) == 10 * 16 and few.any(axis=1).all()
 
 
 def test_a_threshold_takes_what_is_below_it() -> None:

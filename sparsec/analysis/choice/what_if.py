@@ -81,10 +81,11 @@ def magnitudes(layer: Layer) -> Array:
     return np.abs(layer.matrix.astype(np.float64)) * scale[:, np.newaxis]
 
 
-def mask_of(layer: Layer, share: Share) -> Mask:
-    """Which weights would stay. Raises ValueError where the layer cannot have the pattern."""
+def mask_of(layer: Layer, share: Share, *, results: bool = False) -> Mask:
+    """Which weights would stay, some of each row where the rows are `results`. Raises ValueError where the layer cannot have
+    the pattern."""
     height, width = layer.kernel_size
-    weights = Weights(magnitudes(layer), share.pattern, height * width)
+    weights = Weights(magnitudes(layer), share.pattern, height * width, keeps_rows=results)
     share.pattern.check(Geometry(*layer.matrix.shape, taps=weights.taps))
     return local_masks([weights], share.ratio)[0]
 
@@ -96,15 +97,22 @@ def lost_of(layer: Layer, mask: Mask) -> float:
     return float(squares[~mask].sum()) / whole if whole else 0.0
 
 
-def answer(op: qnn.WeightedOp, share: Share | None, cpu: Cpu, by_bytes: bool = False) -> Answer:
-    """What a layer would take in the way of the fewest cycles, or bytes."""
+def answer(
+    op: qnn.WeightedOp,
+    share: Share | None,
+    cpu: Cpu,
+    by_bytes: bool = False,
+    *,
+    results: bool = False,
+) -> Answer:
+    """What a layer would take in the way of the fewest cycles, or bytes; see `mask_of`."""
     layer = Layer(op)
     name, count = layer_of(op), layer.matrix.size
     if share is None:
         zeros = count - int(np.count_nonzero(layer.matrix))
         return Answer(name, None, zeros, count, 0.0, _best(op, cpu, COMMON_FORMATS, by_bytes))
     try:
-        mask = mask_of(layer, share)
+        mask = mask_of(layer, share, results=results)
     except ValueError as error:
         return Answer(name, share, 0, count, 0.0, None, str(error))
     height, width = layer.kernel_size
@@ -167,10 +175,11 @@ def pruned_network(module: ModuleOp, shares: Mapping[str, Share]) -> tuple[Modul
     copy = module.clone()
     lost: list[float] = []
     zeros = 0
-    for op in weighted_layers(copy):
+    ops = weighted_layers(copy)
+    for op in ops:
         layer, share = Layer(op), share_for(op, shares)
         if share is not None:
-            mask = mask_of(layer, share)
+            mask = mask_of(layer, share, results=op is ops[-1])
             lost.append(lost_of(layer, mask))
             _put(op, "weights", _pruned(op, mask))
             if isinstance(share.pattern, Rows):
