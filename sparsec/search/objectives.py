@@ -81,6 +81,10 @@ class Objectives:
                 raise ValueError(f"there is no goal '{name}', known: {', '.join(METRICS)}")
         if len(set(self.goals)) != len(self.goals):
             raise ValueError(f"a goal is given twice: {', '.join(self.goals)}")
+        limited = [limit.metric for limit in self.limits]
+        for name in limited:
+            if limited.count(name) > 1:
+                raise ValueError(f"{name} is limited twice: say the smaller limit alone")
 
     @property
     def directions(self) -> tuple[Literal["maximize", "minimize"], ...]:

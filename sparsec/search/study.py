@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 IDENTITY = "sparsec.identity"
 DENSE = "sparsec.dense"
+ASKED = "sparsec.asked"
 LISTS = ("uniform", "greedy")
 """Engines that are a list of candidates, see `baselines`, and propose nothing themselves."""
 ENGINES = ("tpe", "nsga2", "nsga3", "random", *LISTS)
@@ -173,6 +174,10 @@ class Study:
         """What was noted of the network as it is."""
         noted = patiently(lambda: self._study.user_attrs).get(DENSE)
         return None if noted is None else (Prices(**noted["prices"]), noted["accuracy"])
+
+    def note_asked(self, asked: Mapping[str, Any]) -> None:
+        """Keep how the study is to go on where a worker does not say: engine, seed, budget."""
+        patiently(lambda: self._study.set_user_attr(ASKED, dict(asked)))
 
     def put_first(self, candidates: Sequence[Candidate], origin: str) -> None:
         """Let these be tried before what samplers propose; what the space does not hold is left out."""
@@ -466,20 +471,21 @@ def identity_of(study: "optuna.Study", pause: float = 0.0) -> dict[str, str]:
     )
 
 
-def stored_identity(storage: str, name: str) -> dict[str, str]:
-    """What the study of that name is of. Raises ValueError where there is none such."""
+def stored(storage: str, name: str) -> tuple[dict[str, str], dict[str, Any]] | None:
+    """What the study of that name is of and what was noted of how it goes on; None where there is no study.
+
+    Raises ValueError where it was not made by a search, or the storage cannot be reached.
+    """
     check_installed()
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     opened = open_storage(storage)
     try:
-        return identity_of(patiently(lambda: optuna.load_study(study_name=name, storage=opened)))
+        study = patiently(lambda: optuna.load_study(study_name=name, storage=opened))
     except KeyError:
-        known = sorted(patiently(lambda: optuna.get_all_study_names(opened)))
-        raise ValueError(
-            f"there is no study '{name[:60]}' in that storage, there are: {', '.join(known) or 'none'}"
-        ) from None
+        return None
+    return identity_of(study, Pace.look), dict(study.user_attrs.get(ASKED, {}))
 
 
 def _check_identity(name: str, theirs: Mapping[str, str], ours: Mapping[str, str]) -> None:

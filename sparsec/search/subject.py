@@ -7,7 +7,6 @@ The one rule: prices are the compiler's own, of the candidate as it would be com
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +18,7 @@ from sparsec.compress.data import Batches, Samples
 from sparsec.compress.layers import layers_of
 from sparsec.compress.pruner import Pruner
 from sparsec.compress.training import Row, Settings, accuracy_of, fit
+from sparsec.frontends.programs import Program
 from sparsec.pruning.patterns import Rows
 from sparsec.pruning.plan import Plan, Share
 from sparsec.pruning.schedules import Gradual
@@ -81,7 +81,7 @@ class Subject:
         """By name, those that can lose weights."""
         return [layer.name for layer in layers_of(self.model)]
 
-    @cached_property
+    @property
     def dense(self) -> Prices:
         """Of the network as it is."""
         return self.prices(Candidate({}))
@@ -187,7 +187,7 @@ class Subject:
             torch.manual_seed(self.settings.seed)
             model = self.build(float(width))
         model.eval()
-        channels, others = _split(candidate.shares)
+        channels, others = _split(candidate.shares, keeps_shape=isinstance(model, Program))
         if channels:
             prune_channels(
                 model,
@@ -204,12 +204,17 @@ class Subject:
         )
 
 
-def _split(shares: Mapping[str, Share]) -> tuple[dict[str, float], dict[str, Share]]:
-    """The ratios of channels, and the other shares; what is 0 is left out."""
+def _split(
+    shares: Mapping[str, Share], *, keeps_shape: bool
+) -> tuple[dict[str, float], dict[str, Share]]:
+    """The ratios of channels that are cut off, and the other shares; what is 0 is left out.
+
+    Where the network `keeps_shape`, as one in an archive does, channels become zeros, and the compiler cuts them off.
+    """
     channels: dict[str, float] = {}
     others: dict[str, Share] = {}
     for name, share in shares.items():
-        if isinstance(share.pattern, Rows):
+        if isinstance(share.pattern, Rows) and not keeps_shape:
             if share.ratio > 0:
                 channels[name] = share.ratio
         elif share.ratio > 0:

@@ -5,12 +5,14 @@ import argparse
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sparsec import pipelines
 from sparsec.frontends.errors import FrontendError
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import quantized
@@ -24,6 +26,7 @@ from sparsec.tools.errors import UserError
 if TYPE_CHECKING:
     from sparsec.compress.data import Samples
     from sparsec.frontends.modules import Module, Tensor
+    from sparsec.frontends.programs import Program
 
 Array = np.ndarray[Any, Any]
 
@@ -38,12 +41,12 @@ class Chip:
 
     def prices(self, model: "Module", settings: Mapping[str, str]) -> Prices:
         """What the compilation takes. Raises ValueError where the network cannot be compiled."""
-        return _prices(self._compiled(model, settings)[1])
+        return _prices(self.compiled(model, settings)[1])
 
     def int8_accuracy(self, model: "Module", settings: Mapping[str, str], test: "Samples") -> float:
         """The share of right answers of the int8 network: by its own C on this machine, which is the device's to the byte,
         or by the interpreter where there is no gcc. Raises ValueError where it cannot be compiled."""
-        compilation, files, args = self._compiled(model, settings)
+        compilation, files, args = self.compiled(model, settings)
         samples = quantized([test.inputs.numpy()], compilation.inputs)
         outputs = self._outputs(compilation, files, args, samples)
         best: Array = outputs.reshape(len(outputs), -1).argmax(axis=1)
@@ -53,7 +56,7 @@ class Chip:
     def milliseconds(self, model: "Module", megahertz: float, on: str | None = None) -> float:
         """What an inference takes at a clock: estimated cycles of the layers with weights, or, `on` a core of QEMU, its
         instructions at one a cycle. Raises ValueError where it cannot be compiled or run."""
-        compilation, files, args = self._compiled(model, {})
+        compilation, files, args = self.compiled(model, {})
         if on is None:
             return _prices(files).cycles / (1000 * megahertz)
         flat = [
@@ -67,23 +70,51 @@ class Chip:
             raise ValueError(f"{on} counts no instructions: measure on a Cortex-M of QEMU")
         return float(result.instructions[0]) / (1000 * megahertz)
 
-    def _compiled(
+    def compiled(
         self, model: "Module", settings: Mapping[str, str]
     ) -> tuple[Compilation, dict[str, str], argparse.Namespace]:
+        """The network compiled, the files of its C project, and the command line that it was compiled by. Raises ValueError
+        where it cannot be."""
+        with self._lowered(model, settings, "c") as (compilation, args):
+            return compilation, project_files(args, compilation), args
+
+    def explained(self, model: "Module", settings: Mapping[str, str]) -> dict[str, Any]:
+        """What `sparsec explain --json` says of the network. Raises ValueError where it cannot be compiled."""
+        from sparsec.tools.explain_command import explain, problem_of
+
+        with self._lowered(model, settings, "qnn") as (compilation, args):
+            return explain(compilation, problem_of(args, compilation))
+
+    @contextmanager
+    def _lowered(
+        self, model: "Module", settings: Mapping[str, str], emit: pipelines.Emit
+    ) -> Generator[tuple[Compilation, argparse.Namespace]]:
+        """The network as far as `emit`, while its files are there."""
         from sparsec.frontends.modules import exported, saved
+        from sparsec.frontends.programs import Program
 
         words = [f"--observer={value}" for name, value in settings.items() if name == "observer"]
         with tempfile.TemporaryDirectory(prefix="sparsec-") as folder:
             path = Path(folder, "model.pt2")
             try:
-                path.write_bytes(saved(exported(model, self.inputs, open_batch=True)))
+                if isinstance(model, Program):  # it is written into the archive that it came from
+                    path.write_bytes(model.saved())
+                    words.append(f"--calibrate={self._data_for(model, folder)}")
+                else:
+                    path.write_bytes(saved(exported(model, self.inputs, open_batch=True)))
                 args = run_command.parser().parse_args(
                     [str(path), "-q", "--name=model", "--input=none.npy", *self.words, *words]
                 )
-                compilation = compile_model(args, "c")
-                return compilation, project_files(args, compilation), args
+                yield compile_model(args, emit), args
             except (FrontendError, UserError) as error:
                 raise ValueError(str(error)) from error
+
+    def _data_for(self, program: "Program", folder: str) -> Path:
+        """The inputs as a file, by the names that the program has for them."""
+        path = Path(folder, "inputs.npz")
+        named = zip(program.input_names, self.inputs, strict=True)
+        np.savez(path, **{name: _numpy(each) for name, each in named})  # pyright: ignore[reportArgumentType]
+        return path
 
     def _outputs(
         self,

@@ -51,7 +51,8 @@ def parser() -> argparse.ArgumentParser:
         "in each storage format, sparsec explain why each layer is stored as it is, "
         "sparsec pareto what flash and latency can be had, sparsec what-if what zeros would be worth, "
         "sparsec sensitivity how much each layer minds, sparsec prune puts them in, "
-        "sparsec quantize makes a network int8 from data or by training "
+        "sparsec quantize makes a network int8 from data or by training, "
+        "sparsec search looks for what each layer should become "
         "(each has --help).",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -309,6 +310,13 @@ def quantize_command(arguments: Sequence[str]) -> int:
     return quantize_command.main(arguments)
 
 
+def search_command(arguments: Sequence[str]) -> int:
+    """`sparsec search MODEL`: look for what each layer should become."""
+    from sparsec.tools import search_command
+
+    return search_command.main(arguments)
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "accuracy": accuracy_command,
     "analyze": analyze_command,
@@ -319,6 +327,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "prune": prune_command,
     "quantize": quantize_command,
     "run": run_command,
+    "search": search_command,
     "sensitivity": sensitivity_command,
     "what-if": what_if_command,
 }

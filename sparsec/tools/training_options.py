@@ -21,8 +21,20 @@ Array: TypeAlias = np.ndarray[Any, Any]
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
-    """Options of training."""
+    """Options of training, and of what is kept of it."""
     group = parser.add_argument_group("training, from a file with --data alone")
+    add_data_options(group)
+    group.add_argument(
+        "--folder",
+        type=Path,
+        metavar="DIR",
+        help="for checkpoints, history.csv and history.svg, from which a run that was killed goes on, e.g. run1",
+    )
+    group.add_argument("--track", metavar="SERVICE", help="tensorboard or mlflow, where installed")
+
+
+def add_data_options(group: "argparse._ArgumentGroup") -> None:  # pyright: ignore[reportPrivateUsage]
+    """What it is trained on and how."""
     group.add_argument(
         "--data",
         metavar="FILE",
@@ -59,13 +71,6 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the order of samples; default 0"
     )
-    group.add_argument(
-        "--folder",
-        type=Path,
-        metavar="DIR",
-        help="for checkpoints, history.csv and history.svg, from which a run that was killed goes on, e.g. run1",
-    )
-    group.add_argument("--track", metavar="SERVICE", help="tensorboard or mlflow, where installed")
 
 
 def read_program(model: str) -> "Program":

@@ -40,6 +40,7 @@ def test_limits_are_absolute_or_of_the_dense_network() -> None:
         ("cycles", ["accuracy>=85"], "a share of right answers"),
         ("cycles", ["speed<=3"], "nothing called 'speed'"),
         ("cycles", ["flash<=1.2.3"], "is no number"),
+        ("cycles", ["flash<=1K", "flash<=0.5x"], "flash is limited twice"),
     ],
 )
 def test_what_says_nothing_known(goals: str, limits: list[str], message: str) -> None:

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Studies with a network that is never trained: budgets, limits, resuming, lost trials."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from wsgiref.util import setup_testing_defaults
 
 import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from optuna_dashboard import wsgi  # pyright: ignore[reportUnknownVariableType]
 
 from sparsec.search import trials as notes
 from sparsec.search.answers import answers_of
@@ -16,7 +20,7 @@ from sparsec.search.hopeless import Finished, is_hopeless
 from sparsec.search.objectives import Objectives, parse_objectives
 from sparsec.search.space import Candidate, parse_candidate
 from sparsec.search.storages import shown, storage_url
-from sparsec.search.study import ENGINES, Budget, Pace, Study, stored_identity
+from sparsec.search.study import ENGINES, Budget, Pace, Study, stored
 from sparsec.search.trials import Watch
 from tests.search.fakes import EPOCH, SPACE, STEPS, Fake
 
@@ -115,9 +119,8 @@ def test_a_study_of_something_else_is_refused(storage: str) -> None:
     study(storage)
     with pytest.raises(ValueError, match="study 's' is of another model: choose another name"):
         study(storage, model="other")
-    assert stored_identity(storage, "s") == {"model": "m"}
-    with pytest.raises(ValueError, match="there is no study 'none' in that storage, there are: s"):
-        stored_identity(storage, "none")
+    assert stored(storage, "s") == ({"model": "m"}, {})
+    assert stored(storage, "none") is None
 
 
 @pytest.mark.parametrize(
@@ -209,6 +212,24 @@ def test_several_goals_are_stopped_by_those_that_dominate() -> None:
     assert not is_hopeless(BOTH, replace(prices, cycles=1), 10, 0.1, cheaper)  # they cost more
     assert is_hopeless(parse_objectives("accuracy"), replace(prices, cycles=1), 10, 0.1, cheaper)
     assert not is_hopeless(parse_objectives("cycles"), prices, 10, 0.1, cheaper)
+
+
+def test_a_study_is_shown_by_the_dashboard(storage: str) -> None:
+    opened = study(storage, "random")
+    opened.work(Fake(), Budget(trials=3))
+    said: list[str] = []
+
+    def start(status: str, headers: object, trouble: object = None) -> Any:
+        said.append(status)
+
+    environment: dict[str, Any] = {"PATH_INFO": "/api/studies/1"}
+    if storage.startswith("journal"):
+        environment = {"PATH_INFO": "/api/studies/0"}
+    setup_testing_defaults(environment)
+    shown = json.loads(b"".join(wsgi(opened._storage)(environment, start)))  # pyright: ignore[reportPrivateUsage]
+    assert said == ["200 OK"]
+    assert shown["directions"] == ["maximize", "minimize"] and len(shown["trials"]) == 3
+    assert all(notes.CANDIDATE in str(each["user_attrs"]) for each in shown["trials"])
 
 
 RATIO = st.floats(0.0, 0.9)

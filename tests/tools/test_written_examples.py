@@ -25,6 +25,7 @@ from sparsec.tools import (
     prune_command,
     quantize_command,
     run_command,
+    search_command,
     sensitivity_command,
     sparsec,
     sparsec_opt,
@@ -48,6 +49,7 @@ HELP = {
         prune_command,
         quantize_command,
         run_command,
+        search_command,
         sensitivity_command,
         what_if_command,
     )
@@ -88,6 +90,15 @@ def shipped(path: Path, _: Tools) -> None:
     path.write_bytes(LENET.read_bytes())
 
 
+def begun(path: Path, tools: Tools) -> None:
+    """A search that can be gone on with."""
+    for name in ("lenet.pt2", "train.npz", "test.npz"):
+        FILES[name](Path(name), tools)
+    words = "lenet.pt2", "--data=train.npz", "--test=test.npz", "--space=fc1: unstructured 0.9"
+    ended = tools.sparsec("search", *words, "--engine=uniform", "--epochs=1", f"--folder={path}")
+    assert ended.code == 0, ended.err
+
+
 def mlperf(name: str) -> Callable[[Path, Tools], None]:
     """A network of MLPerf Tiny, if it is there."""
 
@@ -106,6 +117,7 @@ FILES: dict[str, Callable[[Path, Tools], None]] = {
     "y.npy": lambda path, _: np.save(path, labels(2)),
     "test.npz": lambda path, _: np.savez(path, images=images(16), labels=labels(16)),
     "train.npz": lambda path, _: np.savez(path, images=images(16), labels=labels(16)),
+    "run1": begun,
     "w.npy": lambda path, _: np.save(path, np.eye(8, dtype=np.int8)),
     "net.mlir": as_text("nn", "lenet.pt"),
     "lenet-int8.mlir": as_text("qnn", "lenet.pt"),
