@@ -89,8 +89,8 @@ def is_large(layer: Layer, columns: int) -> bool:
 
 def pruner_of(model: nn.Module, variant: str, data: DataSet, iterations: int) -> Pruner | None:
     """The zeros of a variant: `unstructured 0.9` (by `lamp`), `magnitude 0.9` (as it is in all layers), `one shot 0.9`,
-    `threshold 0.41`, `block(1x16) 0.75`, `nm(2:4)`; of patterns in layers that are no depthwise ones and have rows of 16
-    weights or more, others stay dense. `channels 0.5` makes the model smaller, `dense` has none."""
+    `threshold 0.41`, `block(1x16) 0.75` (by `lamp`), `nm(2:4)` in each layer; of patterns in layers that are no depthwise
+    ones and have rows of 16 weights or more, others stay dense. `channels 0.5` makes the model smaller, `dense` has none."""
     variant = variant.removeprefix("qat ")
     word, _, number = (
         variant.partition(" ")
@@ -113,10 +113,19 @@ def pruner_of(model: nn.Module, variant: str, data: DataSet, iterations: int) ->
         by = "lamp" if word == "unstructured" else word
         return Pruner(model, schedule=gradual(float(number), ramp, iterations), importance=by)
     pattern = parse_pattern(word)
-    share = Share(pattern, float(number) if number else 0.5)
-    wishes = tuple((layer.name, share) for layer in layers_of(model) if is_large(layer, 16))
+    large = [layer.name for layer in layers_of(model) if is_large(layer, 16)]
+    if not number:
+        share = Share(pattern, 0.5)
+        plan = Plan(tuple((name, share) for name in large))
+        schedule = gradual(share.ratio, ramp, iterations)
+        return Pruner(model, plan=plan, schedule=schedule, inputs=inputs)
     return Pruner(
-        model, plan=Plan(wishes), schedule=gradual(share.ratio, ramp, iterations), inputs=inputs
+        model,
+        pattern=pattern,
+        layers=large,
+        importance="lamp",
+        schedule=gradual(float(number), ramp, iterations),
+        inputs=inputs,
     )
 
 

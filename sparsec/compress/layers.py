@@ -48,6 +48,18 @@ class Layer:
     attribute: str = "weight"
     followers: tuple[str, ...] | None = None
     """The parameters that `followers_of` names, None where a module has to be traced for them."""
+    aliases: tuple[str, ...] = ()
+    """The names of other layers with the same weights, tied to these."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that the layer may be called."""
+        return (self.name, *self.aliases)
+
+    @property
+    def parameters(self) -> list[str]:
+        """All that the weights may be called."""
+        return [self.parameter, *(f"{name}.weight".removeprefix(".") for name in self.aliases)]
 
     @property
     def parameter(self) -> str:
@@ -115,24 +127,26 @@ def layers_of(model: nn.Module, inputs: Sequence[Tensor] | None = None) -> list[
     only patterns that are not `unstructured` care. A Program tells it by itself. Norms and biases have no layer.
     """
     if isinstance(model, Program):
-        return list(_of_calls(model, model.weighted))
-    found: dict[str, Layer] = {}
-    seen: set[int] = set()
+        return list(_of_calls(model))
+    found: dict[int, Layer] = {}
     for name, module in modules_of(model).items():
         operation = next(
             (word for kind, word in _OPERATIONS.items() if isinstance(module, kind)), None
         )
         weight = getattr(module, "weight", None)
-        if operation is None or not isinstance(weight, nn.Parameter) or id(weight) in seen:
+        if operation is None or not isinstance(weight, nn.Parameter):
             continue
-        seen.add(id(weight))
-        groups = getattr(module, "groups", 1)
-        found[name] = Layer(name, module, operation, groups)
+        known = found.get(id(weight))
+        found[id(weight)] = (
+            Layer(name, module, operation, getattr(module, "groups", 1))
+            if known is None
+            else replace(known, aliases=(*known.aliases, name))
+        )
     if inputs is None:
         return list(found.values())
     # By identity, as torch calls weights that are tied by another of their names.
     named = dict(model.named_parameters(remove_duplicate=False))
-    calls = {id(named[each.weights]): each for each in program_of(model, inputs).weighted}
+    calls = {id(named[each.weights]): each for each in _calls(program_of(model, inputs))}
     return [
         replace(layer, image=call.image, followers=call.followers)
         if (call := calls.get(id(layer.weight)))
@@ -141,16 +155,31 @@ def layers_of(model: nn.Module, inputs: Sequence[Tensor] | None = None) -> list[
     ]
 
 
-def _of_calls(program: Program, calls: Iterable[Weighted]) -> Iterator[Layer]:
-    seen: set[str] = set()
-    for call in calls:
-        if call.weights in seen:
-            continue
-        seen.add(call.weights)
+def _calls(program: Program) -> list[Weighted]:
+    """One call for each weights: the first, but one that reads an image if there is any."""
+    found: dict[str, Weighted] = {}
+    for call in program.weighted:
+        known = found.setdefault(call.weights, call)
+        if known.image is None and call.image is not None:
+            found[call.weights] = call
+    return list(found.values())
+
+
+def _of_calls(program: Program) -> Iterator[Layer]:
+    for call in _calls(program):
         path, _, attribute = call.weights.rpartition(".")
         name = path if attribute == "weight" else call.weights
         owner = program.get_submodule(path)
-        yield Layer(name, owner, call.operation, call.groups, call.image, attribute, call.followers)
+        yield Layer(
+            name,
+            owner,
+            call.operation,
+            call.groups,
+            call.image,
+            attribute,
+            call.followers,
+            tuple(each.removesuffix(".weight") for each in program.tied[call.weights]),
+        )
 
 
 def program_of(model: nn.Module, inputs: Sequence[Tensor]) -> Program:
@@ -165,13 +194,18 @@ def selected(layers: Sequence[Layer], select: Select) -> list[Layer]:
     if callable(select):
         return [layer for layer in layers if select(layer.name, layer.owner)]
     patterns = [select] if isinstance(select, str) else list(select)
-    names = [layer.name for layer in layers]
+    names = [name for layer in layers for name in layer.names]
     wanted: set[str] = set()
     for pattern in patterns:
-        if pattern == "1x1":
-            matching = {layer.name for layer in layers if layer.is_1x1}
-        else:
-            matching = {name for name in names if fnmatchcase(name, pattern)}
+        matching = {
+            layer.name
+            for layer in layers
+            if (
+                layer.is_1x1
+                if pattern == "1x1"
+                else any(fnmatchcase(name, pattern) for name in layer.names)
+            )
+        }
         if not matching:
             raise ValueError(no_such_layer(pattern, names))
         wanted |= matching

@@ -146,7 +146,9 @@ class Pruner:
         self.regrow = regrow
         self.masking = masking
         self.shares: Mapping[str, Share] = self._shares(plan, ratio, schedule)
-        self.schedule: Schedule | None = schedule or (None if ratio is None else OneShot(ratio))
+        self.schedule: Schedule | None = schedule or (
+            None if ratio is None else OneShot(float(ratio))
+        )
         self.identity: Mapping[str, Any] = {
             "threshold": threshold,
             "plan": [f"{name}: {share.text}" for name, share in self.shares.items()],
@@ -181,7 +183,13 @@ class Pruner:
         if plan is None:
             return {}
         read = parse_plan(plan) if isinstance(plan, str) else plan
-        found = read.shares([layer.name for layer in self.layers])
+        by_name = read.shares([name for layer in self.layers for name in layer.names])
+        found = {
+            layer.name: by_name[name]
+            for layer in self.layers
+            for name in reversed(layer.names)
+            if name in by_name
+        }
         self.layers = [layer for layer in self.layers if layer.name in found]
         if not self.layers:
             raise ValueError("the plan keeps every layer dense")
@@ -205,7 +213,9 @@ class Pruner:
             try:
                 weights.pattern.check(weights.geometry)
             except ValueError as error:
-                raise ValueError(f"layer {layer.name}: {error}") from None
+                raise ValueError(
+                    f"layer {layer.name}: {error}: say by layers or a plan which ones are to have it"
+                ) from None
 
     def step(self) -> None:
         """An iteration of training was done: zeros where they are due now."""

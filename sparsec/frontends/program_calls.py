@@ -84,6 +84,16 @@ def weighted_calls(graph: Json, signature: Json) -> list[Weighted]:
     return [replace(each, followers=followers[each.weights]) for each in found]
 
 
+def unread_parameters(graph: Json, signature: Json) -> set[str]:
+    """The names of parameters that no call reads, such as the other names of weights that are tied."""
+    readers = _readers(graph, signature)
+    return {
+        str(spec["parameter"]["parameter_name"])
+        for spec in signature["input_specs"]
+        if "parameter" in spec and spec["parameter"]["arg"]["name"] not in readers
+    }
+
+
 def _readers(graph: Json, signature: Json) -> Mapping[str, list[Json | None]]:
     """The calls that read a tensor, by its name; None stands for the results."""
     found: dict[str, list[Json | None]] = defaultdict(list)

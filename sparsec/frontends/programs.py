@@ -18,7 +18,7 @@ from sparsec.frontends.archive import Archive, Kind, kind_of
 from sparsec.frontends.errors import FrontendError
 from sparsec.frontends.exported_program import malformed, read_program
 from sparsec.frontends.exported_reading import run_graph
-from sparsec.frontends.program_calls import Weighted, sizes_of, weighted_calls
+from sparsec.frontends.program_calls import Weighted, sizes_of, unread_parameters, weighted_calls
 from sparsec.frontends.proof import ReadingError
 from sparsec.frontends.tensors import Array
 from sparsec.frontends.weights import Json, read_json
@@ -44,6 +44,18 @@ class Program(nn.Module):
             for name, array in said.constants.items():
                 self._put(name, array)
             self.weighted: Sequence[Weighted] = tuple(weighted_calls(self._graph, self._signature))
+            self.unread = unread_parameters(self._graph, self._signature)
+        self.tied = {call.weights: self._tied(call.weights) for call in self.weighted}
+        """For weights of layers their other names, by which nothing reads them."""
+
+    def _tied(self, weights: str) -> tuple[str, ...]:
+        """torch exports weights that are tied under each of their names, with the same numbers, and reads one."""
+        known = dict(self.named_parameters())
+        return tuple(
+            name
+            for name in sorted(self.unread & set(known))
+            if torch.equal(known[name], known[weights])
+        )
 
     def _put(self, name: str, array: Array) -> None:
         """Keep a constant of the archive: floats are trained if the graph takes them as parameters."""

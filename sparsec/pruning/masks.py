@@ -47,7 +47,7 @@ def check_threshold(threshold: float) -> None:
 
 def zeros_of(ratio: float, count: int) -> int:
     """How many of `count` weights are a share of `ratio`, rounded half up, but never all of them."""
-    return min(int(Fraction(str(ratio)) * count + Fraction(1, 2)), count - 1)
+    return min(int(Fraction(str(float(ratio))) * count + Fraction(1, 2)), count - 1)
 
 
 def local_masks(layers: Sequence[Weights], ratio: float) -> list[Mask]:

@@ -3,6 +3,7 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -87,6 +88,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str]) -> int:
     """`sparsec sensitivity`."""
     args = parser().parse_args(arguments)
+    from sparsec.compress.layers import layers_of, selected
     from sparsec.compress.sensitivity import draw_scan, scan, scan_text
 
     if len(args.pattern) != 1:
@@ -108,6 +110,19 @@ def main(arguments: Sequence[str]) -> int:
             )
         except ValueError as error:
             raise UserError(str(error)) from error
+    measured = {row.layer for row in rows}
+    left_out = [
+        layer.name
+        for layer in selected(layers_of(program), args.layers)
+        if layer.name not in measured
+    ]
+    if left_out and len(rows) == 1:
+        raise UserError(f"{args.pattern[0].label} is larger than each layer: {', '.join(left_out)}")
+    if left_out and not args.quiet:
+        print(
+            f"left out, as {args.pattern[0].label} is larger: {', '.join(left_out)}",
+            file=sys.stderr,
+        )
     if args.output is not None:
         write_text(scan_text(rows), args.output)
     if args.plot is not None:
@@ -119,6 +134,7 @@ def main(arguments: Sequence[str]) -> int:
         report = {
             "schema_version": SCHEMA_VERSION,
             "samples": len(data.labels),
+            "left_out": left_out,
             "rows": [asdict(row) for row in rows],
         }
         print(json.dumps(report, indent=2))

@@ -117,9 +117,14 @@ def read_samples(path: str, labels: str, program: "Program", batch: int) -> "Sam
             f"{', '.join(arrays) or 'none'} besides {labels}, the network takes {', '.join(names)}"
         )
     (inputs,) = arrays.values()
-    if inputs.dtype.kind not in "fiu" or inputs.ndim < 2 or not np.isfinite(inputs).all():
+    if inputs.dtype.kind not in "fiu" or inputs.ndim < 2:
         raise UserError(
-            f"{path}: inputs must be finite numbers [N, ..], not {inputs.dtype} {list(inputs.shape)}"
+            f"{path}: inputs must be numbers [N, ..], not {inputs.dtype} {list(inputs.shape)}"
+        )
+    if not np.isfinite(inputs).all():
+        sample = int(np.argmin(np.isfinite(inputs).reshape(len(inputs), -1).all(axis=1)))
+        raise UserError(
+            f"{path}: inputs must be finite numbers, and sample {sample} has others, infinite or none"
         )
     try:
         count = classes_of(program, inputs)

@@ -105,6 +105,55 @@ def test_two_of_four(tmp_path: Path) -> None:
         assert bool((weight.reshape(-1, 4).eq(0).sum(-1) == 2).all())
 
 
+def test_two_of_four_behind_a_flatten(tmp_path: Path) -> None:
+    """Of each four columns as C has them, channels last, which the shape of the inputs tells; tied weights by any name."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(2, 8, 3), nn.Flatten(), nn.Linear(32, 32), nn.Linear(32, 32))
+    model.get_submodule("3").weight = model.get_parameter("2.weight")
+    sections: dict[str, Any] = {
+        "app_args": {
+            "arch": "net",
+            "dataset": "noise",
+            "device": "cpu",
+            "input_shape": [1, 2, 4, 4],
+        },
+        "network": {"net": ["3.weight"]},
+        "asp_cfg": {"sparsity_method": "Pruner2to4"},
+    }
+    args = {"model_fn": model, "optimizer": None, "config_file": config(tmp_path, **sections)}
+    MCSparsity.sparse_model(args)
+    weight = model.get_parameter("2.weight").detach().reshape(32, 8, 4).movedim(1, -1)
+    assert bool((weight.reshape(-1, 4).eq(0).sum(-1) == 2).all())
+    sections["app_args"]["input_shape"] = [1, 3, 4, 4]
+    config(tmp_path, **sections)
+    with pytest.raises(
+        ValueError, match=r"app_args.input_shape is \[1, 3, 4, 4\]: torch cannot exp"
+    ):
+        MCSparsity.sparse_model(args)
+
+
+def test_models_on_several_gpus(tmp_path: Path) -> None:
+    """Names have "module." in front or not, in what is listed, in files and in the model."""
+    model = nn.DataParallel(net())
+    path = config(tmp_path, network={"net": [f"module.{name}" for name in LISTED]})
+    MCSparsity.sparse_model({"model_fn": model, "optimizer": None, "config_file": path})
+    MCSparsity.save_sparse_model(model, tmp_path / "net.pth")
+    content = torch.load(tmp_path / "net.pth", weights_only=True)
+    for part in ("state_dict", "masks"):
+        content[part] = {f"module.{name}": value for name, value in content[part].items()}
+    torch.save(content, tmp_path / "older.pth")
+    gone = [model.module.get_parameter(name) == 0 for name in LISTED]
+    for file in ("net.pth", "older.pth"):
+        for again in (net(), nn.DataParallel(net())):
+            MCSparsity.load_sparse_model(again, tmp_path / file)
+            plain = again.module if isinstance(again, nn.DataParallel) else again
+            for name, zeros in zip(LISTED, gone, strict=True):
+                with torch.no_grad():
+                    plain.get_parameter(name).add_(1)
+                again.state_dict()
+                assert torch.equal(plain.get_parameter(name) == 0, zeros)
+
+
 def test_retraining_keeps_zeros_and_files_keep_masks_and_extras(tmp_path: Path) -> None:
     model = net()
     optimizer = torch.optim.Adam(model.parameters(), 0.1)

@@ -212,6 +212,7 @@ def test_training_with_zeros(tools: Tools, model: Path) -> None:
         (["--sparsity=0.5", "--data=none.npz"], "cannot read none.npz"),
         (["--sparsity=0.5", "--data=x.npz"], "x.npz has no array 'labels' of labels"),
         (["--sparsity=0.5", "--data=x.npz", "--labels=far.npy"], "labels goes from 0 to 4, and the output has the classes 0 to 3"),
+        (["--sparsity=0.5", "--data=nan.npz"], "inputs must be finite numbers, and sample 2 has others"),
         (["--sparsity=0.5", "--data=wrong.npz"], "inputs are as the network was exported with"),
         (["--sparsity=0.5", "--data=ok.npz", "--learning-rate=0"], "a learning rate is above 0"),
         (["--sparsity=0.5", "--data=ok.npz", "--track=wandb"], "there is no service 'wandb'"),
@@ -222,6 +223,9 @@ def test_mistakes_are_one_line(tools: Tools, model: Path, words: list[str], mess
     x = images(5).numpy()
     np.savez("x.npz", x=x)
     np.savez("ok.npz", x=x, labels=np.arange(5) % 4)
+    holed = x.copy()
+    holed[2, 0, 1, 1] = np.nan
+    np.savez("nan.npz", x=holed, labels=np.arange(5) % 4)
     np.savez("wrong.npz", x=x[:, :, :3], labels=np.arange(5) % 4)
     np.save("far.npy", np.arange(5))
     ended = tools.sparsec("prune", "net.pt2", "-q", *words)
@@ -230,6 +234,14 @@ def test_mistakes_are_one_line(tools: Tools, model: Path, words: list[str], mess
         ("error: ", "sparsec prune: error")
     )
     assert not Path("net-pruned.pt2").exists()
+
+
+@pytest.mark.parametrize("words", [["--for=ram", "--keep=0.5"], ["--for=flash", "--keep=0.5"]])
+def test_no_layer_with_weights(tools: Tools, elsewhere: Path, words: list[str]) -> None:
+    saved(torch.nn.Sequential(torch.nn.ReLU(), torch.nn.MaxPool2d(2)), images(2))
+    ended = tools.sparsec("prune", "net.pt2", "-q", *words)
+    assert ended.code == 2
+    assert ended.err == "error: net.pt2 has no layer with weights, so there is nothing to prune\n"
 
 
 def test_a_loss_that_is_no_number(tools: Tools, model: Path) -> None:

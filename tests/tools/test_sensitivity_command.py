@@ -30,9 +30,15 @@ def test_the_command(tools: Tools, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert Path("scan.csv").read_text().count("\n") == 3
     assert Path("scan.png").read_bytes().startswith(b"\x89PNG")
     assert "as it is" in tools.sparsec(*words, "--layers=9").out
+    ended = tools.sparsec(
+        *(word for word in words if word != "-q"), "--pattern=block(1x16)", "--json"
+    )
+    assert json.loads(ended.out)["left_out"] == ["0", "4"]
+    assert "left out, as block(1x16) is larger: 0, 4\n" in ended.err
     for extra, message in (
         (["--layers=conv"], "no layer with weights matches 'conv'"),
         (["--pattern=nm(2:4),channels"], "--pattern takes one pattern"),
+        (["--pattern=block(1x16)", "--layers=0"], "block(1x16) is larger than each layer: 0"),
         (["--plot=scan.txt"], "is no picture"),
         (["--plot=no/scan.svg", "--layers=9"], ""),
     ):

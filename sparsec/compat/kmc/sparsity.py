@@ -7,7 +7,7 @@ four consecutive weights. Files hold tensors and plain values alone; what would 
 
 import io
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +18,7 @@ from sparsec.compat.kmc.configuration import PATTERNS, read_sparsity_config
 from sparsec.compat.kmc.contracts import check_need_args, validated
 from sparsec.compat.tables import mapping_of
 from sparsec.compress.checkpoints import load_checkpoint, write_atomically
-from sparsec.compress.layers import layers_of, no_such_layer
+from sparsec.compress.layers import Layer, layers_of, no_such_layer, program_of
 from sparsec.compress.pruner import Pruner
 
 _PRUNER = "_kmc_pruner"
@@ -39,22 +39,26 @@ class MCSparsity:
         args = check_need_args(need_args, ("model_fn", "optimizer", "config_file"), ("val_fn",))
         config = read_sparsity_config(Path(args["config_file"]))
         model = _model(args["model_fn"])
-        known = [layer.parameter for layer in layers_of(model)]
-        for name in config.parameters:
+        inner = _inner(model)
+        listed = set(_plain(config.parameters) if inner is not model else config.parameters)
+        layers = [layer for layer in layers_of(inner) if listed & set(layer.parameters)]
+        known = [name for layer in layers_of(inner) for name in layer.parameters]
+        for name in listed:
             if name not in known:
                 raise ValueError(no_such_layer(name, known))
         if isinstance(config.app_args.device, int) and torch.cuda.is_available():
             model.to(torch.device("cuda", config.app_args.device))
-        _let_go(model)
-        wanted = {name.rpartition(".weight")[0] for name in config.parameters}
+        _let_go(inner)
+        wanted = {layer.name for layer in layers}
         pruner = Pruner(
-            model,
+            inner,
             ratio=config.asp_cfg.target_sparsity,
             pattern=PATTERNS[config.asp_cfg.sparsity_method],
             layers=lambda name, module: name in wanted,
             scope="local",
+            inputs=_inputs(inner, layers, config.app_args.input_shape),
         )
-        setattr(model, _PRUNER, pruner)
+        setattr(inner, _PRUNER, pruner)
         if config.asp_cfg.target_sparsity > 0:
             _warn(pruner)
         if args["optimizer"] is not None:
@@ -72,13 +76,14 @@ class MCSparsity:
 
         Raises ValueError where the model is not sparse or the extras hold other objects, OSError.
         """
-        pruner = getattr(model, _PRUNER, None)
+        inner = _inner(model)
+        pruner = getattr(inner, _PRUNER, None)
         if not isinstance(pruner, Pruner):
             raise ValueError(
                 "the model has no masks: make it with sparse_model or load_sparse_model"
             )
         state = {
-            "state_dict": model.state_dict(),
+            "state_dict": inner.state_dict(),
             "masks": pruner.state_dict()["masks"],
             "extras": dict(extras or {}),
         }
@@ -102,14 +107,15 @@ class MCSparsity:
         zeros are the masks. Raises ValueError where it is of another model or holds pickled objects, OSError.
         """
         state = _load(Path(weight_file))
-        masks = mapping_of(state.get("masks"), f"masks of {weight_file}")
-        weights = {
-            name.removeprefix("module."): value
-            for name, value in mapping_of(
-                state.get("state_dict", state), f"state_dict of {weight_file}"
-            ).items()
-        }
-        ours = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+        masks, weights = (
+            dict(zip(_plain(found), found.values(), strict=True))
+            for found in (
+                mapping_of(state.get("masks"), f"masks of {weight_file}"),
+                mapping_of(state.get("state_dict", state), f"state_dict of {weight_file}"),
+            )
+        )
+        inner = _inner(model)
+        ours = {name: tuple(value.shape) for name, value in inner.state_dict().items()}
         theirs = {
             name: tuple(value.shape) if isinstance(value, Tensor) else None
             for name, value in weights.items()
@@ -119,19 +125,19 @@ class MCSparsity:
             for name, mask in masks.items()
         ):
             raise ValueError(f"{weight_file} is of another model")
-        _let_go(model)
-        model.load_state_dict(weights)
-        sparse = set(masks) or {
-            layer.parameter for layer in layers_of(model) if bool((layer.weight == 0).any())
+        _let_go(inner)
+        inner.load_state_dict(weights)
+        sparse = {
+            layer.name
+            for layer in layers_of(inner)
+            if (layer.parameter in masks if masks else bool((layer.weight == 0).any()))
         }
         if not sparse:
             raise ValueError(f"{weight_file} has no zeros in the weights of any layer")
-        pruner = Pruner(
-            model, layers=lambda name, module: f"{name}.weight".removeprefix(".") in sparse
-        )
+        pruner = Pruner(inner, layers=lambda name, module: name in sparse)
         if masks:
             pruner.load_state_dict({"iteration": 0, "masks": {**pruner.masks, **masks}})
-        setattr(model, _PRUNER, pruner)
+        setattr(inner, _PRUNER, pruner)
         return model
 
     @staticmethod
@@ -147,6 +153,33 @@ def _model(model_fn: object) -> nn.Module:
     if not isinstance(made, nn.Module):
         raise ValueError("model_fn is a torch module or a function that makes one")
     return made
+
+
+def _inner(model: nn.Module) -> nn.Module:
+    """A model without what spreads it over several GPUs."""
+    spread = isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel)
+    return cast(nn.Module, model.module) if spread else model
+
+
+def _plain(names: Collection[str]) -> list[str]:
+    """Names without what they have in front where a model was spread over several GPUs."""
+    spread = all(name.startswith("module.") for name in names)
+    return [name.removeprefix("module.") if spread else name for name in names]
+
+
+def _inputs(
+    model: nn.Module, layers: Sequence[Layer], shape: Sequence[int] | None
+) -> list[Tensor] | None:
+    """Inputs that tell which linear layers read flattened images, where one of `layers` may. Raises ValueError where the
+    model does not take the shape."""
+    if shape is None or not any(layer.operation == "linear" for layer in layers):
+        return None
+    inputs = [torch.zeros(tuple(shape)).to(next(model.parameters()))]
+    try:
+        program_of(model, inputs)
+    except ValueError as error:
+        raise ValueError(f"app_args.input_shape is {list(shape)}: {error}") from error
+    return inputs
 
 
 def _warn(pruner: Pruner) -> None:
