@@ -102,6 +102,15 @@ def open_storage(url: str) -> "BaseStorage":
     raise AssertionError
 
 
+def close_storage(storage: "BaseStorage") -> None:
+    """Give back its connections; a storage that is used again opens others."""
+    from optuna.storages import RDBStorage
+
+    storage.remove_session()
+    if isinstance(storage, RDBStorage):
+        storage.engine.dispose()
+
+
 def _made_by_another(error: Exception) -> bool:
     """Whether a data base says that what is to be made is there already."""
     from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError

@@ -19,10 +19,10 @@ from sparsec.search import trials as notes
 from sparsec.search.answers import answers_of
 from sparsec.search.hopeless import Finished, is_hopeless
 from sparsec.search.objectives import Objectives, Prices
+from sparsec.search.outcome import Outcome
 from sparsec.search.space import Candidate, Space
-from sparsec.search.storages import check_installed, open_storage, patiently
+from sparsec.search.storages import check_installed, close_storage, open_storage, patiently
 from sparsec.search.store import Store, checksum
-from sparsec.search.subject import Outcome
 from sparsec.search.trials import Tried, Watch, ourselves, tried_of
 
 if TYPE_CHECKING:
@@ -164,6 +164,10 @@ class Study:
         _check_identity(name, identity_of(study, self._pace.look), self.identity)
         return study
 
+    def close(self) -> None:
+        """Give back the connections to the storage."""
+        close_storage(self._storage)
+
     def note_dense(self, prices: Prices, accuracy: float) -> None:
         """Keep what the network as it is takes and gives, for tables and pictures."""
         noted = {"prices": asdict(prices), "accuracy": accuracy}
@@ -299,7 +303,11 @@ class Study:
             # Of workers that ask at the same moment those with the lower numbers go first, and one has the last of a list.
             listed = "fixed_params" in everything[trial.number].system_attrs
             unlisted = self.engine in LISTS and not listed
-            if unlisted or not budget.allows(_spent(before, trier.steps), trier.steps):
+            if (
+                unlisted
+                or _is_tried_again(trial, before)
+                or not budget.allows(_spent(before, trier.steps), trier.steps)
+            ):
                 patiently(lambda: trial.set_user_attr(notes.WITHDRAWN, True))
                 patiently(lambda: self._fail(trial._trial_id, lost=False))  # pyright: ignore[reportPrivateUsage]
                 return None
@@ -483,9 +491,11 @@ def stored(storage: str, name: str) -> tuple[dict[str, str], dict[str, Any]] | N
     opened = open_storage(storage)
     try:
         study = patiently(lambda: optuna.load_study(study_name=name, storage=opened))
+        return identity_of(study, Pace.look), dict(study.user_attrs.get(ASKED, {}))
     except KeyError:
         return None
-    return identity_of(study, Pace.look), dict(study.user_attrs.get(ASKED, {}))
+    finally:
+        close_storage(opened)
 
 
 def _check_identity(name: str, theirs: Mapping[str, str], ours: Mapping[str, str]) -> None:
@@ -521,6 +531,14 @@ def _spent(trials: Sequence["FrozenTrial"], steps: int) -> tuple[int, int]:
         else:
             count, total = count + 1, total + steps
     return count, total
+
+
+def _is_tried_again(trial: "Trial", before: Sequence["FrozenTrial"]) -> bool:
+    """Whether two workers found the same lost trial, and what the other one put in its place comes first."""
+    lost = trial.user_attrs.get(notes.RETRY_OF)
+    return lost is not None and any(
+        other.user_attrs.get(notes.RETRY_OF) == lost for other in before
+    )
 
 
 def _is_orphan(trial: "FrozenTrial", trials: Sequence["FrozenTrial"]) -> bool:

@@ -23,6 +23,7 @@ from sparsec.pruning.patterns import Rows
 from sparsec.pruning.plan import Plan, Share
 from sparsec.pruning.schedules import Gradual
 from sparsec.search.objectives import Objectives, Prices
+from sparsec.search.outcome import Outcome
 from sparsec.search.space import Candidate
 
 
@@ -36,22 +37,6 @@ class Compiler(Protocol):
     def int8_accuracy(self, model: nn.Module, settings: Mapping[str, str], test: Samples) -> float:
         """The share of right answers of the int8 network, byte for byte the device's."""
         ...
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a candidate. `refused` says which limit it breaks; it was not trained then and has no accuracy."""
-
-    candidate: Candidate
-    prices: Prices
-    accuracy: float | None = None
-    steps: int = 0
-    refused: str = ""
-    stopped: bool = False
-
-    def value(self, metric: str) -> float:
-        """A figure by its name; the accuracy of what was refused is 0."""
-        return (self.accuracy or 0.0) if metric == "accuracy" else self.prices.of(metric)
 
 
 @dataclass(eq=False)

@@ -107,9 +107,11 @@ def _machine() -> str:
 
 
 def _born(process: int) -> str | None:
-    """When a process began; None where there is none such, or where the system does not tell."""
+    """When a process began; None where there is none such, where it is dead and nobody has asked how it ended, and where
+    the system does not tell."""
     try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        return None if fields[0] == "Z" else fields[19]
     except (OSError, IndexError):
         return None
 
@@ -148,6 +150,7 @@ class Watch:
             if trial.number not in self._seen or before != beat:
                 since = now
             self._seen[trial.number] = beat, since
-            if now - since >= self._grace or (owner is not None and is_gone(owner)):
+            runs = not trial.state.is_finished()  # else another worker is just putting it back
+            if now - since >= self._grace or (runs and owner is not None and is_gone(owner)):
                 found.append(trial)
         return found

@@ -5,6 +5,7 @@ import argparse
 import json
 import shlex
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -513,8 +514,8 @@ def choose(args: argparse.Namespace, search: Search, url: str, folder: Path) -> 
     from sparsec.search.study import Study
     from sparsec.tools import search_report
 
-    study = Study(url, args.study, search.space, search.objectives, search.identity)
-    tried = chosen_of(study, args.choose)
+    with closing(Study(url, args.study, search.space, search.objectives, search.identity)) as study:
+        tried = chosen_of(study, args.choose)
     output = args.output or folder / f"chosen-{tried.number}"
     with progress(args.quiet or args.json) as report_progress:
         made = search_report.made(search.subject, tried, search.words, report_progress)
@@ -544,10 +545,11 @@ def main(arguments: Sequence[str]) -> int:
             return choose(args, search, url, folder)
         stored_files(files, store)
         study, ended = searched(args, search, url, store, folder / "checkpoints")
+        with closing(study):
+            report = report_of(study, ended)
+            written = write_results(study, folder, Path(files.model).stem)
     except (ValueError, FrontendError) as error:
         raise UserError(str(error)) from error
-    report = report_of(study, ended)
-    written = write_results(study, folder, Path(files.model).stem)
     if args.json:
         print(json.dumps(report, indent=2))
     else:

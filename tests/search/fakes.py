@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sparsec.search.objectives import Objectives, Prices
+from sparsec.search.outcome import Outcome
 from sparsec.search.space import Candidate, parse_space
-from sparsec.search.subject import Outcome
 
 LAYERS = ("a", "b", "c")
 SPACE = parse_space("a: unstructured 0..0.9; b: dense|unstructured 0.2..0.9; c: nm(2:4)", LAYERS)

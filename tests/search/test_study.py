@@ -171,6 +171,26 @@ def test_interrupted_work_is_tried_again(storage: str) -> None:
     assert len(lost) == len(retried) == 1 and lost[0].params == retried[0].params
 
 
+def test_a_lost_trial_comes_again_once_though_two_workers_found_it(tmp_path: Path) -> None:
+    storage = f"journal:{tmp_path}/s"
+    opened, fake = study(storage, "random"), Fake()
+    opened.work(fake, Budget(trials=2))
+    trial = opened._study.ask()  # pyright: ignore[reportPrivateUsage]
+    trial.set_user_attr(notes.OWNER, [notes.ourselves()[0], "1", "never"])
+    for _ in range(2):
+        other = study(storage, "random")
+        found = other._trials()[2]  # pyright: ignore[reportPrivateUsage]
+        if not found.state.is_finished():
+            assert other.rescue() == [2]
+            assert other.rescue() == []
+        other._retry(found)  # pyright: ignore[reportPrivateUsage]
+    again = study(storage, "random")
+    again.work(fake, Budget(trials=4))
+    assert [each.number for each in again.results()] == [0, 1, 3, 6]
+    states = [bool(each.user_attrs.get(notes.WITHDRAWN)) for each in again._trials()]  # pyright: ignore[reportPrivateUsage]
+    assert states == [False, False, False, False, True, True, False]
+
+
 def test_a_worker_that_is_gone_is_noticed_by_its_beats() -> None:
     now = [0.0]
     watch = Watch(10.0, lambda: now[0])
