@@ -47,6 +47,16 @@ def fashion() -> DataSet:
 
 
 @cache
+def unseen(count: int) -> Samples:
+    """So many images of Fashion-MNIST's training set that `fashion` does not train on."""
+    train, _ = fashion_mnist() if folder is None else idx(folder)
+    taken = np.arange(TRAIN_IMAGES) * len(train[1]) // TRAIN_IMAGES
+    others = np.setdiff1d(np.arange(len(train[1])), taken)
+    chosen = others[np.arange(count) * len(others) // count]
+    return Samples(train[0][chosen], train[1][chosen], 1000)
+
+
+@cache
 def movements() -> DataSet:
     """BasicMotions: [N, 6, 100], three axes each of an accelerometer and a gyroscope, of 4 kinds of movement."""
     train, test = (_series(part) for part in ("TRAIN", "TEST"))

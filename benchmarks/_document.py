@@ -300,16 +300,17 @@ def flash() -> str:
     )
 
 
-def pruning_runs() -> list[dict[str, Any]]:
-    """The lines of `benchmarks.compress`."""
-    lines = (RESULTS / "compress_runs.jsonl").read_text(encoding="utf-8").splitlines()
+def runs_of(benchmark: str) -> list[dict[str, Any]]:
+    """The lines of a benchmark that goes on where it stopped."""
+    path = RESULTS / f"{benchmark}_runs.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return [loads(line) for line in lines]
 
 
 def compress() -> str:
     """Accuracy beside what a network takes, for each variant that has run, in the order of the runs."""
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for run in pruning_runs():
+    for run in runs_of("compress"):
         found.setdefault((run["network"], run["variant"]), []).append(run)
     order = list(dict.fromkeys(network for network, _ in found))
     rows: list[list[object]] = []
@@ -345,13 +346,52 @@ def compress() -> str:
     )
 
 
+def search() -> str:
+    """What each search found and what came of it, networks and methods in the order of the runs."""
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for run in runs_of("search"):
+        found.setdefault((run["network"], run["method"]), []).append(run)
+    rows: list[list[object]] = []
+    for (network, method), runs in sorted(found.items(), key=lambda each: each[0][0]):
+        macs, cycles, flash, ram = (
+            mean(run[key] for run in runs) for key in ("macs", "cycles", "flash", "arena")
+        )
+        rows.append(
+            [
+                network,
+                method,
+                len(runs),
+                runs[0]["evaluations"],
+                *(
+                    _spread([100 * run[key] for run in runs])
+                    for key in ("untrained_accuracy", "float_accuracy", "int8_accuracy")
+                ),
+                million(macs),
+                million(cycles),
+                f"{flash:,.0f}",
+                f"{ram:,.0f}",
+            ]
+        )
+    return table(
+        (
+            *("network", "search", "seeds", "judged", "untrained %", "float %", "int8 %"),
+            *("MACs", "estimated cycles", "flash B", "arena B"),
+        ),
+        rows,
+        "`dense` is the network as it is; `uniform`, `amc`, `tpe` and `random` take channels, at most half of the MACs; "
+        "`cycles X` is TPE over patterns of weights with X of the cycles that AMC came to as a limit. `untrained` is what a "
+        "search judged by, on 2,000 images of its own; then all were trained for the same epochs. Million MACs and cycles "
+        "on Cortex-M4 (`make bench-search`).",
+    )
+
+
 HEADLINE = ("ResNet8", "DS-CNN")
 ZEROS = {"dense": "none", "unstructured 0.75": "75 %", "unstructured 0.9": "90 %"}
 
 
 def headline() -> str:
     """What pruning costs and gives, in the mean over the seeds that ran: the first thing that one should see."""
-    runs = pruning_runs()
+    runs = runs_of("compress")
     rows: list[list[object]] = []
     for network in HEADLINE:
         for variant, zeros in ZEROS.items():
@@ -390,6 +430,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "cycles": cycles,
     "compress": compress,
     "headline": headline,
+    "search": search,
 }
 
 

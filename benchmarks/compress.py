@@ -9,7 +9,6 @@ at any time and goes on on any machine. Hours on two cores in all: `--minutes` e
 """
 
 import argparse
-import fcntl
 import json
 import sys
 import time
@@ -24,6 +23,7 @@ import torch
 from benchmarks import _compress_data
 from benchmarks._compress_networks import NETWORKS
 from benchmarks._compress_runs import Result, run
+from benchmarks._lines import note
 from benchmarks._results import RESULTS, Figure, publish, step
 
 RUNS = RESULTS / "compress_runs.jsonl"
@@ -67,13 +67,6 @@ def finished(path: Path = RUNS) -> dict[Key, Result]:
     return {(each.network, each.variant, each.seed): each for each in results}
 
 
-def note(result: Result, path: Path = RUNS) -> None:
-    """Add a line, whole or not at all, also with others that do."""
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.write(json.dumps(asdict(result)) + "\n")
-
-
 def work(minutes: float, part: int, parts: int) -> None:
     """Do what is not done yet."""
     end = time.monotonic() + 60 * minutes
@@ -84,7 +77,7 @@ def work(minutes: float, part: int, parts: int) -> None:
             return
         step(f"{', '.join(map(str, key))}")
         result = run(*key)
-        note(result)
+        note(asdict(result), RUNS)
         step(
             f"  float {result.float_accuracy:.4f}, int8 {result.int8_accuracy:.4f}, {result.mismatches} bytes differ, "
             f"{result.flash:,} B, {result.cycles:,} cycles, {result.seconds:.0f} s"

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The runs of bench-compress: which there are, that they are kept, and what is made of them."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks._compress_runs import Result
-from benchmarks.compress import CYCLES, RUNS, Key, figures, finished, note, of, points_below, wanted
+from benchmarks._lines import note
+from benchmarks.compress import CYCLES, RUNS, Key, figures, finished, of, points_below, wanted
 
 ONE = Result("small CNN", "dense", 0, 0.91, 0.905, 0.9, 0.9, 0, 0.0, 1000, 100, 5000, 4000, 1.0)
 
@@ -27,7 +28,7 @@ def test_lines_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "runs.jsonl"
     assert finished(path) == {}
     for seed in range(2):
-        note(replace(ONE, seed=seed), path)
+        note(asdict(replace(ONE, seed=seed)), path)
     key: Key = ("small CNN", "dense", 1)
     assert len(finished(path)) == 2 and finished(path)[key].seed == 1
 
