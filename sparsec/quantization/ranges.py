@@ -48,9 +48,12 @@ def weight_scales(
     rows = magnitude[np.newaxis] if axis is None else np.moveaxis(magnitude, axis, 0)
     largest = rows.max(axis=tuple(range(1, rows.ndim)), initial=0.0)
     scales = _float32(np.maximum(largest / 127, minimum))
-    largest_scale = scales.max(initial=0.0)
-    fallback = largest_scale if largest_scale >= _TINY else 2.0**-7
-    return np.where(scales >= _TINY, scales, fallback)
+    zero = _float32(largest / 127) < _TINY
+    largest_scale = scales[~zero].max(initial=0.0)
+    if largest_scale >= _TINY:
+        # Though its bias alone would do with less: rows whose shifts differ are slower.
+        return np.where(zero, np.maximum(scales, largest_scale), scales)
+    return np.where(scales >= _TINY, scales, 2.0**-7)
 
 
 def minimum_weight_scale(bias: npt.ArrayLike, input_scale: float) -> Float64Array:

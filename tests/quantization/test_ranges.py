@@ -60,6 +60,12 @@ def test_weight_scales_per_channel_and_per_tensor():
     np.testing.assert_array_equal(weight_scales(w, -1), [0.5, 1.0])
     np.testing.assert_array_equal(weight_scales(np.zeros((2, 3)), 0), [2.0**-7] * 2)
     np.testing.assert_array_equal(weight_scales(w, 0, minimum=[0.0, 0.75, 0.0]), [1, 0.75, 1])
+    # A bias alone needs little, and would give its row another shift than the others have.
+    np.testing.assert_array_equal(weight_scales(w, 0, minimum=[0, 0, 1e-9]), [1, 0.5, 1])
+    np.testing.assert_array_equal(weight_scales(w, 0, minimum=[0, 0, 2.0]), [1, 0.5, 2])
+    np.testing.assert_array_equal(
+        weight_scales(np.zeros((2, 3)), 0, minimum=[0, 0.5]), [2**-7, 0.5]
+    )
 
 
 def test_a_weight_must_be_finite():

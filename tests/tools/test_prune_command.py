@@ -122,6 +122,28 @@ def test_the_arena_is_as_small_as_asked_for(tools: Tools, elsewhere: Path) -> No
     assert arenas[1] <= 0.6 * arenas[0]
 
 
+class Sum(torch.nn.Module):
+    """Of two convolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.a, self.b = (torch.nn.Conv2d(1, 8, size, padding=size // 2) for size in (3, 5))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.a(x) + self.b(x))
+
+
+def test_outputs_of_a_bias_alone_are_worth_what_was_told(tools: Tools, elsewhere: Path) -> None:
+    """Kernels of one input channel are whole rows, whose biases stay; their shifts are as those of other rows."""
+    saved(Sum(), images(2))
+    core = "--target=cortex-m33"
+    (_, told) = answers(tools, "--sparsity=0.7", "--pattern=kernels(1x1)", core)["network"]
+    words = "--sparsity=0.7", "--scope=local", "--pattern=kernels(1x1)", "--json", core
+    after = json.loads(tools.sparsec("prune", "net.pt2", "-q", *words).out)["after"]
+    assert after["estimated_cycles"] == pytest.approx(told["estimated_cycles"], rel=0.03)
+
+
 class Tied(torch.nn.Module):
     """Two layers with the same weights, and two whose weights are no module's."""
 
