@@ -95,6 +95,11 @@ def test_what_is_skipped() -> None:
     )
     assert pruner.skip_params - every == {"0.weight", "9.weight"}
     model = nn.Sequential(small(), nn.Linear(4, 4))
+    tied = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4))
+    tied.get_submodule("2").weight = tied.get_parameter("0.weight")
+    for second in ("2", "2.weight"):
+        pruner = UnstructuredPruner(tied, "ratio", skip_params_func=lambda model, it=second: {it})
+        assert list(pruner.pruner.masks) == ["1.weight"]
     pruner = UnstructuredPruner(model, "ratio", skip_params_func=lambda model: {"0"})
     assert list(pruner.pruner.masks) == ["1.weight"]
 

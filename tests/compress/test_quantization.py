@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize, prune
 from torchao.quantization.pt2e import FakeQuantizeBase
 
+from sparsec.compress.pruner import Pruner
 from sparsec.compress.pt2e import stop_training
 from sparsec.compress.quantization import (
     Prepared,
@@ -29,6 +30,7 @@ from sparsec.frontends.modules import saved
 from sparsec.ir import nn as nn_dialect
 from sparsec.quiet import only_our_messages
 from sparsec.tools.torch_comparison import compare_with_torch
+from tests.compress.nets import Crossed, images
 from tests.end_to_end.road import compile_to, expect_exact
 
 SHARE = 0.6
@@ -188,6 +190,26 @@ def test_static_masks() -> None:
     assert {name: mask.tolist() for name, mask in static_masks(model).items()} == {
         "0.weight": [[1, 0, 1], [1, 1, 1]]
     }
+
+
+def test_whole_outputs_that_went_do_not_come_back() -> None:
+    """Their biases, and what norms add, are held as their weights are."""
+    model, x = Crossed(), images(4)
+    pruner = Pruner(model, ratio=0.5, pattern="channels", scope="local")
+    pruner.detach()
+    assert bool((model.get_parameter("after_first.bias") == 0).any())
+    for masks in (pruner.masks, static_masks(model)):
+        prepared = prepare_qat(model, [x[:2]], masks)
+        optimizer = torch.optim.AdamW(prepared.module.parameters(), 0.1)
+        for _ in range(2):
+            optimizer.zero_grad()
+            prepared.module(x).square().sum().backward()
+            optimizer.step()
+        held = {name: mask for name, mask in prepared.masks.items() if mask.dim() == 1}
+        trained = dict(prepared.module.named_parameters())
+        assert {"first.bias", "after_first.bias", "after_second.bias"} <= set(held)
+        for name in set(held) & set(trained):
+            assert torch.equal(trained[name] == 0, held[name] == 0)
 
 
 def test_a_program_is_the_same_every_time_and_has_no_paths() -> None:

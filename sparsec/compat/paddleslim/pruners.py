@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from sparsec.compat.tables import INTEGER, NUMBER, did_you_mean, key, read_table
-from sparsec.compress.layers import modules_of
+from sparsec.compress.layers import layers_of, modules_of
 from sparsec.compress.pruner import Pruner, put_zeros
 from sparsec.pruning.masks import check_ratio, check_threshold
 from sparsec.pruning.patterns import Kernels
@@ -74,6 +74,7 @@ class UnstructuredPruner:
         self.mode: Literal["ratio", "threshold"] = "ratio" if mode == "ratio" else "threshold"
         self.ratio = ratio
         skipped = None if skip_params_func is None else _names(model, skip_params_func(model))
+        names = {layer.name: layer.names for layer in layers_of(model)}
         self.pruner = Pruner(
             model,
             ratio=0.0,
@@ -81,7 +82,7 @@ class UnstructuredPruner:
             layers=lambda name, module: (
                 is_pruned(module, prune_params_type)
                 if skipped is None
-                else not _is_skipped(name, skipped)
+                else not any(_is_skipped(each, skipped) for each in names[name])
             ),
             scope="local" if local_sparsity else "global",
             regrow=True,
@@ -293,7 +294,8 @@ def is_pruned(module: nn.Module, prune_params_type: str | None) -> bool:
 
 def _names(model: nn.Module, names: Collection[str]) -> set[str]:
     """Checked. Raises ValueError where the model has no parameter and no module of a name."""
-    known = [name for name, _ in model.named_parameters()] + list(modules_of(model))
+    parameters = model.named_parameters(remove_duplicate=False)  # all names of tied weights
+    known = [name for name, _ in parameters] + list(modules_of(model))
     for name in names:
         if name not in known:
             raise ValueError(
