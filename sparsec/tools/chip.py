@@ -5,7 +5,7 @@ import argparse
 import json
 import shutil
 import tempfile
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ import numpy as np
 from sparsec import pipelines
 from sparsec.frontends.errors import FrontendError
 from sparsec.interpreters.run import interpret
-from sparsec.interpreters.signature import quantized
+from sparsec.interpreters.signature import dequantized, quantized
 from sparsec.run.execute import run_project
 from sparsec.search.objectives import Prices
 from sparsec.tools import run_command
@@ -48,17 +48,25 @@ class Chip:
         or by the interpreter where there is no gcc. Raises ValueError where it cannot be compiled."""
         compilation, files, args = self.compiled(model, settings)
         samples = quantized([test.inputs.numpy()], compilation.inputs)
-        outputs = self._outputs(compilation, files, args, samples)
+        outputs = self._run(compilation, files, args, samples)[0]
         best: Array = outputs.reshape(len(outputs), -1).argmax(axis=1)
         labels: Array = test.labels.numpy()
         return int(np.count_nonzero(best == labels)) / len(labels)
 
     def milliseconds(self, model: "Module", megahertz: float, on: str | None = None) -> float:
-        """What an inference takes at a clock: estimated cycles of the layers with weights, or, `on` a core of QEMU, its
-        instructions at one a cycle. Raises ValueError where it cannot be compiled or run."""
+        """What an inference takes at a clock, see `profile`."""
+        return self.profile(model, megahertz, on)[0]
+
+    def profile(
+        self, model: "Module", megahertz: float, on: str | None = None
+    ) -> tuple[float, int]:
+        """The milliseconds of an inference at a clock and how many kernels it calls: estimated cycles of the layers with
+        weights, or, `on` a core of QEMU, its instructions at one a cycle. Raises ValueError where it cannot be compiled
+        or run."""
         compilation, files, args = self.compiled(model, {})
+        calls = len(json.loads(files["report.json"])["layers"])
         if on is None:
-            return _prices(files).cycles / (1000 * megahertz)
+            return _prices(files).cycles / (1000 * megahertz), calls
         flat = [
             run_command.as_bytes(each)[:1]
             for each in quantized([_numpy(each[:1]) for each in self.inputs], compilation.inputs)
@@ -68,7 +76,25 @@ class Chip:
             result = run_project(Path(folder, "net"), on, flat, cmsis_nn=cmsis_nn_directory(args))
         if result.instructions is None:
             raise ValueError(f"{on} counts no instructions: measure on a Cortex-M of QEMU")
-        return float(result.instructions[0]) / (1000 * megahertz)
+        return float(result.instructions[0]) / (1000 * megahertz), calls
+
+    def int8_network(self, model: "Module") -> Callable[[Sequence[Array]], list[Array]]:
+        """The int8 network as a function from real inputs [N, ..] to real outputs. Raises ValueError where it cannot be
+        compiled."""
+        compilation, files, args = self.compiled(model, {})
+
+        def run(inputs: Sequence[Array]) -> list[Array]:
+            samples = quantized(inputs, compilation.inputs)
+            outputs = self._run(compilation, files, args, samples)
+            assert compilation.quantized is not None
+            one = interpret(compilation.quantized, [each[:1] for each in samples])
+            shaped = [
+                np.ascontiguousarray(each).view(like.dtype).reshape(len(each), *like.shape[1:])
+                for each, like in zip(outputs, one, strict=True)
+            ]
+            return dequantized(shaped, compilation.outputs)
+
+        return run
 
     def compiled(
         self, model: "Module", settings: Mapping[str, str]
@@ -116,22 +142,23 @@ class Chip:
         np.savez(path, **{name: _numpy(each) for name, each in named})  # pyright: ignore[reportArgumentType]
         return path
 
-    def _outputs(
+    def _run(
         self,
         compilation: Compilation,
         files: dict[str, str],
         args: argparse.Namespace,
         samples: Sequence[Array],
-    ) -> Array:
+    ) -> list[Array]:
         if shutil.which("gcc") is None:
             assert compilation.quantized is not None
-            return interpret(compilation.quantized, samples)[0]
+            return interpret(compilation.quantized, samples)
         with tempfile.TemporaryDirectory(prefix="sparsec-") as folder:
             write_files(files, Path(folder, "net"))
             flat = [run_command.as_bytes(each) for each in samples]
-            return run_project(
+            outputs = run_project(
                 Path(folder, "net"), "host", flat, cmsis_nn=cmsis_nn_directory(args)
-            ).outputs[0]
+            ).outputs
+        return outputs
 
 
 def _prices(files: Mapping[str, str]) -> Prices:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Knight-MC's `sparsity_template.yaml`: its sections, keys and defaults."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sparsec.compat.tables import (
     INTEGER,
@@ -60,12 +62,32 @@ class _Listed:
 
 def read_sparsity_config(path: Path) -> SparsityConfig:
     """The configuration in a YAML file. Raises ValueError where it is none, OSError."""
+    sections = read_sections(path, _SECTIONS, "sparsity")
+    app, names = read_network(sections)
+    if not names:
+        raise ValueError(f"network.{app.arch} lists no weights")
+    asp = read_table(AspCfg, sections.get("asp_cfg"), "asp_cfg")
+    check_ratio(asp.target_sparsity)
+    if asp.sparsity_method == "Pruner2to4" and asp.target_sparsity != 0.5:
+        raise ValueError(
+            f"Pruner2to4 makes a target_sparsity of 0.5, not {asp.target_sparsity:g}: choose CustomPruner for others"
+        )
+    return SparsityConfig(app, names, asp)
+
+
+def read_sections(path: Path, known: Sequence[str], what: str) -> dict[str, Any]:
+    """The sections of a file for `what`. Raises ValueError where one is not `known`, OSError."""
     sections = read_yaml(path)
     for name in sections:
-        if name not in _SECTIONS:
+        if name not in known:
             raise ValueError(
-                f"{path} has a section '{name}' that sparsity does not have: {did_you_mean(name, _SECTIONS)}"
+                f"{path} has a section '{name}' that {what} does not have: {did_you_mean(name, known)}"
             )
+    return sections
+
+
+def read_network(sections: Mapping[str, Any]) -> tuple[AppArgs, tuple[str, ...]]:
+    """The section `app_args`, and what `network` lists for its arch. Raises ValueError."""
     app = read_table(AppArgs, sections.get("app_args"), "app_args")
     if isinstance(app.device, str) and app.device != "cpu":
         raise ValueError(f"app_args.device is cpu or the number of one GPU, not '{app.device}'")
@@ -74,14 +96,4 @@ def read_sparsity_config(path: Path) -> SparsityConfig:
         raise ValueError(
             f"app_args.arch is '{app.arch}', which network does not list: {did_you_mean(app.arch, list(networks))}"
         )
-    where = f"network.{app.arch}"
-    listed = read_table(_Listed, {"names": networks[app.arch]}, where)
-    if not listed.names:
-        raise ValueError(f"{where} lists no weights")
-    asp = read_table(AspCfg, sections.get("asp_cfg"), "asp_cfg")
-    check_ratio(asp.target_sparsity)
-    if asp.sparsity_method == "Pruner2to4" and asp.target_sparsity != 0.5:
-        raise ValueError(
-            f"Pruner2to4 makes a target_sparsity of 0.5, not {asp.target_sparsity:g}: choose CustomPruner for others"
-        )
-    return SparsityConfig(app, listed.names, asp)
+    return app, read_table(_Listed, {"names": networks[app.arch]}, f"network.{app.arch}").names

@@ -5,19 +5,18 @@ Its CustomPruner makes tiles of 64 output by 32 input channels zero in each tap 
 four consecutive weights. Files hold tensors and plain values alone; what would have to be unpickled is not read.
 """
 
-import io
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sparsec.compat.kmc.configuration import PATTERNS, read_sparsity_config
 from sparsec.compat.kmc.contracts import check_need_args, validated
+from sparsec.compat.kmc.models import inner_of, load_file, model_of, plain_names, save_file
 from sparsec.compat.tables import mapping_of
-from sparsec.compress.checkpoints import load_checkpoint, write_atomically
 from sparsec.compress.layers import Layer, layers_of, no_such_layer, program_of
 from sparsec.compress.pruner import Pruner
 
@@ -38,9 +37,9 @@ class MCSparsity:
         """
         args = check_need_args(need_args, ("model_fn", "optimizer", "config_file"), ("val_fn",))
         config = read_sparsity_config(Path(args["config_file"]))
-        model = _model(args["model_fn"])
-        inner = _inner(model)
-        listed = set(_plain(config.parameters) if inner is not model else config.parameters)
+        model = model_of(args["model_fn"])
+        inner = inner_of(model)
+        listed = set(plain_names(config.parameters) if inner is not model else config.parameters)
         layers = [layer for layer in layers_of(inner) if listed & set(layer.parameters)]
         known = [name for layer in layers_of(inner) for name in layer.parameters]
         for name in listed:
@@ -76,7 +75,7 @@ class MCSparsity:
 
         Raises ValueError where the model is not sparse or the extras hold other objects, OSError.
         """
-        inner = _inner(model)
+        inner = inner_of(model)
         pruner = getattr(inner, _PRUNER, None)
         if not isinstance(pruner, Pruner):
             raise ValueError(
@@ -87,17 +86,7 @@ class MCSparsity:
             "masks": pruner.state_dict()["masks"],
             "extras": dict(extras or {}),
         }
-        content = io.BytesIO()
-        torch.save(state, content)
-        content.seek(0)
-        try:
-            torch.load(content, weights_only=True)
-        except Exception as error:  # torch has many words for what it would have to unpickle
-            raise ValueError(
-                "extras hold objects, which nobody could load safely: save tensors and plain values, such as "
-                "optimizer.state_dict()"
-            ) from error
-        write_atomically(Path(save_name), lambda path: _write(path, content.getvalue()))
+        save_file(Path(save_name), state)
 
     @staticmethod
     def load_sparse_model(model: nn.Module, weight_file: str | Path) -> nn.Module:
@@ -106,15 +95,15 @@ class MCSparsity:
         The file is one of `save_sparse_model` or holds a state dict, perhaps of a model trained on several GPUs, whose
         zeros are the masks. Raises ValueError where it is of another model or holds pickled objects, OSError.
         """
-        state = _load(Path(weight_file))
+        state = load_file(Path(weight_file))
         masks, weights = (
-            dict(zip(_plain(found), found.values(), strict=True))
+            dict(zip(plain_names(found), found.values(), strict=True))
             for found in (
                 mapping_of(state.get("masks"), f"masks of {weight_file}"),
                 mapping_of(state.get("state_dict", state), f"state_dict of {weight_file}"),
             )
         )
-        inner = _inner(model)
+        inner = inner_of(model)
         ours = {name: tuple(value.shape) for name, value in inner.state_dict().items()}
         theirs = {
             name: tuple(value.shape) if isinstance(value, Tensor) else None
@@ -143,28 +132,7 @@ class MCSparsity:
     @staticmethod
     def load_extras(weight_file: str | Path) -> dict[str, Any]:
         """The extras of a file of `save_sparse_model`. Raises ValueError, OSError."""
-        return mapping_of(_load(Path(weight_file)).get("extras"), f"extras of {weight_file}")
-
-
-def _model(model_fn: object) -> nn.Module:
-    made = model_fn
-    if not isinstance(model_fn, nn.Module) and callable(model_fn):
-        made = cast(Callable[[], object], model_fn)()
-    if not isinstance(made, nn.Module):
-        raise ValueError("model_fn is a torch module or a function that makes one")
-    return made
-
-
-def _inner(model: nn.Module) -> nn.Module:
-    """A model without what spreads it over several GPUs."""
-    spread = isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel)
-    return cast(nn.Module, model.module) if spread else model
-
-
-def _plain(names: Collection[str]) -> list[str]:
-    """Names without what they have in front where a model was spread over several GPUs."""
-    spread = all(name.startswith("module.") for name in names)
-    return [name.removeprefix("module.") if spread else name for name in names]
+        return mapping_of(load_file(Path(weight_file)).get("extras"), f"extras of {weight_file}")
 
 
 def _inputs(
@@ -207,18 +175,3 @@ def _follow(optimizer: object, pruner: Pruner) -> None:
         pruner.apply()
 
     optimizer.register_step_post_hook(stepped)
-
-
-def _load(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
-    try:
-        return load_checkpoint(path)
-    except ValueError as error:
-        raise ValueError(
-            f"{error}: load it once where its classes are at home, and torch.save its state_dict()"
-        ) from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)

@@ -66,6 +66,38 @@ def shrink(model: nn.Module, kept: Kept, depthwise: Collection[str]) -> None:
             _write_sizes(module, weights in depthwise)
 
 
+def take_sizes(model: nn.Module, sizes: Mapping[str, Sequence[int]]) -> None:
+    """Gives the tensors of `model` the sizes of those of the same names in a state dict of it with fewer channels.
+
+    Values are to be loaded afterwards. Raises ValueError, and leaves the model as it was, where it has no such tensors.
+    """
+    names = names_of(model)
+    ours = {name: each for name, each in model.state_dict(keep_vars=True).items()}
+    if set(ours) != set(sizes):
+        raise ValueError("the tensors have other names")
+    kept: dict[str, dict[int, Tensor]] = {}
+    for name, tensor in ours.items():
+        wanted = tuple(sizes[name])
+        if len(wanted) != tensor.ndim or any(
+            not 0 < new <= old for new, old in zip(wanted, tensor.shape, strict=True) if new != old
+        ):
+            raise ValueError(f"{name} is {list(wanted)}, of the model {list(tensor.shape)}")
+        axes = {
+            axis: torch.arange(old) < new
+            for axis, (new, old) in enumerate(zip(wanted, tensor.shape, strict=True))
+            if new != old
+        }
+        if axes:
+            kept[names[name]] = axes
+    modules = cast(list[tuple[str, nn.Module]], [*cast(Any, model).named_modules()])
+    depthwise = {
+        names[f"{path}.weight" if path else "weight"]
+        for path, module in modules
+        if isinstance(module, CONVOLUTIONS) and module.groups == module.in_channels > 1
+    }
+    shrink(model, kept, depthwise)
+
+
 def _sliced(tensor: Tensor, axes: Mapping[int, Tensor]) -> Tensor:
     def cut(values: Tensor) -> Tensor:
         for axis, stays in axes.items():

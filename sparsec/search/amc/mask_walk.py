@@ -40,6 +40,7 @@ class MaskWalk(Walk):
         super().__init__(model, steps, facts)
         self._importance = importance
         layers = {layer.name: layer for layer in layers_of(model, inputs)}
+        self._results = list(layers.values())[-1].parameter
         self._layers = [layers[step.layers[0]] for step in steps]
         for layer, step in zip(self._layers, steps, strict=True):
             self._check(layer, step.shares)
@@ -80,7 +81,9 @@ class MaskWalk(Walk):
         if share is None or share.ratio == 0:
             return np.ones(layer.matrix(layer.weight).shape, np.bool_)
         worth = importance_of(layer, self.model, self._importance)
-        (mask,) = local_masks([Weights(worth, share.pattern, layer.taps)], share.ratio)
+        results = layer.parameter == self._results
+        weights = Weights(worth, share.pattern, layer.taps, keeps_rows=results)
+        (mask,) = local_masks([weights], share.ratio)
         check_stores(mask, share.pattern, layer.taps)
         return mask
 

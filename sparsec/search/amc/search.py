@@ -40,6 +40,7 @@ class Episode:
     """What came of an episode; `density` is its cost as a part of the dense network's."""
 
     number: int
+    levels: tuple[int, ...]
     candidate: Candidate
     judged: Judged
     cost: float
@@ -72,11 +73,11 @@ def search(
     *,
     folder: Path | None = None,
     identity: Mapping[str, Any] | None = None,
-    on_episode: Callable[[Episode, Callable[[], nn.Module]], None] = lambda episode, made: None,
+    on_episode: Callable[[Episode], None] = lambda episode: None,
 ) -> list[Episode]:
     """All episodes, the warm-up first.
 
-    `judge` is asked once for each candidate. `on_episode` hears of each episode, with a function that makes its network.
+    `judge` is asked once for each candidate. `on_episode` hears of each episode.
     `folder` keeps the episodes; the same search goes on there, one with another `identity` is refused. Raises ValueError
     where the target cannot be kept or the library is missing; OSError. What `judge` raises ends the search.
     """
@@ -110,6 +111,7 @@ def search(
         judged = known[walked.levels]
         episode = Episode(
             len(episodes),
+            walked.levels,
             walk.candidate(walked.levels),
             judged,
             walked.cost,
@@ -123,7 +125,7 @@ def search(
             row = {"episode": episode.number, "levels": walked.levels, **asdict(judged)}
             journal.add(row | {"cost": walked.cost, "reward": walked.reward})
         with undisturbed():
-            on_episode(episode, lambda: walk.made(walked.levels))
+            on_episode(episode)
 
     environment = library.environment(walk, costs, protocol, target, worth, ended)
     agent = library.agent(environment, len(walk.steps), settings)
