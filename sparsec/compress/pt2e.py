@@ -9,6 +9,7 @@ from sparsec.quiet import only_our_messages
 with only_our_messages():
     try:
         from torchao.quantization.pt2e import (
+            FakeQuantize,
             FusedMovingAvgObsFakeQuantize,
             HistogramObserver,
             MinMaxObserver,
@@ -40,6 +41,7 @@ allow_training = allow_exported_model_train_eval
 stop_training = move_exported_model_to_eval
 
 __all__ = [
+    "FakeQuantize",
     "FixedQParamsQuantizationSpec",
     "FusedMovingAvgObsFakeQuantize",
     "HistogramObserver",

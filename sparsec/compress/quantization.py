@@ -27,7 +27,13 @@ from torch.export import Dim, ExportedProgram
 from torch.fx import GraphModule, Node
 from torch.nn.utils import parametrize, prune
 
-from sparsec.compress.batch_norms import fold_batch_norms
+from sparsec.compress.batch_norms import (
+    complete_batch_norms,
+    fold_batch_norms,
+    fold_in_front,
+    hide_batch_norms,
+    show_batch_norms,
+)
 from sparsec.compress.followers import tensor_of, zeros_held
 from sparsec.compress.forms import module_path, operation
 from sparsec.compress.layers import layers_of
@@ -90,6 +96,8 @@ def prepare_ptq(
     """
     exported, held, examples = _exported(model, inputs, masks, False, open_batch)
     quantizer = CortexMQuantizer(observer=observer)
+    fold_in_front(exported)
+    hide_batch_norms(exported)
     with only_our_messages():
         module = prepare_pt2e(exported, quantizer)
     left = tuple(quantizer.left_in_float)
@@ -158,7 +166,9 @@ def convert(prepared: Prepared) -> ExportedProgram:
         if prepared.trains:
             stop_training(module)  # a copy's own eval() is that of the original
             fold_batch_norms(module)
+        hide_batch_norms(module)
         converted = convert_pt2e(module)
+        show_batch_norms(converted)
         merge_dequantize(converted)
         drop_unused(converted)
         name_constants(converted)
@@ -321,6 +331,7 @@ def _exported(
     ):
         raise ValueError("the program is quantized already: give it as it was in float")
     name_layers(module)
+    complete_batch_norms(module)
     return module, held, examples
 
 

@@ -10,8 +10,10 @@ from typing import Any, cast
 import torch
 from torch.fx import GraphModule, Node
 
+from sparsec.compress.batch_norms import show_batch_norms
 from sparsec.compress.forms import Form, counts, described, forms_of, inputs_of, is_float
 from sparsec.compress.pt2e import (
+    FakeQuantize,
     FixedQParamsQuantizationSpec,
     FusedMovingAvgObsFakeQuantize,
     HistogramObserver,
@@ -70,6 +72,16 @@ class Groups:
             self._parent[second] = first
 
 
+class Channels(MovingAveragePerChannelMinMaxObserver):
+    """Takes infinite ranges, with which observers have their size from the start, for none: as the fused simulation does."""
+
+    def forward(self, x_orig: torch.Tensor) -> torch.Tensor:
+        """Observe `x_orig`, and give it."""
+        if bool(torch.isinf(self.min_val).any()):
+            self.min_val, self.max_val = self.min_val[:0], self.max_val[:0]
+        return super().forward(x_orig)
+
+
 class CortexMQuantizer(Quantizer):
     """Annotates a program of torch.export for what sparsec compiles.
 
@@ -85,6 +97,11 @@ class CortexMQuantizer(Quantizer):
         self._qat, self._observer = qat, observer
         self._activation = self._activation_spec()
         self.left_in_float: list[str] = []
+
+    def transform_for_annotation(self, model: GraphModule) -> GraphModule:
+        """Batch normalisations that were hidden from what torchao does before."""
+        show_batch_norms(model)
+        return model
 
     def annotate(self, model: GraphModule) -> GraphModule:
         """Say of each value how it is quantized, for `prepare_pt2e` and `prepare_qat_pt2e`."""
@@ -183,11 +200,10 @@ class CortexMQuantizer(Quantizer):
             **({} if axis is None else {"ch_axis": axis}),
         }
         if self._qat:
-            moving = MovingAveragePerChannelMinMaxObserver
-            observer = MovingAverageMinMaxObserver if axis is None else moving
-            make = FusedMovingAvgObsFakeQuantize.with_args(
-                observer=observer, eps=EPSILON, **numbers
-            )
+            observer = MovingAverageMinMaxObserver if axis is None else Channels
+            # The fused one knows channels of the first axis alone.
+            simulated = FakeQuantize if axis else FusedMovingAvgObsFakeQuantize
+            make = simulated.with_args(observer=observer, eps=EPSILON, **numbers)
         else:
             observer = MinMaxObserver if axis is None else PerChannelMinMaxObserver
             make = observer.with_args(eps=EPSILON)
