@@ -50,6 +50,11 @@ class Weighted:
     groups: int
     image: tuple[int, ...] | None
     followers: tuple[str, ...] = ()
+    reads: tuple[int | None, ...] = ()
+    gives: tuple[int | None, ...] = ()
+    """Sizes of what it reads and gives, None for what is open."""
+    stride: int = 1
+    """Along the last axis."""
 
 
 def weighted_calls(graph: Json, signature: Json) -> list[Weighted]:
@@ -76,7 +81,18 @@ def weighted_calls(graph: Json, signature: Json) -> list[Weighted]:
         groups = int(arguments.get("groups", {"as_int": 1}).get("as_int", 1))
         image = _image(graph, nodes, arguments) if operation == "linear" else None
         calls[weights].append(node)
-        found.append(Weighted(weights, operation, groups, image))
+        strides: list[int] = arguments.get("stride", {}).get("as_ints") or [1]
+        found.append(
+            Weighted(
+                weights,
+                operation,
+                groups,
+                image,
+                reads=tuple(sizes_of(graph, _tensor(arguments["input"]))),
+                gives=tuple(sizes_of(graph, _result(node))),
+                stride=strides[-1],
+            )
+        )
     readers = _readers(graph, signature)
     followers = {
         each: _followers(graph, {**names, **buffers}, readers, calls[each]) for each in calls

@@ -24,6 +24,8 @@ class _Recorder:
         if dot and kind == "pattern":
             share = self._candidate.shares.get(layer)
             value = DENSE if share is None else share.pattern.label
+            if share is None and DENSE not in values:
+                value = values[0]  # with a share of nothing
         else:
             value = self._candidate.settings.get(name, values[0])
         if value not in values:
@@ -34,10 +36,11 @@ class _Recorder:
     def ratio(self, name: str, low: float, high: float) -> float:
         """The layer's share of zeros."""
         share = self._candidate.shares.get(name.rpartition(".")[0])
-        if share is None or not low <= share.ratio <= high:
+        ratio = 0.0 if share is None else share.ratio
+        if not low <= ratio <= high:
             raise NotInSpace(f"{name} is not within {low:g}..{high:g}")
-        self.answers[name] = share.ratio
-        return share.ratio
+        self.answers[name] = ratio
+        return ratio
 
 
 def answers_of(space: Space, candidate: Candidate) -> dict[str, str | float] | None:
@@ -48,4 +51,10 @@ def answers_of(space: Space, candidate: Candidate) -> dict[str, str | float] | N
         chosen = space.choose(recorder)
     except NotInSpace:
         return None
-    return recorder.answers if chosen.shares == candidate.shares else None
+    return recorder.answers if bare(chosen).shares == bare(candidate).shares else None
+
+
+def bare(candidate: Candidate) -> Candidate:
+    """Without the layers that lose nothing."""
+    kept = {name: share for name, share in candidate.shares.items() if share.ratio > 0}
+    return Candidate(kept, candidate.settings)

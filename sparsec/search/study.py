@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sparsec.quiet import only_our_messages
 from sparsec.search import trials as notes
-from sparsec.search.answers import answers_of
+from sparsec.search.answers import answers_of, bare
 from sparsec.search.hopeless import Finished, is_hopeless
 from sparsec.search.objectives import Objectives, Prices
 from sparsec.search.outcome import Outcome
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 IDENTITY = "sparsec.identity"
 DENSE = "sparsec.dense"
 ASKED = "sparsec.asked"
-LISTS = ("uniform", "greedy")
-"""Engines that are a list of candidates, see `baselines`, and propose nothing themselves."""
+AMC = "amc"
+LISTS = ("uniform", "greedy", AMC)
+"""Engines whose candidates are put in from outside, by `baselines` and by an agent: samplers propose nothing for them."""
 ENGINES = ("tpe", "nsga2", "nsga3", "random", *LISTS)
 """Who proposes candidates."""
 IN_A_ROW = 200
@@ -185,14 +186,17 @@ class Study:
 
     def put_first(self, candidates: Sequence[Candidate], origin: str) -> None:
         """Let these be tried before what samplers propose; what the space does not hold is left out."""
+        there = [
+            _answers(trial) for trial in self._trials() if not trial.user_attrs.get(notes.WITHDRAWN)
+        ]
         for candidate in candidates:
             answers = answers_of(self.space, candidate)
-            if answers is not None:
-                patiently(
-                    lambda answers=answers: self._study.enqueue_trial(
-                        answers, user_attrs={notes.ORIGIN: origin}, skip_if_exists=True
-                    )
-                )
+            if answers is not None and answers not in there:
+                there.append(answers)
+                self._enqueue(answers, {notes.ORIGIN: origin})
+
+    def _enqueue(self, answers: Mapping[str, Any], kept: Mapping[str, Any]) -> None:
+        patiently(lambda: self._study.enqueue_trial(dict(answers), user_attrs=dict(kept)))
 
     def results(self) -> list[Tried]:
         """All that was tried, in the order of their numbers."""
@@ -218,7 +222,7 @@ class Study:
             self.rescue()
             everything = self._trials()
             waiting = any(trial.state.name == "WAITING" for trial in everything)
-            if not waiting and not budget.allows(_spent(everything, trier.steps), trier.steps):
+            if not budget.allows(_spent(everything, trier.steps), trier.steps):
                 if not any(
                     trial.state.name == "RUNNING" or _is_orphan(trial, everything)
                     for trial in everything
@@ -238,6 +242,46 @@ class Study:
                 raise ValueError(f"{failed} candidates in a row cannot be made: {tried.said}")
             if free >= IN_A_ROW:
                 return f"{free} candidates in a row were known or broke a limit"
+
+    def judged(
+        self,
+        candidate: Candidate,
+        origin: str,
+        trier: Trier,
+        budget: Budget,
+        *,
+        store: Store | None = None,
+        folder: Path | None = None,
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> Tried | None:
+        """What becomes of one candidate of the space, tried by us or by another worker; None where the budget is spent.
+
+        Raises ValueError where the space does not hold it or it cannot be made.
+        """
+        if answers_of(self.space, candidate) is None:
+            raise ValueError(f"the space does not hold {candidate.text}")
+        known = self._known(candidate, -1, origin)
+        if known is not None:
+            return known
+        self.put_first([candidate], origin)
+        while True:
+            self.rescue()
+            if self._may_pop(trier, budget):
+                tried = self._try_one(trier, budget, store, folder, progress)
+                if tried is not None and tried.state == "failed":
+                    raise ValueError(f"{candidate.text} cannot be made: {tried.said}")
+            known = self._known(candidate, -1, origin)
+            runs = any(trial.state.name == "RUNNING" for trial in self._trials())
+            if known is not None or not (runs or self._may_pop(trier, budget)):
+                return known
+            if runs:
+                time.sleep(self._pace.look)
+
+    def _may_pop(self, trier: Trier, budget: Budget) -> bool:
+        """Whether a candidate waits for which there is budget."""
+        everything = self._trials()
+        waits = any(trial.state.name == "WAITING" for trial in everything)
+        return waits and budget.allows(_spent(everything, trier.steps), trier.steps)
 
     def rescue(self) -> list[int]:
         """Give up trials whose workers are dead and let them be tried again; their numbers."""
@@ -278,7 +322,7 @@ class Study:
             notes.RETRY_OF: trial.number,
             notes.RETRIES: retries + 1,
         }
-        patiently(lambda: self._study.enqueue_trial(_answers(trial), user_attrs=kept))
+        self._enqueue(_answers(trial), kept)
 
     def _trials(self) -> list["FrozenTrial"]:
         return patiently(lambda: self._study.get_trials(deepcopy=False))
@@ -302,14 +346,17 @@ class Study:
             before = [each for each in everything if each.number < trial.number]
             # Of workers that ask at the same moment those with the lower numbers go first, and one has the last of a list.
             listed = "fixed_params" in everything[trial.number].system_attrs
-            unlisted = self.engine in LISTS and not listed
-            if (
-                unlisted
-                or _is_tried_again(trial, before)
-                or not budget.allows(_spent(before, trier.steps), trier.steps)
-            ):
+            again = _is_tried_again(trial, before)
+            allowed = budget.allows(_spent(before, trier.steps), trier.steps)
+            if again or not allowed or (self.engine in LISTS and not listed):
                 patiently(lambda: trial.set_user_attr(notes.WITHDRAWN, True))
                 patiently(lambda: self._fail(trial._trial_id, lost=False))  # pyright: ignore[reportPrivateUsage]
+                if listed and not again:  # it waits for those who have more to spend
+                    names = (notes.ORIGIN, notes.RETRY_OF, notes.RETRIES)
+                    kept = {
+                        name: trial.user_attrs[name] for name in names if name in trial.user_attrs
+                    }
+                    self._enqueue(_answers(everything[trial.number]), kept)
                 return None
             with self._beating(trial):
                 tried = self._run(trial, trier, store, folder, progress)
@@ -392,7 +439,11 @@ class Study:
     def _known(self, candidate: Candidate, number: int, origin: str) -> Tried | None:
         """What became of the same candidate before: trying it again gives the same."""
         for each in self.results():
-            if each.candidate == candidate and each.state in ("finished", "stopped", "refused"):
+            if bare(each.candidate) == bare(candidate) and each.state in (
+                "finished",
+                "stopped",
+                "refused",
+            ):
                 return Tried(
                     number,
                     each.state,
@@ -516,11 +567,12 @@ def _sampler(engine: str, seed: int) -> "optuna.samplers.BaseSampler":
 
 
 def _spent(trials: Sequence["FrozenTrial"], steps: int) -> tuple[int, int]:
-    """What trials have used, and those that run or wait may use: trials, and steps of training."""
+    """What trials have used, and those that run may use: trials, and steps of training. What waits is for those who have
+    more to spend."""
     count, total = 0, 0
     for trial in trials:
         attributes = trial.user_attrs
-        if attributes.get(notes.WITHDRAWN):
+        if attributes.get(notes.WITHDRAWN) or trial.state.name == "WAITING":
             continue
         if trial.state.name == "FAIL" and attributes.get(notes.LOST):
             if not _is_orphan(trial, trials):
@@ -537,7 +589,8 @@ def _is_tried_again(trial: "Trial", before: Sequence["FrozenTrial"]) -> bool:
     """Whether two workers found the same lost trial, and what the other one put in its place comes first."""
     lost = trial.user_attrs.get(notes.RETRY_OF)
     return lost is not None and any(
-        other.user_attrs.get(notes.RETRY_OF) == lost for other in before
+        other.user_attrs.get(notes.RETRY_OF) == lost and not other.user_attrs.get(notes.WITHDRAWN)
+        for other in before
     )
 
 

@@ -4,7 +4,7 @@
 import argparse
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sparsec.search.objectives import Objectives, Prices
     from sparsec.search.space import Space
     from sparsec.search.store import Store
-    from sparsec.search.study import Study
+    from sparsec.search.study import Budget, Study
     from sparsec.search.subject import Subject
     from sparsec.search.trials import Tried
 
@@ -106,7 +106,20 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--engine",
         choices=ENGINES,
-        help="who proposes candidates; uniform and greedy are lists that end; default tpe, e.g. nsga2",
+        help="who proposes candidates; uniform and greedy are lists that end, amc an agent, see --protocol; default tpe, "
+        "e.g. nsga2",
+    )
+    group.add_argument(
+        "--protocol",
+        metavar="NAME",
+        help="of --engine=amc: mac-constrained, accuracy-guaranteed, mac-constrained-experimental or punish-agent, with "
+        "cycles, flash or ram in the place of mac too, e.g. cycles-constrained; default mac-constrained",
+    )
+    group.add_argument(
+        "--density",
+        type=float,
+        metavar="X",
+        help="of --engine=amc: the part of what its protocol counts that may be left, e.g. 0.5, which is the default",
     )
     group.add_argument(
         "--trials",
@@ -237,6 +250,10 @@ def fill_in(args: argparse.Namespace, url: str, folder: Path) -> bool:
         args.trials, args.steps = asked.get("trials"), asked.get("steps")
         if args.trials is None and args.steps is None:
             args.trials = TRIALS
+    if args.engine != "amc" and (args.protocol is not None or args.density is not None):
+        raise UserError("--protocol and --density are of --engine=amc")
+    args.protocol = args.protocol or asked.get("protocol") or "mac-constrained"
+    args.density = args.density or asked.get("density") or 0.5
     if args.model is None:
         trained = json.loads(identity["training"])
         if args.choose is None:
@@ -350,15 +367,15 @@ def begin(
     report_progress("the network as it is")
     study.note_dense(subject.dense, subject.accuracy(subject.model, Candidate({})))
     ours = args.engine
-    if ours == "uniform" or (args.warm_start and ours != "greedy"):
+    if ours == "uniform" or (args.warm_start and ours not in ("greedy", "amc")):
         ratios = GRID if ours == "uniform" else STARTS
         study.put_first(uniform(search.space, ratios), "uniform")
-    if ours == "greedy" or (args.warm_start and ours != "uniform"):
+    if ours == "greedy" or (args.warm_start and ours not in ("uniform", "amc")):
         looks = look(subject, search.space, progress=report_progress)
         kept = GRID[::-1] if ours == "greedy" else STARTS
         study.put_first(greedy(subject, search.space, search.objectives, looks, kept), "greedy")
     study.note_asked(
-        {"engine": ours, "trials": args.trials, "steps": args.steps, "accuracy": args.accuracy}
+        {name: getattr(args, name) for name in ("engine", "trials", "steps", "protocol", "density")}
     )
 
 
@@ -374,6 +391,7 @@ def searched(
         report_progress("the network as it is, and the cheapest candidate")
         _ = search.subject.dense  # what cannot be compiled begins no study
         check_feasible(search.subject, search.space, search.objectives)
+        walk = agent_of(args, search) if args.engine == "amc" else None
         study = Study(
             url,
             args.study,
@@ -385,10 +403,45 @@ def searched(
         )
         if study.began:
             begin(args, search, study, report_progress)
+        if walk is not None:
+            return study, walk(study, budget, store, folder, report_progress)
         ended = study.work(
             search.subject, budget, store=store, folder=folder, progress=report_progress
         )
     return study, ended
+
+
+def agent_of(args: argparse.Namespace, search: Search) -> Callable[..., str]:
+    """How the agent of --engine=amc goes on in a study. UserError where it cannot walk over the space."""
+    from sparsec.search.amc.in_studies import check_protocol, costs_of, settings_for, walk_in
+    from sparsec.search.amc.protocols import parse_protocol
+    from sparsec.search.amc.spaces import walk_over
+
+    subject = search.subject
+    protocol = parse_protocol(args.protocol)
+    check_protocol(protocol, args.density, search.objectives, subject.dense)
+    walk = walk_over(subject.model, subject.inputs, search.space)
+    costs = costs_of(walk, protocol.metric, lambda model: subject.compiler.prices(model, {}))
+    settings = settings_for(args.trials or TRIALS, args.seed)
+
+    def go(
+        study: "Study", budget: "Budget", store: "Store", folder: Path, report_progress: Progress
+    ) -> str:
+        return walk_in(
+            study,
+            subject,
+            walk,
+            costs,
+            protocol,
+            args.density,
+            settings,
+            budget,
+            store=store,
+            folder=folder,
+            progress=report_progress,
+        )
+
+    return go
 
 
 def dense_of(study: "Study") -> tuple["Prices", float]:

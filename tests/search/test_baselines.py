@@ -89,6 +89,6 @@ def test_prices_are_asked_for_once(subject: Subject) -> None:
             return subject.dense
 
     counting = Counting()
-    counted = replace(subject, compiler=counting)  # pyright: ignore[reportArgumentType]
+    counted = replace(subject, compiler=counting)
     assert counted.prices(Candidate({})) is counted.prices(Candidate({})) is counted.dense
     assert counting.count == 1

@@ -20,7 +20,7 @@ from sparsec.search.hopeless import Finished, is_hopeless
 from sparsec.search.objectives import Objectives, parse_objectives
 from sparsec.search.space import Candidate, parse_candidate
 from sparsec.search.storages import shown, storage_url
-from sparsec.search.study import ENGINES, Budget, Pace, Study, stored
+from sparsec.search.study import ENGINES, LISTS, Budget, Pace, Study, stored
 from sparsec.search.trials import Watch
 from tests.search.fakes import EPOCH, SPACE, STEPS, Fake
 
@@ -46,7 +46,7 @@ def study(
     return Study(storage, name, SPACE, objectives, {"model": model}, engine=engine, pace=FAST)
 
 
-@pytest.mark.parametrize("engine", [each for each in ENGINES if each not in ("uniform", "greedy")])
+@pytest.mark.parametrize("engine", [each for each in ENGINES if each not in LISTS])
 def test_an_engine_proposes_and_is_resumed(engine: str, tmp_path: Path) -> None:
     """Two runs of half the budget give what one run gives."""
     texts: list[list[str]] = []
@@ -95,6 +95,8 @@ def test_a_list_is_tried_and_no_more(storage: str) -> None:
     opened.put_first(
         [*uniform(SPACE), Candidate({})], "uniform"
     )  # the last one is not in the space
+    assert opened.work(Fake(), Budget(trials=2)) == "the budget is spent"
+    assert len(opened.results()) == 2  # the others wait
     assert opened.work(Fake(), Budget(trials=50)) == "all candidates were tried"
     results = opened.results()
     assert [each.candidate.text for each in results] == [

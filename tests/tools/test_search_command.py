@@ -118,3 +118,23 @@ def test_a_study_is_not_mixed_with_another(tools: Tools, folder: Path) -> None:
     assert "study 'search' is of another goals: choose another name" in line
     assert asked(tools, *TRAINED, *few, "--resume")["candidates"] == {"finished": 1}
     assert Path("net-search/candidates.csv").read_bytes() == before
+
+
+def test_an_agent_walks_over_a_file(tools: Tools, folder: Path) -> None:
+    """Of a program of torch.export.save, within the density of its protocol."""
+    words = ("--space=[69]: unstructured 0..0.9", "--engine=amc", "--accuracy=float")
+    agent = ("--protocol=mac-constrained", "--density=0.9", "--goals=accuracy,macs")
+    report = asked(tools, *TRAINED, *words, *agent, "--trials=2")
+    assert report["candidates"] == {"finished": 2} and report["engine"] == "amc"
+    for wrong, message in (
+        (
+            ["--limit=cycles<=0.8x", "--protocol=cycles-constrained", "--density=0.9"],
+            "make them agree",
+        ),
+        (["--protocol=magic"], "magic"),
+        (["--space=[69]: dense|unstructured|block(1x4)"], "give one pattern"),
+        (["--density=3"], "a density is above 0"),
+    ):
+        line = failed(tools.sparsec("search", *TRAINED, *words, *wrong, "--folder=other"))
+        assert message in line
+    assert "are of --engine=amc" in failed(tools.sparsec("search", *TRAINED, "--density=0.5"))

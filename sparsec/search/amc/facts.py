@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from sparsec.compress.channels.cut import outputs_of
 from sparsec.compress.layers import Layer, layers_of, modules_of
+from sparsec.frontends.programs import Program
 
 _TYPES = ("linear", "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d")
 
@@ -36,6 +37,8 @@ class Facts:
 
 def facts_of(model: nn.Module, inputs: Sequence[Tensor]) -> dict[str, Facts]:
     """Of each layer by name, for one sample of `inputs`; those that are not called are left out."""
+    if isinstance(model, Program):
+        return _facts_of_program(model)
     modules = modules_of(model)
     named = {layer.name: layer for layer in layers_of(model) if layer.name in modules}
     seen: dict[str, list[tuple[tuple[int, ...], tuple[int, ...]]]] = {name: [] for name in named}
@@ -52,7 +55,33 @@ def facts_of(model: nn.Module, inputs: Sequence[Tensor]) -> dict[str, Facts]:
     finally:
         for handle in handles:
             handle.remove()
-    return {name: _facts(named[name], calls) for name, calls in seen.items() if calls}
+    return {
+        name: _facts(named[name], calls, cast(Any, named[name].owner))
+        for name, calls in seen.items()
+        if calls
+    }
+
+
+def _facts_of_program(program: Program) -> dict[str, Facts]:
+    """As its archive says them: its layers are calls, not modules."""
+    found: dict[str, Facts] = {}
+    for layer in layers_of(program):
+        calls = [each for each in program.weighted if each.weights == layer.parameter]
+        sizes = [(_known(each.reads), _known(each.gives)) for each in calls]
+        found[layer.name] = _facts(layer, sizes, _Owner((calls[0].stride,)))
+    return found
+
+
+@dataclass(frozen=True)
+class _Owner:
+    """What a module would say of a call."""
+
+    stride: tuple[int, ...]
+
+
+def _known(sizes: Sequence[int | None]) -> tuple[int, ...]:
+    """With the batch, or whatever else is open, as one."""
+    return tuple(1 if size is None else size for size in sizes)
 
 
 def macs_of(model: nn.Module, facts: Mapping[str, Facts], *, nonzero: bool = False) -> int:
@@ -71,7 +100,9 @@ def _count(layer: Layer, nonzero: bool) -> int:
     return int(weight.count_nonzero()) if nonzero else weight.numel()
 
 
-def _facts(layer: Layer, calls: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]) -> Facts:
+def _facts(
+    layer: Layer, calls: Sequence[tuple[tuple[int, ...], tuple[int, ...]]], owner: Any
+) -> Facts:
     is_linear, is_transposed = layer.operation == "linear", "transpose" in layer.operation
     positions = 0
     for given, output in calls:
@@ -80,12 +111,13 @@ def _facts(layer: Layer, calls: Sequence[tuple[tuple[int, ...], tuple[int, ...]]
     given = calls[0][0]
     image = (1, 1) if is_linear else (1, *given[2:])[-2:]
     weight = tuple(layer.weight.shape)
-    owner = cast(Any, layer.owner)
+    inner = weight[1] * layer.groups
+    outputs, inputs = (inner, weight[0]) if is_transposed else (weight[0], inner)
     return Facts(
         name=layer.name,
         type=_TYPES.index(layer.operation),
-        n=int(getattr(owner, "out_channels", weight[0])),
-        c=int(getattr(owner, "in_channels", weight[1])),
+        n=int(getattr(owner, "out_channels", outputs)),
+        c=int(getattr(owner, "in_channels", inputs)),
         h=image[0],
         w=image[1],
         stride=1 if is_linear else int(owner.stride[-1]),

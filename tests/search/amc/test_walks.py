@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparsec.compress.channels.prune import prune_channels
+from sparsec.compress.layers import program_of
 from sparsec.compress.pruner import Pruner
 from sparsec.search.amc.channel_walk import ChannelWalk
 from sparsec.search.amc.costs import CompiledCosts, MacCosts
@@ -227,3 +228,14 @@ def test_what_the_compiler_says_is_kept_in_the_end(metric: str, target: float) -
 def test_spaces_without_sense(text: str, words: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         walk(text, **words)
+
+
+def test_facts_of_a_program_are_those_of_its_modules() -> None:
+    """What an archive says of its calls is what hooks see."""
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        *(nn.Conv2d(2, 6, 3, stride=2), nn.ReLU(), nn.Conv2d(6, 6, 3, groups=3), nn.ReLU()),
+        *(nn.ConvTranspose2d(6, 4, 2, stride=2, groups=2), nn.Flatten(), nn.Linear(576, 5)),
+    ).eval()
+    inputs = [torch.rand(2, 2, 17, 17)]
+    assert facts_of(program_of(net, inputs), inputs) == facts_of(net, inputs)
