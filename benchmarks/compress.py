@@ -8,7 +8,6 @@ at any time and goes on on any machine. Hours on two cores in all: `--minutes` e
 `--part 1/2` side by side use two cores.
 """
 
-import argparse
 import json
 import sys
 import time
@@ -18,13 +17,10 @@ from math import sqrt
 from pathlib import Path
 from statistics import mean, stdev
 
-import torch
-
-from benchmarks import _compress_data
 from benchmarks._compress_networks import NETWORKS
 from benchmarks._compress_runs import Result, run
-from benchmarks._lines import note
-from benchmarks._results import RESULTS, Figure, publish, step
+from benchmarks._lines import drive, note
+from benchmarks._results import RESULTS, Figure, step
 
 RUNS = RESULTS / "compress_runs.jsonl"
 THRICE = ("dense", "unstructured 0.75", "unstructured 0.9", "block(1x16) 0.75", "block(1x16) 0.9")
@@ -191,21 +187,7 @@ def for_cycles(results: Sequence[Result], network: str) -> Iterator[Figure]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what is missing and print the table; 1 if a target was missed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.compress", description=__doc__)
-    parser.add_argument("--data", type=Path, metavar="DIR", help="Fashion-MNIST's IDX files")
-    parser.add_argument("--minutes", type=float, default=600.0, metavar="N")
-    parser.add_argument("--part", default="0/1", metavar="I/N")
-    args = parser.parse_args(arguments)
-    if args.data is not None:
-        _compress_data.folder = args.data
-    torch.set_num_threads(1)
-    part, _, parts = args.part.partition("/")
-    try:
-        work(args.minutes, int(part), int(parts))
-    except ValueError as error:
-        step(f"error: {error}")
-        return 2
-    return publish("compress", list(figures(list(finished().values()))))
+    return drive("compress", __doc__, arguments, work, lambda: figures(list(finished().values())))
 
 
 if __name__ == "__main__":

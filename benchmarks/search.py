@@ -6,7 +6,6 @@ make bench-search            or        python -m benchmarks.search [--data DIR] 
 Each finished run is a line of `results/search_runs.jsonl`, as in `benchmarks.compress`.
 """
 
-import argparse
 import json
 import sys
 import time
@@ -16,11 +15,8 @@ from functools import partial
 from pathlib import Path
 from statistics import mean
 
-import torch
-
-from benchmarks import _compress_data
-from benchmarks._lines import note
-from benchmarks._results import RESULTS, Figure, publish, step
+from benchmarks._lines import drive, note
+from benchmarks._results import RESULTS, Figure, step
 from benchmarks._search_runs import GUIDED, Result, run
 
 RUNS = RESULTS / "search_runs.jsonl"
@@ -119,21 +115,7 @@ def saving(results: Mapping[Key, Result], network: str, seed: int) -> float | No
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what is missing and print the table; 1 if a target was missed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.search", description=__doc__)
-    parser.add_argument("--data", type=Path, metavar="DIR", help="Fashion-MNIST's IDX files")
-    parser.add_argument("--minutes", type=float, default=600.0, metavar="N")
-    parser.add_argument("--part", default="0/1", metavar="I/N")
-    args = parser.parse_args(arguments)
-    if args.data is not None:
-        _compress_data.folder = args.data
-    torch.set_num_threads(1)
-    part, _, parts = args.part.partition("/")
-    try:
-        work(args.minutes, int(part), int(parts))
-    except ValueError as error:
-        step(f"error: {error}")
-        return 2
-    return publish("search", list(figures(finished())))
+    return drive("search", __doc__, arguments, work, lambda: figures(finished()))
 
 
 if __name__ == "__main__":
