@@ -18,9 +18,11 @@ from sparsec.quiet import only_our_messages
 from sparsec.search import trials as notes
 from sparsec.search.answers import answers_of, bare
 from sparsec.search.hopeless import Finished, is_hopeless
+from sparsec.search.identity import ASKED, IDENTITY, check_identity, identity_of
 from sparsec.search.objectives import Objectives, Prices
 from sparsec.search.outcome import Outcome
 from sparsec.search.space import Candidate, Space
+from sparsec.search.spending import Budget, is_orphan, is_tried_again, proposed, spent_by
 from sparsec.search.storages import check_installed, close_storage, open_storage, patiently
 from sparsec.search.store import Store, checksum
 from sparsec.search.trials import Tried, Watch, ourselves, tried_of
@@ -29,9 +31,7 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial, Trial
 
-IDENTITY = "sparsec.identity"
 DENSE = "sparsec.dense"
-ASKED = "sparsec.asked"
 AMC = "amc"
 LISTS = ("uniform", "greedy", AMC)
 """Engines whose candidates are put in from outside, by `baselines` and by an agent: samplers propose nothing for them."""
@@ -70,26 +70,6 @@ class Trier(Protocol):
     ) -> Outcome:
         """The candidate priced, and trained if no limit on its prices is broken."""
         ...
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What all workers of a study spend together: candidates, or steps of training; None has no bound."""
-
-    trials: int | None = None
-    steps: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.trials is None and self.steps is None:
-            raise ValueError("a search needs an end: give trials or steps")
-        for name, value in (("trials", self.trials), ("steps", self.steps)):
-            if value is not None and value < 1:
-                raise ValueError(f"a search takes one of its {name} or more, not {value}")
-
-    def allows(self, spent: tuple[int, int], steps: int) -> bool:
-        """Whether one more candidate of so many steps fits behind what is `spent`, trials and steps."""
-        trials_fit = self.trials is None or spent[0] + 1 <= self.trials
-        return trials_fit and (self.steps is None or spent[1] + steps <= self.steps)
 
 
 @dataclass(frozen=True)
@@ -162,7 +142,7 @@ class Study:
         study = patiently(
             lambda: optuna.load_study(study_name=name, storage=self._storage, sampler=self._sampler)
         )
-        _check_identity(name, identity_of(study, self._pace.look), self.identity)
+        check_identity(name, identity_of(study, self._pace.look), self.identity)
         return study
 
     def close(self) -> None:
@@ -187,7 +167,7 @@ class Study:
     def put_first(self, candidates: Sequence[Candidate], origin: str) -> None:
         """Let these be tried before what samplers propose; what the space does not hold is left out."""
         there = [
-            _answers(trial) for trial in self._trials() if not trial.user_attrs.get(notes.WITHDRAWN)
+            proposed(trial) for trial in self._trials() if not trial.user_attrs.get(notes.WITHDRAWN)
         ]
         for candidate in candidates:
             answers = answers_of(self.space, candidate)
@@ -222,9 +202,9 @@ class Study:
             self.rescue()
             everything = self._trials()
             waiting = any(trial.state.name == "WAITING" for trial in everything)
-            if not budget.allows(_spent(everything, trier.steps), trier.steps):
+            if not budget.allows(spent_by(everything, trier.steps), trier.steps):
                 if not any(
-                    trial.state.name == "RUNNING" or _is_orphan(trial, everything)
+                    trial.state.name == "RUNNING" or is_orphan(trial, everything)
                     for trial in everything
                 ):
                     return "the budget is spent"
@@ -281,7 +261,7 @@ class Study:
         """Whether a candidate waits for which there is budget."""
         everything = self._trials()
         waits = any(trial.state.name == "WAITING" for trial in everything)
-        return waits and budget.allows(_spent(everything, trier.steps), trier.steps)
+        return waits and budget.allows(spent_by(everything, trier.steps), trier.steps)
 
     def rescue(self) -> list[int]:
         """Give up trials whose workers are dead and let them be tried again; their numbers."""
@@ -293,7 +273,7 @@ class Study:
         watched = [
             trial
             for trial in everything
-            if trial.state == TrialState.RUNNING or _is_orphan(trial, everything)
+            if trial.state == TrialState.RUNNING or is_orphan(trial, everything)
         ]
         for trial in self._watch.lost(watched):
             if trial.state == TrialState.RUNNING:
@@ -322,7 +302,7 @@ class Study:
             notes.RETRY_OF: trial.number,
             notes.RETRIES: retries + 1,
         }
-        self._enqueue(_answers(trial), kept)
+        self._enqueue(proposed(trial), kept)
 
     def _trials(self) -> list["FrozenTrial"]:
         return patiently(lambda: self._study.get_trials(deepcopy=False))
@@ -346,8 +326,8 @@ class Study:
             before = [each for each in everything if each.number < trial.number]
             # Of workers that ask at the same moment those with the lower numbers go first, and one has the last of a list.
             listed = "fixed_params" in everything[trial.number].system_attrs
-            again = _is_tried_again(trial, before)
-            allowed = budget.allows(_spent(before, trier.steps), trier.steps)
+            again = is_tried_again(trial, before)
+            allowed = budget.allows(spent_by(before, trier.steps), trier.steps)
             if again or not allowed or (self.engine in LISTS and not listed):
                 patiently(lambda: trial.set_user_attr(notes.WITHDRAWN, True))
                 patiently(lambda: self._fail(trial._trial_id, lost=False))  # pyright: ignore[reportPrivateUsage]
@@ -356,7 +336,7 @@ class Study:
                     kept = {
                         name: trial.user_attrs[name] for name in names if name in trial.user_attrs
                     }
-                    self._enqueue(_answers(everything[trial.number]), kept)
+                    self._enqueue(proposed(everything[trial.number]), kept)
                 return None
             with self._beating(trial):
                 tried = self._run(trial, trier, store, folder, progress)
@@ -518,97 +498,12 @@ class _Ask:
         return patiently(lambda: self._trial.suggest_float(name, low, high))
 
 
-def identity_of(study: "optuna.Study", pause: float = 0.0) -> dict[str, str]:
-    """What a study is of. Raises ValueError where it does not say."""
-    for _ in range(5):
-        found = patiently(lambda: study.user_attrs).get(IDENTITY)
-        if found is not None:
-            return dict(found)
-        time.sleep(pause)  # who began it has not said so yet
-    raise ValueError(
-        f"study '{study.study_name}' was not made by sparsec search: choose another name"
-    )
-
-
-def stored(storage: str, name: str) -> tuple[dict[str, str], dict[str, Any]] | None:
-    """What the study of that name is of and what was noted of how it goes on; None where there is no study.
-
-    Raises ValueError where it was not made by a search, or the storage cannot be reached.
-    """
-    check_installed()
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    opened = open_storage(storage)
-    try:
-        study = patiently(lambda: optuna.load_study(study_name=name, storage=opened))
-        return identity_of(study, Pace.look), dict(study.user_attrs.get(ASKED, {}))
-    except KeyError:
-        return None
-    finally:
-        close_storage(opened)
-
-
-def _check_identity(name: str, theirs: Mapping[str, str], ours: Mapping[str, str]) -> None:
-    """ValueError where a study is of something else."""
-    other = [part for part in ours if theirs.get(part) != ours[part]]
-    if other:
-        raise ValueError(
-            f"study '{name}' is of another {' and another '.join(other)}: choose another name, or give what it was begun with"
-        )
-
-
 def _sampler(engine: str, seed: int) -> "optuna.samplers.BaseSampler":
     if engine not in ENGINES:
         raise ValueError(f"there is no engine '{engine}', known: {', '.join(ENGINES)}")
     from sparsec.search.samplers import Seeded
 
     return Seeded(engine, seed)
-
-
-def _spent(trials: Sequence["FrozenTrial"], steps: int) -> tuple[int, int]:
-    """What trials have used, and those that run may use: trials, and steps of training. What waits is for those who have
-    more to spend."""
-    count, total = 0, 0
-    for trial in trials:
-        attributes = trial.user_attrs
-        if attributes.get(notes.WITHDRAWN) or trial.state.name == "WAITING":
-            continue
-        if trial.state.name == "FAIL" and attributes.get(notes.LOST):
-            if not _is_orphan(trial, trials):
-                continue  # what tries it again counts
-            count, total = count + 1, total + steps
-        elif trial.state.is_finished():
-            count, total = count + 1, total + attributes.get(notes.RESULT, {}).get("steps", 0)
-        else:
-            count, total = count + 1, total + steps
-    return count, total
-
-
-def _is_tried_again(trial: "Trial", before: Sequence["FrozenTrial"]) -> bool:
-    """Whether two workers found the same lost trial, and what the other one put in its place comes first."""
-    lost = trial.user_attrs.get(notes.RETRY_OF)
-    return lost is not None and any(
-        other.user_attrs.get(notes.RETRY_OF) == lost and not other.user_attrs.get(notes.WITHDRAWN)
-        for other in before
-    )
-
-
-def _is_orphan(trial: "FrozenTrial", trials: Sequence["FrozenTrial"]) -> bool:
-    """Whether a trial was lost and nobody tries it again yet, though it may be tried again."""
-    attributes = trial.user_attrs
-    return (
-        trial.state.name == "FAIL"
-        and bool(attributes.get(notes.LOST))
-        and not attributes.get(notes.WITHDRAWN)
-        and int(attributes.get(notes.RETRIES, 0)) < notes.MAX_RETRIES
-        and not any(other.user_attrs.get(notes.RETRY_OF) == trial.number for other in trials)
-    )
-
-
-def _answers(trial: "FrozenTrial") -> dict[str, Any]:
-    """What was proposed, as far as that had come."""
-    return {**trial.system_attrs.get("fixed_params", {}), **trial.params}
 
 
 def _constrain(trial: "Trial", name: str, excess: float) -> None:

@@ -22,8 +22,9 @@ from sparsec.tools.training_options import add_data_options, read_program, read_
 if TYPE_CHECKING:
     from sparsec.search.objectives import Objectives, Prices
     from sparsec.search.space import Space
+    from sparsec.search.spending import Budget
     from sparsec.search.store import Store
-    from sparsec.search.study import Budget, Study
+    from sparsec.search.study import Study
     from sparsec.search.subject import Subject
     from sparsec.search.trials import Tried
 
@@ -221,7 +222,7 @@ def fill_in(args: argparse.Namespace, url: str, folder: Path) -> bool:
 
     UserError where the command makes no sense for what is there.
     """
-    from sparsec.search.study import stored
+    from sparsec.search.identity import stored
 
     path = url.removeprefix("sqlite:///")
     found = None
@@ -384,7 +385,8 @@ def searched(
 ) -> tuple["Study", str]:
     """The study after all that this worker did; why it ended."""
     from sparsec.search.baselines import check_feasible
-    from sparsec.search.study import Budget, Study
+    from sparsec.search.spending import Budget
+    from sparsec.search.study import Study
 
     budget = Budget(args.trials, args.steps)
     with progress(args.quiet or args.json) as report_progress:

@@ -17,10 +17,12 @@ from sparsec.search import trials as notes
 from sparsec.search.answers import answers_of
 from sparsec.search.baselines import uniform
 from sparsec.search.hopeless import Finished, is_hopeless
+from sparsec.search.identity import stored
 from sparsec.search.objectives import Objectives, parse_objectives
 from sparsec.search.space import Candidate, parse_candidate
+from sparsec.search.spending import Budget
 from sparsec.search.storages import shown, storage_url
-from sparsec.search.study import ENGINES, LISTS, Budget, Pace, Study, stored
+from sparsec.search.study import ENGINES, LISTS, Pace, Study
 from sparsec.search.trials import Watch
 from tests.search.fakes import EPOCH, SPACE, STEPS, Fake
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from sparsec.search.objectives import parse_objectives
 from sparsec.search.space import Candidate
-from sparsec.search.study import Budget, Pace, Study
+from sparsec.search.spending import Budget
+from sparsec.search.study import Pace, Study
 from tests.search.fakes import SPACE, Fake
 
 TRIALS = 24

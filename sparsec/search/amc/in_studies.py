@@ -16,8 +16,9 @@ from sparsec.search.amc.search import Judged, search
 from sparsec.search.amc.walks import Walk
 from sparsec.search.objectives import Objectives, Prices
 from sparsec.search.space import Candidate
+from sparsec.search.spending import Budget
 from sparsec.search.store import Store
-from sparsec.search.study import AMC, Budget, Study, Trier
+from sparsec.search.study import AMC, Study, Trier
 
 if TYPE_CHECKING:
     from sparsec.search.amc.agent import AgentSettings

@@ -9,7 +9,8 @@ from sparsec.search.amc.in_studies import check_protocol, costs_of, settings_for
 from sparsec.search.amc.protocols import Protocol
 from sparsec.search.objectives import parse_objectives
 from sparsec.search.space import parse_space
-from sparsec.search.study import Budget, Pace, Study
+from sparsec.search.spending import Budget
+from sparsec.search.study import Pace, Study
 from tests.search.amc.test_search import walk
 from tests.search.fakes import STEPS, Fake
 
