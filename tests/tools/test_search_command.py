@@ -137,4 +137,6 @@ def test_an_agent_walks_over_a_file(tools: Tools, folder: Path) -> None:
     ):
         line = failed(tools.sparsec("search", *TRAINED, *words, *wrong, "--folder=other"))
         assert message in line
-    assert "are of --engine=amc" in failed(tools.sparsec("search", *TRAINED, "--density=0.5"))
+    assert "are of --engine=amc" in failed(
+        tools.sparsec("search", *TRAINED, "--density=0.5", "--folder=third")
+    )
