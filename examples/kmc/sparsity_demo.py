@@ -1,68 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Knight-MC's sparsity demo: train a ResNet, make the weights that a YAML file lists sparse, retrain, save, load.
+"""Knight-MC's sparsity demo: train a network, make the weights that a YAML file lists sparse, retrain, save, load.
 
-`python -m examples.kmc.sparsity_demo` trains on made-up images, with `--data DIR` on CIFAR-10's binary version. It writes
+`python -m examples.kmc.sparsity_demo` trains a ResNet on made-up images, with `--data DIR` on CIFAR-10's binary version;
+with `--config_file examples/kmc/detection_sparsity.yaml` it trains a small detector on made-up boxes. It writes
 weights with masks, the masks held all the while, and a program for `sparsec` to the folder that the YAML file says.
 """
 
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from examples.datasets import Data, cifar10
 from examples.export import save_program
-from examples.kmc.network import ResNet
+from examples.kmc.tasks import task_of
 from sparsec.compat.kmc.configuration import read_sparsity_config
 from sparsec.compat.kmc.sparsity import MCSparsity
 
 TEMPLATE = Path(__file__).parent / "sparsity_template.yaml"
-
-
-def made_up(count: int) -> Data:
-    """Images of a colour and a stripe for each of ten classes, with noise."""
-    generator = torch.Generator().manual_seed(0)
-    labels = torch.arange(count) % 10
-    images = torch.randn(count, 3, 32, 32, generator=generator) * 0.5
-    for index in range(count):
-        label = index % 10
-        images[index, label % 3, 3 * label : 3 * label + 3] += 1.5
-    return images, labels
-
-
-def batches(data: Data, size: int, seed: int) -> list[tuple[Tensor, Tensor]]:
-    order = torch.randperm(len(data[1]), generator=torch.Generator().manual_seed(seed))
-    starts = range(0, len(order), size)
-    return [(data[0][order[i : i + size]], data[1][order[i : i + size]]) for i in starts]
-
-
-def train(model: nn.Module, optimizer: torch.optim.Optimizer, data: Data, epochs: int) -> None:
-    model.train()
-    device = next(model.parameters()).device
-    for epoch in range(epochs):
-        for x, y in batches(data, 64, epoch):
-            loss = nn.functional.cross_entropy(model(x.to(device)), y.to(device))
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-
-
-def validate(model: nn.Module, data: Data) -> dict[str, Any]:
-    """The contract of Knight-MC: top-1 and top-5 accuracy in percent, and the loss."""
-    model.eval()
-    device = next(model.parameters()).device
-    with torch.no_grad():
-        starts = range(0, len(data[1]), 256)
-        logits = torch.cat([model(data[0][i : i + 256].to(device)).cpu() for i in starts])
-    best = logits.topk(5).indices == data[1][:, None]
-    return {
-        "ind1": 100 * float(best[:, 0].float().mean()),
-        "ind2": 100 * float(best.any(1).float().mean()),
-        "vloss": float(nn.functional.cross_entropy(logits, data[1])),
-    }
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -87,39 +42,31 @@ def main(argv: list[str] | None = None) -> int:
 def demonstrate(arguments: argparse.Namespace) -> None:
     config = read_sparsity_config(arguments.config_file)
     folder: Path = arguments.output or Path(config.app_args.output_dir or "output")
-    data, test = (
-        (made_up(arguments.images), made_up(200))
-        if arguments.data is None
-        else cifar10(arguments.data)
-    )
+    task = task_of(config.app_args.arch, arguments.images, arguments.data)
     torch.manual_seed(0)
-    model = ResNet()
+    model = task.network()
     optimizer = torch.optim.SGD(model.parameters(), arguments.lr, momentum=0.9, weight_decay=5e-4)
-    train(model, optimizer, data, arguments.epochs)
-
-    def val_fn(model: nn.Module) -> dict[str, Any]:
-        return validate(model, test)
-
-    print("dense: ind1 {ind1:.2f}  ind2 {ind2:.2f}".format(**val_fn(model)))
+    task.train(model, optimizer, arguments.epochs)
+    print("dense: ind1 {ind1:.2f}  ind2 {ind2:.2f}".format(**task.validate(model)))
     need_args = {
         "model_fn": model,
         "optimizer": optimizer,
         "config_file": arguments.config_file,
-        "val_fn": val_fn,
+        "val_fn": task.validate,
     }
     MCSparsity.sparse_model(need_args)
-    train(model, optimizer, data, arguments.epochs)
-    result = val_fn(model)
+    task.train(model, optimizer, arguments.epochs)
+    result = task.validate(model)
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / f"{config.app_args.arch}-best-sparsity.pth"
     MCSparsity.save_sparse_model(model, weights, {"epochs": arguments.epochs, **result})
-    again = MCSparsity.load_sparse_model(ResNet(), weights)
-    print("retrained: ind1 {ind1:.2f}  ind2 {ind2:.2f}".format(**val_fn(again)))
+    again = MCSparsity.load_sparse_model(task.network(), weights)
+    print("retrained: ind1 {ind1:.2f}  ind2 {ind2:.2f}".format(**task.validate(again)))
     for name in config.parameters:
         value = again.get_parameter(name)
         print(f"{name}: {float((value == 0).float().mean()):.4f} zeros")
     program = weights.with_suffix(".pt2")
-    save_program(again.cpu(), test[0][:16], program)
+    save_program(again.cpu(), task.images[:16], program)
     print(f"{weights}\n{program}")
 
 

@@ -23,12 +23,15 @@ class Validation:
     vloss: float | None = None
 
 
-def validated(val_fn: ValFn, model: nn.Module) -> Validation:
-    """What `val_fn` gives for a model. Raises ValueError where it does not keep to the contract."""
+def validated(val_fn: ValFn, model: nn.Module, *, is_pruned: bool = False) -> Validation:
+    """What `val_fn` gives for a model. Raises ValueError where it does not keep to the contract.
+
+    Numbers of 1 and below are taken for fractions, unless the model `is_pruned`: it may know as little.
+    """
     given = mapping_of(val_fn(model), "what val_fn returns")
     first = _percent(given, "ind1", "top-1 accuracy or mAP@.5")
     second = _percent(given, "ind2", "top-5 accuracy or mAP@.5:.95")
-    if 0 < max(first, second) <= 1:
+    if not is_pruned and 0 < max(first, second) <= 1:
         raise ValueError(
             f"val_fn returns ind1 = {first:g} and ind2 = {second:g}, which are fractions: return percent, 100 times that"
         )

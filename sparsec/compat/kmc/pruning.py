@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from sparsec.compat.kmc.candidates import LAST, Candidates, ckpt_name
-from sparsec.compat.kmc.contracts import ValFn, check_need_args, validated
+from sparsec.compat.kmc.contracts import ValFn, Validation, check_need_args, validated
 from sparsec.compat.kmc.models import inner_of, load_file, model_of, plain_names, save_file
 from sparsec.compat.kmc.pruning_configuration import (
     PruningConfig,
@@ -221,6 +221,8 @@ class _Pruning:
             if metric == "macs"
             else CompiledCosts(self.walk, lambda model: self.chip.prices(model, {}), metric)
         )
+        dense = self._validated(copy.deepcopy(self.model), is_pruned=False)
+        print(f"dense: ind1 {dense.ind1:g}  ind2 {dense.ind2:g}")
         self.files = Candidates(self.folder, self.inputs)
         episodes = search(
             self.walk,
@@ -252,22 +254,26 @@ class _Pruning:
         }
 
     def _judged(self, model: nn.Module, candidate: Candidate) -> Judged:
+        try:
+            result = self._validated(model, is_pruned=True)
+        except ValueError as error:
+            raise ValueError(f"{error} (the episodes before are kept in {self.folder})") from error
+        return Judged(result.ind1 / 100, {"ind1": result.ind1, "ind2": result.ind2})
+
+    def _validated(self, model: nn.Module, *, is_pruned: bool) -> Validation:
+        """What `val_fn` gives. Raises ValueError where it fails."""
         given = model
         if self.accuracy == "int8":
             given = Int8(self.chip, model)
         elif isinstance(self.config.app_args.device, int) and torch.cuda.is_available():
             given = model.to(torch.device("cuda", self.config.app_args.device))
         try:
-            result = validated(self.val_fn, given)
-        except ValueError as error:
-            raise self._cut_off(str(error)) from error
+            return validated(self.val_fn, given, is_pruned=is_pruned)
+        except ValueError:
+            raise
         except Exception as error:  # whatever the function raises
             line = (str(error).strip() or "no message").splitlines()[0]
-            raise self._cut_off(f"val_fn raised {type(error).__name__}: {line}") from error
-        return Judged(result.ind1 / 100, {"ind1": result.ind1, "ind2": result.ind2})
-
-    def _cut_off(self, line: str) -> ValueError:
-        return ValueError(f"{line} (the episodes before are kept in {self.folder})")
+            raise ValueError(f"val_fn raised {type(error).__name__}: {line}") from error
 
     def _made(self, episode: Episode) -> nn.Module:
         return self.walk.made(episode.levels)
