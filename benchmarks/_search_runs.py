@@ -20,14 +20,17 @@ from benchmarks._compress_networks import NETWORKS
 from benchmarks._compress_runs import CORE, base
 from sparsec.compress.channels.graph import ChannelGraph
 from sparsec.compress.channels.prune import open_channels
+from sparsec.compress.norm_statistics import measure_norms
 from sparsec.compress.training import Settings, accuracy_of
 from sparsec.pruning.patterns import Rows
 from sparsec.pruning.plan import Share
+from sparsec.search import baselines
 from sparsec.search.amc.agent import AgentSettings
 from sparsec.search.amc.costs import MacCosts
 from sparsec.search.amc.protocols import parse_protocol
 from sparsec.search.amc.search import Judged, search
 from sparsec.search.amc.spaces import walk_over
+from sparsec.search.baselines import greedy, look
 from sparsec.search.objectives import Objectives, Prices, parse_objectives
 from sparsec.search.space import Candidate, Space, parse_space
 from sparsec.search.study import Budget, Study
@@ -110,7 +113,13 @@ class AtOnce:
 
     def accuracy(self, candidate: Candidate) -> float:
         """In float, with its weights gone at once."""
-        return accuracy_of(self.subject.made(candidate), self.subject.test)
+        return untrained_accuracy(self.subject, self.subject.made(candidate))
+
+
+def untrained_accuracy(subject: Subject, model: nn.Module) -> float:
+    """Of a network whose weights went, its batch norms measured anew."""
+    measure_norms(model, subject.inputs)
+    return accuracy_of(model, subject.test)
 
 
 def subject_of(network: str, seed: int) -> Subject:
@@ -156,7 +165,7 @@ def by_amc(subject: Subject, space: Space, seed: int) -> Found:
     )
 
     def judge(model: nn.Module, candidate: Candidate) -> Judged:
-        return Judged(accuracy_of(model, subject.test))
+        return Judged(untrained_accuracy(subject, model))
 
     episodes = search(
         walk, MacCosts(walk), parse_protocol("mac-constrained"), MACS, judge, settings
@@ -165,8 +174,11 @@ def by_amc(subject: Subject, space: Space, seed: int) -> Found:
     return Found(best.candidate, [each.judged.accuracy for each in episodes])
 
 
-def by_study(subject: Subject, space: Space, engine: str, limit: str, seed: int) -> Found:
-    """A sampler of Optuna, with a limit on the compiler's prices."""
+def by_study(
+    subject: Subject, space: Space, engine: str, limit: str, seed: int, warm: bool = False
+) -> Found:
+    """A sampler of Optuna, with a limit on the compiler's prices; `warm` begins with uniform and greedy candidates, as
+    `sparsec search` does."""
     trier = AtOnce(subject)
     with tempfile.TemporaryDirectory() as folder:
         study = Study(
@@ -178,6 +190,10 @@ def by_study(subject: Subject, space: Space, engine: str, limit: str, seed: int)
             engine=engine,
             seed=seed,
         )
+        if warm:
+            looks = look(subject, space)
+            study.put_first(baselines.uniform(space), "uniform")
+            study.put_first(greedy(subject, space, study.objectives, looks), "greedy")
         study.work(trier, Budget(steps=EVALUATIONS))
         tried = [each for each in study.results() if each.state == "finished" and each.steps]
     best = max(tried, key=lambda each: each.accuracy or 0.0)
@@ -188,7 +204,7 @@ def found_by(
     subject: Subject, method: str, seed: int, amc_cycles: Callable[[], int] | None
 ) -> Found:
     """What a method finds: `dense`, `uniform`, `amc`, `tpe`, `random` for MACs; `cycles X` and `random cycles X` for so
-    much of the cycles that AMC came to, over patterns of weights."""
+    much of the cycles that AMC came to, over patterns of weights; the former begins with uniform and greedy candidates."""
     if method == "dense":
         return Found(Candidate({}))
     engine, _, part = method.rpartition(GUIDED)
@@ -196,7 +212,7 @@ def found_by(
         assert amc_cycles is not None
         limit = f"cycles<={round(float(part) * amc_cycles())}"
         space = parse_space(f"*: {WEIGHTS}", subject.layers)
-        return by_study(subject, space, engine.strip() or "tpe", limit, seed)
+        return by_study(subject, space, engine.strip() or "tpe", limit, seed, warm=not engine)
     space = channel_space(subject)
     if method == "uniform":
         return uniform(subject, space)

@@ -7,6 +7,7 @@ They are what engines are compared with, and where studies begin.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from sparsec.compress.norm_statistics import measure_norms
 from sparsec.compress.training import accuracy_of
 from sparsec.pruning.budget import Option, distribute
 from sparsec.pruning.patterns import NOfM, Pattern
@@ -59,7 +60,8 @@ def _settings(space: Space) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Look:
-    """One layer alone with a share of zeros, None as it is: what the network costs then and loses, not trained."""
+    """One layer alone with a share of zeros, None as it is: what the network costs then and loses, not trained but for the
+    statistics of its batch norms."""
 
     share: Share | None
     prices: Prices
@@ -92,6 +94,7 @@ def look(
                 model, prices = subject.made(candidate), subject.prices(candidate)
             except ValueError:
                 continue
+            measure_norms(model, subject.inputs)
             lost = max(dense - accuracy_of(model, subject.test), 0.0)
             found[name].append(Look(share, prices, lost))
     return {name: looks for name, looks in found.items() if looks}
