@@ -71,11 +71,13 @@ class Samples:
 
     @staticmethod
     def of_arrays(inputs: NDArray[Any], labels: NDArray[Any], batch: int = 128) -> "Samples":
-        """Inputs and whole numbers of numpy."""
-        tensors = (
-            torch.from_numpy(inputs.astype(np.float32)),
-            torch.from_numpy(labels.astype(np.int64)),
-        )
+        """Inputs and whole numbers of numpy; the inputs become float32."""
+        return Samples.as_they_are(inputs.astype(np.float32), labels, batch)
+
+    @staticmethod
+    def as_they_are(inputs: NDArray[Any], labels: NDArray[Any], batch: int = 128) -> "Samples":
+        """The same, with inputs of the type that they have."""
+        tensors = torch.from_numpy(inputs), torch.from_numpy(labels.astype(np.int64))
         return Samples(*tensors, batch)
 
     def __len__(self) -> int:
@@ -114,5 +116,5 @@ class Loader:
 @torch.no_grad()
 def classes_of(model: nn.Module, inputs: NDArray[Any]) -> int | None:
     """How many classes a model tells apart: its output is [N, classes]; None where it is something else."""
-    output = model(torch.from_numpy(inputs[:2].astype(np.float32)))
+    output = model(torch.from_numpy(inputs[:2]))
     return int(output.shape[1]) if isinstance(output, Tensor) and output.ndim == 2 else None

@@ -120,9 +120,9 @@ def counts(node: Node) -> bool:
 
     Parts of a tensor that is cut up move with it.
     """
-    if operation(node) == "getitem":
-        return False
     value = node.meta.get("val")
+    if operation(node) == "getitem" or isinstance(value, int | torch.SymInt):
+        return False
     several = isinstance(value, list | tuple) and operation(node) in MOVES
     return bool(inputs_of(node)) and not several and not is_side_effect(node)
 

@@ -229,10 +229,13 @@ class _Reader:
         """`value` if its shape is the exported one but for the batch; else a problem is noted."""
         if not isinstance(value, Activation | Parameter):
             return value
-        of_batch = any(tensor in self.of_batch for tensor in tensors_in(call.arguments.values()))
+        held, meta = self.importer.storages.value(value), self.graph["tensor_values"].get(name)
+        taken = list(tensors_in(call.arguments.values()))
+        of_batch = any(tensor in self.of_batch for tensor in taken)
+        if not taken and meta is not None:  # torch.zeros(x.shape[0], 8), to be written into
+            of_batch = self.batch.has(numbers(meta["sizes"]))
         if of_batch:
             self.of_batch.add(value)
-        held, meta = self.importer.storages.value(value), self.graph["tensor_values"].get(name)
         if not isinstance(held, Activation) or meta is None:
             return value
         if self.batch.agrees(numbers(meta["sizes"]), held.shape, of_batch):

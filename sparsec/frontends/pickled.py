@@ -62,14 +62,31 @@ def exported_from_pickle(content: bytes, name: str, shapes: Shapes | None) -> by
     elif isinstance(model, torch.nn.Module):
         program = _export(model, shapes)
     else:
-        raise FrontendError(
-            STATE_DICT.format(name=name)
-            if isinstance(model, dict)
-            else f"this is a pickled {type(model).__name__}, not a torch.nn.Module"
-        )
+        raise FrontendError(_no_module(model, name))
     archive = BytesIO()
     torch.export.save(program, archive)
     return archive.getvalue()
+
+
+def _no_module(found: object, name: str) -> str:
+    """What an object is that is no module."""
+    import torch
+
+    if not isinstance(found, dict):
+        return f"this is a pickled {type(found).__name__}, not a torch.nn.Module"
+    held = cast(dict[object, object], found)
+    keys = [repr(key) for key, value in held.items() if isinstance(value, torch.nn.Module)]
+    if not keys:
+        return STATE_DICT.format(name=name)
+    return f"this is a dict with a model at {' and '.join(keys)}: save the model alone"
+
+
+def _example(model: "torch.nn.Module", shape: Sequence[int]) -> "torch.Tensor":
+    """A random input of the type that the parameters of `model` have."""
+    import torch
+
+    floats = (each.dtype for each in model.parameters() if each.is_floating_point())
+    return torch.randn(*shape).to(next(floats, torch.float32))
 
 
 def _export(model: "torch.nn.Module", shapes: Shapes | None) -> "torch.export.ExportedProgram":
@@ -82,7 +99,7 @@ def _export(model: "torch.nn.Module", shapes: Shapes | None) -> "torch.export.Ex
             "give --input-shape, for example 1,3,32,32"
         )
     try:
-        return torch.export.export(model.eval(), tuple(torch.randn(*shape) for shape in shapes))
+        return torch.export.export(model.eval(), tuple(_example(model, shape) for shape in shapes))
     except Exception as error:
         given = " ".join(",".join(map(str, shape)) for shape in shapes)
         raise FrontendError(

@@ -16,12 +16,13 @@ from torch import Tensor, nn
 
 from sparsec.frontends.archive import Archive, Kind, kind_of
 from sparsec.frontends.errors import FrontendError
+from sparsec.frontends.exported_inputs import TYPES
 from sparsec.frontends.exported_program import malformed, read_program
 from sparsec.frontends.exported_reading import run_graph
 from sparsec.frontends.program_calls import Weighted, sizes_of, unread_parameters, weighted_calls
 from sparsec.frontends.proof import ReadingError
 from sparsec.frontends.tensors import Array
-from sparsec.frontends.weights import Json, read_json
+from sparsec.frontends.weights import Json, dtype_name, read_json
 
 
 class Program(nn.Module):
@@ -90,6 +91,13 @@ class Program(nn.Module):
             if "as_tensor" in spec.get("user_input", {}).get("arg", {})
         ]
 
+    def input_type(self, name: str) -> np.dtype[np.generic]:
+        """The type of an input, float32 for all floats. Raises FrontendError for one that no input has."""
+        code = self._graph["tensor_values"][name]["dtype"]
+        if code not in TYPES:
+            raise FrontendError(f"input '{name}' is {dtype_name(code)}, where numbers are needed")
+        return torch.empty(0, dtype=TYPES[code]).numpy().dtype
+
     @property
     def batch(self) -> int | None:
         """How many samples it runs at once; None where that is open."""
@@ -135,6 +143,21 @@ class Program(nn.Module):
     def sizes(self, name: str | None) -> list[int | None]:
         """The sizes of a tensor, None for what is no number."""
         return sizes_of(self._graph, name)
+
+
+def as_taken(program: Program, arrays: Sequence[Array]) -> list[Array]:
+    """`arrays`, one for each input, in the types that the program takes: any numbers for float32, else those integers.
+
+    Raises ValueError for numbers that are no such integers.
+    """
+    taken: list[Array] = []
+    for name, array in zip(program.input_names, arrays, strict=True):
+        dtype = program.input_type(name)
+        with np.errstate(all="ignore"):
+            taken.append(array.astype(dtype))
+        if dtype.kind != "f" and not np.array_equal(taken[-1], array):
+            raise ValueError(f"input {name} must be {dtype} numbers, not {array.dtype}")
+    return taken
 
 
 def input_shapes(program: Program) -> list[tuple[int | None, ...]]:

@@ -20,6 +20,7 @@ from sparsec.tools.errors import UserError
 from sparsec.tools.options import Parser, add_model_options, hides_progress
 from sparsec.tools.training_options import (
     add_training_options,
+    check_training,
     read_program,
     read_samples,
     settings_of,
@@ -162,8 +163,9 @@ def check_options(args: argparse.Namespace) -> None:
         raise UserError("--sparsity takes one share, a list with --for alone")
     if args.goal is None and len(args.pattern or [0]) != 1:
         raise UserError("--pattern takes one pattern, a list with --for alone")
-    if args.data is None and (args.gradual or args.distill is not None or args.test is not None):
-        raise UserError("--gradual, --distill and --test belong to training: give --data")
+    if args.data is None and (args.gradual or args.distill is not None):
+        raise UserError("--gradual and --distill belong to training: give --data")
+    check_training(args, parser())
 
 
 def plan_of(args: argparse.Namespace, program: "Program", report_progress: Progress) -> Plan | None:

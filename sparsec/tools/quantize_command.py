@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsec.frontends import FrontendError, numpy_files
+from sparsec.frontends import FrontendError, load, numpy_files
 from sparsec.passes.calibrate import arrays_for
 from sparsec.quiet import only_our_messages
 from sparsec.tools.accuracy_command import int8_outputs, top
@@ -25,6 +25,7 @@ from sparsec.tools.torch_comparison import (
 )
 from sparsec.tools.training_options import (
     add_training_options,
+    check_training,
     read_program,
     read_samples,
     settings_of,
@@ -96,8 +97,7 @@ def check_options(args: argparse.Namespace) -> None:
         raise UserError(
             "give --calibrate=FILE.npz, or --data=FILE.npz to train with int8 simulated"
         )
-    if args.data is None and args.test is not None:
-        raise UserError("--test belongs to training: give --data, or see sparsec accuracy")
+    check_training(args, parser())
     try:
         import sparsec.compress.pt2e  # pyright: ignore[reportUnusedImport]  # noqa: F401
     except ImportError as error:
@@ -106,7 +106,7 @@ def check_options(args: argparse.Namespace) -> None:
 
 def calibration_data(args: argparse.Namespace, program: "Program") -> list[Array]:
     """Inputs [N, ..] as the program takes them. UserError where they do not fit."""
-    from sparsec.frontends.programs import input_shapes
+    from sparsec.frontends.programs import as_taken, input_shapes
 
     path = Path(args.calibrate)
     try:
@@ -130,7 +130,10 @@ def calibration_data(args: argparse.Namespace, program: "Program") -> list[Array
             f"{path}: the inputs have {', '.join(map(str, sorted(counts)))} samples, and must have as many each"
             + (f", {at_once} or more" if at_once > 1 else "")
         )
-    return arrays
+    try:
+        return as_taken(program, arrays)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
 
 
 def trained(
@@ -145,6 +148,8 @@ def trained(
             f"{args.model} runs {program.batch} samples at once: to train it export it with an open batch, "
             "dynamic_shapes=({0: torch.export.Dim.AUTO},)"
         )
+    if next(program.parameters(), None) is None:
+        raise UserError(f"{args.model} has no weights to train: give --calibrate")
     settings = settings_of(args)
     data = read_samples(args.data, args.labels, program, args.batch)
     test = None if args.test is None else read_samples(args.test, args.labels, program, 1024)
@@ -195,6 +200,10 @@ def main(arguments: Sequence[str]) -> int:
     told: dict[str, Any] = {}
     with only_our_messages():
         program = read_program(args.model)
+        try:
+            load(Path(args.model))  # what cannot be compiled is refused before it is trained
+        except FrontendError as error:
+            raise UserError(str(error)) from error
         try:
             if args.data is None:
                 arrays = calibration_data(args, program)

@@ -86,6 +86,33 @@ def read_program(model: str) -> "Program":
         raise UserError(f"{model}: {error}") from error
 
 
+def check_training(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """UserError where options of training are given without data to train on, or the folder cannot be one."""
+    names = (
+        "labels",
+        "test",
+        "epochs",
+        "batch",
+        "learning_rate",
+        "optimizer",
+        "seed",
+        "folder",
+        "track",
+    )
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name in names
+        if getattr(args, name) != parser.get_default(name)
+    ]
+    if given and args.data is None:
+        raise UserError(f"{' and '.join(given)} belong to training: give --data")
+    if args.folder is not None:
+        try:
+            args.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"--folder: cannot write to {args.folder}: {error.strerror}") from error
+
+
 def settings_of(args: argparse.Namespace) -> "Settings":
     """The settings that the options say. UserError where they make no sense."""
     from sparsec.compress.training import Settings
@@ -104,6 +131,7 @@ def settings_of(args: argparse.Namespace) -> "Settings":
 def read_samples(path: str, labels: str, program: "Program", batch: int) -> "Samples":
     """Inputs and classes of a file that `program` takes. UserError where there are none."""
     from sparsec.compress.data import Samples, classes_of
+    from sparsec.frontends.programs import as_taken
 
     try:
         arrays = dict(numpy_files.read_arrays(Path(path)))
@@ -127,6 +155,7 @@ def read_samples(path: str, labels: str, program: "Program", batch: int) -> "Sam
             f"{path}: inputs must be finite numbers, and sample {sample} has others, infinite or none"
         )
     try:
+        (inputs,) = as_taken(program, [inputs])
         count = classes_of(program, inputs)
     except (ValueError, FrontendError) as error:
         raise UserError(
@@ -138,6 +167,6 @@ def read_samples(path: str, labels: str, program: "Program", batch: int) -> "Sam
         )
     check_labels(classes, len(inputs), count)
     try:
-        return Samples.of_arrays(inputs, classes, batch)
+        return Samples.as_they_are(inputs, classes, batch)
     except ValueError as error:
         raise UserError(f"{path}: {error}") from error

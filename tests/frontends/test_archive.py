@@ -140,3 +140,7 @@ def test_pickled_module(tmp_path: Path) -> None:
         load_bytes(saved(model), tmp_path, trust_pickle=True)
     with pytest.raises(FrontendError, match="cannot export the model for --input-shape 4,5: "):
         load_bytes(saved(model), tmp_path, trust_pickle=True, input_shape=[[4, 5]])
+    with pytest.raises(FrontendError, match="this is a dict with a model at 'net': save the model"):
+        load_bytes(saved({"net": model, "epoch": 3}), tmp_path, trust_pickle=True)
+    half = load_bytes(saved(model.half()), tmp_path, trust_pickle=True, input_shape=[[4, 3]])
+    assert half.converted == loaded.converted + ("float16",)

@@ -215,6 +215,19 @@ def moved_and_kept(x: Tensor) -> Tensor:
     return v
 
 
+def gathered(x: Tensor) -> Tensor:
+    """Parts put into a tensor that is made for as many samples as there are."""
+    y = torch.zeros(x.shape[0], 5, 4)
+    y[:, :3] = x * 2
+    y[:, 3:] = x[:, 1:] - 1
+    return y + 0.5
+
+
+def test_a_tensor_of_the_batch_is_filled(tmp_path: Path) -> None:
+    model, x = Function(gathered), torch.randn(3, 3, 4)
+    assert_same(load_bytes(export_bytes(model, [x]), tmp_path), model, [x])
+
+
 class Counting(nn.Module):
     seen: Tensor
 

@@ -129,6 +129,34 @@ def test_what_stays_in_float_is_told(tools: Tools, data: None) -> None:
     assert ended.code == 0, ended.err
 
 
+class Words(nn.Module):
+    """Takes indices; how many samples there are is no number that stays in float."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows, self.fc = nn.Embedding(9, 4), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.rows(x).mean(1) + torch.zeros(x.shape[0], 4))
+
+
+def test_inputs_become_what_the_program_takes(tools: Tools, data: None) -> None:
+    """Numbers as numpy makes them by itself, of 64 bits, whole or not."""
+    random = np.random.default_rng(0)
+    for x in (random.normal(size=(8, 2, 6, 6)), random.integers(-3, 4, (8, 2, 6, 6))):
+        np.savez("x.npz", x=x)
+        assert told(tools, "--calibrate=x.npz", "-o", "int8.pt2")["torch"]["largest_steps"] <= 1
+    words = random.integers(0, 9, (16, 5))
+    export(Words(), torch.from_numpy(words), "net.pt2")
+    np.savez("train.npz", x=words.astype(np.uint8), labels=words[:, 0] % 3)
+    trained = told(tools, "--data=train.npz", "--epochs=1")
+    assert trained["left_in_float"] == ["embedding (aten.embedding)"]
+    np.savez("x.npz", x=words + 0.5)
+    ended = tools.sparsec("quantize", "net.pt2", "--calibrate=x.npz")
+    assert ended.code == 2
+    assert "x.npz: input x must be int64 numbers, not float64" in ended.err
+
+
 def test_mistakes(tools: Tools, data: None, monkeypatch: pytest.MonkeyPatch) -> None:
     def says(*words: str) -> str:
         ended = tools.sparsec("quantize", *words)
@@ -141,7 +169,19 @@ def test_mistakes(tools: Tools, data: None, monkeypatch: pytest.MonkeyPatch) -> 
     assert "give --calibrate=FILE.npz, or --data" in says(
         "net.pt2", "--calibrate=x.npz", "--data=train.npz"
     )
-    assert "--test belongs to training" in says("net.pt2", "--calibrate=x.npz", "--test=x.npz")
+    assert "--test and --epochs belong to training: give --data" in (
+        says("net.pt2", "--calibrate=x.npz", "--test=x.npz", "--epochs=2")
+    )
+    assert "--folder: cannot write to x.npz: File exists" in (
+        says("net.pt2", "--data=train.npz", "--folder=x.npz")
+    )
+    export(nn.ReLU(), torch.randn(2, 4), "bare.pt2")
+    assert "bare.pt2 has no weights to train" in says("bare.pt2", "--data=train.npz")
+    export(nn.Conv3d(1, 1, 1), torch.randn(2, 1, 2, 2, 2), "deep.pt2")
+    ended = tools.sparsec("quantize", "deep.pt2", "--calibrate=x.npz")
+    assert ended.code == 2
+    assert "aten.conv3d" in ended.err
+    assert not Path("deep-int8.pt2").exists()
     np.savez("bad.npz", x=np.zeros((3, 2, 6, 7), np.float32))
     assert "bad.npz: input x must be numbers of shape [N, 2, 6, 6], not float32 [3, 2, 6, 7]" in (
         says("net.pt2", "--calibrate=bad.npz")
