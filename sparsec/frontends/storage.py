@@ -41,10 +41,10 @@ VIEWS: Mapping[str, Kind] = {
     ),
     **dict.fromkeys(("permute", "transpose", "swapaxes", "swapdims", "movedim"), Kind.PERMUTE),
     **dict.fromkeys(("t", "numpy_T", "mT", "moveaxis"), Kind.PERMUTE),
-    **dict.fromkeys(("select", "slice", "narrow", "diagonal", "unfold"), Kind.PART),
+    **dict.fromkeys(("select", "slice", "narrow", "diagonal"), Kind.PART),
     **dict.fromkeys(("chunk", "split", "split_with_sizes", "unbind", "tensor_split"), Kind.PART),
     **dict.fromkeys(("unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes"), Kind.PART),
-    **dict.fromkeys(("expand", "expand_as", "broadcast_to"), Kind.REPEAT),
+    **dict.fromkeys(("expand", "expand_as", "broadcast_to", "unfold"), Kind.REPEAT),
 }
 """Operations of aten that give views of their first argument."""
 

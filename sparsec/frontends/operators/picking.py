@@ -13,7 +13,7 @@ from sparsec.frontends.builder import Builder
 from sparsec.frontends.call import Call
 from sparsec.frontends.errors import UnsupportedError
 from sparsec.frontends.operators.parts import axis_of, not_the_batch, part
-from sparsec.frontends.operators.shape import reshaped, with_axis
+from sparsec.frontends.operators.shape import permuted, reshaped, with_axis
 from sparsec.frontends.operators.signature import Operator
 from sparsec.frontends.tensors import (
     CHANNELS_LAST,
@@ -154,6 +154,21 @@ def embedding(builder: Builder, call: Call) -> Tensor:
     return builder.add(op, as_in_torch(len(indices.shape) + 1))
 
 
+def unfold(builder: Builder, call: Call) -> Tensor:
+    """Windows of an axis at equal distances, say frames of a signal: their elements are a last axis."""
+    value = call.tensor("self")
+    rank, size, step = len(value.shape), call.integer("size"), call.integer("step")
+    axis = call.integer("dimension") % rank
+    not_the_batch(value, [axis], "takes windows of")
+    if size < 1 or step < 1:
+        raise UnsupportedError(f"its windows have {size} elements, {step} apart")
+    first = np.arange(0, value.shape[axis] - size + 1, step)
+    result = picked(builder, value, {axis: (first[:, np.newaxis] + np.arange(size)).reshape(-1)})
+    shape = (*value.shape[:axis], len(first), size, *value.shape[axis + 1 :])
+    others = [each for each in range(rank + 1) if each != axis + 1]
+    return permuted(reshaped(builder, result, shape), [*others, axis + 1])
+
+
 def roll(builder: Builder, call: Call) -> Tensor:
     """What leaves an axis at one end comes back at the other."""
     value = call.tensor("self")
@@ -238,6 +253,7 @@ PICKING: Mapping[str, Operator] = {
     "aten._unsafe_index": index,
     "aten.embedding": embedding,
     "aten.roll": roll,
+    "aten.unfold": unfold,
     "aten.repeat": repeat,
     "aten.tile": tile,
     "aten.repeat_interleave": repeat_interleave,

@@ -22,6 +22,7 @@ from sparsec.frontends.operators.elementwise import (
     scaled,
     smaller,
 )
+from sparsec.frontends.operators.parts import not_the_batch, part
 from sparsec.frontends.operators.shape import without_axes
 from sparsec.frontends.operators.signature import Operator
 from sparsec.frontends.tensors import Activation, Order, Parameter, Tensor, as_in_torch
@@ -210,6 +211,22 @@ def running_sum(builder: Builder, call: Call) -> Tensor:
     return builder.add(op, order)
 
 
+def neighbours(builder: Builder, call: Call) -> Tensor:
+    """diff: each element of an axis less the one before it, so many times."""
+    value, times = call.tensor("self"), call.integer("n", 1)
+    axis = call.integer("dim", -1) % len(value.shape)
+    if call.given("prepend") or call.given("append"):
+        raise UnsupportedError("it puts numbers before or behind: join them by torch.cat")
+    not_the_batch(value, [axis], "takes differences along")
+    for _ in range(times):
+        size = value.shape[axis]
+        behind, front = (
+            part(builder, value, {axis: along}) for along in (range(1, size), range(size - 1))
+        )
+        value = difference(builder, behind, front, 1)
+    return value
+
+
 REDUCTIONS: Mapping[str, Operator] = {
     "aten.mean": reduction(nn.MeanOp),
     "aten.sum": reduction(nn.SumOp),
@@ -224,6 +241,7 @@ REDUCTIONS: Mapping[str, Operator] = {
     "aten.norm": norm,
     "aten.linalg_vector_norm": norm,
     "aten.cumsum": running_sum,
+    "aten.diff": neighbours,
     "aten.log_softmax": log_softmax,
     "aten._log_softmax": log_softmax,
 }

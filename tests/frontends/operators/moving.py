@@ -59,6 +59,8 @@ PICKED: Mapping[str, Function] = {
     "index_in_a_grid": lambda x: x[:, :, TABLE[:, :1], ROW],
     "index_select": lambda x: torch.index_select(x, 3, ROW),
     "roll": lambda x: x.roll(3, 1),
+    "unfold": lambda x: x.unfold(2, 3, 2),
+    "unfold_apart": lambda x: x.transpose(1, 3)[:, :, 0].unfold(-1, 2, 3),
     "roll_more": lambda x: x.roll((-2, 11), (3, 2)),
     "repeat": lambda x: x[:, :2, :, :2].repeat(1, 2, 1, 3),
     "repeat_new_axis": lambda x: x[:, 0, 0].unsqueeze(1).repeat(1, 3, 2),

@@ -156,6 +156,7 @@ REDUCTIONS: Mapping[str, Case] = {
     "norm_1": of(lambda x: vector_norm(x, 1, (1, 2))),
     "norm_inf": of(lambda x: vector_norm(x, float("inf"), 3)),
     "cumsum": of(lambda x: x.cumsum(3)),
+    "diff": of(lambda x: x.diff(n=2, dim=2)),
 }
 """Along axes."""
 
