@@ -19,6 +19,7 @@ from sparsec.compat.kmc.pruning_configuration import read_pruning_config
 from sparsec.compress.layers import layers_of
 from sparsec.compress.pruner import Pruner
 from sparsec.search.amc.search import Episode
+from sparsec.tools.chip import Chip
 from tests.compress.test_channels_errors import knights_figure
 
 INPUTS = torch.rand(24, 1, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -191,6 +192,21 @@ def test_latency_and_int8_and_cycles(tmp_path: Path, capsys: pytest.CaptureFixtu
     for row in rows(tmp_path):
         assert 0 < float(row["infer_time"]) < 1 and int(row["op_num"]) == 4
         assert float(row["normalized_nnz"]) < 100
+
+
+@pytest.mark.qemu
+def test_latency_from_qemu(tmp_path: Path) -> None:
+    """Instructions at one a cycle, not the estimate."""
+    few = {**FAST, "warmup": 1, "num_training_episodes": 1}
+    prune(config(tmp_path, ddpg_cfg=few, docker_cfg={"run_latency": True}), measure=True)
+    chip = Chip([INPUTS], ["--target=cortex-m4", "--weights=dense"])
+    row = rows(tmp_path)[-1]
+    best = tmp_path / "output" / f"{row['ckpt_name']}.pth"
+    model = MCPruning.load_pruned_model(net(), best)
+    measured, calls = chip.profile(model, 168, "cortex-m4")
+    estimated, _ = chip.profile(model, 168)
+    assert (row["infer_time"], row["op_num"]) == (f"{measured:.3f}", str(calls))
+    assert 0.5 < measured / estimated < 2 and measured != estimated
 
 
 def test_a_pruned_network_may_know_nearly_nothing(tmp_path: Path) -> None:
