@@ -3,6 +3,7 @@
 
 import csv
 import importlib.util
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,16 @@ def test_latency_and_int8_and_cycles(tmp_path: Path, capsys: pytest.CaptureFixtu
     for row in rows(tmp_path):
         assert 0 < float(row["infer_time"]) < 1 and int(row["op_num"]) == 4
         assert float(row["normalized_nnz"]) < 100
+
+
+def test_without_the_agents_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line says what is missing, before anything is written."""
+    for name in ("agent", "environment"):
+        monkeypatch.delitem(sys.modules, f"sparsec.search.amc.{name}", raising=False)
+    monkeypatch.setitem(sys.modules, "stable_baselines3", None)
+    with pytest.raises(ValueError, match="^stable_baselines3 is not installed: AMC takes pip ins"):
+        prune(config(tmp_path))
+    assert not (tmp_path / "output").exists()
 
 
 @pytest.mark.qemu

@@ -30,6 +30,7 @@ from sparsec.compress.pruner import Pruner
 from sparsec.search.amc.costs import CompiledCosts, MacCosts
 from sparsec.search.amc.facts import weights_of
 from sparsec.search.amc.search import Episode, Judged, search
+from sparsec.search.amc.settings import AgentSettings
 from sparsec.search.amc.spaces import walk_over
 from sparsec.search.amc.walks import Walk
 from sparsec.search.space import Candidate, Choice, Space
@@ -205,8 +206,6 @@ class _Pruning:
     def run(self) -> nn.Module:
         """All episodes."""
         config = self.config
-        from sparsec.search.amc.agent import AgentSettings
-
         settings = AgentSettings(
             **{
                 name: value
