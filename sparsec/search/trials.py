@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 CANDIDATE = "sparsec.candidate"
-RESULT = "sparsec.result"
+RESULT = "sparsec.outcome"
 ORIGIN = "sparsec.origin"
 """Who thought of it: an engine, or a baseline."""
 OWNER = "sparsec.owner"

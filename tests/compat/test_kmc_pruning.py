@@ -333,7 +333,7 @@ def test_need_args(tmp_path: Path, more: dict[str, Any], message: str) -> None:
     reason="onnx and onnxscript are not installed",
 )
 def test_onnx(tmp_path: Path) -> None:
-    import onnx  # pyright: ignore[reportMissingImports]
+    import onnx
 
     writer: Any = candidates.Candidates(tmp_path, [INPUTS])
     writer.save(net(), "net", {})
