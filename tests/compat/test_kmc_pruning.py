@@ -28,6 +28,20 @@ FAST: dict[str, Any] = {"bsize": 8, "hidden1": 16, "hidden2": 16, "warmup": 2}
 FAST["num_training_episodes"] = 3
 
 
+@pytest.fixture(autouse=True)
+def without_onnx(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One test writes .onnx, which takes two seconds for each candidate."""
+    if request.node.name != "test_onnx":
+        hide_onnx(monkeypatch)
+
+
+def hide_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
+    def found(name: str) -> str | None:
+        return None if name == "onnx" else name
+
+    monkeypatch.setattr(candidates, "find_spec", found)
+
+
 def net() -> nn.Sequential:
     torch.manual_seed(0)
     return nn.Sequential(
@@ -99,11 +113,8 @@ def test_defaults(tmp_path: Path) -> None:
     assert read.app_args.device == "cpu" and not read.has_docker and ddpg.idle == []
 
 
-def test_candidates_as_they_improve(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_candidates_as_they_improve(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The table, its files, and a search that goes on where it was cut off, without asking or writing again."""
-    monkeypatch.setattr(candidates, "find_spec", lambda name: None if name == "onnx" else name)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
     path = config(tmp_path)
     judge, heard = Agreement(), list[float]()
     fails_at = 3

@@ -19,6 +19,7 @@ from sparsec.compat.kmc.pruning_configuration import (
     DockerCfg,
     read_pruning_config,
 )
+from tests.compat.test_kmc_pruning import hide_onnx
 
 FOLDER = pruning_demo.TEMPLATE.parent
 
@@ -32,6 +33,12 @@ def small(folder: Path, name: str, epochs: int = 1, **sections: dict[str, Any]) 
     path = folder / name
     path.write_text(yaml.safe_dump(content))
     return [f"--config_file={path}", f"--epochs={epochs}", "--images=64"]
+
+
+@pytest.fixture(autouse=True)
+def without_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which takes two seconds for each candidate; `test_kmc_pruning.py` writes one."""
+    hide_onnx(monkeypatch)
 
 
 FEW: dict[str, Any] = {"warmup": 1, "num_training_episodes": 1, "bsize": 4}
