@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from examples.export import save_program
-from examples.kmc.tasks import task_of
+from examples.kmc.tasks import demo_parser, task_of, told
 from sparsec.compat.kmc.pruning import MCPruning
 from sparsec.compat.kmc.pruning_configuration import read_pruning_config
 from sparsec.compress.tracking import tracker
@@ -34,24 +34,11 @@ class Point:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m examples.kmc.pruning_demo", description=__doc__
-    )
-    parser.add_argument("--config_file", type=Path, default=TEMPLATE, metavar="YAML")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="CIFAR-10's binary batches")
-    parser.add_argument("--epochs", type=int, default=2, help="of training, and of retraining")
-    parser.add_argument("--images", type=int, default=640, help="made-up ones, without --data")
-    parser.add_argument("--lr", type=float, default=0.05)
+    parser = demo_parser("pruning_demo", __doc__, TEMPLATE)
     parser.add_argument("--accuracy", choices=("float", "int8"), default="float")
     parser.add_argument("--target", default="cortex-m4", help="core of infer_time")
     parser.add_argument("--measure", action="store_true", help="infer_time comes from QEMU")
-    arguments = parser.parse_args(argv)
-    try:
-        demonstrate(arguments)
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return told(demonstrate, parser.parse_args(argv))
 
 
 def demonstrate(arguments: argparse.Namespace) -> None:

@@ -4,6 +4,8 @@
 A validation keeps Knight-MC's contract: `ind1` and `ind2` in percent.
 """
 
+import argparse
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,3 +123,24 @@ def validate(model: nn.Module, data: Data) -> dict[str, Any]:
         "ind2": 100 * float(best.any(1).float().mean()),
         "vloss": float(nn.functional.cross_entropy(logits, data[1])),
     }
+
+
+def demo_parser(name: str, description: str | None, template: Path) -> argparse.ArgumentParser:
+    """The options of both demos."""
+    parser = argparse.ArgumentParser(prog=f"python -m examples.kmc.{name}", description=description)
+    parser.add_argument("--config_file", type=Path, default=template, metavar="YAML")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="CIFAR-10's binary batches")
+    parser.add_argument("--epochs", type=int, default=2, help="of training, and of retraining")
+    parser.add_argument("--images", type=int, default=640, help="made-up ones, without --data")
+    parser.add_argument("--lr", type=float, default=0.05)
+    return parser
+
+
+def told(demonstrate: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> int:
+    """Run a demo; 2 and one line where it cannot be run."""
+    try:
+        demonstrate(arguments)
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
