@@ -4,22 +4,20 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparsec.calibration.calls import MeasuredCase, measure
 from sparsec.calibration.cases import Case
-from sparsec.kernels.cost import row_name
+from sparsec.kernels.cost import WHAT, What, row_name
 from sparsec.kernels.decoders import decoder_of
 from sparsec.kernels.kernel import Kernel
 from sparsec.kernels.library import COSTED, loops_of
 from sparsec.run.profile.profile import Cost
 
 Array: TypeAlias = NDArray[np.float64]
-What: TypeAlias = Literal["instructions", "cycles"]
-WHAT: tuple[What, ...] = ("instructions", "cycles")
 DIGITS = 5
 """Of a coefficient."""
 
@@ -63,10 +61,15 @@ def fit(core: str, name: str, layers: Sequence[MeasuredCase]) -> Fit:
     errors: dict[What, Array] = {}
     for what in WHAT:
         actual = np.array([getattr(m.cost, what) for m in layers], np.float64)
-        coefficients = relative_fit(passes, actual)
+        if not actual.any():
+            continue  # nothing is gathered
+        # Some layers gather nothing.
+        size = np.maximum(actual, 1)
+        coefficients = relative_fit(passes, actual, size)
         for loop, value in zip(names, coefficients.tolist(), strict=True):
-            row[loop][what] = float(f"{value:.{DIGITS}g}")
-        errors[what] = passes @ coefficients / actual - 1
+            if value or what != "gathered":
+                row[loop][what] = float(f"{value:.{DIGITS}g}")
+        errors[what] = (passes @ coefficients - actual) / size
     used = {loop: values for loop, values in row.items() if any(values.values())}
     return Fit(name, used, len(layers), errors)
 
@@ -101,19 +104,20 @@ def own_cost(measured: MeasuredCase, cost_of: Mapping[Case, Cost]) -> Cost:
         cost = Cost(
             cost.instructions - times * cost_of[strip].instructions,
             cost.cycles - times * cost_of[strip].cycles,
+            cost.gathered - times * cost_of[strip].gathered,
         )
     return cost
 
 
-def relative_fit(passes: Array, actual: Array) -> Array:
-    """The coefficients c >= 0 [loops] that minimize the squares of (passes @ c - actual) / actual.
+def relative_fit(passes: Array, actual: Array, size: Array) -> Array:
+    """The coefficients c >= 0 [loops] that minimize the squares of (passes @ c - actual) / size.
 
-    `passes` is [layers, loops]. Lawson and Hanson, Solving Least Squares Problems (1974), algorithm NNLS.
+    `passes` is [layers, loops], `actual` and `size` [layers]. Lawson and Hanson, Solving Least Squares Problems (1974), algorithm NNLS.
     """
-    matrix = passes / actual[:, np.newaxis]
+    matrix = passes / size[:, np.newaxis]
     scale = np.linalg.norm(matrix, axis=0)
     matrix = matrix / scale
-    target = np.ones(len(actual))
+    target = actual / size
     solution = np.zeros(matrix.shape[1])
     free = np.zeros(matrix.shape[1], bool)
     for _ in range(10 * matrix.shape[1]):

@@ -8,16 +8,16 @@ is in costs.json, which `make calibrate` writes and nobody edits. The rule: no c
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from sparsec.kernels.loops import Loops
 from sparsec.kernels.stored import NOTHING, Stored
 from sparsec.kernels.workload import Workload
-from sparsec.targets.cpu import VectorUnit, cpu_named
+from sparsec.targets.cpu import LIKELY_GATHERS, GatherPrice, VectorUnit, cpu_named
 
 COSTS = Path(__file__).parent / "costs.json"
 
@@ -34,25 +34,40 @@ CALIBRATED = (
 STAND_INS: Mapping[str, str] = MappingProxyType({"cortex-m85": "cortex-m55", "host": "cortex-m3"})
 """Whose costs other processors take. The host compiles the plain C that the Cortex-M3 has too."""
 
-Fit: TypeAlias = Mapping[str, Mapping[Literal["instructions", "cycles"], float]]
-"""What a pass of each loop takes; a loop that is not in it takes nothing."""
+What: TypeAlias = Literal["instructions", "cycles", "gathered"]
+WHAT: tuple[What, ...] = get_args(What)
+"""The fields of `Cost`."""
+
+Fit: TypeAlias = Mapping[str, Mapping[What, float]]
+"""What a pass of each loop takes; a loop that is not in it, and what is not said of one, is nothing."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Instructions and cycles of one call. Cycles are estimates at zero wait states, as sparsec/targets/timing.py has them."""
+    """Instructions and cycles of one call. Cycles are estimates at zero wait states, as sparsec/targets/timing.py has them;
+    they hang on an assumption for each of the `gathered` elements."""
 
     instructions: int
     cycles: int
+    gathered: int = 0
 
     def __add__(self, other: "Cost") -> "Cost":
-        return Cost(self.instructions + other.instructions, self.cycles + other.cycles)
+        return Cost(
+            self.instructions + other.instructions,
+            self.cycles + other.cycles,
+            self.gathered + other.gathered,
+        )
 
     def __sub__(self, other: "Cost") -> "Cost":
         return self + -1 * other
 
     def __rmul__(self, times: int) -> "Cost":
-        return Cost(times * self.instructions, times * self.cycles)
+        return Cost(times * self.instructions, times * self.cycles, times * self.gathered)
+
+    def under(self, gathers: GatherPrice) -> "Cost":
+        """The cost where gathers take what `gathers` says and not what they likely take."""
+        likely, other = (self.gathered // each.per_cycle for each in (LIKELY_GATHERS, gathers))
+        return replace(self, cycles=self.cycles + other - likely)
 
 
 class Costed(ABC):
@@ -95,11 +110,13 @@ def cost_of(each: Costed, cpu: str, work: Workload, stored: Stored = NOTHING) ->
     fit = costs_on(cpu).get(row)
     if fit is None:
         raise ValueError(f"there is no cost of {row} on {cpu}: make calibrate measures it")
-    instructions, cycles = (
-        round(sum(passes * fit[name][what] for name, passes in loops.items() if name in fit))
-        for what in ("instructions", "cycles")
+    own = Cost(
+        *(
+            round(sum(n * fit[name].get(what, 0) for name, n in loops.items() if name in fit))
+            for what in WHAT
+        )
     )
-    own, inner = Cost(instructions, cycles), each.inside(work)
+    inner = each.inside(work)
     if inner is None:
         return own
     strips = (n * cost_of(inner, cpu, part, stored) for part, n in work.parts().items())

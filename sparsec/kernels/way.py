@@ -79,4 +79,4 @@ def _sum(calls: Iterable[tuple[Costed, Stored]], layer: Layer, cpu: Cpu) -> Cost
         costs = [cost_of(each, cpu.name, layer.workload, stored) for each, stored in calls]
     except ValueError:
         return None
-    return sum(costs, Cost(0, 0))
+    return sum(costs, Cost(0, 0)).under(cpu.gathers)

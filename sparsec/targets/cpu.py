@@ -10,12 +10,31 @@ VectorUnit = Literal["scalar", "dsp", "mve"]
 
 
 @dataclass(frozen=True)
+class GatherPrice:
+    """An assumption of what a Helium gather or scatter takes: `per_cycle` elements in each cycle and a cycle more, in
+    which nothing else issues. Nobody has published it for the Cortex-M55."""
+
+    per_cycle: int
+
+    def cycles(self, elements: int) -> int:
+        """Of one gather."""
+        return elements // self.per_cycle + 1
+
+
+LIKELY_GATHERS = GatherPrice(per_cycle=2)
+"""What estimates take: so it was measured on the Cortex-M85 (jnk0le/random, cortex_m85.md)."""
+PESSIMISTIC_GATHERS = GatherPrice(per_cycle=1)
+"""What `sparsec explain` tries besides, to tell which choices hang on it."""
+
+
+@dataclass(frozen=True)
 class Cpu:
     """One processor.
 
     `vector_unit` is the arithmetic CMSIS-NN picks at compile time: plain C, the DSP extension
     (SMLAD and friends) or Helium (MVE). It decides how much scratch memory a kernel asks for.
     `compiler_flags` select the processor in gcc and clang. `cmsis_nn` is the release of the library that it runs.
+    `gathers` is the assumed price of gathers, by which choices are made.
     """
 
     name: str
@@ -23,6 +42,7 @@ class Cpu:
     compiler_flags: tuple[str, ...]
     summary: str
     cmsis_nn: Release = PACKAGED
+    gathers: GatherPrice = LIKELY_GATHERS
 
 
 def _arm(

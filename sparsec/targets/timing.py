@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from sparsec.targets.cpu import LIKELY_GATHERS, GatherPrice
+
 
 def _table(**cycles: int) -> Mapping[str, int]:
     return MappingProxyType({name.replace("_", " "): value for name, value in cycles.items()})
@@ -29,6 +31,7 @@ class Timing:
     `pipelined_loads`: a load right after a load takes one cycle, unless its address is what that one loads.
     `pipes`: kinds of vector instructions by the pipe that they hold for `vector_cycles`.
     `scalar_result`: latency of a vector instruction to a core register.
+    `gathers`: what a gather or scatter takes, which wants its offsets `gather_offset_latency` later than others would.
     `taken` and `taken_indirect`: cycles that a taken branch adds; `mispredicted` those of a wrong prediction, of
     cores that predict.
     """
@@ -45,6 +48,8 @@ class Timing:
     pipes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     vector_cycles: int = 1
     scalar_result: int = 1
+    gathers: GatherPrice = LIKELY_GATHERS
+    gather_offset_latency: int = 0
     taken: int = 0
     taken_indirect: int = 0
     mispredicted: int = 0
@@ -100,6 +105,7 @@ TIMINGS: Mapping[str, Timing] = MappingProxyType(
             ),
             vector_cycles=2,
             scalar_result=3,
+            gather_offset_latency=3,
             taken=2,
             taken_indirect=3,
         ),

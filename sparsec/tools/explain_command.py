@@ -4,11 +4,13 @@
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from sparsec.analysis.choice.format_choice import Problem
+from sparsec.analysis.choice.format_choice import Decision, LayerChoice, Problem
 from sparsec.analysis.choice.format_reasons import Verdict
 from sparsec.ir.level import Level, level_of
+from sparsec.targets.cpu import PESSIMISTIC_GATHERS
 from sparsec.tools.compilation import Compilation, compile_model, goal_of
 from sparsec.tools.console import print_table, progress
 from sparsec.tools.errors import UserError
@@ -70,15 +72,39 @@ def describe_verdict(verdict: Verdict) -> dict[str, Any]:
         "scratch_bytes": None if found is None else found.scratch,
         "instructions": None if cost is None else cost.instructions,
         "estimated_cycles": None if cost is None else cost.cycles,
+        "pessimistic_cycles": None if cost is None else cost.under(PESSIMISTIC_GATHERS).cycles,
         "won": verdict.won,
         "reason": verdict.reason,
     }
+
+
+def pessimistic(problem: Problem, decision: Decision) -> Decision:
+    """What would be chosen if gathers took what the pessimistic assumption says. ValueError where nothing could be."""
+    found = (verdict.candidate for layer in decision.layers for verdict in layer.verdicts)
+    if not any(each is not None and each.cost is not None and each.cost.gathered for each in found):
+        return decision
+    cpu = replace(problem.cpu, gathers=PESSIMISTIC_GATHERS)
+    return Problem(problem.module, cpu, problem.goal).decide()
+
+
+def describe_layer(layer: LayerChoice, other: LayerChoice) -> dict[str, Any]:
+    """The candidates of a layer, and which of them is `other`, if that is another one than won."""
+    found: dict[str, Any] = {
+        "layer": layer.name,
+        "candidates": [describe_verdict(verdict) for verdict in layer.verdicts],
+        "if_gathers_are_slow": None,
+    }
+    now, then = layer.winner, other.winner
+    if (now.label, now.kernel) != (then.label, then.kernel):
+        found["if_gathers_are_slow"] = {"format": then.label, "kernel": then.kernel}
+    return found
 
 
 def explain(compilation: Compilation, problem: Problem) -> dict[str, Any]:
     """The content of --json. UserError where no choice keeps to the budget of flash."""
     try:
         decision = problem.decide()
+        others = pessimistic(problem, decision)
     except ValueError as error:
         raise UserError(str(error)) from error
     goal = problem.goal
@@ -92,8 +118,8 @@ def explain(compilation: Compilation, problem: Problem) -> dict[str, Any]:
         "flash_bytes": decision.flash,
         "flash_code_bytes": decision.code,
         "layers": [
-            {"layer": layer.name, "candidates": [describe_verdict(v) for v in layer.verdicts]}
-            for layer in decision.layers
+            describe_layer(layer, other)
+            for layer, other in zip(decision.layers, others.layers, strict=True)
         ],
     }
 
@@ -127,6 +153,9 @@ def print_layer(layer: dict[str, Any]) -> None:
             refused.setdefault(each["reason"], []).append(each["format"])
     for reason, formats in refused.items():
         print(f"  not {', '.join(formats)}: {reason}")
+    if (other := layer["if_gathers_are_slow"]) is not None:
+        kernel = other["kernel"].removeprefix("sparsec_")
+        print(f"  {other['format']} by {kernel} if gathers take a cycle for each element")
     print()
 
 

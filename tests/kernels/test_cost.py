@@ -24,7 +24,7 @@ from sparsec.kernels.loops import product
 from sparsec.kernels.stored import Stored
 from sparsec.kernels.workload import Workload
 from sparsec.run import cmsis_nn
-from sparsec.targets.cpu import CPUS
+from sparsec.targets.cpu import CPUS, LIKELY_GATHERS, PESSIMISTIC_GATHERS
 
 MEAN_CYCLES_ERROR = 0.05
 """Of the estimated cycles, over the layers of a kernel."""
@@ -229,10 +229,18 @@ def test_a_relative_fit_finds_coefficients_and_none_below_zero() -> None:
     rng = np.random.default_rng(1)
     passes = rng.integers(1, 100, (12, 3)).astype(float)
     exact = passes @ np.array([3.0, 0.5, 20.0])
-    np.testing.assert_allclose(relative_fit(passes, exact), [3.0, 0.5, 20.0])
+    np.testing.assert_allclose(relative_fit(passes, exact, exact), [3.0, 0.5, 20.0])
     # The best fit would subtract the second.
-    fitted = relative_fit(passes, passes @ np.array([3.0, -0.1, 20.0]))
+    odd = passes @ np.array([3.0, -0.1, 20.0])
+    fitted = relative_fit(passes, odd, odd)
     assert fitted[1] == 0 and (fitted >= 0).all()
+
+
+def test_gathers_by_another_price() -> None:
+    cost = Cost(instructions=10, cycles=30, gathered=16)
+    assert cost.under(LIKELY_GATHERS) == cost
+    assert cost.under(PESSIMISTIC_GATHERS) == Cost(10, 38, 16)
+    assert (3 * cost + cost).under(PESSIMISTIC_GATHERS) == Cost(40, 152, 64)
 
 
 def test_a_cost_is_whole() -> None:

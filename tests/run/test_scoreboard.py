@@ -105,6 +105,9 @@ M55 = [
     # A gather takes half a cycle for each element, and one more.
     ("vldrb.u8 q0, [r0, q1]; nop", 10),
     ("vldrw.u32 q0, [r0, q1, uxtw #2]; nop", 4),
+    # It waits for offsets that have just been loaded, not for those loaded an instruction earlier.
+    ("vldrw.u32 q1, [r1], #16; vldrw.u32 q0, [r0, q1, uxtw #2]; nop", 8),
+    ("vldrw.u32 q1, [r1], #16; vldrw.u32 q2, [r2], #16; vldrw.u32 q0, [r0, q1, uxtw #2]; nop", 8),
     ("ldr r0, [r1, #0]; add r2, r0, #1", 3),
     ("add r0, r1, r2; le lr, 400 <loop>", 1),
 ]

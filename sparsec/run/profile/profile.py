@@ -25,13 +25,19 @@ from sparsec.targets.timing import TIMINGS, Timing
 
 @dataclass(frozen=True)
 class Cost:
-    """Instructions, exact, and cycles, estimated at zero wait states by sparsec/targets/timing.py."""
+    """Instructions, exact, and cycles, estimated at zero wait states by sparsec/targets/timing.py. `gathered` are the
+    elements that Helium gathers and scatters, exact: the cycles hang on an assumption of what those take."""
 
     instructions: int
     cycles: int
+    gathered: int = 0
 
     def __add__(self, other: "Cost") -> "Cost":
-        return Cost(self.instructions + other.instructions, self.cycles + other.cycles)
+        return Cost(
+            self.instructions + other.instructions,
+            self.cycles + other.cycles,
+            self.gathered + other.gathered,
+        )
 
 
 @dataclass(frozen=True)
@@ -149,21 +155,24 @@ class _Estimate:
         self.timing = timing
         self.trace = trace
         self.code = code
-        self.cycles: dict[tuple[int, int], int] = {}
+        self.known: dict[tuple[int, int], tuple[int, int]] = {}
 
     def cost(self, edge: Edge) -> Cost:
         """All executions of an edge."""
         key = edge.source, edge.to
-        if key not in self.cycles:
+        if key not in self.known:
             source, to = (self.trace.blocks[number] for number in key)
             before, block = (
                 self.code.operations(block.start, block.end, block.instructions)
                 for block in (source, to)
             )
-            self.cycles[key] = block_cycles(self.timing, before, block, source.end != to.start)
+            cycles = block_cycles(self.timing, before, block, source.end != to.start)
+            self.known[key] = cycles, sum(operation.lanes for operation in block)
+        cycles, gathered = self.known[key]
         return Cost(
             edge.executions * self.trace.blocks[edge.to].instructions,
-            edge.executions * self.cycles[key] + edge.mispredicted * self.timing.mispredicted,
+            edge.executions * cycles + edge.mispredicted * self.timing.mispredicted,
+            edge.executions * gathered,
         )
 
 

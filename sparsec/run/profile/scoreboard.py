@@ -85,6 +85,8 @@ class _Pipeline:
             times.append(self.ready.get(register, 0) - early)
         for register in operation.address:
             late = self.timing.address_latency if self.is_calculated(register) else 0
+            if register.startswith("q") and register in self.producers:
+                late = self.timing.gather_offset_latency
             times.append(self.ready.get(register, 0) + late)
         return max(times + [self.accumulator_ready(each) for each in operation.accumulator])
 
@@ -111,7 +113,7 @@ class _Pipeline:
         if operation.kind == "store" and operation.offset is None:
             return timing.indexed_store
         if operation.kind == "vector gather":
-            return operation.lanes // 2 + 1
+            return timing.gathers.cycles(operation.lanes)
         if timing.pipelined_loads and operation.kind == "load" and self.follows_load(operation):
             return 1
         return timing.issue.get(operation.kind, 1)
