@@ -62,6 +62,19 @@ class SparseFormat(ABC):
 
         Raises ValueError when `components` are not what `pack` gives for a matrix of that shape.
         """
+        dense = self.read(components, shape)
+        for name, expected in self._encode(dense).items():
+            if not np.array_equal(components[name], expected):
+                raise ValueError(f"{name} is not how {self.label} stores any matrix")
+        return dense
+
+    def read(
+        self, components: Mapping[str, NDArray[Any]], shape: tuple[int, ...]
+    ) -> NDArray[np.int8]:
+        """As `unpack`, of components that another program may have packed in a way of its own.
+
+        Raises ValueError when `components` lead out of a matrix of `shape`.
+        """
         self.check(shape)
         types = self.element_types(shape)
         if set(components) != set(types):
@@ -75,11 +88,7 @@ class SparseFormat(ABC):
                     f"{name} of {self.label} is a list of {np.dtype(element_type)}, "
                     f"not {found.dtype} of shape {list(found.shape)}"
                 )
-        dense = self._decode(components, shape)
-        for name, expected in self._encode(dense).items():
-            if not np.array_equal(components[name], expected):
-                raise ValueError(f"{name} is not how {self.label} stores any matrix")
-        return dense
+        return self._decode(components, shape)
 
     def stored_bytes(self, dense: NDArray[np.int8]) -> int:
         """The bytes of flash that `dense`, int8 [rows, columns], takes in this format.

@@ -115,7 +115,9 @@ class Dcsr(SparseFormat):
                 slope = slope_of(count, shape[1])
                 bases = np.cumsum(minimums[stored] + LANES * slope) - LANES * slope
                 columns = (bases[:, None] + slope * LANE + deltas[stored]).reshape(-1)[:count]
-                if columns[0] < 0 or columns[-1] >= shape[1] or (np.diff(columns) <= 0).any():
+                # The published encoder puts zeros in front of a single element in column 0, into its place.
+                behind = columns[1:] > columns[:-1] - (values[first : first + count - 1] == 0)
+                if columns[0] < 0 or columns[-1] >= shape[1] or not behind.all():
                     raise ValueError(f"row {row} of dcsr leaves its {shape[1]} columns")
                 dense[row, columns] = values[first : first + count]
             first += count
@@ -161,7 +163,9 @@ def encode_row(stored: NDArray[np.bool_]) -> Row:
     if isinstance(row, Row):
         return row
     elements = columns.tolist()
-    gaps = [(a - b, a, b) for a, b in pairwise([-1, *elements, len(stored)])]
+    gaps = [(a - b, a, b) for a, b in pairwise([0, *elements, len(stored)])]
+    if len(elements) == 1 and elements[0]:
+        gaps[0] = (-len(stored), 0, elements[0])
     heapify(gaps)
     while not isinstance(row, Row):
         # It ends: a row without gaps fits, it has slope 1 and no delta.

@@ -5,6 +5,7 @@ The one rule: no byte of a file reaches an unpickler here. `pickletools` only li
 """
 
 import pickletools
+import struct
 import zipfile
 from collections.abc import Sequence
 from enum import Enum, auto
@@ -124,11 +125,25 @@ def kind_of(content: bytes) -> Kind:
             raise FrontendError(f"this is {name}, not a model of PyTorch: {HOW_TO_EXPORT}")
     if content[:1] == b"\x80" and content[1] in range(2, 6):
         return Kind.PICKLE
+    if _is_unmarked_tflite(content):
+        return Kind.TFLITE
     if _is_text(content):
         raise FrontendError(
             "this is a text file, not a model of PyTorch (IR text needs the extension .mlir)"
         )
     raise FrontendError(f"this is not a model of PyTorch; write one with {HOW_TO_EXPORT}")
+
+
+def _is_unmarked_tflite(content: bytes) -> bool:
+    """Whether this is a flatbuffer whose root begins as one of TensorFlow Lite: dCSR's tool leaves the four letters out."""
+    try:
+        (root,) = struct.unpack_from("<I", content, 0)
+        (back,) = struct.unpack_from("<i", content, root)
+        size, _, version_at = struct.unpack_from("<3H", content, root - back)
+        (version,) = struct.unpack_from("<I", content, root + version_at)
+    except struct.error:
+        return False
+    return size >= 6 and root > 0 and root - back > 0 and version_at > 0 and version == 3
 
 
 def _kind_of_archive(archive: Archive) -> Kind:

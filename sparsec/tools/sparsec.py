@@ -52,7 +52,8 @@ def parser() -> argparse.ArgumentParser:
         "sparsec pareto what flash and latency can be had, sparsec what-if what zeros would be worth, "
         "sparsec sensitivity how much each layer minds, sparsec prune puts them in, "
         "sparsec quantize makes a network int8 from data or by training, "
-        "sparsec search looks for what each layer should become "
+        "sparsec search looks for what each layer should become, "
+        "sparsec compress-tflite stores the weights of a .tflite file as dCSR "
         "(each has --help).",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -317,9 +318,17 @@ def search_command(arguments: Sequence[str]) -> int:
     return search_command.main(arguments)
 
 
+def compress_tflite_command(arguments: Sequence[str]) -> int:
+    """`sparsec compress-tflite FILE`: sparse weights stored as dCSR."""
+    from sparsec.tools import compress_tflite_command
+
+    return compress_tflite_command.main(arguments)
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "accuracy": accuracy_command,
     "analyze": analyze_command,
+    "compress-tflite": compress_tflite_command,
     "diff": diff_command,
     "explain": explain_command,
     "formats": formats_command,

@@ -90,8 +90,9 @@ def test_clusters(runs: list[tuple[int, int, int]]) -> None:
     # The rule to the letter: one zero at a time, and after each a look at the whole row.
     stored = dense[0] != 0
     while not isinstance(row := group_lanes(np.flatnonzero(stored), len(stored)), Row):
-        edges = np.concatenate([[-1], np.flatnonzero(stored), [len(stored)]])
-        widest = np.diff(edges).argmax()
+        edges = np.concatenate([[0], np.flatnonzero(stored), [len(stored)]])
+        single = np.count_nonzero(stored) == 1 and not stored[0]
+        widest = 0 if single else np.diff(edges).argmax()
         stored[(edges[widest] + edges[widest + 1]) // 2] = True
     np.testing.assert_array_equal(encode_row(dense[0] != 0).columns, row.columns)
 
@@ -104,6 +105,27 @@ def test_one_element_in_a_wide_row(column: int) -> None:
     np.testing.assert_array_equal(Dcsr().unpack(components, dense.shape), dense)
     # Lane 15 reaches no further than 255, so a row has an element every 17 columns at least.
     assert 10_000 // 18 < len(components["values"]) < 10_000 // 8
+
+
+def test_a_zero_in_the_place_of_an_element_is_read() -> None:
+    """The published encoder begins with one where the single element of a row is in column 0; `pack` never does."""
+    dense = np.zeros((2, 64), np.int8)
+    dense[0, 0], dense[1, [3, 40]] = -7, (1, 2)
+    published: Components = {
+        "values": np.array([0, -7, 0, 0, 1, 0, 2, 0], np.int8),
+        "row_offsets": np.array([0, 0], np.int16),
+        "delta_indices": np.array([0, 2, 5, 1, *[0] * 12], np.uint8),
+        "group_minimums": np.array([-16, 3], np.int8),
+        "bitmaps": np.array([16], np.uint8),
+        "bitmasks": np.array([1], np.uint16),
+        "nnze": np.array([8], np.uint32),
+    }
+    np.testing.assert_array_equal(Dcsr().read(published, dense.shape), dense)
+    with pytest.raises(ValueError, match="is not how dcsr stores any matrix"):
+        Dcsr().unpack(published, dense.shape)
+    published["values"][0] = 1
+    with pytest.raises(ValueError, match="row 0 of dcsr leaves its 64 columns"):
+        Dcsr().read(published, dense.shape)
 
 
 def test_rows_of_too_different_length_are_refused() -> None:

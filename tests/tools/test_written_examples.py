@@ -18,6 +18,7 @@ import pytest
 from sparsec.tools import (
     accuracy_command,
     analyze_command,
+    compress_tflite_command,
     diff_command,
     explain_command,
     formats_command,
@@ -42,6 +43,7 @@ HELP = {
         sparsec,
         accuracy_command,
         analyze_command,
+        compress_tflite_command,
         diff_command,
         explain_command,
         formats_command,
@@ -124,6 +126,7 @@ FILES: dict[str, Callable[[Path, Tools], None]] = {
     "before.mlir": as_text("qnn", "lenet.pt"),
     "after.mlir": as_text("qnn", "lenet.pt"),
     "kws.tflite": mlperf("kws_ref_model_int8"),
+    "kws-dcsr.tflite": mlperf("kws_ref_model_int8"),
     "kws_ref_model_int8.tflite": mlperf("kws_ref_model_int8"),
     "model.tflite": mlperf("ic_resnet8_int8"),
     "vww.tflite": mlperf("vww_96_int8"),

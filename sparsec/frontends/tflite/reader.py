@@ -19,6 +19,7 @@ from flatbuffers.number_types import Int32Flags
 from flatbuffers.table import Table
 
 from sparsec.frontends.errors import FrontendError
+from sparsec.frontends.tflite.compressed_weights import SPARSITY_FIELD, expanded, read_table
 from sparsec.frontends.tflite.model import ABSENT, Array, Model, Operator, Tensor, short_name
 
 T = TypeVar("T")
@@ -33,6 +34,8 @@ _MAX_TENSORS = 1 << 14
 _MAX_OPERATORS = 1 << 12
 _SPARE_BUDGET = 1 << 20
 _BUDGET_FOR_EACH_BYTE = 4
+_MAX_EXPANDED = 1 << 23
+"""Weights that may be compressed in one file: they are not bound by its size."""
 
 _WINDOW = ("Padding", "StrideH", "StrideW", "FusedActivationFunction")
 _DILATED = (*_WINDOW, "DilationHFactor", "DilationWFactor")
@@ -143,6 +146,7 @@ class Reader:
     def __init__(self, content: bytes):
         self.content = content
         self.budget = _BUDGET_FOR_EACH_BYTE * len(content) + _SPARE_BUDGET
+        self.expansion = _MAX_EXPANDED
 
     def charge(self, elements: int) -> None:
         """Raise FrontendError once more is read than a file of this size can hold."""
@@ -231,11 +235,6 @@ class Reader:
     def tensor(self, index: int, tensor: Any, buffers: list[Array]) -> Tensor:
         name = self.text(tensor.Name())
         title = f"tensor {index} ('{short_name(name)}')"
-        if tensor.Sparsity() is not None:
-            raise FrontendError(
-                f"{title} is stored in TensorFlow Lite's sparse format: convert the model without "
-                "it; zeros in dense weights are found and used all the same"
-            )
         shape = tuple(int(n) for n in self.numbers(tensor.ShapeAsNumpy()))
         signature = tuple(int(n) for n in self.numbers(tensor.ShapeSignatureAsNumpy()))
         # The converter writes the batch as unknown in the signature and as 1 in the shape.
@@ -250,12 +249,40 @@ class Reader:
             raise damaged(f"{title} has the unknown type {tensor.Type()}")
         if tensor.Buffer() >= len(buffers):
             raise damaged(f"{title} has no buffer")
-        data = self.constant(buffers[int(tensor.Buffer())], dtype, shape, title)
+        data = buffers[int(tensor.Buffer())]
+        if tensor.Sparsity() is not None:
+            data = self.expanded(data, self.checked(tensor.Sparsity()), dtype, shape, title)
+        data = self.constant(data, dtype, shape, title)
         if data is None and 0 in shape:
             raise FrontendError(f"{title} is empty: give every axis a size of at least 1")
         scales, zero_points, dimension = self.quantization(tensor.Quantization())
         variable = bool(tensor.IsVariable())
         return Tensor(index, name, dtype, shape, data, scales, zero_points, dimension, variable)
+
+    def expanded(
+        self, data: Array, sparsity: Any, dtype: str, shape: tuple[int, ...], title: str
+    ) -> Array:
+        """The bytes of weights that dCSR's tool compressed."""
+        table: _CheckedTable = sparsity._tab
+        field = table.Offset(4 + 2 * SPARSITY_FIELD)
+        if not field:
+            raise FrontendError(
+                f"{title} is stored in TensorFlow Lite's sparse format: convert the model without "
+                "it; zeros in dense weights are found and used all the same"
+            )
+        if dtype != "INT8" or len(shape) < 2 or 0 in shape:
+            raise damaged(f"{title} is compressed, which only int8 weights can be")
+        self.expansion -= prod(shape)
+        if self.expansion < 0:
+            raise FrontendError("its compressed weights are too many for a microcontroller")
+        compressed = read_table(_CheckedTable(self.content, table.Indirect(table.Pos + field)))
+        self.charge(sum(each.size for each in compressed.lists.values()))
+        try:
+            weights = expanded(data, compressed, shape)
+        except ValueError as error:
+            raise damaged(f"the compressed weights of {title}: {error}") from None
+        self.budget += weights.size  # What it takes was charged to the expansion.
+        return weights.reshape(-1).view(np.uint8)
 
     def constant(self, data: Array, dtype: str, shape: tuple[int, ...], title: str) -> Array | None:
         """`data` as an array; what has a type of which no operator reads constants stays bytes."""
