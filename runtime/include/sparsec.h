@@ -9,8 +9,8 @@
  * @brief int8 kernels of the sparsec runtime.
  *
  * Common to all of them:
- * - Activations are int8, NHWC, batch 1. Shapes, ranges and sizes were checked when the network was compiled: a kernel
- *   checks nothing, allocates nothing and keeps no state.
+ * - Activations are int8, NHWC unless the kernel says otherwise, batch 1. Shapes, ranges and sizes were checked when the
+ *   network was compiled: a kernel checks nothing, allocates nothing and keeps no state.
  * - Parameters are CMSIS-NN's: offsets are `input_offset = -zero point of the input` and `output_offset = zero point of
  *   the output`, a positive shift is a left shift, and rounding is CMSIS-NN's default double rounding.
  * - A `bias` has the input offset folded in, unless the kernel says otherwise: `bias[o] = layer bias[o] + input_offset *
@@ -203,6 +203,81 @@ void sparsec_fully_connected_delta8_s8(const cmsis_nn_fc_params *fc_params,
                                        const int32_t *bias,
                                        const cmsis_nn_dims *output_dims,
                                        int8_t *output);
+
+/**
+ * @brief Where activations in channel-major order lie: a plane for each channel, one behind the other.
+ *
+ * The element of channel c in row y and column x is at `first + c * plane + y * pitch + x`, and SPARSEC_PLANES_TAIL bytes
+ * follow the last plane. What is no element, in front of the first row, between rows and between planes, holds `fill`
+ * unless `first` is 0 and `pitch` the width of a row.
+ */
+typedef struct
+{
+    int32_t first;
+    int32_t pitch;
+    int32_t plane;
+    int32_t fill;
+} sparsec_planes;
+
+/**
+ * @brief Bytes behind the last plane that kernels may read.
+ */
+#define SPARSEC_PLANES_TAIL 4
+
+/**
+ * @brief NHWC to channel-major. Where the channels are a multiple of four, the input is aligned to four bytes.
+ *
+ * @param[in]  dims    Dimensions [1, H, W, C]
+ * @param[in]  input   NHWC
+ * @param[in]  planes  Where the output lies
+ * @param[out] output  Channel-major
+ */
+void sparsec_to_channel_major_s8(const cmsis_nn_dims *dims,
+                                 const int8_t *input,
+                                 const sparsec_planes *planes,
+                                 int8_t *output);
+
+/**
+ * @brief Channel-major to NHWC. Where the channels are a multiple of four, the output is aligned to four bytes.
+ *
+ * @param[in]  dims    Dimensions [1, H, W, C]
+ * @param[in]  planes  Where the input lies
+ * @param[in]  input   Channel-major
+ * @param[out] output  NHWC
+ */
+void sparsec_from_channel_major_s8(const cmsis_nn_dims *dims,
+                                   const sparsec_planes *planes,
+                                   const int8_t *input,
+                                   int8_t *output);
+
+/**
+ * @brief Sparse convolution of channel-major activations, many neighbouring pixels at once: any kernel, padding and
+ *        dilation of stride 1, one group.
+ *
+ * Rows of pixels of the output are as far apart as those of the input, whose gaps are at least as wide as the padding and
+ * hold -input_offset. `rows` has the bias with the input offset folded in, the multiplier, the shift and the number of
+ * weights of each output channel; `steps` the bytes from a weight's input to that of the next one, of each row from
+ * the corner of the window on (see sparsec/layouts/pixel_rows.py).
+ *
+ * @param[in]  conv_params    Output offset, padding and clamp are read
+ * @param[in]  input_planes   Where the input lies, `first` and `pitch` are read
+ * @param[in]  input          Input data, channel-major
+ * @param[in]  rows           Four numbers of each row
+ * @param[in]  steps          Steps of all rows
+ * @param[in]  weights        Weights of all rows
+ * @param[in]  output_dims    Output dimensions [1, H, W, C_OUT]
+ * @param[in]  output_planes  Where the output lies; `plane` is at least 4 * ceil(((H - 1) * pitch + W) / 4)
+ * @param[out] output         Output data, channel-major
+ */
+void sparsec_convolve_pixels_s8(const cmsis_nn_conv_params *conv_params,
+                                const sparsec_planes *input_planes,
+                                const int8_t *input,
+                                const int32_t *rows,
+                                const uint16_t *steps,
+                                const int8_t *weights,
+                                const cmsis_nn_dims *output_dims,
+                                const sparsec_planes *output_planes,
+                                int8_t *output);
 
 /**
  * @brief Weights of a compact format: what it says of itself, and its arrays.

@@ -67,6 +67,12 @@ static inline int32_t sparsec_requantize_small(const int32_t value, const sparse
 #endif
 
 #if defined(__GNUC__)
+    #define SPARSEC_ALWAYS_INLINE static inline __attribute__((always_inline))
+#else
+    #define SPARSEC_ALWAYS_INLINE static inline
+#endif
+
+#if defined(__GNUC__)
     #define SPARSEC_NOINLINE __attribute__((noinline))
 #else
     #define SPARSEC_NOINLINE

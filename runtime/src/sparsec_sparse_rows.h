@@ -20,12 +20,6 @@
     #define SPARSEC_DSP_ASSEMBLY
 #endif
 
-#if defined(__GNUC__)
-    #define SPARSEC_ALWAYS_INLINE static inline __attribute__((always_inline))
-#else
-    #define SPARSEC_ALWAYS_INLINE static inline
-#endif
-
 #define SPARSEC_ROW_WORDS 3
 
 static inline int32_t sparsec_row_groups(const int32_t counts)

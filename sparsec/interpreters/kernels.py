@@ -31,6 +31,7 @@ from sparsec.interpreters import qnn
 from sparsec.ir import cmsis, rt
 from sparsec.ir.constant import array_of
 from sparsec.ir.kernel import byte_count, element_dtype
+from sparsec.ir.layouts import layout_of
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.views import view_offset
 from sparsec.layouts.packed_rows import unpack_layer
@@ -76,6 +77,8 @@ class MemoryFunctions(InterpreterFunctions):
     def reinterpret_cast(
         self, _: Interpreter, op: memref.ReinterpretCastOp, args: PythonValues
     ) -> PythonValues:
+        if layout_of(op.result.type) is not None:
+            return (args[0],)  # its flat memory
         return (see(args[0], view_offset(op), shape_of(op.result.type)),)
 
     @impl(memref.ViewOp)

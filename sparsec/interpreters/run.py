@@ -20,6 +20,7 @@ from sparsec.interpreters.kernels import KernelFunctions, MemoryFunctions
 from sparsec.interpreters.movement import MovementFunctions
 from sparsec.interpreters.nn import NN_FUNCTIONS
 from sparsec.interpreters.normalize import NormalizeFunctions
+from sparsec.interpreters.planes import PlanesFunctions
 from sparsec.interpreters.qnn import QnnFunctions
 from sparsec.interpreters.reduce import ReduceFunctions
 from sparsec.interpreters.resample import ResampleFunctions
@@ -51,6 +52,7 @@ FUNCTIONS: tuple[type[InterpreterFunctions], ...] = (
     SparseFcFunctions,
     StripsFunctions,
     FusedFunctions,
+    PlanesFunctions,
     DecodeFunctions,
 )
 """What the operations of each level mean."""

@@ -15,11 +15,14 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from xdsl.dialects.builtin import i8, i16, i32
-from xdsl.ir import Attribute, SSAValue
+from xdsl.dialects.memref import ReinterpretCastOp
+from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.irdl import IRDLOperation, traits_def
-from xdsl.traits import MemoryReadEffect, MemoryWriteEffect
+from xdsl.traits import MemoryReadEffect, MemoryWriteEffect, OpTrait
+from xdsl.utils.exceptions import VerifyException
 
 from sparsec.ir.constant import numpy_type, ui8, ui16, ui32
+from sparsec.ir.layouts import layout_of
 from sparsec.ir.shapes import element_type, shape_of
 from sparsec.planning.one_way import repeated
 from sparsec.planning.overlap import Overlap, apart
@@ -75,13 +78,31 @@ def c_element_type(type: Attribute) -> str:
     return C_ELEMENT_TYPES[element_type(type)]
 
 
+@dataclass(frozen=True)
+class ReadsNhwc(OpTrait):
+    """Operands of a kernel have no layout but those that it names, and what memory they show is as large as they are."""
+
+    def verify(self, op: Operation) -> None:
+        assert isinstance(op, KernelOp)
+        able = op.laid_out()
+        for value in op.operands:
+            if layout_of(value.type) is None:
+                continue
+            if value not in able:
+                raise VerifyException(f"{op.name} reads NHWC, not {value.type}")
+            if isinstance(view := value.owner, ReinterpretCastOp):
+                has, needs = byte_count(view.source.type), byte_count(value.type)
+                if has != needs:
+                    raise VerifyException(f"{value.type} takes {needs} bytes, not {has}")
+
+
 class KernelOp(IRDLOperation, ABC):
     """A call of the C function `C_FUNCTION`, declared in the header `HEADER`."""
 
     HEADER: ClassVar[str]
     C_FUNCTION: ClassVar[str]
 
-    traits = traits_def(MemoryReadEffect(), MemoryWriteEffect())
+    traits = traits_def(MemoryReadEffect(), MemoryWriteEffect(), ReadsNhwc())
 
     @abstractmethod
     def c_arguments(self) -> Sequence[CArgument]:
@@ -90,6 +111,10 @@ class KernelOp(IRDLOperation, ABC):
     @abstractmethod
     def written(self) -> Sequence[SSAValue]:
         """The operands the function writes: its outputs and its scratch memory."""
+
+    def laid_out(self) -> Sequence[SSAValue]:
+        """The operands that may have another layout than NHWC."""
+        return ()
 
     def callbacks(self) -> Sequence[str]:
         """The C functions that are passed to it, which it calls."""
@@ -208,5 +233,7 @@ def element_dtype(type: Attribute) -> np.dtype[Any]:
 
 
 def byte_count(type: Attribute) -> int:
-    """The bytes of a memref."""
+    """The bytes of a memref, with those between its elements."""
+    if (layout := layout_of(type)) is not None:
+        return layout.bytes(shape_of(type))
     return element_count(type) * element_dtype(type).itemsize

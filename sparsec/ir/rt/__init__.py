@@ -3,6 +3,7 @@
 
 from xdsl.ir import Dialect
 
+from sparsec.ir.layouts import ChannelMajorAttr
 from sparsec.ir.rt.decode import DECODERS
 from sparsec.ir.rt.decoded import FullyConnectedDecodedOp
 from sparsec.ir.rt.delta8 import ConvolveDelta8Op, FullyConnectedDelta8Op
@@ -22,6 +23,7 @@ from sparsec.ir.rt.movement import (
 )
 from sparsec.ir.rt.normalize import NormalizeOp
 from sparsec.ir.rt.packed import ConvolvePackedOp, DepthwiseConvolveDelta8Op
+from sparsec.ir.rt.planes import ConvolvePixelsOp, FromChannelMajorOp, ToChannelMajorOp
 from sparsec.ir.rt.reduce import ArgMaxOp, ArgMinOp, MeanOp, ReduceMaxOp, ReduceMinOp
 from sparsec.ir.rt.resample import ResampleOp
 from sparsec.ir.rt.residual_add import (
@@ -89,11 +91,14 @@ Rt = Dialect(
         ArgMinOp,
         TransposeConvOp,
         PointDepthwiseOp,
+        ToChannelMajorOp,
+        FromChannelMajorOp,
+        ConvolvePixelsOp,
         ConvolveStripsOp,
         DepthwiseConvStripsOp,
         ConvolvePackedStripsOp,
         ConvolveDelta8StripsOp,
         *DECODERS,
     ],
-    [ShortAddAttr, RoundedAddAttr],
+    [ShortAddAttr, RoundedAddAttr, ChannelMajorAttr],
 )

@@ -582,3 +582,66 @@ func.func @f(%x : memref<1x600xi8>, %y : memref<600xi8>) {
   func.return
 }
 // CHECK: output must have shape 1x600, got memref<600xi8>
+
+// -----
+
+func.func @f(%a : memref<1x2x3x4xi8, #rt.channel_major<>>, %t : memref<256xi8>) {
+  rt.lookup_s8 %a, %t into %a : memref<1x2x3x4xi8, #rt.channel_major<>>, memref<256xi8>, memref<1x2x3x4xi8, #rt.channel_major<>>
+  func.return
+}
+// CHECK: rt.lookup_s8 reads NHWC, not memref<1x2x3x4xi8, #rt.channel_major<>>
+
+// -----
+
+func.func @f(%x : memref<1x2x3x4xi8>, %y : memref<1x2x3x4xi8>) {
+  rt.to_channel_major_s8 %x into %y : memref<1x2x3x4xi8>, memref<1x2x3x4xi8>
+  func.return
+}
+// CHECK: output must be channel-major, got memref<1x2x3x4xi8>
+
+// -----
+
+func.func @f(%x : memref<1x2x3x4xi8>, %y : memref<1x2x3x4xi8, #rt.channel_major<fill = 3>>) {
+  func.return
+}
+// CHECK: there are no gaps to fill
+
+// -----
+
+func.func @f(%x : memref<1x2x3x4xi8>, %y : memref<1x2x3x4xi8, #rt.channel_major<gap_rows = -1>>) {
+  func.return
+}
+// CHECK: a gap cannot be negative
+
+// -----
+
+func.func @f(%x : memref<1x2x3x4xi8>, %m : memref<36xi8>) {
+  %a = memref.reinterpret_cast %m to offset: [0], sizes: [1, 2, 3, 4], strides: [36, 3, 1, 8] : memref<36xi8> to memref<1x2x3x4xi8, #rt.channel_major<gap_columns = 1, fill = 1>>
+  rt.to_channel_major_s8 %x into %a : memref<1x2x3x4xi8>, memref<1x2x3x4xi8, #rt.channel_major<gap_columns = 1, fill = 1>>
+  func.return
+}
+// CHECK: takes 37 bytes, not 36
+
+// -----
+
+func.func @f(%a : memref<1x2x3x4xi8, #rt.channel_major<gap_columns = 1, fill = -3>>, %r : memref<8xi32>, %s : memref<5xui16>, %w : memref<5xi8>, %b : memref<1x2x3x2xi8, #rt.channel_major<gap_columns = 1, fill = 5>>) {
+  rt.convolve_pixels_s8 %a, %r, %s, %w <input_zp = -3, output_zp = 5> kernel [3, 3] window <padding = [1, 1, 1, 1]> into %b : memref<1x2x3x4xi8, #rt.channel_major<gap_columns = 1, fill = -3>>, memref<8xi32>, memref<5xui16>, memref<5xi8>, memref<1x2x3x2xi8, #rt.channel_major<gap_columns = 1, fill = 5>>
+  func.return
+}
+// CHECK: the gaps of the input are smaller than the padding
+
+// -----
+
+func.func @f(%a : memref<1x2x3x4xi8, #rt.channel_major<gap_rows = 1, gap_columns = 1, fill = -3>>, %r : memref<8xi32>, %s : memref<5xui16>, %w : memref<5xi8>, %b : memref<1x2x3x2xi8, #rt.channel_major<gap_columns = 1, fill = 5>>) {
+  rt.convolve_pixels_s8 %a, %r, %s, %w <input_zp = 3, output_zp = 5> kernel [3, 3] window <padding = [1, 1, 1, 1]> into %b : memref<1x2x3x4xi8, #rt.channel_major<gap_rows = 1, gap_columns = 1, fill = -3>>, memref<8xi32>, memref<5xui16>, memref<5xi8>, memref<1x2x3x2xi8, #rt.channel_major<gap_columns = 1, fill = 5>>
+  func.return
+}
+// CHECK: the gaps of the input must hold its zero point
+
+// -----
+
+func.func @f(%a : memref<1x2x3x4xi8, #rt.channel_major<gap_rows = 1, gap_columns = 1, fill = -3>>, %r : memref<8xi32>, %s : memref<5xui16>, %w : memref<5xi8>, %b : memref<1x2x3x2xi8, #rt.channel_major<>>) {
+  rt.convolve_pixels_s8 %a, %r, %s, %w <input_zp = -3, output_zp = 5> kernel [3, 3] window <padding = [1, 1, 1, 1]> into %b : memref<1x2x3x4xi8, #rt.channel_major<gap_rows = 1, gap_columns = 1, fill = -3>>, memref<8xi32>, memref<5xui16>, memref<5xi8>, memref<1x2x3x2xi8, #rt.channel_major<>>
+  func.return
+}
+// CHECK: rows of input and output must be as far apart

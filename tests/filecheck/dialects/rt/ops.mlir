@@ -265,3 +265,20 @@ func.func @long_rows(%x : memref<1x600xi8>, %y : memref<1x600xi8>) {
 
 // CHECK:      func.func @long_rows
 // CHECK-NEXT: rt.softmax_s8 %x <multiplier = 1073741824, shift = 20, diff_min = -248> into %y {layer = "probability"} : memref<1x600xi8>, memref<1x600xi8>
+
+// -----
+
+func.func @pixels(%x : memref<1x2x3x4xi8>, %r : memref<8xi32>, %s : memref<5xui16>, %w : memref<5xi8>, %y : memref<1x2x3x2xi8>) {
+  %m = memref.alloc() : memref<57xi8>
+  %a = memref.reinterpret_cast %m to offset: [0], sizes: [1, 2, 3, 4], strides: [57, 4, 1, 12] : memref<57xi8> to memref<1x2x3x4xi8, #rt.channel_major<gap_rows = 1, gap_columns = 1, fill = -3>>
+  rt.to_channel_major_s8 %x into %a : memref<1x2x3x4xi8>, memref<1x2x3x4xi8, #rt.channel_major<gap_rows = 1, gap_columns = 1, fill = -3>>
+  %n = memref.alloc() : memref<21xi8>
+  %b = memref.reinterpret_cast %n to offset: [0], sizes: [1, 2, 3, 2], strides: [21, 4, 1, 8] : memref<21xi8> to memref<1x2x3x2xi8, #rt.channel_major<gap_columns = 1, fill = 5>>
+  rt.convolve_pixels_s8 %a, %r, %s, %w <input_zp = -3, output_zp = 5> kernel [3, 3] window <padding = [1, 1, 1, 1]> into %b : memref<1x2x3x4xi8, #rt.channel_major<gap_rows = 1, gap_columns = 1, fill = -3>>, memref<8xi32>, memref<5xui16>, memref<5xi8>, memref<1x2x3x2xi8, #rt.channel_major<gap_columns = 1, fill = 5>>
+  rt.from_channel_major_s8 %b into %y : memref<1x2x3x2xi8, #rt.channel_major<gap_columns = 1, fill = 5>>, memref<1x2x3x2xi8>
+  func.return
+}
+// CHECK: memref<57xi8> to memref<1x2x3x4xi8, #rt.channel_major<gap_rows = 1, gap_columns = 1, fill = -3>>
+// CHECK: rt.to_channel_major_s8 %x into %a
+// CHECK: rt.convolve_pixels_s8 %a, %r, %s, %w <input_zp = -3, output_zp = 5> kernel [3, 3] window <padding = [1, 1, 1, 1]> into %b
+// CHECK: rt.from_channel_major_s8 %b into %y
