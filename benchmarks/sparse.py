@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sparse kernels next to CMSIS-NN's dense ones (gcc 12.2 -Ofast, the same image), byte for byte equal.
+"""Sparse kernels next to CMSIS-NN's dense ones (gcc 12.2 -O3, the same image), byte for byte equal.
 
     make bench-sparse         or        python -m benchmarks.sparse
 

@@ -93,14 +93,15 @@ class Compiled:
         write_files(dict(self.files), target, named_after)
         return target
 
-    def run(self, *inputs: "Array | Tensor", on: str = "host") -> Ran:
-        """Build the network and run it on N samples, on this machine or on QEMU (`on="cortex-m4"`).
+    def run(self, *inputs: "Array | Tensor", on: str = "host", cc: str = "gcc") -> Ran:
+        """Build the network by `cc`, which may be "clang", and run it on N samples, on this machine or on QEMU
+        (`on="cortex-m4"`).
 
         `inputs` are [N, ..] for each input of the network, real numbers or int8. Raises UserError where that cannot be
         done.
         """
         with tempfile.TemporaryDirectory(prefix="sparsec-") as folder:
-            words = [*self._words, f"--on={on}"]
+            words = [*self._words, f"--on={on}", f"--cc={cc}"]
             for number, array in enumerate(map(_array, inputs)):
                 path = Path(folder, f"{number}.npy")
                 np.save(path, array)

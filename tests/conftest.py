@@ -20,7 +20,11 @@ from tests.fuzz import Search
 # that wait for each other at small matrices take twice the CPU time.
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
-NEEDS = {"builds": ("gcc",), "qemu": ("gcc", "arm-none-eabi-gcc", "qemu-system-arm")}
+NEEDS = {
+    "builds": ("gcc",),
+    "qemu": ("gcc", "arm-none-eabi-gcc", "qemu-system-arm"),
+    "clang": ("gcc", "arm-none-eabi-gcc", "qemu-system-arm", "clang-22"),
+}
 """Programs by marker; each of these tests needs CMSIS-NN too."""
 
 # Whole networks are large and slow to draw, and how slow depends on the machine: no test fails for it.

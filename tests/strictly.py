@@ -4,7 +4,7 @@
 import tempfile
 from pathlib import Path
 
-from sparsec.run.cmsis_library import COMPILE_FLAGS
+from sparsec.run.cmsis_library import compile_flags
 from sparsec.run.object_cache import Folders, compile_object
 from sparsec.run.project import Project
 from sparsec.run.toolchain import compiler_for
@@ -19,8 +19,9 @@ def compile_strictly(project: Project, cpu: str, *, cmsis_nn: Path) -> None:
     Raises BuildError with the compiler's first warnings.
     """
     folders = Folders((project.directory,), (cmsis_nn / "Include",))
-    flags = (*COMPILE_FLAGS, *STRICT_FLAGS)
+    compiler = compiler_for(cpu_named(cpu))
+    flags = (*compile_flags(compiler), *STRICT_FLAGS)
     with tempfile.TemporaryDirectory() as directory:
         for source in project.sources:
             output = Path(directory, f"{source.stem}.o")
-            compile_object(compiler_for(cpu_named(cpu)), source, flags, folders, output)
+            compile_object(compiler, source, flags, folders, output)

@@ -33,7 +33,7 @@ from sparsec.passes.bufferize import BufferizePass
 from sparsec.passes.plan_memory import PlanMemoryPass
 from sparsec.run import cmsis_nn
 from sparsec.run.build import LIBRARIES, keep_reached, sizes_of
-from sparsec.run.cmsis_library import COMPILE_FLAGS, cmsis_nn_library
+from sparsec.run.cmsis_library import cmsis_nn_library, compile_flags
 from sparsec.run.errors import RunError, ToolchainError
 from sparsec.run.object_cache import Folders, compile_object
 from sparsec.run.toolchain import Compiler, compiler_for
@@ -71,7 +71,7 @@ def linker_for(core: str, folder: Path) -> Linker:
     objects: list[Path] = []
     for source in sorted((runtime_dir() / "src").glob("*.c")):
         objects.append(folder / f"{source.stem}.o")
-        compile_object(compiler, source, COMPILE_FLAGS, headers, objects[-1])
+        compile_object(compiler, source, compile_flags(compiler), headers, objects[-1])
     library = cmsis_nn_library(directory, compiler)
     return Linker(core, compiler, (*objects, library, *LIBRARIES), directory)
 
@@ -123,7 +123,8 @@ def generated_bytes(linker: Linker, cases: Sequence[Case], folder: Path) -> int:
     project, output = folder / NAME, folder / "generated.o"
     write_project(emit_project(module, linker.cmsis_nn / "Include", NAME), project)
     headers = Folders((project,), (linker.cmsis_nn / "Include",))
-    compile_object(linker.compiler, project / f"{NAME}.c", COMPILE_FLAGS, headers, output)
+    flags = compile_flags(linker.compiler)
+    compile_object(linker.compiler, project / f"{NAME}.c", flags, headers, output)
     return sizes_of(linker.compiler, output).flash
 
 

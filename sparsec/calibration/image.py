@@ -40,6 +40,7 @@ from sparsec.quantization.scheme import Quantization
 from sparsec.run.cmsis_nn import locate
 from sparsec.run.errors import ToolchainError
 from sparsec.run.profile.profile import Cost, profile_project
+from sparsec.run.toolchain import GCC, Cc
 from sparsec.targets import scratch
 
 Array = NDArray[Any]
@@ -117,13 +118,15 @@ class KernelImage:
         module.attributes[TARGET] = StringAttr(target)
         return module
 
-    def measure(self, target: str) -> tuple[dict[str, Measured], list[NDArray[np.int8]]]:
-        """Each layer by its name, and the outputs. The collector is empty afterwards.
+    def measure(
+        self, target: str, cc: Cc = GCC
+    ) -> tuple[dict[str, Measured], list[NDArray[np.int8]]]:
+        """Each layer by its name, and the outputs, all compiled by `cc`. The collector is empty afterwards.
 
         Raises RunError as `profile_project` does.
         """
         module = self.module(target)
-        return measure_module(module, target, self.arrays)
+        return measure_module(module, target, self.arrays, cc)
 
     def _buffer(self, value: SSAValue) -> SSAValue:
         cast = UnrealizedConversionCastOp.get([value], [buffer_type(value.type)])
@@ -139,9 +142,10 @@ class KernelImage:
 
 
 def measure_module(
-    module: ModuleOp, target: str, inputs: Sequence[NDArray[np.int8]]
+    module: ModuleOp, target: str, inputs: Sequence[NDArray[np.int8]], cc: Cc = GCC
 ) -> tuple[dict[str, Measured], list[NDArray[np.int8]]]:
-    """What each layer of a module of kernel calls takes, by its name, and the outputs, all for one inference.
+    """What each layer of a module of kernel calls takes, by its name, and the outputs, all for one inference, compiled by
+    `cc`.
 
     Raises ToolchainError without CMSIS-NN, RunError as `profile_project` does.
     """
@@ -155,7 +159,7 @@ def measure_module(
         project = Path(folder, NAME)
         write_project(emit_project(module, directory / "Include", NAME), project)
         records = [np.ascontiguousarray(array).reshape(1, -1) for array in inputs]
-        result, profile = profile_project(project, target, records, cmsis_nn=directory)
+        result, profile = profile_project(project, target, records, cmsis_nn=directory, cc=cc)
     found: dict[str, Measured] = {}
     for layer in profile.layers:
         before = found.get(layer.name, Measured(Cost(0, 0), ()))

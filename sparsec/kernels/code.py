@@ -3,7 +3,7 @@
 
 A C function brings its own section and those that it reaches, each of which is there once however many bring it; each
 call takes some code and structs of its own in the generated C. The sizes are in code_sizes.json, which
-`make calibrate-code` writes and nobody edits: gcc with `-Ofast` and a section for each function, as generated projects
+`make calibrate-code` writes and nobody edits: gcc with `-O3` and a section for each function, as generated projects
 are built, and the packaged CMSIS-NN. Gaps between sections, at most three bytes each, are not counted.
 """
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparsec.run.cmsis_library import COMPILE_FLAGS, cmsis_nn_library, first_errors
+from sparsec.run.cmsis_library import cmsis_nn_library, compile_flags, first_errors
 from sparsec.run.errors import BuildError
 from sparsec.run.machines import (
     SMALL_FLASH_BYTES,
@@ -19,7 +19,7 @@ from sparsec.run.machines import (
 )
 from sparsec.run.object_cache import Folders, compile_object
 from sparsec.run.project import Buffer, Project
-from sparsec.run.toolchain import Compiler, compiler_for, is_host
+from sparsec.run.toolchain import GCC, Cc, Compiler, compiler_for, is_host
 from sparsec.targets.cpu import cpu_named
 
 HARNESS = Path(__file__).parent / "harness"
@@ -36,7 +36,7 @@ LIBRARIES = ("-lc", "-lgcc")
 MEMORY_ALIGNMENT = 16
 """Of each memory that the harness gives to a model, and the bytes it watches on both sides."""
 
-# -O1 comes after COMPILE_FLAGS and wins: stronger optimization removes errors before the sanitizers see them.
+# -O1 comes after `compile_flags` and wins: stronger optimization removes errors before the sanitizers see them.
 SANITIZER_FLAGS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1")
 # CMSIS-NN shifts negative numbers left (softmax, elementwise add), which C11 leaves undefined and every
 # compiler it supports defines; all other checks stay on and find nothing in it.
@@ -86,9 +86,10 @@ def build_image(
     sanitize: bool = False,
     layout: Layout = "large",
     telling: bool = False,
+    cc: Cc = GCC,
     progress: Callable[[str], None] | None = None,
 ) -> Image:
-    """Compiles and links `project` with the harness for `cpu`; all files are written to `directory`.
+    """Compiles by `cc` and links `project` with the harness for `cpu`; all files are written to `directory`.
 
     `sanitize` adds the address and undefined-behaviour sanitizers (host only). The layout "small"
     leaves 1 MB of flash and 256 KB of RAM, so that a model that does not fit does not link. A model that is `telling`
@@ -99,9 +100,11 @@ def build_image(
     directory = directory.resolve()
     target = cpu_named(cpu)
     machine = None if is_host(target) else machine_for(cpu)
-    compiler = compiler_for(target)
+    compiler = compiler_for(target, cc)
     if sanitize and machine is not None:
         raise BuildError(f"the sanitizers run on the host only, not on {cpu}")
+    if sanitize and compiler.path != compiler.linker:
+        raise BuildError(f"the sanitizers are those of {compiler.linker.name}, which compiles too")
     library = cmsis_nn_library(
         cmsis_nn,
         compiler,
@@ -112,7 +115,7 @@ def build_image(
         progress(f"compiling {project.name} for {cpu}")
 
     sanitizer_flags = SANITIZER_FLAGS if sanitize else ()
-    flags = (*COMPILE_FLAGS, *sanitizer_flags, "-Wall", "-Wextra")
+    flags = (*compile_flags(compiler), *sanitizer_flags, "-Wall", "-Wextra")
     glue = directory / "model_under_test.c"
     glue.write_text(model_under_test(project), encoding="utf-8")
     # The profiler takes for the end of a call what comes behind it, which a jump in its place has not.
@@ -246,7 +249,7 @@ def _link(
     flags: Sequence[str],
     layout: Layout,
 ) -> None:
-    command = [compiler.path, *compiler.flags, *flags, *inputs, "-o", output]
+    command = [compiler.linker, *compiler.link_flags, *flags, *inputs, "-o", output]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode == 0:
         return

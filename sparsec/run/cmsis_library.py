@@ -12,14 +12,18 @@ from pathlib import Path
 
 from sparsec.run.cmsis_nn import cache_dir
 from sparsec.run.errors import BuildError
-from sparsec.run.toolchain import Compiler, find_tool
+from sparsec.run.toolchain import Compiler
 from sparsec.targets.cmsis_nn import SOURCES
 
-# -Ofast is what CMSIS-NN's own CMakeLists.txt compiles with. The project's kernels get the same, so that
-# a comparison with CMSIS-NN compares kernels and not flags.
-COMPILE_FLAGS = ("-std=c11", "-Ofast", "-ffunction-sections", "-fdata-sections", "-g")
-
 _PARALLEL_JOBS = 2
+
+
+def compile_flags(compiler: Compiler) -> tuple[str, ...]:
+    """How CMSIS-NN is compiled, and the project's kernels too, so that a comparison compares kernels and not flags.
+
+    -O3 gives the instructions of -Ofast, which CMSIS-NN's own CMakeLists.txt has and clang deprecates.
+    """
+    return ("-std=c11", compiler.optimization, "-ffunction-sections", "-fdata-sections", "-g")
 
 
 def cmsis_nn_library(
@@ -39,7 +43,7 @@ def cmsis_nn_library(
         raise BuildError(
             f"{cmsis_nn} is not CMSIS-NN: it has no files of integer kernels under Source/"
         )
-    flags = (*compiler.flags, *COMPILE_FLAGS, *sanitizer_flags)
+    flags = (*compiler.flags, *compile_flags(compiler), *sanitizer_flags)
     library = cache_dir() / "lib" / f"{_key(cmsis_nn, sources, compiler, flags)}.a"
     if library.exists():
         return library
@@ -101,8 +105,8 @@ def _compile(
             # The list waits for every file and raises the first error.
             list(pool.map(compile_one, sources, objects))
         archive = Path(directory) / "library.a"
-        archiver = find_tool(compiler.path.name.removesuffix("gcc") + "ar")
-        subprocess.run([archiver, "rcsD", archive, *objects], check=True, capture_output=True)
+        command = [compiler.archiver, "rcsD", archive, *objects]
+        subprocess.run(command, check=True, capture_output=True)
         # A rename is atomic: nobody ever sees half a library.
         os.replace(archive, library)
 

@@ -18,7 +18,7 @@ from sparsec.run.build import Image, Sizes, build_image
 from sparsec.run.errors import RunError, StatusError
 from sparsec.run.machines import ICOUNT_SHIFT, MACHINES, Layout, Machine
 from sparsec.run.project import Buffer, read_project
-from sparsec.run.toolchain import find_tool
+from sparsec.run.toolchain import GCC, Cc, find_tool
 
 # The exit codes of harness/platform.h, in words. Where the harness prints details they follow.
 _STATUS = 12
@@ -62,10 +62,11 @@ def run_project(
     sanitize: bool = False,
     layout: Layout = "large",
     counting: bool = True,
+    cc: Cc = GCC,
     time_limit: float = 600.0,
     progress: Callable[[str], None] | None = None,
 ) -> RunResult:
-    """Builds the project directory for `cpu` and runs it on `inputs`, one int8 [N, bytes] per model input.
+    """Builds the project directory for `cpu` by `cc` and runs it on `inputs`, one int8 [N, bytes] per model input.
 
     The arena is poisoned before every inference and guarded on both sides. `counting=False` leaves
     out the instruction counts, which makes QEMU faster. `time_limit` in seconds ends a run that hangs.
@@ -84,6 +85,7 @@ def run_project(
                 sanitize=sanitize,
                 layout=layout,
                 telling=telling,
+                cc=cc,
                 progress=progress,
             )
             return run_image(

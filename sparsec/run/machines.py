@@ -99,14 +99,17 @@ MACHINES: dict[str, Machine] = {
     "cortex-m7": _mps2("mps2-an500", Region(0x60000000, 16 * _MIB)),
     "cortex-m33": _AN505,
     "cortex-m55": _AN547,
+    # QEMU has no Cortex-M85. Its code runs on the M55 as long as nobody asks for branch protection (PACBTI), which is all
+    # that its instructions have beyond.
+    "cortex-m85": _AN547,
 }
 
 
 def machine_for(cpu: str) -> Machine:
-    """The QEMU machine that has the core `cpu`. Raises ToolchainError when there is none."""
+    """The QEMU machine that runs code for `cpu`. Raises ToolchainError when there is none."""
     machine = MACHINES.get(cpu)
     if machine is None:
         raise ToolchainError(
-            f"QEMU has no machine with {cpu}, run on one of: host, {', '.join(MACHINES)}"
+            f"QEMU has no machine for {cpu}, run on one of: host, {', '.join(MACHINES)}"
         )
     return machine

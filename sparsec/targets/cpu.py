@@ -7,6 +7,7 @@ from typing import Literal
 from sparsec.targets.cmsis_nn import PACKAGED, Release
 
 VectorUnit = Literal["scalar", "dsp", "mve"]
+CompilerName = Literal["gcc", "clang"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Cpu:
 
     `vector_unit` is the arithmetic CMSIS-NN picks at compile time: plain C, the DSP extension
     (SMLAD and friends) or Helium (MVE). It decides how much scratch memory a kernel asks for.
-    `compiler_flags` select the processor in gcc and clang. `cmsis_nn` is the release of the library that it runs.
+    `compiler_flags` select the processor in gcc and clang, `stand_in_flags`, in their order, one with the same
+    instructions where a compiler does not know this one yet. `cmsis_nn` is the release of the library that it runs.
     `gathers` is the assumed price of gathers, by which choices are made.
     """
 
@@ -43,13 +45,18 @@ class Cpu:
     summary: str
     cmsis_nn: Release = PACKAGED
     gathers: GatherPrice = LIKELY_GATHERS
+    stand_in_flags: tuple[tuple[str, ...], ...] = ()
+
+    def optimization(self, compiler: CompilerName) -> str:
+        """The level at which code is fastest: at -O3 clang versions and peels loops of Helium, which get slower."""
+        return "-Os" if compiler == "clang" and self.vector_unit == "mve" else "-O3"
 
 
-def _arm(
-    name: str, vector_unit: VectorUnit, float_abi: str, summary: str, compile_as: str | None = None
-) -> Cpu:
-    flags = (f"-mcpu={compile_as or name}", "-mthumb", f"-mfloat-abi={float_abi}")
-    return Cpu(name, vector_unit, flags, summary)
+def _arm(name: str, vector_unit: VectorUnit, float_abi: str, summary: str, *stand_ins: str) -> Cpu:
+    flags = [
+        (f"-mcpu={each}", "-mthumb", f"-mfloat-abi={float_abi}") for each in (name, *stand_ins)
+    ]
+    return Cpu(name, vector_unit, flags[0], summary, stand_in_flags=tuple(flags[1:]))
 
 
 CPUS: dict[str, Cpu] = {
@@ -61,8 +68,8 @@ CPUS: dict[str, Cpu] = {
         _arm("cortex-m7", "dsp", "hard", "Armv7E-M, DSP, FPU, dual issue"),
         _arm("cortex-m33", "dsp", "hard", "Armv8-M Mainline, DSP, FPU"),
         _arm("cortex-m55", "mve", "hard", "Armv8.1-M, Helium"),
-        # The same instructions, for compilers that do not know this one yet, as gcc 12 of Debian.
-        _arm("cortex-m85", "mve", "hard", "Armv8.1-M, Helium, dual issue", compile_as="cortex-m55"),
+        # gcc 12 of Debian does not know it.
+        _arm("cortex-m85", "mve", "hard", "Armv8.1-M, Helium, dual issue", "cortex-m55"),
         Cpu("host", "scalar", (), "the machine the compiler runs on, for tests"),
     )
 }

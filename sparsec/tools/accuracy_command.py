@@ -36,7 +36,7 @@ from sparsec.tools.console import print_table, progress
 from sparsec.tools.errors import UserError
 from sparsec.tools.labels import check_labels, take_labels
 from sparsec.tools.options import Parser, add_model_options, hides_progress
-from sparsec.tools.run_command import execute
+from sparsec.tools.run_command import add_cc_option, execute
 
 Array: TypeAlias = np.ndarray[Any, Any]
 SCHEMA_VERSION = 1
@@ -103,6 +103,7 @@ def parser() -> argparse.ArgumentParser:
         choices=RUNNABLE,
         help="run there too and compare every byte with the interpreter, e.g. --on=cortex-m4",
     )
+    add_cc_option(result)
     result.add_argument(
         "--layers", action="store_true", help="a table of the error that each layer adds"
     )

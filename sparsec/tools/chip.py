@@ -17,6 +17,7 @@ from sparsec.frontends.errors import FrontendError
 from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import dequantized, quantized
 from sparsec.run.execute import run_project
+from sparsec.run.toolchain import Cc
 from sparsec.search.objectives import Prices
 from sparsec.tools import run_command
 from sparsec.tools.compilation import Compilation, compile_model
@@ -73,7 +74,8 @@ class Chip:
         ]
         with tempfile.TemporaryDirectory(prefix="sparsec-") as folder:
             write_files(files, Path(folder, "net"))
-            result = run_project(Path(folder, "net"), on, flat, cmsis_nn=cmsis_nn_directory(args))
+            cmsis_nn, cc = cmsis_nn_directory(args), Cc(args.cc)
+            result = run_project(Path(folder, "net"), on, flat, cmsis_nn=cmsis_nn, cc=cc)
         if result.instructions is None:
             raise ValueError(f"{on} counts no instructions: measure on a Cortex-M of QEMU")
         return float(result.instructions[0]) / (1000 * megahertz), calls

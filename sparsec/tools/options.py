@@ -287,7 +287,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         type=byte_count,
         metavar="BYTES",
         help="keep constants and code within this, e.g. 512K, or fail: what the network's function and all that it calls "
-        "take of an image that is linked with --gc-sections. Code is counted as gcc 12 compiles it with -Ofast for the "
+        "take of an image that is linked with --gc-sections. Code is counted as gcc 12 compiles it with -O3 for the "
         "packaged CMSIS-NN, and is within 0.3 %% of what is linked for MLPerf Tiny's networks (make bench-flash)",
     )
     group.add_argument(

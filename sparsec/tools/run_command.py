@@ -19,6 +19,7 @@ from sparsec.run.cpus import RUNNABLE
 from sparsec.run.errors import RunError
 from sparsec.run.execute import RunResult, run_project
 from sparsec.run.profile.profile import Profile, profile_project
+from sparsec.run.toolchain import COMPILERS, Cc
 from sparsec.tools.arrays import read_array
 from sparsec.tools.compilation import Compilation, compile_model
 from sparsec.tools.console import progress
@@ -36,6 +37,7 @@ examples:
   sparsec run lenet.pt --on=host --input=x.npy
   sparsec run lenet.pt --on=cortex-m55 --input=x.npy --json
   sparsec run lenet.pt --on=cortex-m4 --profile
+  sparsec run lenet.pt --on=cortex-m55 --cc=clang
 """
 
 
@@ -50,7 +52,14 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add_model_options(result)
-    result.add_argument("--on", choices=RUNNABLE, default="host", help="where to run; default host")
+    result.add_argument(
+        "--on",
+        choices=RUNNABLE,
+        default="host",
+        help="where to run; default host. "
+        "Code for cortex-m85 runs on QEMU's Cortex-M55, which has its instructions except for branch protection",
+    )
+    add_cc_option(result)
     result.add_argument(
         "--input",
         action="append",
@@ -67,6 +76,17 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--json", action="store_true", help="print one JSON object")
     result.add_argument("-q", "--quiet", action="store_true", help="print no progress or warnings")
     return result
+
+
+def add_cc_option(parser: argparse.ArgumentParser) -> None:
+    """The compiler of whatever `execute` builds."""
+    parser.add_argument(
+        "--cc",
+        choices=COMPILERS,
+        default="gcc",
+        help="what compiles for the device, e.g. clang, which is Debian's clang-22 and links with gcc's libraries; "
+        "default gcc. Code for cortex-m85 is that of a Cortex-M55 unless the compiler knows it, as clang does",
+    )
 
 
 def read_inputs(
@@ -154,7 +174,7 @@ def execute(
     profile: bool = False,
 ) -> tuple[RunResult, Profile | None]:
     """Build the project in a temporary place and run it on `args.on`, with `profile` under the profiler."""
-    files = project_files(args, compilation)
+    files, cc = project_files(args, compilation), Cc(args.cc)
     with tempfile.TemporaryDirectory(prefix="sparsec-") as directory:
         project = Path(directory) / compilation.name
         write_files(files, project)
@@ -163,10 +183,10 @@ def execute(
         try:
             if profile:
                 return profile_project(
-                    project, args.on, flat, cmsis_nn=cmsis_nn, progress=report_progress
+                    project, args.on, flat, cmsis_nn=cmsis_nn, cc=cc, progress=report_progress
                 )
             result = run_project(
-                project, args.on, flat, cmsis_nn=cmsis_nn, progress=report_progress
+                project, args.on, flat, cmsis_nn=cmsis_nn, cc=cc, progress=report_progress
             )
             return result, None
         except RunError as error:

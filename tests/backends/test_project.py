@@ -235,11 +235,32 @@ def test_cmake_builds_it(cmsis_nn: Path, tmp_path: Path) -> None:
     assert [int(number) for number in printed.stdout.split()] == expected.reshape(-1).tolist()
 
 
+CROSS_COMPILERS = {
+    "gcc": ["-DCMAKE_C_COMPILER=arm-none-eabi-gcc"],
+    "clang": [
+        "-DCMAKE_C_COMPILER=clang-22",
+        "-DCMAKE_C_COMPILER_TARGET=arm-none-eabi",
+        f"-DCMAKE_AR={shutil.which('arm-none-eabi-ar')}",
+        "-DCMAKE_C_FLAGS=-fshort-enums -isystem /usr/lib/arm-none-eabi/include",
+    ],
+}
+"""As CMakeLists.txt itself says."""
+
+
 @pytest.mark.skipif(shutil.which("cmake") is None, reason="cmake is not installed")
 @pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="no compiler for Cortex-M")
-@pytest.mark.parametrize("target", [name for name in CPUS if name != "host"])
+@pytest.mark.parametrize(
+    ("compiler", "target"),
+    [
+        *(("gcc", name) for name in CPUS if name != "host"),
+        *(
+            pytest.param("clang", name, marks=pytest.mark.clang)
+            for name in ("cortex-m4", "cortex-m85")
+        ),
+    ],
+)
 def test_cmake_passes_flags_that_the_compiler_knows(
-    target: str, cmsis_nn: Path, tmp_path: Path
+    compiler: str, target: str, cmsis_nn: Path, tmp_path: Path
 ) -> None:
     """CMSIS-NN stands there already, as a target of the application."""
     write_project(emit(cmsis_nn, target=target), tmp_path / "p")
@@ -249,13 +270,18 @@ def test_cmake_passes_flags_that_the_compiler_knows(
         f'target_include_directories(cmsis-nn SYSTEM INTERFACE "{cmsis_nn}/Include")\n'
         "add_subdirectory(p)\n"
     )
-    cross = ["-DCMAKE_SYSTEM_NAME=Generic", "-DCMAKE_C_COMPILER=arm-none-eabi-gcc"]
+    cross = ["-DCMAKE_SYSTEM_NAME=Generic", *CROSS_COMPILERS[compiler]]
+    cross += ["-DCMAKE_EXPORT_COMPILE_COMMANDS=ON"]
     cross += ["-DCMAKE_TRY_COMPILE_TARGET_TYPE=STATIC_LIBRARY", f"-DCMSIS_NN_DIR={cmsis_nn}"]
     subprocess.run(
         ["cmake", "-S", ".", "-B", "b", *cross], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL
     )
     subprocess.run(["cmake", "--build", "b"], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
     assert (tmp_path / "b" / "p" / "libtiny.a").is_file()
+    commands = (tmp_path / "b" / "compile_commands.json").read_text()
+    stood_in = (compiler, target) == ("gcc", "cortex-m85")
+    assert f"-mcpu={'cortex-m55' if stood_in else target} " in commands
+    assert (" -Os " in commands) == ((compiler, target) == ("clang", "cortex-m85"))
 
 
 def revised(cmsis_nn: Path, revision: str, folder: Path) -> Path:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from sparsec.formats import COMMON_FORMATS
 from sparsec.run import cmsis_nn
-from sparsec.run.cmsis_library import COMPILE_FLAGS, cmsis_nn_library
+from sparsec.run.cmsis_library import cmsis_nn_library, compile_flags
 from sparsec.run.object_cache import Folders, compile_object
 from sparsec.run.project import Project, read_project
 from sparsec.run.toolchain import compiler_for
@@ -30,7 +30,6 @@ from tests.tools.test_mutants import tflite_file
 
 pytestmark = pytest.mark.builds
 
-FLAGS = (*COMPILE_FLAGS, *STRICT_FLAGS, "-std=gnu11")
 """GNU C, which CMake takes by default, has more macros of its own."""
 
 
@@ -211,10 +210,11 @@ def link(project: Project, directory: Path, library: Path) -> None:
     host, main = compiler_for(cpu_named("host")), directory / "program.c"
     main.write_text(program(project, (project.directory / project.header).read_text()))
     folders = Folders((project.directory,), (library / "Include",))
+    flags = (*compile_flags(host), *STRICT_FLAGS, "-std=gnu11")
     objects: list[Path] = []
     for source in (*project.sources, main):
         objects.append(directory / f"{source.stem}.o")
-        compile_object(host, source, FLAGS, folders, objects[-1])
+        compile_object(host, source, flags, folders, objects[-1])
     inputs = [*objects, cmsis_nn_library(library, host)]
     command = [host.path, *host.flags, *inputs, "-o", directory / "program"]
     linked = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -13,7 +13,7 @@ from sparsec.run.cmsis_library import cmsis_nn_library, sources_of
 from sparsec.run.errors import BuildError, RunError, ToolchainError
 from sparsec.run.machines import MACHINES
 from sparsec.run.project import Buffer, Memory, Project, read_project
-from sparsec.run.toolchain import compiler_for, find_tool
+from sparsec.run.toolchain import CLANG, Cc, compiler_for, find_tool
 from sparsec.targets.cpu import Cpu, cpu_named
 from tests.strictly import STRICT_FLAGS, compile_strictly
 
@@ -119,6 +119,25 @@ def test_a_compiler_that_is_too_old() -> None:
         compiler_for(newer)
 
 
+@pytest.mark.clang
+def test_clang_compiles_and_gcc_links(
+    write_project: WriteProject, cmsis_nn: Path, tmp_path: Path
+) -> None:
+    """For Cortex-M85 too, which this gcc does not know."""
+    project = read_project(write_project(CLEAN, inputs=[(0, 1)], outputs=[(0, 1)]))
+    for cpu, optimization in (("cortex-m4", "-O3"), ("cortex-m55", "-Os"), ("cortex-m85", "-Os")):
+        clang, gcc = (compiler_for(cpu_named(cpu), cc) for cc in (CLANG, Cc("gcc")))
+        assert f"-mcpu={cpu}" in clang.flags
+        assert (clang.optimization, gcc.optimization) == (optimization, "-O3")
+        assert clang.version != gcc.version
+        assert (clang.linker, clang.link_flags) == (gcc.path, gcc.flags)
+        image = build_image(project, cpu, tmp_path, cmsis_nn=cmsis_nn, cc=CLANG)
+        assert 0 < image.model.flash < 32
+        assert b"clang version" in image.path.read_bytes()
+    with pytest.raises(BuildError, match="the sanitizers are those of gcc"):
+        build_image(project, "host", tmp_path, cmsis_nn=cmsis_nn, sanitize=True, cc=CLANG)
+
+
 def small_cmsis_nn(directory: Path, text: str) -> Path:
     (directory / "Include").mkdir(parents=True, exist_ok=True)
     (directory / "Source").mkdir(exist_ok=True)
@@ -139,6 +158,8 @@ def test_the_library_depends_on_what_it_is_made_of(
     assert cmsis_nn_library(same, host) == library
     assert cmsis_nn_library(other, host) != library
     assert cmsis_nn_library(first, host, sanitizer_flags=("-fsanitize=address",)) != library
+    less = compiler_for(cpu_named("host"), Cc("gcc", "-O1"))
+    assert cmsis_nn_library(first, less) != library
     messages: list[str] = []
     assert cmsis_nn_library(first, host, progress=messages.append) == library
     assert messages == []

@@ -338,5 +338,3 @@ def test_cores_that_cannot_run(write_project: WriteProject, cmsis_nn: Path) -> N
     x = np.zeros((1, 1), dtype=np.int8)
     with pytest.raises(ValueError, match="unknown target 'z80'"):
         run_project(project, "z80", [x], cmsis_nn=cmsis_nn)
-    with pytest.raises(ValueError, match="no machine with cortex-m85"):
-        run_project(project, "cortex-m85", [x], cmsis_nn=cmsis_nn)

@@ -27,7 +27,7 @@ def test_each_core_has_one_and_nothing_is_compiled_again(
 ) -> None:
     assert prepare.main() == 0
     said = capsys.readouterr().err
-    assert "setup: compiling CMSIS-NN, 1 files for cortex-m55\n" in said
+    assert "setup: compiling CMSIS-NN, 1 files for cortex-m55 by gcc\n" in said
     found = {path: path.stat().st_mtime_ns for path in libraries.glob("*.a")}
     assert len(found) == said.count("\n") >= 7
     assert prepare.main() == 0

@@ -219,7 +219,42 @@ def test_missing_compiler(
     assert ended.err.count("\n") == 1
 
 
+def test_missing_clang(
+    tools: Tools, texts: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    which = shutil.which
+
+    def all_but_clang(name: str) -> str | None:
+        return None if "clang" in name else which(name)
+
+    monkeypatch.setattr(shutil, "which", all_but_clang)
+    compiler_for.cache_clear()
+    ended = tools.sparsec("run", texts["qnn"], "-q", "--on=cortex-m4", "--cc=clang")
+    missing = "error: clang-22 is not installed; on Debian or Ubuntu: sudo apt-get install "
+    assert (ended.code, ended.err) == (2, f"{missing}--no-install-recommends clang-22\n")
+
+
+@pytest.mark.clang
+def test_clang(tools: Tools, texts: dict[str, Path]) -> None:
+    """The same bytes, by other instructions; those for Cortex-M85 run too."""
+    words = ("run", texts["qnn"], "-q", "--on=cortex-m55", "--profile", "--json")
+    gcc, clang = (tools.sparsec(*words, f"--cc={cc}") for cc in ("gcc", "clang"))
+    by_gcc, by_clang = (json.loads(ended.out) for ended in (gcc, clang))
+    assert by_gcc["mismatches"] == by_clang["mismatches"] == 0
+    assert by_gcc["profile"] != by_clang["profile"]
+    m85 = report(tools.sparsec(*words[:3], "--on=cortex-m85", "--cc=clang", "--json"))
+    assert m85["outputs"] == by_clang["outputs"]
+
+
 def test_unknown_machine(tools: Tools, texts: dict[str, Path]) -> None:
-    ended = tools.sparsec("run", texts["qnn"], "--on=cortex-m85")
+    ended = tools.sparsec("run", texts["qnn"], "--on=cortex-m99")
     assert ended.code == 2
-    assert "'cortex-m85'" in ended.err and "cortex-m55" in ended.err
+    assert "'cortex-m99'" in ended.err and "cortex-m55" in ended.err
+
+
+@pytest.mark.qemu
+def test_nothing_is_estimated_for_cortex_m85(tools: Tools, texts: dict[str, Path]) -> None:
+    ended = tools.sparsec("run", texts["qnn"], "-q", "--on=cortex-m85", "--profile")
+    said = "error: no cycles are estimated for cortex-m85, profile on: cortex-m0plus, cortex-m3, "
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert ended.err.startswith(said)

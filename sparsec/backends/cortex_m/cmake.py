@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a project for Cortex-M is built: with CMake, over CMSIS-NN."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from sparsec.targets.cmsis_nn import HEADER, REVISIONS, SOURCES, Release
-from sparsec.targets.cpu import cpu_named
+from sparsec.targets.cpu import Cpu, cpu_named
 
 
 def cmake_lists(
@@ -16,6 +16,7 @@ def cmake_lists(
 ) -> str:
     """CMakeLists.txt: a static library of the network, one of the runtime's functions that all networks of a program
     share, and CMSIS-NN unless there is one already; where a `release` is given, no other one."""
+    cpu = cpu_named(target)
     return _CMAKE.format(
         name=name,
         upper=name.upper(),
@@ -24,8 +25,20 @@ def cmake_lists(
         shared="".join(f"\n  {file}" for file in shared),
         release="" if release is None else _release_check(target, release),
         cmsis_nn="\n    ".join(f'"${{CMSIS_NN_DIR}}/Source/{pattern}"' for pattern in SOURCES),
-        flags=";".join(cpu_named(target).compiler_flags),
+        flags=";".join(cpu.compiler_flags),
+        stand_ins="".join(_stand_ins(cpu)),
+        clang_optimization=cpu.optimization("clang"),
+        gcc_optimization=cpu.optimization("gcc"),
     )
+
+
+def _stand_ins(cpu: Cpu) -> Iterator[str]:
+    """Lines of CMakeLists.txt for compilers that do not know the processor."""
+    for flags in cpu.stand_in_flags:
+        variable = f"KNOWS_{cpu.name.upper().replace('-', '_')}"
+        yield _STAND_IN.format(
+            flag=cpu.compiler_flags[0], variable=variable, flags=";".join(flags), target=cpu.name
+        )
 
 
 def _release_check(target: str, release: Release) -> str:
@@ -45,6 +58,15 @@ endif()
 
 """
 
+_STAND_IN = """\
+  # The same instructions for a compiler that does not know {target}, as gcc 12.
+  include(CheckCCompilerFlag)
+  check_c_compiler_flag({flag} {variable})
+  if(NOT {variable})
+    set(NETWORK_CPU_FLAGS "{flags}")
+  endif()
+"""
+
 _CMAKE = """\
 # SPDX-License-Identifier: Apache-2.0
 #
@@ -54,6 +76,9 @@ _CMAKE = """\
 # including project has a target cmsis-nn. On its own, for bare metal:
 #   cmake -S . -B build -DCMSIS_NN_DIR=... -DCMAKE_SYSTEM_NAME=Generic -DCMAKE_C_COMPILER=arm-none-eabi-gcc \\
 #     -DCMAKE_TRY_COMPILE_TARGET_TYPE=STATIC_LIBRARY
+# and with clang, for the C library of gcc, in place of its -DCMAKE_C_COMPILER:
+#     -DCMAKE_C_COMPILER=clang-22 -DCMAKE_C_COMPILER_TARGET=arm-none-eabi -DCMAKE_AR=/usr/bin/arm-none-eabi-ar \\
+#     "-DCMAKE_C_FLAGS=-fshort-enums -isystem /usr/lib/arm-none-eabi/include"
 
 cmake_minimum_required(VERSION 3.15)
 project({name} LANGUAGES C)
@@ -65,11 +90,17 @@ endif()
 
 {release}# For {target}; the host needs none.
 if(CMAKE_CROSSCOMPILING)
-  set({upper}_CPU_FLAGS "{flags}" CACHE STRING "Compiler flags of the processor")
+  set(NETWORK_CPU_FLAGS "{flags}")
+{stand_ins}  set({upper}_CPU_FLAGS "${{NETWORK_CPU_FLAGS}}" CACHE STRING "Compiler flags of the processor")
 else()
   set({upper}_CPU_FLAGS "" CACHE STRING "Compiler flags of the processor")
 endif()
-set({upper}_OPTIMIZATION "-Ofast" CACHE STRING "Optimization, by default that of CMSIS-NN")
+# What is fastest there, of gcc and of clang.
+if(CMAKE_C_COMPILER_ID MATCHES "Clang")
+  set({upper}_OPTIMIZATION "{clang_optimization}" CACHE STRING "Optimization")
+else()
+  set({upper}_OPTIMIZATION "{gcc_optimization}" CACHE STRING "Optimization")
+endif()
 
 if(NOT TARGET cmsis-nn)
   # What its own CMakeLists.txt compiles by default.

@@ -19,7 +19,7 @@ from sparsec.run.profile.disassembly import Disassembly, disassemble
 from sparsec.run.profile.scoreboard import block_cycles
 from sparsec.run.profile.trace import Edge, Trace, trace_image
 from sparsec.run.project import Project, read_project
-from sparsec.run.toolchain import find_tool
+from sparsec.run.toolchain import GCC, Cc, find_tool
 from sparsec.targets.timing import TIMINGS, Timing
 
 
@@ -77,15 +77,18 @@ def profile_project(
     inputs: Sequence[NDArray[np.int8]],
     *,
     cmsis_nn: Path,
+    cc: Cc = GCC,
     time_limit: float = 600.0,
     progress: Callable[[str], None] | None = None,
 ) -> tuple[RunResult, Profile]:
-    """Builds the project, runs it on `inputs`, int8 [N, bytes] each, and profiles the first of them.
+    """Builds the project by `cc`, runs it on `inputs`, int8 [N, bytes] each, and profiles the first of them.
 
     The instructions counted for the layers are those that QEMU's clock counts in a run of its own. Raises RunError
     as `run_project` does, and where the two differ.
     """
     machine_for(cpu)
+    if cpu not in TIMINGS:
+        raise RunError(f"no cycles are estimated for {cpu}, profile on: {', '.join(TIMINGS)}")
     find_tool("gcc")  # before anybody waits for the build
     loaded = read_project(project)
 
@@ -97,6 +100,7 @@ def profile_project(
                 Path(directory),
                 cmsis_nn=cmsis_nn,
                 telling=telling,
+                cc=cc,
                 progress=progress,
             )
             result = run_image(image, inputs, time_limit=time_limit, progress=progress)
