@@ -545,6 +545,72 @@ void sparsec_fully_connected_dense_s8(const cmsis_nn_fc_params *fc_params,
                                       int8_t *output);
 
 /**
+ * @brief Fully connected layer with sparse weights for cores with Helium, which gathers the inputs of 16 weights.
+ *
+ * The parameters are those of sparsec_fully_connected_table_s8, but `rows` of the layers for Helium are twelve words for
+ * four outputs: the biases; the number of entries in bits 31-16 and the shift in bits 15-0; the multipliers. They are
+ * filled up to a multiple of four with rows without entries.
+ *
+ * @param[in]  entries  The int8 weights of a row, then a column for each. With more than 256 inputs a column is relative
+ *                      to the base of its 16 entries
+ * @param[in]  bases    With more than 256 inputs the base of each 16 entries of each row
+ */
+void sparsec_fully_connected_gather_s8(const cmsis_nn_fc_params *fc_params,
+                                       int32_t saturating,
+                                       const int8_t *input,
+                                       const cmsis_nn_dims *filter_dims,
+                                       const int32_t *rows,
+                                       const uint8_t *entries,
+                                       const uint16_t *bases,
+                                       const cmsis_nn_dims *output_dims,
+                                       int8_t *output);
+
+/**
+ * @brief Fully connected layer with sparse weights in blocks of four neighbouring columns, for cores with Helium, which
+ * gathers the inputs of four blocks.
+ *
+ * The parameters are those of sparsec_fully_connected_gather_s8, but an entry is a block. Up to three bytes behind the
+ * input are read, though never behind a multiple of four, and do not count.
+ *
+ * @param[in]  ctx      Scratch memory, aligned to four bytes
+ * @param[in]  entries  Four int8 weights for each block of a row, then its first column divided by four: a byte, or two
+ *                      with more than 1024 inputs
+ */
+void sparsec_fully_connected_gather_1x4_s8(const cmsis_nn_context *ctx,
+                                           const cmsis_nn_fc_params *fc_params,
+                                           int32_t saturating,
+                                           const int8_t *input,
+                                           const cmsis_nn_dims *filter_dims,
+                                           const int32_t *rows,
+                                           const int32_t *entries,
+                                           const cmsis_nn_dims *output_dims,
+                                           int8_t *output);
+
+/**
+ * @brief Bytes of scratch memory of sparsec_fully_connected_gather_1x4_s8.
+ */
+int32_t sparsec_fully_connected_gather_1x4_s8_get_buffer_size(const cmsis_nn_dims *filter_dims);
+
+/**
+ * @brief Fully connected layer with sparse weights in blocks of 16 neighbouring columns, for cores with Helium.
+ *
+ * The parameters are those of sparsec_fully_connected_gather_s8, but an entry is a block, which may begin at any column
+ * and does not reach beyond the last one.
+ *
+ * @param[in]  weights  16 int8 weights for each block
+ * @param[in]  places   The first column of each block
+ */
+void sparsec_fully_connected_1x16_s8(const cmsis_nn_fc_params *fc_params,
+                                     int32_t saturating,
+                                     const int8_t *input,
+                                     const cmsis_nn_dims *filter_dims,
+                                     const int32_t *rows,
+                                     const int8_t *weights,
+                                     const uint16_t *places,
+                                     const cmsis_nn_dims *output_dims,
+                                     int8_t *output);
+
+/**
  * @brief Dense fully connected layer with a multiplier and shift of its own for each output.
  *
  * @param[in]  fc_params     Output offset and clamp; the input offset is in the bias

@@ -18,13 +18,19 @@ from sparsec.ir.cmsis.convolution import FullConvolutionOp
 from sparsec.ir.constant import ui8, ui16
 from sparsec.ir.kernel import KernelOp
 from sparsec.ir.rt.decode import decoder_of
-from sparsec.ir.rt.sparse_fc import SparseFullyConnectedOp
+from sparsec.ir.rt.sparse_fc import FullyConnectedVectorsOp, SparseFullyConnectedOp
 from sparsec.ir.rt.strips import STRIPS, in_strips
 from sparsec.kernels.convolve_delta8 import scratch_bytes
 from sparsec.kernels.depthwise_3x3 import stored_3x3
 from sparsec.kernels.depthwise_delta8 import stored_depthwise
 from sparsec.kernels.linear_decoded import decoded_bytes, rows_at_once
-from sparsec.kernels.stored import Stored, stored_as, stored_for_decoder, stored_packed
+from sparsec.kernels.stored import (
+    Stored,
+    stored_as,
+    stored_for_decoder,
+    stored_in_vectors,
+    stored_packed,
+)
 from sparsec.kernels.workload import Workload
 from sparsec.layouts.depthwise_3x3 import SHIFT as DEPTHWISE_3X3_SHIFT
 from sparsec.layouts.depthwise_3x3 import pack_depthwise_3x3, unpack_depthwise_3x3
@@ -70,6 +76,9 @@ LISTS: dict[str, type[SparseFullyConnectedOp]] = {
         rt.FullyConnected4x1Op,
         rt.FullyConnected4x1W16Op,
         rt.FullyConnectedDenseOp,
+        rt.FullyConnectedGatherOp,
+        rt.FullyConnectedGather1x4Op,
+        rt.FullyConnected1x16Op,
     )
 }
 SUMS = {
@@ -216,9 +225,14 @@ def listed(
     weights, numbers = random_weights(case), numbers_of(case)
     arrays = kernel.LAYOUT.pack(weights, numbers)
     saturating = is_saturating(weights, numbers, REQUANT.clamp)
+    values = {name: image.constant(array) for name, array in arrays.items()}
+    if kernel is rt.FullyConnectedGather1x4Op:
+        memory = image.scratch(case.work.columns)
+        assert memory is not None
+        values["scratch"] = memory
     op = kernel(
         image.image(1, case.work.columns),
-        {name: image.constant(array) for name, array in arrays.items()},
+        values,
         image.buffer((1, len(weights))),
         REQUANT,
         saturating,
@@ -226,6 +240,8 @@ def listed(
     stored = Stored(int(np.count_nonzero(weights))) if case.sparsity else Stored()
     if case.format is not None:
         stored = stored_as(case.format, case.format.pack(weights), weights)
+    if issubclass(kernel, FullyConnectedVectorsOp):
+        stored = stored_in_vectors(arrays["rows"], len(weights), kernel.LAYOUT.group)
     return op, replace(stored, slow=0 if saturating else len(weights))
 
 

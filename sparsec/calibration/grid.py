@@ -203,6 +203,9 @@ SHORT = (
     "sparsec_fully_connected_1x4_s8",
     "sparsec_fully_connected_4x1_s8",
     "sparsec_fully_connected_4x1_w16_s8",
+    "sparsec_fully_connected_gather_s8",
+    "sparsec_fully_connected_gather_1x4_s8",
+    "sparsec_fully_connected_1x16_s8",
 )
 """Kernels that have a short way to end a row, and another one for any row."""
 
@@ -227,6 +230,13 @@ LISTS: dict[str, SparseFormat | None] = {
     "delta8": None,
 }
 """The format of each fully connected kernel, None for one of single weights."""
+
+VECTORS: dict[str, SparseFormat | None] = {
+    "gather": None,
+    "gather_1x4": Block(1, 4),
+    "1x16": Block(1, 16),
+}
+"""Likewise of those for Helium."""
 
 DECODERS: dict[str, tuple[SparseFormat, ...]] = {
     "delta4": (Delta4(),),
@@ -364,7 +374,7 @@ def grid(unit: VectorUnit) -> list[Case]:
             for turn in (0, 1)
         ]
     for i, work in enumerate(fully_connected()):
-        cases += sparse_linear(work, SPARSITIES[i % len(SPARSITIES)], i)
+        cases += sparse_linear(work, SPARSITIES[i % len(SPARSITIES)], i, unit)
     cases += sums(ELEMENTS)
     cases += slow_cases(cases)
     cases += [Case("sparsec_depthwise_conv_strips_s8", work) for work in strips("depthwise")]
@@ -402,9 +412,11 @@ def sparse_convolutions(work: Workload, sparsity: float, unit: VectorUnit) -> It
             yield Case("sparsec_convolve_packed_s8", work, sparsity, Block(1, 4))
 
 
-def sparse_linear(work: Workload, sparsity: float, number: int) -> Iterator[Case]:
+def sparse_linear(work: Workload, sparsity: float, number: int, unit: VectorUnit) -> Iterator[Case]:
     """A fully connected layer by every sparse kernel, and its weights by every decoder, of its formats by turns."""
-    for kernel, encoding in LISTS.items():
+    for kernel, encoding in (LISTS | VECTORS if unit == "mve" else LISTS).items():
+        if kernel == "1x16" and work.columns < 16:
+            continue
         yield Case(f"sparsec_fully_connected_{kernel}_s8", work, sparsity, encoding)
     yield Case(rt.FullyConnectedDecodedOp.C_FUNCTION, work, sparsity, (Csr(), Bitmap())[number % 2])
     for decoder, encodings in DECODERS.items():

@@ -142,7 +142,7 @@ def held_out(core: str) -> list[Case]:
             for slow_rows in (0.0, 0.2, 1.0)
         ]
     for i, work in enumerate(LINEAR):
-        cases += sparse_linear(work, SPARSITIES[i % len(SPARSITIES)], i)
+        cases += sparse_linear(work, SPARSITIES[i % len(SPARSITIES)], i, unit)
     cases += sums(ELEMENTS)
     cases += slow_cases(cases)
     for i, work in enumerate(ODD_CONVOLUTIONS):
@@ -154,7 +154,7 @@ def held_out(core: str) -> list[Case]:
         cases.append(Case("sparsec_depthwise_convolve_delta8_s8", work, sparsity))
     for i, work in enumerate(ODD_LINEAR):
         cases += [Case(kernel, work) for kernel in dense_linear(unit)]
-        cases += sparse_linear(work, SPARSITIES[i % len(SPARSITIES)], i)
+        cases += sparse_linear(work, SPARSITIES[i % len(SPARSITIES)], i, unit)
     return cases
 
 

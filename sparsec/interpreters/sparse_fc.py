@@ -3,7 +3,7 @@
 
 from xdsl.interpreter import Interpreter, InterpreterFunctions, PythonValues, impl, register_impls
 
-from sparsec.interpreters.kernels import one_row, store
+from sparsec.interpreters.kernels import one_row, spoil, store
 from sparsec.ir import rt
 from sparsec.ir.rt.sparse_fc import SparseFullyConnectedOp
 
@@ -39,6 +39,26 @@ class SparseFcFunctions(InterpreterFunctions):
     @impl(rt.FullyConnectedDenseOp)
     def dense(
         self, _: Interpreter, op: rt.FullyConnectedDenseOp, args: PythonValues
+    ) -> PythonValues:
+        return fully_connected(op, args)
+
+    @impl(rt.FullyConnectedGatherOp)
+    def gather(
+        self, _: Interpreter, op: rt.FullyConnectedGatherOp, args: PythonValues
+    ) -> PythonValues:
+        return fully_connected(op, args)
+
+    @impl(rt.FullyConnectedGather1x4Op)
+    def gather_blocks(
+        self, _: Interpreter, op: rt.FullyConnectedGather1x4Op, args: PythonValues
+    ) -> PythonValues:
+        entries, scratch, *others = args
+        spoil([scratch])
+        return fully_connected(op, (entries, *others))
+
+    @impl(rt.FullyConnected1x16Op)
+    def vectors(
+        self, _: Interpreter, op: rt.FullyConnected1x16Op, args: PythonValues
     ) -> PythonValues:
         return fully_connected(op, args)
 

@@ -46,6 +46,11 @@ from sparsec.kernels.linear_delta8 import FullyConnectedDelta8
 from sparsec.kernels.linear_dense import FullyConnectedDense
 from sparsec.kernels.linear_per_channel import FullyConnectedPerChannel
 from sparsec.kernels.linear_table import FullyConnectedTable
+from sparsec.kernels.linear_vectors import (
+    FullyConnected1x16,
+    FullyConnectedGather,
+    FullyConnectedGather1x4,
+)
 from sparsec.kernels.loops import Loops
 from sparsec.kernels.movement import (
     Concatenate,
@@ -75,6 +80,9 @@ WITH_WEIGHTS: tuple[Kernel, ...] = (
     DepthwiseConv(),
     Depthwise3x3(),
     TransposeConv(),
+    FullyConnectedGather(),
+    FullyConnectedGather1x4(),
+    FullyConnected1x16(),
     FullyConnectedTable(),
     FullyConnected1x4(),
     FullyConnected4x1(),

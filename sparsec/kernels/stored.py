@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sparsec.formats import Bitmap, Block, BlockRle, Csr, Dcsr, Delta4, Delta8, Nm, SparseFormat
 from sparsec.formats.base import Components
 from sparsec.kernels.branches import in_jumps, in_loops
+from sparsec.layouts.linear_vectors import read_four_row_words
 from sparsec.layouts.packed_rows import GENERIC, unpack_rows
 from sparsec.layouts.remembered import remembered
 
@@ -78,6 +79,12 @@ def stored_for_decoder(
     lines = int((components["counts"] * heights).sum())
     entries = lines * encoding.columns
     return Stored(entries, lines, entries - int(np.count_nonzero(weights)))
+
+
+def stored_in_vectors(rows: NDArray[np.int32], height: int, group: int) -> Stored:
+    """What the array `rows` of a layout for Helium holds; `blocks` are vectors of `group` entries, full or not."""
+    _, counts = read_four_row_words(rows, height)
+    return Stored(int(counts.sum()), int((-(-counts // group)).sum()))
 
 
 @remembered(1024)

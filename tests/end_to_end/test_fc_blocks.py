@@ -12,7 +12,7 @@ from xdsl.ir import Attribute, SSAValue
 
 from sparsec.analysis.choice.format_choice import Problem
 from sparsec.analysis.choice.format_goal import Goal, Objective
-from sparsec.formats import Block
+from sparsec.formats import Block, Delta8
 from sparsec.ir import qnn
 from sparsec.ir.constant import dense_attribute
 from sparsec.ir.sparse import EncodingAttr
@@ -73,6 +73,44 @@ def test_exact(cpu: str) -> None:
         compiled, cpu, extreme_and_random(compiled.input_shapes, random=2, seed=1)
     )
     assert len(np.unique(np.concatenate([output.reshape(-1) for output in outputs]))) > 10
+
+
+@pytest.mark.qemu
+def test_exact_on_helium() -> None:
+    """Tails of every kind, places of two bytes, a layer of zeros."""
+    shapes = ((14, 40, 0.3), (5, 301, 0.05), (3, 1041, 0.1), (4, 17, 0.0))
+    formats = (Delta8(), Block(1, 4), Block(1, 16))
+    layers = [
+        (weights(outputs, inputs, 1, density), EncodingAttr(encoding))
+        for encoding in formats
+        for outputs, inputs, density in shapes
+    ]
+    compiled = compile_module(network(layers), "cortex-m55")
+    report = json.loads(compiled.files["report.json"])["layers"]
+    kernels = [f"sparsec_fully_connected_{name}_s8" for name in ("gather", "gather_1x4", "1x16")]
+    layouts = ("gathered bytes", "gathered words", "vectors")
+    assert [layer["kernel"] for layer in report] == [k for k in kernels for _ in shapes]
+    assert [layer["format"] for layer in report] == [f.label for f in formats for _ in shapes]
+    assert [layer["layout"] for layer in report] == [each for each in layouts for _ in shapes]
+    outputs = expect_exact(
+        compiled, "cortex-m55", extreme_and_random(compiled.input_shapes, random=2, seed=1)
+    )
+    assert len(np.unique(np.concatenate([output.reshape(-1) for output in outputs]))) > 10
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "label"), [(1, 1, "delta8"), (1, 4, "block(1x4)"), (1, 16, "block(1x16)")]
+)
+def test_what_is_chosen_for_helium(rows: int, columns: int, label: str) -> None:
+    """What the zeros are like is what the weights are stored as."""
+    dense = weights(64, 256, 1, 1.0)
+    kept = np.random.default_rng(1).random((64 // rows, 256 // columns)) < 0.1
+    dense = dense * np.kron(kept, np.ones((rows, columns), np.int8))
+    problem = Problem(
+        network([(dense, None)]), cpu_named("cortex-m55"), Goal("latency"), explained=False
+    )
+    (layer,) = problem.decide().layers
+    assert layer.winner.label == label
 
 
 @pytest.mark.parametrize(

@@ -57,8 +57,9 @@ def test_no_held_out_layer_is_in_the_grid() -> None:
 
 
 def test_every_kernel_is_measured_and_held_out() -> None:
-    assert {case.kernel for case in grid("dsp")} == set(COSTED)
-    assert {case.kernel for case in held_out("cortex-m4")} == set(COSTED)
+    assert {case.kernel for case in (*grid("dsp"), *grid("mve"))} == set(COSTED)
+    cases = (*held_out("cortex-m4"), *held_out("cortex-m55"))
+    assert {case.kernel for case in cases} == set(COSTED)
 
 
 def test_every_core_has_costs_of_every_kernel_it_runs() -> None:

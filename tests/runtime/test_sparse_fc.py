@@ -22,6 +22,7 @@ from sparsec.layouts.linear import (
     is_saturating,
     pack_proven,
 )
+from sparsec.layouts.linear_vectors import ContiguousLayout, GatherLayout, WordLayout
 from sparsec.quantization import int8
 from sparsec.run.execute import run_project
 from tests.runtime.kernel_library import (
@@ -32,6 +33,7 @@ from tests.runtime.kernel_library import (
     Int8,
     Int32,
     KernelLibrary,
+    context,
     fold_input_offset,
 )
 from tests.runtime.kernel_project import KernelProject, dims
@@ -43,7 +45,20 @@ KERNELS: dict[str, FcLayout] = {
     "4x1": ColumnBlockLayout(),
     "4x1_w16": ColumnBlockLayout(weight_bytes=2),
     "dense": DenseLayout(),
+    "gather": GatherLayout(),
+    "gather_1x4": WordLayout(),
+    "1x16": ContiguousLayout(),
 }
+BLOCKS = {
+    "table": (1, 1),
+    "1x4": (1, 4),
+    "gather": (1, 1),
+    "gather_1x4": (1, 4),
+    "1x16": (1, 16),
+}
+"""Of those that do not have 4x1."""
+
+WITH_SCRATCH = "gather_1x4"
 EACH_KERNEL = pytest.mark.parametrize("kernel", KERNELS)
 
 
@@ -60,7 +75,11 @@ def packed(layer: FullyConnected, kernel: str) -> tuple[int, Components]:
 
 
 def fitted(layer: FullyConnected, kernel: str) -> FullyConnected:
-    """What the layout of dense weights refuses made smaller."""
+    """What the layout of dense weights refuses made smaller, and what that of vectors does made wider."""
+    missing = 16 - layer.weights.shape[1]
+    if kernel == "1x16" and missing > 0:
+        wider = np.pad(layer.weights, ((0, 0), (0, missing)), mode="wrap")
+        return replace(layer, weights=wider, input=np.pad(layer.input, (0, missing), mode="wrap"))
     if kernel != "dense":
         return layer
     weights = np.maximum(layer.weights, -127)
@@ -73,8 +92,9 @@ def our_output(runtime: KernelLibrary, layer: FullyConnected, kernel: str) -> In
     outputs, inputs = layer.weights.shape
     saturating, arrays = packed(layer, kernel)
     output = Guarded(outputs)
+    scratch = [context(Guarded(inputs))] if kernel == WITH_SCRATCH else []
     runtime.call(
-        f"sparsec_fully_connected_{kernel}_s8",
+        f"sparsec_fully_connected_{kernel}_s8", *scratch,
         FcParams(layer.input_offset, 0, layer.output_offset, Activation(*layer.clamp)),
         saturating, layer.input, Dims(inputs, 1, 1, outputs), *arrays.values(),
         Dims(1, 1, 1, outputs), output,
@@ -108,7 +128,7 @@ def blocked(layer: FullyConnected, rows: int, columns: int, sparsity: float) -> 
 @EACH_KERNEL
 @pytest.mark.parametrize("inputs", [4, 5, 15, 256, 257, 1024, 1028, 1031])
 def test_shapes(runtime: KernelLibrary, cmsis_nn: KernelLibrary, inputs: int, kernel: str) -> None:
-    blocks = {"table": (1, 1), "1x4": (1, 4)}.get(kernel, (4, 1))
+    blocks = BLOCKS.get(kernel, (4, 1))
     for outputs in (1, 4, 7):
         dense = fitted(random_layer(outputs, outputs, inputs, 0.0), kernel)
         for (rows, columns), sparsity in (
@@ -150,7 +170,8 @@ def test_any_layer(
 @pytest.mark.parametrize("kernel", [kernel for kernel in KERNELS if kernel != "dense"])
 def test_longest_rows(runtime: KernelLibrary, kernel: str) -> None:
     """No count of entries is too small for a row."""
-    layer = random_layer(1, 1, 65536, 0.0, shift=-16)
+    columns = 65535 if kernel in ("gather", "gather_1x4", "1x16") else 65536
+    layer = random_layer(1, 1, columns, 0.0, shift=-16)
     layer = replace(layer, weights=np.where(layer.weights == 0, 1, layer.weights))
     layer = replace(layer, input=np.where(layer.weights[0] > 0, 127, -128).astype(np.int8))
     np.testing.assert_array_equal(our_output(runtime, layer, kernel), oracle(layer))
@@ -230,6 +251,7 @@ def device_layers() -> list[FullyConnected]:
     for inputs, outputs in ((4, 1), (6, 3), (40, 9), (256, 4), (261, 7), (1100, 4)):
         dense = random_layer(inputs + outputs, outputs, inputs, 0.0)
         layers += [blocked(dense, 1, 1, 0.9), blocked(dense, 1, 4, 0.8), blocked(dense, 4, 1, 0.7)]
+        layers.append(blocked(dense, 1, 16, 0.6))
         layers.append(replace(layers[-1], clamp=(-20, 90)))
     for left in range(1, 17):
         layer = random_layer(left, 4, 24, 0.0)
@@ -245,9 +267,13 @@ def add(project: KernelProject, layer: FullyConnected, kernel: str) -> None:
     project.call(
         f"sparsec_fully_connected_{kernel}_s8",
         [
+            *(["&scratch"] if kernel == WITH_SCRATCH else []),
             f"&(cmsis_nn_fc_params){{{layer.input_offset}, 0, {layer.output_offset}, {{{low}, {high}}}}}",
             str(saturating),
-            project.array(layer.input),
+            # Every second input is not aligned.
+            f"{project.array(np.append(layer.input[:1], layer.input))} + 1"
+            if outputs % 2
+            else project.array(layer.input),
             dims(inputs, 1, 1, outputs),
             *(project.array(array) for array in arrays.values()),
             dims(1, 1, 1, outputs),
@@ -272,10 +298,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = result.write(tmp_path_factory.mktemp("sparse_fc"))
     only_sources(
         directory,
-        [
-            f"sparsec_fully_connected_{name}_s8"
-            for name in ("table", "1x4", "4x1", "4x1_w16", "dense")
-        ],
+        [f"sparsec_fully_connected_{name}_s8" for name in KERNELS],
     )
     return directory
 

@@ -35,9 +35,12 @@ from sparsec.ir.rt.residual_add import (
 from sparsec.ir.rt.softmax import SoftmaxOp
 from sparsec.ir.rt.sparse_fc import (
     FullyConnected1x4Op,
+    FullyConnected1x16Op,
     FullyConnected4x1Op,
     FullyConnected4x1W16Op,
     FullyConnectedDenseOp,
+    FullyConnectedGather1x4Op,
+    FullyConnectedGatherOp,
     FullyConnectedTableOp,
 )
 from sparsec.ir.rt.strips import (
@@ -63,6 +66,9 @@ Rt = Dialect(
         FullyConnected4x1Op,
         FullyConnected4x1W16Op,
         FullyConnectedDenseOp,
+        FullyConnectedGatherOp,
+        FullyConnectedGather1x4Op,
+        FullyConnected1x16Op,
         FromUint8Op,
         LookupOp,
         RequantizeOp,

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The operations of `rt` for sparse fully connected layers: one row of inputs, weights laid out for the kernel.
 
-Bias, multiplier and shift of an output lie together in `rows`; the layouts are `layouts/linear.py`'s.
+Bias, multiplier and shift of an output lie together in `rows`; the layouts are those of
+`layouts/linear.py` and `layouts/linear_vectors.py`.
 """
 
 from abc import ABC, abstractmethod
@@ -14,8 +15,16 @@ from xdsl.irdl import irdl_op_definition, operand_def, opt_prop_def, prop_def
 from xdsl.utils.exceptions import VerifyException
 
 from sparsec.formats import Block, Delta8
-from sparsec.ir.constant import ui8
-from sparsec.ir.kernel import CArgument, CStruct, RuntimeOp, activation, dims, element_count
+from sparsec.ir.constant import ui8, ui16
+from sparsec.ir.kernel import (
+    CArgument,
+    CStruct,
+    RuntimeOp,
+    activation,
+    context,
+    dims,
+    element_count,
+)
 from sparsec.ir.params import RequantAttr
 from sparsec.ir.shapes import expect_shape, shape_of
 from sparsec.layouts.linear import (
@@ -26,6 +35,7 @@ from sparsec.layouts.linear import (
     RowBlockLayout,
     TableLayout,
 )
+from sparsec.layouts.linear_vectors import ContiguousLayout, GatherLayout, WordLayout
 from sparsec.quantization.params import Requant
 
 
@@ -221,3 +231,89 @@ class FullyConnectedDenseOp(SparseFullyConnectedOp):
     @property
     def arrays(self) -> dict[str, SSAValue]:
         return {"rows": self.rows, "weights": self.weights}
+
+
+class FullyConnectedVectorsOp(SparseFullyConnectedOp, ABC):
+    """For Helium: outputs are done four at a time (`layouts/linear_vectors.py`)."""
+
+    ROWS_OF: ClassVar[int] = 4
+
+
+@irdl_op_definition
+class FullyConnectedGatherOp(FullyConnectedVectorsOp):
+    """`sparsec_fully_connected_gather_s8`: single weights, whose inputs are gathered."""
+
+    name = "rt.fully_connected_gather_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_fully_connected_gather_s8"
+    LAYOUT: ClassVar[FcLayout] = GatherLayout()
+    FORMAT: ClassVar[str] = Delta8.name
+
+    entries = operand_def(MemRefType.constr(ui8))
+    bases = operand_def(MemRefType.constr(ui16))
+
+    assembly_format = (
+        "$input `,` $rows `,` $entries `,` $bases (`saturating` $saturating^)? $requant "
+        "`into` $output attr-dict `:` type($input) `,` type($rows) `,` type($entries) `,` "
+        "type($bases) `,` type($output)"
+    )
+
+    @property
+    def arrays(self) -> dict[str, SSAValue]:
+        return {"rows": self.rows, "entries": self.entries, "bases": self.bases}
+
+
+@irdl_op_definition
+class FullyConnectedGather1x4Op(FullyConnectedVectorsOp):
+    """`sparsec_fully_connected_gather_1x4_s8`: blocks of four columns, whose inputs are gathered as words, from a copy in
+    `scratch` where they are not aligned."""
+
+    name = "rt.fully_connected_gather_1x4_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_fully_connected_gather_1x4_s8"
+    LAYOUT: ClassVar[FcLayout] = WordLayout()
+    FORMAT: ClassVar[str] = Block(1, 4).label
+
+    entries = operand_def(MemRefType[I32])
+    scratch = operand_def(MemRefType[I8])
+
+    assembly_format = (
+        "$input `,` $rows `,` $entries (`saturating` $saturating^)? $requant "
+        "`into` $output `scratch` $scratch attr-dict `:` type($input) `,` type($rows) `,` "
+        "type($entries) `,` type($output) `,` type($scratch)"
+    )
+
+    @property
+    def arrays(self) -> dict[str, SSAValue]:
+        return {"rows": self.rows, "entries": self.entries}
+
+    def verify_(self) -> None:
+        super().verify_()
+        expect_shape(self.scratch.type, (self.matrix_shape[1],), "scratch")
+
+    def c_arguments(self) -> Sequence[CArgument]:
+        return (context(self.scratch), *super().c_arguments())
+
+    def written(self) -> Sequence[SSAValue]:
+        return (self.output, self.scratch)
+
+
+@irdl_op_definition
+class FullyConnected1x16Op(FullyConnectedVectorsOp):
+    """`sparsec_fully_connected_1x16_s8`: blocks of 16 columns."""
+
+    name = "rt.fully_connected_1x16_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_fully_connected_1x16_s8"
+    LAYOUT: ClassVar[FcLayout] = ContiguousLayout()
+    FORMAT: ClassVar[str] = Block(1, 16).label
+
+    blocks = operand_def(MemRefType[I8])
+    places = operand_def(MemRefType.constr(ui16))
+
+    assembly_format = (
+        "$input `,` $rows `,` $blocks `,` $places (`saturating` $saturating^)? $requant "
+        "`into` $output attr-dict `:` type($input) `,` type($rows) `,` type($blocks) `,` "
+        "type($places) `,` type($output)"
+    )
+
+    @property
+    def arrays(self) -> dict[str, SSAValue]:
+        return {"rows": self.rows, "blocks": self.blocks, "places": self.places}

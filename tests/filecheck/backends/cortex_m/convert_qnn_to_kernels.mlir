@@ -68,7 +68,7 @@ func.func @main(%x : tensor<1x3xi8>, %rows : tensor<1x5x3xi8>) -> tensor<1x2xi8>
 // M55-NOT:    cmsis.fully_connected_s8
 // M55:        qnn.constant dense<1073741824> : tensor<2xi32>
 // M55:        rt.fully_connected_per_channel_s8
-// M55:        rt.fully_connected_table_s8
+// M55:        rt.fully_connected_gather_s8
 
 // -----
 

@@ -228,6 +228,24 @@ func.func @main(%x : memref<1x3xi8>, %r : memref<2x3xi32>, %w : memref<6xi32>, %
 
 // -----
 
+func.func @main(%x : memref<1x5xi8>, %r : memref<4x3xi32>, %w : memref<16xi8>, %p : memref<1xui16>, %y : memref<1x2xi8>) {
+  rt.fully_connected_1x16_s8 %x, %r, %w, %p <> into %y : memref<1x5xi8>, memref<4x3xi32>, memref<16xi8>, memref<1xui16>, memref<1x2xi8>
+  func.return
+}
+
+// CHECK: 5 columns are fewer than the 16 of a vector
+
+// -----
+
+func.func @main(%x : memref<1x5xi8>, %r : memref<4x3xi32>, %w : memref<3xi32>, %s : memref<4xi8>, %y : memref<1x2xi8>) {
+  rt.fully_connected_gather_1x4_s8 %x, %r, %w <> into %y scratch %s : memref<1x5xi8>, memref<4x3xi32>, memref<3xi32>, memref<1x2xi8>, memref<4xi8>
+  func.return
+}
+
+// CHECK: scratch must have shape 5, got
+
+// -----
+
 func.func @main(%x : memref<1x5xi8>, %r : memref<2x3xi32>, %w : memref<6xi32>, %y : memref<1x2xi8>) {
   rt.fully_connected_4x1_s8 %x, %r, %w <> into %y : memref<1x5xi8>, memref<2x3xi32>, memref<6xi32>, memref<1x2xi8>
   func.return
