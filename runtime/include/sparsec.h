@@ -71,6 +71,87 @@ void sparsec_convolve_delta8_s8(const cmsis_nn_context *ctx,
                                 int8_t *output);
 
 /**
+ * @brief Bytes of scratch that sparsec_convolve_runs_s8() needs, of which the arguments are.
+ */
+int32_t sparsec_convolve_runs_s8_get_buffer_size(const cmsis_nn_conv_params *conv_params,
+                                                 const cmsis_nn_dims *input_dims,
+                                                 const cmsis_nn_dims *filter_dims,
+                                                 const int32_t packed,
+                                                 const cmsis_nn_dims *output_dims);
+
+/**
+ * @brief Bytes of scratch that sparsec_convolve_1x16_s8() needs, of which the arguments are.
+ */
+int32_t sparsec_convolve_1x16_s8_get_buffer_size(const cmsis_nn_conv_params *conv_params,
+                                                 const cmsis_nn_dims *input_dims,
+                                                 const cmsis_nn_dims *filter_dims,
+                                                 const cmsis_nn_dims *output_dims);
+
+/**
+ * @brief Bytes of scratch that sparsec_convolve_1x4_s8() needs, of which the arguments are.
+ */
+int32_t sparsec_convolve_1x4_s8_get_buffer_size(const cmsis_nn_conv_params *conv_params,
+                                                const cmsis_nn_dims *input_dims,
+                                                const cmsis_nn_dims *filter_dims,
+                                                const cmsis_nn_dims *output_dims);
+
+/**
+ * @brief Dense convolution of four pixels at a time, for Helium: any kernel, stride, padding and dilation, one group.
+ *
+ * `rows` holds the weights, the biases with the input offset folded in, the multipliers and the shifts, as
+ * sparsec/layouts/quads.py lays them out, which also says how much scratch there must be.
+ *
+ * @param[in]  ctx           Scratch
+ * @param[in]  conv_params   Offsets, stride, padding, dilation and clamp; padding reads as -input_offset
+ * @param[in]  input_dims    Input dimensions [1, H, W, C_IN]
+ * @param[in]  input         Input data
+ * @param[in]  filter_dims   Filter dimensions [C_OUT, HK, WK, C_IN]
+ * @param[in]  packed        Whether windows are copied to one run of bytes each
+ * @param[in]  rows          The layer's rows
+ * @param[in]  output_dims   Output dimensions [1, H, W, C_OUT]
+ * @param[out] output        Output data
+ */
+void sparsec_convolve_runs_s8(const cmsis_nn_context *ctx,
+                              const cmsis_nn_conv_params *conv_params,
+                              const cmsis_nn_dims *input_dims,
+                              const int8_t *input,
+                              const cmsis_nn_dims *filter_dims,
+                              const int32_t packed,
+                              const int32_t *rows,
+                              const cmsis_nn_dims *output_dims,
+                              int8_t *output);
+
+/**
+ * @brief Convolution by blocks of sixteen neighbouring weights, four pixels at a time, for Helium: any kernel, stride, padding and
+ *        dilation, one group.
+ *
+ * Arguments are those of sparsec_convolve_runs_s8(), but for `packed`.
+ */
+void sparsec_convolve_1x16_s8(const cmsis_nn_context *ctx,
+                              const cmsis_nn_conv_params *conv_params,
+                              const cmsis_nn_dims *input_dims,
+                              const int8_t *input,
+                              const cmsis_nn_dims *filter_dims,
+                              const int32_t *rows,
+                              const cmsis_nn_dims *output_dims,
+                              int8_t *output);
+
+/**
+ * @brief Convolution by blocks of four neighbouring weights, four pixels at a time, for Helium: any kernel, stride, padding and
+ *        dilation, one group.
+ *
+ * Arguments are those of sparsec_convolve_runs_s8(), but for `packed`.
+ */
+void sparsec_convolve_1x4_s8(const cmsis_nn_context *ctx,
+                             const cmsis_nn_conv_params *conv_params,
+                             const cmsis_nn_dims *input_dims,
+                             const int8_t *input,
+                             const cmsis_nn_dims *filter_dims,
+                             const int32_t *rows,
+                             const cmsis_nn_dims *output_dims,
+                             int8_t *output);
+
+/**
  * @brief Bytes of scratch that sparsec_convolve_packed_s8 needs.
  *
  * @param[in] input_dims   Input dimensions, `c` is read

@@ -16,6 +16,12 @@
 
     #include <arm_mve.h>
 
+    #if defined(__GNUC__)
+        #define SPARSEC_LIKELY(condition) __builtin_expect((condition), 1)
+    #else
+        #define SPARSEC_LIKELY(condition) (condition)
+    #endif
+
 /* Four accumulators of one channel. Halves are rounded away from zero, by the sign of the accumulator: it is not that of the
  * product only where that is zero, which a shift to the right leaves zero either way. So one instruction multiplies and adds. */
 static inline int32x4_t sparsec_right_of_channel(const int32x4_t acc, const int32_t multiplier, const int32_t shift)
@@ -54,7 +60,7 @@ static inline int32x4_t sparsec_any_of_channels(const int32x4_t acc,
 static inline int32x4_t
 sparsec_any_of_channel(const int32x4_t acc, const int32_t multiplier, const int32_t shift, const int32_t output_offset)
 {
-    if (shift < 0)
+    if (SPARSEC_LIKELY(shift < 0))
     {
         return sparsec_right_of_channel(acc, multiplier, shift);
     }

@@ -18,9 +18,11 @@ from sparsec.ir.cmsis.convolution import FullConvolutionOp
 from sparsec.ir.constant import ui8, ui16
 from sparsec.ir.kernel import KernelOp
 from sparsec.ir.rt.decode import decoder_of
+from sparsec.ir.rt.quads import QuadConvolutionOp
 from sparsec.ir.rt.sparse_fc import FullyConnectedVectorsOp, SparseFullyConnectedOp
 from sparsec.ir.rt.strips import STRIPS, in_strips
 from sparsec.kernels.convolve_delta8 import scratch_bytes
+from sparsec.kernels.convolve_quads import windows_of_work
 from sparsec.kernels.depthwise_3x3 import stored_3x3
 from sparsec.kernels.depthwise_delta8 import stored_depthwise
 from sparsec.kernels.linear_decoded import decoded_bytes, rows_at_once
@@ -38,6 +40,7 @@ from sparsec.layouts.depthwise_3x3 import scratch_bytes as scratch_of_3x3
 from sparsec.layouts.depthwise_rows import pack_depthwise, plane_for
 from sparsec.layouts.linear_rows import RowNumbers, is_saturating
 from sparsec.layouts.packed_rows import pack_rows, slab_for
+from sparsec.layouts.quads import pack_blocks, pack_runs, unpack_blocks
 from sparsec.quantization.params import AddParams, Requant
 from sparsec.quantization.rounded_add import rounded
 from sparsec.quantization.short_add import shorten
@@ -85,6 +88,7 @@ SUMS = {
     kernel.C_FUNCTION: kernel
     for kernel in (cmsis.ElementwiseAddOp, rt.ResidualAddOp, rt.ResidualAddRoundedOp)
 }
+QUAD_BLOCKS = {kernel.C_FUNCTION: kernel for kernel in (rt.Convolve1x16Op, rt.Convolve1x4Op)}
 WHOLE = {strips.C_FUNCTION: whole.C_FUNCTION for whole, strips in STRIPS.items()}
 """What does at once what a kernel does in strips."""
 
@@ -154,6 +158,10 @@ def call_of(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
             return convolve_delta8(image, case)
         case rt.ConvolvePackedOp.C_FUNCTION:
             return packed(image, case)
+        case rt.ConvolveRunsOp.C_FUNCTION:
+            return runs(image, case)
+        case kernel if kernel in QUAD_BLOCKS:
+            return blocks(image, case)
         case rt.DepthwiseConvolveDelta8Op.C_FUNCTION:
             return depthwise(image, case)
         case rt.DepthwiseConvolve3x3Op.C_FUNCTION:
@@ -322,6 +330,49 @@ def packed(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
         work.kernel,
     )
     return op, stored_packed(rows)
+
+
+def runs(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
+    """`sparsec_convolve_runs_s8`."""
+    windows, outputs = windows_of_work(case.work), case.work.outputs[2]
+    count = 1 if windows.packs(outputs) else windows.runs[0]
+    rows = pack_runs(random_weights(case), numbers_of(replace(case, slow=False)), count)
+    op = quads(image, case, rt.ConvolveRunsOp, rows, windows.scratch_of_runs(outputs))
+    return op, Stored(slow=outputs * case.slow, left=left(case))
+
+
+def blocks(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
+    """`sparsec_convolve_1x16_s8` and `sparsec_convolve_1x4_s8`."""
+    windows, outputs = windows_of_work(case.work), case.work.outputs[2]
+    kernel = QUAD_BLOCKS[case.kernel]
+    numbers = numbers_of(replace(case, slow=False))
+    rows = pack_blocks(random_weights(case), numbers, windows, kernel.SIZE)
+    op = quads(image, case, kernel, rows, windows.scratch_of_blocks(kernel.SIZE))
+    count = unpack_blocks(rows, outputs, windows, kernel.SIZE).blocks
+    return op, Stored(kernel.SIZE * count, count, slow=outputs * case.slow, left=left(case))
+
+
+def quads(
+    image: CaseImage,
+    case: Case,
+    kernel: type[QuadConvolutionOp],
+    rows: NDArray[np.int32],
+    size: int,
+) -> KernelOp:
+    """A convolution that takes four pixels at a time, by a stream of rows; `size` is that of its scratch memory. The
+    outputs of a slow layer are clamped."""
+    memory = image.scratch(size)
+    assert memory is not None
+    requant = replace(REQUANT, clamp=(-100, 100)) if case.slow else REQUANT
+    return kernel(
+        image.image(1, *case.work.image),
+        image.constant(rows),
+        image.buffer((1, *case.work.outputs)),
+        memory,
+        requant,
+        window_of(case.work),
+        case.work.kernel,
+    )
 
 
 def depthwise(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:

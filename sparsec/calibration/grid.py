@@ -12,6 +12,7 @@ import numpy as np
 from sparsec.calibration.cases import Case
 from sparsec.formats import Bitmap, Block, BlockRle, Csr, Dcsr, Delta4, Nm, SparseFormat
 from sparsec.ir import cmsis, rt
+from sparsec.kernels.convolve_quads import windows_of_work
 from sparsec.kernels.workload import LayerKind, Workload
 from sparsec.targets.cpu import VectorUnit
 
@@ -196,6 +197,9 @@ PER_TENSOR = "arm_fully_connected_s8"
 
 SHORT = (
     "sparsec_convolve_packed_s8",
+    "sparsec_convolve_runs_s8",
+    "sparsec_convolve_1x16_s8",
+    "sparsec_convolve_1x4_s8",
     "sparsec_depthwise_convolve_delta8_s8",
     "sparsec_depthwise_convolve_3x3_s8",
     "sparsec_fully_connected_dense_s8",
@@ -215,6 +219,9 @@ SHORT_STRIPS = "sparsec_convolve_delta8_s8"
 ROUNDING = (
     "arm_convolve_wrapper_s8",
     "arm_convolve_s8",
+    "sparsec_convolve_runs_s8",
+    "sparsec_convolve_1x16_s8",
+    "sparsec_convolve_1x4_s8",
     "arm_depthwise_conv_wrapper_s8",
     "arm_fully_connected_s8",
     "sparsec_fully_connected_per_channel_s8",
@@ -404,8 +411,14 @@ def dense_linear(unit: VectorUnit) -> tuple[str, ...]:
 
 
 def sparse_convolutions(work: Workload, sparsity: float, unit: VectorUnit) -> Iterator[Case]:
-    """A convolution by every sparse kernel."""
+    """A convolution by every sparse kernel, and by the dense one of Helium."""
     yield Case("sparsec_convolve_delta8_s8", work, sparsity)
+    if unit == "mve":
+        windows = windows_of_work(work)
+        yield Case("sparsec_convolve_runs_s8", work)
+        for size in (16, 4):
+            if windows.why_no_blocks(size) is None:
+                yield Case(f"sparsec_convolve_1x{size}_s8", work, sparsity, Block(1, size))
     if unit == "dsp":
         yield Case("sparsec_convolve_packed_s8", work, sparsity)
         if work.taps == 1:

@@ -22,6 +22,7 @@ from sparsec.interpreters.nn import NN_FUNCTIONS
 from sparsec.interpreters.normalize import NormalizeFunctions
 from sparsec.interpreters.planes import PlanesFunctions
 from sparsec.interpreters.qnn import QnnFunctions
+from sparsec.interpreters.quads import QuadFunctions
 from sparsec.interpreters.reduce import ReduceFunctions
 from sparsec.interpreters.resample import ResampleFunctions
 from sparsec.interpreters.signature import main_function
@@ -49,6 +50,7 @@ FUNCTIONS: tuple[type[InterpreterFunctions], ...] = (
     TransposeConvFunctions,
     SparseDepthwiseFunctions,
     Depthwise3x3Functions,
+    QuadFunctions,
     SparseFcFunctions,
     StripsFunctions,
     FusedFunctions,

@@ -19,6 +19,7 @@ from sparsec.kernels.cmsis_depthwise import DepthwiseConv
 from sparsec.kernels.cmsis_linear import FullyConnected
 from sparsec.kernels.convolve_delta8 import ConvolveDelta8
 from sparsec.kernels.convolve_packed import ConvolvePacked
+from sparsec.kernels.convolve_quads import Convolve1x4, Convolve1x16, ConvolveRuns
 from sparsec.kernels.cost import Cost, Costed, cost_of
 from sparsec.kernels.decoders import DECODERS, decoder_of
 from sparsec.kernels.depthwise_3x3 import Depthwise3x3
@@ -87,6 +88,9 @@ WITH_WEIGHTS: tuple[Kernel, ...] = (
     FullyConnected1x4(),
     FullyConnected4x1(),
     FullyConnected4x1W16(),
+    ConvolveRuns(),
+    Convolve1x16(),
+    Convolve1x4(),
     ConvolvePacked(),
     ConvolveDelta8(),
     DepthwiseDelta8(),

@@ -26,7 +26,7 @@ from sparsec.backends.c.memory_report import (
     describe_memories,
     describe_places,
 )
-from sparsec.formats import Delta8
+from sparsec.formats import Block, Delta8
 from sparsec.ir import cmsis, rt
 from sparsec.ir.attributes import ARENA_LIVE_BYTES, ARENA_LOWER_BOUND, INPUT, OP, TARGET
 from sparsec.ir.cmsis.convolution import ConvolutionOp
@@ -36,11 +36,12 @@ from sparsec.ir.layer import layer_name
 from sparsec.ir.rt.decode import DecodeOp
 from sparsec.ir.rt.delta8 import Delta8ConvolutionOp
 from sparsec.ir.rt.packed import FullPackedConvolutionOp, PackedConvolutionOp
+from sparsec.ir.rt.quads import ConvolveBlocksOp, QuadConvolutionOp
 from sparsec.ir.rt.sparse_fc import SparseFullyConnectedOp
 from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.ir.views import memory_of
 from sparsec.kernels.code import code_of, passed
-from sparsec.layouts import NO_LAYOUT, PLAIN, depthwise_3x3, depthwise_rows, packed_rows
+from sparsec.layouts import NO_LAYOUT, PLAIN, depthwise_3x3, depthwise_rows, packed_rows, quads
 from sparsec.layouts.depthwise_3x3 import unpack_depthwise_3x3
 from sparsec.layouts.depthwise_rows import unpack_depthwise
 from sparsec.layouts.packed_rows import unpack_layer
@@ -344,6 +345,8 @@ def describe_weights(op: KernelOp, constants: Constants) -> Weights | None:
             return packed_weights(op, constants)
         case rt.DepthwiseConvolveDelta8Op():
             return depthwise_weights(op, constants)
+        case QuadConvolutionOp():
+            return quad_weights(op, constants)
         case rt.DepthwiseConvolve3x3Op():
             return depthwise_3x3_weights(op, constants)
         case _:
@@ -392,6 +395,22 @@ def depthwise_3x3_weights(op: rt.DepthwiseConvolve3x3Op, constants: Constants) -
     stored = rows.nbytes - 12 * channels
     nonzeros = int(np.count_nonzero(weights))
     return Weights("dense", weights.size, nonzeros, stored, height * width, depthwise_3x3.NAME)
+
+
+def quad_weights(op: QuadConvolutionOp, constants: Constants) -> Weights:
+    """`rows` likewise."""
+    rows = constants[symbol(op.rows)]
+    height, width, channels = image_shape(op.output.type)
+    weights = op.layer_of(rows).weights
+    blocks = isinstance(op, ConvolveBlocksOp)
+    return Weights(
+        Block(1, op.SIZE).label if blocks else "dense",
+        weights.size,
+        int(np.count_nonzero(weights)),
+        rows.nbytes - 12 * channels,
+        height * width,
+        quads.BLOCKS if blocks else quads.RUNS,
+    )
 
 
 def delta8_weights(op: Delta8ConvolutionOp | rt.FullyConnectedDelta8Op) -> int:

@@ -24,6 +24,7 @@ from sparsec.ir.rt.movement import (
 from sparsec.ir.rt.normalize import NormalizeOp
 from sparsec.ir.rt.packed import ConvolvePackedOp, DepthwiseConvolveDelta8Op
 from sparsec.ir.rt.planes import ConvolvePixelsOp, FromChannelMajorOp, ToChannelMajorOp
+from sparsec.ir.rt.quads import Convolve1x4Op, Convolve1x16Op, ConvolveRunsOp
 from sparsec.ir.rt.reduce import ArgMaxOp, ArgMinOp, MeanOp, ReduceMaxOp, ReduceMinOp
 from sparsec.ir.rt.resample import ResampleOp
 from sparsec.ir.rt.residual_add import (
@@ -56,6 +57,9 @@ Rt = Dialect(
     [
         ConvolveDelta8Op,
         ConvolvePackedOp,
+        ConvolveRunsOp,
+        Convolve1x16Op,
+        Convolve1x4Op,
         DepthwiseConvolveDelta8Op,
         DepthwiseConvolve3x3Op,
         FullyConnectedDelta8Op,

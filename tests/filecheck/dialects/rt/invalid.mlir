@@ -296,6 +296,14 @@ func.func @f(%x : memref<1x4x4x2xi8>, %r : memref<9xi32>, %y : memref<1x3x3x3xi8
 
 // -----
 
+func.func @f(%x : memref<1x4x4x2xi8>, %r : memref<9xi32>, %y : memref<1x3x3x3xi8>, %s : memref<53xi8>) {
+  rt.convolve_runs_s8 %x, %r <> kernel [2, 2] window <> into %y scratch %s : memref<1x4x4x2xi8>, memref<9xi32>, memref<1x3x3x3xi8>, memref<53xi8>
+  func.return
+}
+// CHECK: scratch must have shape 4, got memref<53xi8>
+
+// -----
+
 func.func @f(%x : memref<1x4x4x2xi8>, %r : memref<9xi32>, %y : memref<1x3x3x4xi8>, %s : memref<100xi8>) {
   rt.depthwise_convolve_delta8_s8 %x, %r <> kernel [2] window <> into %y scratch %s : memref<1x4x4x2xi8>, memref<9xi32>, memref<1x3x3x4xi8>, memref<100xi8>
   func.return

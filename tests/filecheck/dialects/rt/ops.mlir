@@ -134,6 +134,20 @@ func.func @packed(%x : memref<1x4x5x2xi8>, %r : memref<9xi32>, %y : memref<1x2x4
 
 // -----
 
+func.func @quads(%x : memref<1x8x8x16xi8>, %r : memref<9xi32>, %y : memref<1x8x8x3xi8>, %s : memref<480xi8>) {
+  rt.convolve_runs_s8 %x, %r <input_zp = 3> kernel [3, 3] window <padding = [1, 1, 1, 1]> into %y scratch %s {layer = "conv"} : memref<1x8x8x16xi8>, memref<9xi32>, memref<1x8x8x3xi8>, memref<480xi8>
+  rt.convolve_1x16_s8 %x, %r <input_zp = 3> kernel [3, 3] window <padding = [1, 1, 1, 1]> into %y scratch %s {layer = "conv"} : memref<1x8x8x16xi8>, memref<9xi32>, memref<1x8x8x3xi8>, memref<480xi8>
+  rt.convolve_1x4_s8 %x, %r <input_zp = 3> kernel [3, 3] window <padding = [1, 1, 1, 1]> into %y scratch %s {layer = "conv"} : memref<1x8x8x16xi8>, memref<9xi32>, memref<1x8x8x3xi8>, memref<480xi8>
+  func.return
+}
+
+// CHECK:      func.func @quads
+// CHECK-NEXT: rt.convolve_runs_s8 %x, %r <input_zp = 3> kernel [3, 3] window <padding = [1, 1, 1, 1]> into %y scratch %s {layer = "conv"} : memref<1x8x8x16xi8>, memref<9xi32>, memref<1x8x8x3xi8>, memref<480xi8>
+// CHECK-NEXT: rt.convolve_1x16_s8 %x, %r <input_zp = 3> kernel [3, 3] window <padding = [1, 1, 1, 1]> into %y scratch %s {layer = "conv"} : memref<1x8x8x16xi8>, memref<9xi32>, memref<1x8x8x3xi8>, memref<480xi8>
+// CHECK-NEXT: rt.convolve_1x4_s8 %x, %r <input_zp = 3> kernel [3, 3] window <padding = [1, 1, 1, 1]> into %y scratch %s {layer = "conv"} : memref<1x8x8x16xi8>, memref<9xi32>, memref<1x8x8x3xi8>, memref<480xi8>
+
+// -----
+
 func.func @depthwise(%x : memref<1x4x5x2xi8>, %r : memref<9xi32>, %y : memref<1x2x4x4xi8>, %s : memref<72xi8>) {
   rt.depthwise_convolve_delta8_s8 %x, %r <input_zp = 3> kernel [2, 2] window <strides = [2, 1]> into %y scratch %s {layer = "dw"} : memref<1x4x5x2xi8>, memref<9xi32>, memref<1x2x4x4xi8>, memref<72xi8>
   func.return
