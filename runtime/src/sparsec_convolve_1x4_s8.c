@@ -33,7 +33,7 @@
         "2:\n\t"
 
     #define COUNT "ldr %[m], [%[b]], #4\n\t"
-    #define END(RESULT) SPARSEC_END_CHANNEL(RESULT, "", COUNT, "") ADD_GROUPS
+    #define END(RESULT) SPARSEC_END_CHANNEL(RESULT, "", "", COUNT) ADD_GROUPS
 
     #define OPERANDS(windows)                                                                          \
         [b] "+l"(rows), [m] "=&r"(m), [s] "=&r"(s), [a0] "=&Te"(a0), [a1] "=&Te"(a1), [a2] "=&Te"(a2), \
@@ -79,18 +79,23 @@ static SPARSEC_NOINLINE int32x4_t one_channel(const sparsec_quad *quad,
     return sparsec_quad_results(stream, sparsec_vector_of(a0, a1, a2, a3), output_offset);
 }
 
-SPARSEC_INLINE void groups_of_blocks(const sparsec_quad_layer *layer, const sparsec_quad *quad)
+static SPARSEC_NOINLINE void channels_one_by_one(const sparsec_quad_layer *layer, const sparsec_quad *quad){
+    SPARSEC_EACH_CHANNEL(layer, quad, one_channel(quad, &rows, offset))}
+
+SPARSEC_INLINE void groups_of_blocks(const sparsec_quad_layer *layer, sparsec_quad *quad)
 {
-    const uint8_t *rows = layer->rows;
-    SPARSEC_EACH_CHANNEL(layer,
-                         quad,
-                         rows = four_channels(quad, rows, offset, &bytes),
-                         one_channel(quad, &rows, offset))
+    if (!layer->quick)
+    {
+        channels_one_by_one(layer, quad);
+        return;
+    }
+    const int32_t offset = layer->output_offset;
+    SPARSEC_EACH_FOUR(layer, quad, rows = four_channels(quad, rows, offset, &bytes))
 }
 
 #else
 
-static void groups_of_blocks(const sparsec_quad_layer *layer, const sparsec_quad *quad)
+static void groups_of_blocks(const sparsec_quad_layer *layer, sparsec_quad *quad)
 {
     const uint8_t *rows = layer->rows;
     for (int32_t channel = 0; channel < layer->channels; channel++)

@@ -25,6 +25,8 @@
 typedef struct
 {
     const int8_t *window[SPARSEC_QUAD];
+    int32_t numbers[3]; /* The layer's; assembly knows where they are */
+    int32_t output_offset;
     int8_t *output;
     int32_t count;
 } sparsec_quad;
@@ -39,15 +41,16 @@ typedef struct
     bool copied;     /* Whether what a band reads is copied */
     int32_t channels;
     const uint8_t *last; /* The rows of the last four channels */
-    int32_t quick;       /* Channels that are done by fours: all, if their shifts are to the right */
+    bool quick;          /* Whether channels are done by fours: all their shifts are to the right */
     int32_t output_offset;
     cmsis_nn_activation activation;
-    bool clamped;    /* Further than bytes are */
-    const void *own; /* The kernel's */
+    bool clamped;       /* Further than bytes are */
+    int32_t numbers[3]; /* The kernel's, for each quad */
+    const void *own;    /* The kernel's */
 } sparsec_quad_layer;
 
 /* All output channels of four pixels. */
-typedef void sparsec_do_quad(const sparsec_quad_layer *layer, const sparsec_quad *quad);
+typedef void sparsec_do_quad(const sparsec_quad_layer *layer, sparsec_quad *quad);
 
 /* The next word of the stream. */
 SPARSEC_INLINE int32_t sparsec_next_word(const uint8_t **rows)
@@ -86,18 +89,19 @@ SPARSEC_INLINE int32x4_t sparsec_quad_results(const uint8_t **rows, const int32x
     /* The code of four channels as one statement: while the sums of a channel become results, in a pipe of their own, what
  * the next one begins with is loaded. Its operands are `b`, the stream; `a0` to `a3`, sums; `m` and `s`, anything. */
 
-    /* Sums of a channel to its results in RESULT; the bias of the next one. NEXT1 to NEXT3 are what else it begins with; the
- * second one can use `m`. */
-    #define SPARSEC_END_CHANNEL(RESULT, NEXT1, NEXT2, NEXT3)                 \
-        "ldr %[m], [%[b]], #4\n\t"                                           \
-        "vmov q0[2], q0[0], %[a0], %[a2]\n\t"                                \
-        "ldr %[s], [%[b]], #4\n\t"                                           \
-        "vmov q0[3], q0[1], %[a1], %[a3]\n\t"                                \
-        "ldr %[a0], [%[b]], #4\n\t" NEXT1 "vshr.s32 " RESULT ", q0, #31\n\t" \
-        "mov %[a1], %[a0]\n\t"                                               \
-        "mov %[a2], %[a0]\n\t"                                               \
-        "vqrdmlah.s32 " RESULT ", q0, %[m]\n\t"                              \
-        "mov %[a3], %[a0]\n\t" NEXT2 "vrshl.s32 " RESULT ", %[s]\n\t" NEXT3
+    /* Sums of a channel to its results in RESULT; the bias of the next one. EARLY1, EARLY2 and LATE are what else it begins
+ * with: the last one can use `m`. */
+    #define SPARSEC_END_CHANNEL(RESULT, EARLY1, EARLY2, LATE)                              \
+        EARLY1                                                                             \
+        "ldr %[m], [%[b]], #4\n\t"                                                         \
+        "ldr %[s], [%[b]], #4\n\t"                                                         \
+        "vmov q0[2], q0[0], %[a0], %[a2]\n\t" EARLY2 "vmov q0[3], q0[1], %[a1], %[a3]\n\t" \
+        "ldr %[a0], [%[b]], #4\n\t"                                                        \
+        "vshr.s32 " RESULT ", q0, #31\n\t"                                                 \
+        "mov %[a1], %[a0]\n\t"                                                             \
+        "vqrdmlah.s32 " RESULT ", q0, %[m]\n\t"                                            \
+        "mov %[a2], %[a0]\n\t" LATE "vrshl.s32 " RESULT ", %[s]\n\t"                       \
+        "mov %[a3], %[a0]\n\t"
 
     /* The same of the fourth one, and all to bytes; the results of the first one are in `bytes`, the others' in q5 and q6. */
     #define SPARSEC_END_FOUR(OFFSET)                     \
@@ -157,47 +161,62 @@ SPARSEC_INLINE void sparsec_store_quad(const sparsec_quad_layer *layer,
     {
         vstrwq_scatter_offset_s32((int32_t *)(void *)output, places, vreinterpretq_s32_s8(outputs));
     }
+    else if (quad->count == SPARSEC_QUAD)
+    {
+        int32_t pixel0, pixel1, pixel2, pixel3;
+        __ASM("vmov %[pixel0], %[pixel2], %q[outputs][2], %q[outputs][0]\n\t"
+              "vmov %[pixel1], %[pixel3], %q[outputs][3], %q[outputs][1]" : [pixel0] "=&r"(pixel0),
+              [pixel2] "=&r"(pixel2),
+              [pixel1] "=&r"(pixel1),
+              [pixel3] "=&r"(pixel3) : [outputs] "t"(outputs));
+        const int32_t channels = layer->channels;
+        memcpy(output, &pixel0, SPARSEC_QUAD);
+        memcpy(output + channels, &pixel1, SPARSEC_QUAD);
+        memcpy(output + 2 * channels, &pixel2, SPARSEC_QUAD);
+        memcpy(output + 3 * channels, &pixel3, SPARSEC_QUAD);
+    }
     else
     {
-        int32_t pixels[SPARSEC_QUAD];
-        vstrwq_s32(pixels, vreinterpretq_s32_s8(outputs));
-        memcpy(output, &pixels[0], SPARSEC_QUAD);
-        for (int32_t i = 1; i < quad->count; i++)
-        {
-            memcpy(output + i * layer->channels, &pixels[i], SPARSEC_QUAD);
-        }
+        sparsec_store_part(layer, quad, channel, outputs);
     }
 }
 
-    /* All channels of four pixels. FOUR is a statement that sets `bytes` to those of the next four of `rows`, whose shifts are
- * to the right, and RESULTS those of the next one. */
-    #define SPARSEC_EACH_CHANNEL(layer, quad, FOUR, RESULTS)                                                  \
-        const int32_t channels = (layer)->channels;                                                           \
+    /* All channels of four pixels, whose shifts are to the right. FOUR is a statement that sets `bytes` to those of the next
+ * four of `rows`. */
+    #define SPARSEC_EACH_FOUR(layer, quad, FOUR)                                                           \
+        const uint8_t *rows = (layer)->rows;                                                               \
+        const int32_t channels = (layer)->channels;                                                        \
+        const bool words =                                                                                 \
+            (((uintptr_t)(quad)->output | (uintptr_t)channels) & 3) == 0 && (quad)->count == SPARSEC_QUAD; \
+        const uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)channels);                     \
+        int32_t channel = 0;                                                                               \
+        for (;;)                                                                                           \
+        {                                                                                                  \
+            int8x16_t bytes;                                                                               \
+            FOUR;                                                                                          \
+            sparsec_store_quad(layer, quad, channel, bytes, places, words);                                \
+            channel += SPARSEC_QUAD;                                                                       \
+            if (channel > channels - SPARSEC_QUAD)                                                         \
+            {                                                                                              \
+                if (channel >= channels)                                                                   \
+                {                                                                                          \
+                    break;                                                                                 \
+                }                                                                                          \
+                /* The last four lie over others, which are done again. */                                 \
+                channel = channels - SPARSEC_QUAD;                                                         \
+                rows = (layer)->last;                                                                      \
+            }                                                                                              \
+        }
+
+    /* The same for any shifts and any number of channels. RESULTS are those of the next one of `rows`. */
+    #define SPARSEC_EACH_CHANNEL(layer, quad, RESULTS)                                                        \
+        const uint8_t *rows = (layer)->rows;                                                                  \
         const int32_t offset = (layer)->output_offset;                                                        \
-        const bool words =                                                                                    \
-            (((uintptr_t)(quad)->output | (uintptr_t)channels) & 3) == 0 && (quad)->count == SPARSEC_QUAD;    \
-        const uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)channels);                        \
-        int32_t channel = 0;                                                                                  \
-        while (channel < (layer)->quick)                                                                      \
+        for (int32_t channel = 0; channel < (layer)->channels; channel += SPARSEC_QUAD)                       \
         {                                                                                                     \
-            for (; channel <= channels - SPARSEC_QUAD; channel += SPARSEC_QUAD)                               \
-            {                                                                                                 \
-                int8x16_t bytes;                                                                              \
-                FOUR;                                                                                         \
-                sparsec_store_quad(layer, quad, channel, bytes, places, words);                               \
-            }                                                                                                 \
-            if (channel < channels)                                                                           \
-            {                                                                                                 \
-                /* The last four lie over others, which are done again. */                                    \
-                channel = channels - SPARSEC_QUAD;                                                            \
-                rows = (layer)->last;                                                                         \
-            }                                                                                                 \
-        }                                                                                                     \
-        for (; channel < channels; channel += SPARSEC_QUAD)                                                   \
-        {                                                                                                     \
-            const int32_t left = channels - channel < SPARSEC_QUAD ? channels - channel : SPARSEC_QUAD;       \
+            const int32_t left = (layer)->channels - channel;                                                 \
             int32_t last[SPARSEC_QUAD][SPARSEC_QUAD];                                                         \
-            for (int32_t i = 0; i < left; i++)                                                                \
+            for (int32_t i = 0; i < left && i < SPARSEC_QUAD; i++)                                            \
             {                                                                                                 \
                 vstrwq_s32(last[i], RESULTS);                                                                 \
             }                                                                                                 \
@@ -243,6 +262,8 @@ SPARSEC_INLINE void sparsec_each_quad(const sparsec_quad_layer *layer,
     const int32_t column = windows->column;
     sparsec_quad quad;
     quad.count = pixels < SPARSEC_QUAD ? pixels : SPARSEC_QUAD;
+    memcpy(quad.numbers, layer->numbers, sizeof(quad.numbers));
+    quad.output_offset = layer->output_offset;
     const int8_t *line = windows->image;
     const int8_t *next = line;
     int32_t left = windows->width;
@@ -317,7 +338,7 @@ static SPARSEC_NOINLINE sparsec_quad_layer sparsec_quad_layer_of(const cmsis_nn_
         .rows = (const uint8_t *)(stream + 2),
         .last = (const uint8_t *)(stream + 2) + stream[1],
         .channels = output_dims->c,
-        .quick = stream[0] && output_dims->c >= SPARSEC_QUAD ? output_dims->c : 0,
+        .quick = stream[0] && output_dims->c >= SPARSEC_QUAD,
         .output_offset = conv_params->output_offset,
         .activation = conv_params->activation,
         .clamped = conv_params->activation.min != INT8_MIN || conv_params->activation.max != INT8_MAX,

@@ -97,6 +97,7 @@ class ConvolveRuns(ConvolveQuads):
         together = runs * -(-size // VECTOR)
         loops = shared_loops(windows, outputs, stored)
         done = quads * outputs_done(outputs, stored)
+        copies, short = QUAD * quads * runs * packs, runs == windows.kernel[0] and size <= VECTOR
         if runs > 1 and not packs:
             return "several runs", loops | {
                 "quads, outputs, runs": done * (runs - 1),
@@ -105,8 +106,9 @@ class ConvolveRuns(ConvolveQuads):
         return "one run", loops | {
             "quads, outputs, vectors": done * -(-runs * size // VECTOR),
             "quads packed": quads * packs,
-            "runs packed": QUAD * quads * runs * packs,
-            "vectors packed": QUAD * quads * together * packs,
+            "short runs packed": copies * short,
+            "runs packed": copies * (not short),
+            "vectors packed": QUAD * quads * together * packs * (not short),
         }
 
 
@@ -201,14 +203,16 @@ def shared_loops(windows: Windows, outputs: int, stored: Stored) -> dict[str, in
     bands = windows.bands() if windows.padded else []
     copied = sum(windows.band_rows(height) for height in bands)
     pixels = [height * windows.output[1] for height in windows.bands()]
-    few = sum(each < QUAD for each in pixels)
-    apart = few if outputs % QUAD == 0 else quads
+    few = [each for each in pixels if each < QUAD]
+    apart = 0 if outputs % QUAD == 0 else quads - len(few)
     return {
         "calls": 1,
         "lines": 0 if windows.is_flat else windows.output[0],
         "quads": quads,
         "quads, fours": quads * quick,
         "quads, fours apart": apart * quick,
+        "quads, fours of few pixels": len(few) * quick,
+        "quads, fours, few pixels": sum(few) * quick,
         "quads, other outputs": quads * others,
         "quads, other fours": quads * -(-others // QUAD),
         "quads, slow fours": quads * -(-stored.slow // QUAD),
