@@ -82,10 +82,12 @@ _AN505 = Machine(
     timer_addresses=("TIMER_CMSDK=0x50000000u", "SECONDS_COUNTER=0x50302010u"),
 )
 
+# Code and constants lie in DDR memory, which has room for any network. RAM does not: the stack at its start must have
+# unmapped addresses below it.
 _AN547 = Machine(
     "mps3-an547",
     vectors_origin=0,
-    flash=Region(0x11000000, 2 * _MIB),
+    flash=Region(0x70000000, 16 * _MIB),
     ram=Region(0x31000000, 4 * _MIB),
     timer_hz=32_000_000,
     timer_addresses=("TIMER_SSE=0x58100000u",),

@@ -322,6 +322,23 @@ def test_the_small_layout(cpu: str, write_project: WriteProject, cmsis_nn: Path)
         run_project(project, cpu, [x], cmsis_nn=cmsis_nn, layout="small")
 
 
+@pytest.mark.qemu
+def test_helium_has_room_for_megabytes_of_constants(
+    write_project: WriteProject, cmsis_nn: Path
+) -> None:
+    """More than its SRAM takes, and read up to the last byte."""
+    constants = (
+        "static const int8_t big[2400000] = {[0] = 1, [2399999] = 77};"
+        "int tiny_invoke(int8_t *arena)"
+        "{ arena[1] = (int8_t)(big[0] + big[2399999 - arena[0]]); return 0; }"
+    )
+    project = write_project(constants, inputs=[(0, 1)], outputs=[(1, 1)])
+    x = np.zeros((1, 1), dtype=np.int8)
+    result = run_project(project, "cortex-m55", [x], cmsis_nn=cmsis_nn)
+    assert result.outputs[0].tolist() == [[78]]
+    assert result.model.flash > 2_400_000
+
+
 def test_inputs_of_another_shape(write_project: WriteProject, cmsis_nn: Path) -> None:
     project = write_project(IDENTITY, inputs=[(0, 3), (3, 1)], outputs=[(0, 1)])
     good, short = np.zeros((2, 3), dtype=np.int8), np.zeros((1, 1), dtype=np.int8)
