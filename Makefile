@@ -11,7 +11,7 @@ BENCHMARKS = $(patsubst benchmarks/%.py,%,$(shell find benchmarks -maxdepth 1 -n
 export VENV PIP_INSTALL_FLAGS
 .DEFAULT_GOAL := help
 FUZZ_SECONDS ?= 300
-.PHONY: help setup demo test fuzz lint format calibrate calibrate-code bench clean
+.PHONY: help setup demo test test-clang fuzz lint format calibrate calibrate-code bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 16
@@ -26,6 +26,9 @@ demo: setup ## train-to-device tour: compile LeNet, run it on QEMU, print the ta
 
 test: setup ## every test: filecheck (lit) and pytest; prints the CPU seconds
 	@$(PYTHON) -m tests --jobs $(JOBS)
+
+test-clang: setup ## the kernels' tests on Cortex-M4 and M55 as clang compiles them; prints the CPU seconds
+	@$(PYTHON) -m tests.clang --jobs $(JOBS)
 
 fuzz: setup ## property tests on new random examples for FUZZ_SECONDS (300); FUZZ_SEED=N repeats a run
 	@$(PYTHON) -m tests.fuzz --jobs $(JOBS) --seconds $(FUZZ_SECONDS) $(if $(FUZZ_SEED),--seed $(FUZZ_SEED))

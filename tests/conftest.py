@@ -13,6 +13,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from sparsec.run import cmsis_nn
+from sparsec.run.toolchain import COMPILERS
+from tests.clang import use_clang
 from tests.cpu_time import CpuTime
 from tests.fuzz import Search
 
@@ -38,9 +40,12 @@ settings.load_profile("suite")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cpu", type=int, default=0, help="list the N tests that cost most CPU time")
+    parser.addoption("--cc", choices=COMPILERS, default="gcc", help="what builds for Cortex-M")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--cc") == "clang":
+        use_clang()
     config.pluginmanager.register(CpuTime(config), "cpu-time")
     config.pluginmanager.register(Search(), "random-search")
 

@@ -56,7 +56,10 @@ void sparsec_depthwise_3x3_widen(sparsec_depthwise_3x3_job *job, int32_t place);
 void sparsec_depthwise_3x3_two(sparsec_depthwise_3x3_job *job);
 void sparsec_depthwise_3x3_one(sparsec_depthwise_3x3_job *job);
 
-/* clang-format off */
+    /* clang-format off */
+/* clang has an opinion on the length of assembly. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverlength-strings"
 __ASM(
 "    .syntax unified\n"
 "    .thumb\n"
@@ -575,6 +578,7 @@ __ASM(
 "    .size sparsec_depthwise_3x3_widen, . - sparsec_depthwise_3x3_widen\n"
 "    .text\n"
 );
+#pragma GCC diagnostic pop
     /* clang-format on */
 
 #endif

@@ -57,7 +57,10 @@ void sparsec_depthwise_unfold(const sparsec_depthwise_segment *first,
                               const int8_t *input,
                               const sparsec_depthwise_unfolding *unfolding);
 
-/* clang-format off */
+    /* clang-format off */
+/* clang has an opinion on the length of assembly. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverlength-strings"
 __ASM(
 "    .syntax unified\n"
 "    .thumb\n"
@@ -446,6 +449,7 @@ __ASM(
 "    .size sparsec_depthwise_unfold, . - sparsec_depthwise_unfold\n"
 "    .text\n"
 );
+#pragma GCC diagnostic pop
     /* clang-format on */
 
 #endif

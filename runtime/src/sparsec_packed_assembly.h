@@ -27,7 +27,10 @@
     #define TEXT_OF(x) #x
     #define TEXT(x) TEXT_OF(x)
 
-/* clang-format off */
+    /* clang-format off */
+/* clang has an opinion on the length of assembly. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverlength-strings"
 __ASM(
 "    .syntax unified\n"
 "    .thumb\n"
@@ -424,6 +427,7 @@ __ASM(
 "    .size sparsec_pack_even_words, . - sparsec_pack_even_words\n"
 "    .text\n"
 );
+#pragma GCC diagnostic pop
     /* clang-format on */
 
 #endif

@@ -81,6 +81,7 @@ static inline int32_t scale(const int32_t twice, const int32_t multiplier, const
 
 #endif
 
+#if !defined(ARM_MATH_MVEI)
 static inline int8_t
 add_bytes(const numbers_t n, const int32_t byte_1, const int32_t byte_2, const cmsis_nn_activation *const activation)
 {
@@ -88,6 +89,7 @@ add_bytes(const numbers_t n, const int32_t byte_1, const int32_t byte_2, const c
     const int32_t term_2 = sparsec_requantize((byte_2 + n.offset_2) * (1 << INPUT_SHIFT), n.multiplier, n.shift);
     return sparsec_output(term_1 + term_2, n.output_multiplier, n.output_shift, n.output_offset, activation);
 }
+#endif
 
 void sparsec_residual_add_rounded_s8(const int32_t input_1_offset,
                                      const int32_t input_2_offset,

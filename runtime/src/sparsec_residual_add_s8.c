@@ -106,11 +106,13 @@
 #endif
 /* clang-format on */
 
+#if !(defined(ARM_MATH_MVEI) && defined(__GNUC__))
 /* Products of 32 bits, which every core has an instruction for. */
 static inline int32_t term(const int32_t multiplier, const int32_t byte)
 {
     return (multiplier >> 8) * byte + (((multiplier & 0xFF) * byte) >> 8);
 }
+#endif
 
 void sparsec_residual_add_s8(const int32_t multiplier_1,
                              const int32_t multiplier_2,

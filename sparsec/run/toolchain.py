@@ -102,13 +102,10 @@ def compiler_for(cpu: Cpu, cc: Cc = GCC) -> Compiler:
 
 
 def _clang_flags(cpu: Cpu, gcc: Path) -> tuple[str, ...]:
-    """What makes clang compile as `gcc` does: its C library, its sizes of enumerations, and its leave to have assembly
-    in long strings."""
+    """What makes clang compile for where `gcc` does, with its C library and its sizes of enumerations."""
     if is_host(cpu):
-        return ("-Wno-overlength-strings",)
-    library = _c_library(gcc)
-    abi = ("--target=arm-none-eabi", "-fshort-enums", "-isystem", str(library))
-    return (*abi, "-Wno-overlength-strings")
+        return ()
+    return ("--target=arm-none-eabi", "-fshort-enums", "-isystem", str(_c_library(gcc)))
 
 
 def _c_library(gcc: Path) -> Path:
