@@ -30,6 +30,7 @@ from sparsec.layouts.quads import (
     pack_runs,
     unpack_blocks,
 )
+from sparsec.planning.overlap import Overlap
 from sparsec.quantization.window import Window
 from sparsec.targets.cpu import Cpu, VectorUnit
 
@@ -49,6 +50,9 @@ class ConvolveQuads(Kernel, ABC):
 
     def stored(self, layer: Layer, format: SparseFormat | None) -> Stored:
         return self.least(layer)
+
+    def overlap(self, layer: Layer) -> Overlap:
+        return windows_of(layer).overlap(layer.output_size[2])
 
     def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
         output = low.output()

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from sparsec.layouts.linear_rows import RowNumbers
 from sparsec.layouts.remembered import remembered
+from sparsec.planning.overlap import Overlap
 from sparsec.quantization.window import Window
 
 Int8 = NDArray[np.int8]
@@ -126,6 +127,28 @@ class Windows:
         """The same of the kernel for blocks of `size`. That of four copies inputs that are not aligned, too."""
         copies = self.padded or size == GATHERED
         return max(LEAST_SCRATCH, self.band_bytes if copies else 0)
+
+    def overlap(self, outputs: int) -> Overlap:
+        """How an output of so many channels may lie over the dying input: only before it, as pixels are done from the
+        first to the last.
+
+        A band is copied before it is written; else four pixels are read as long as they are written, and the last four
+        may be any.
+        """
+        height, width = self.output
+        rows, columns, channels = self.image
+        row = columns * channels
+        if self.padded:
+            done = np.cumsum(self.bands())[:-1]
+            starts = (done * self.window.strides[0] - self.window.padding[0]).clip(0, rows) * row
+            ends = done * width * outputs
+        else:
+            first = np.arange(max(1, height * width - QUAD + 1))
+            down, beside = self.window.strides
+            starts = first // width * down * row + first % width * beside * channels
+            ends = np.minimum(first + QUAD, height * width) * outputs
+        below = int(np.max(ends - starts, initial=0))
+        return Overlap(below, rows * row)
 
     def why_no_blocks(self, size: int) -> str | None:
         """Why the kernel for blocks of `size` cannot read these windows; None if it can."""

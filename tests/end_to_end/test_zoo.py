@@ -70,7 +70,9 @@ def test_smallest_arena(name: str, cpu: str, find_model: FindModel):
     small, fast = (json.loads(each.files["report.json"]) for each in (compiled, default))
     assert small["arena_bytes"] <= fast["arena_bytes"] < fast["arena_live_bytes"]
     kernels = {layer["kernel"] for layer in small["layers"]}
-    assert any(kernel.endswith(("_strips_s8", "_point_depthwise_s8")) for kernel in kernels)
+    # That of runs, for Helium, is done a few pixels at a time by itself.
+    overlapping = ("_strips_s8", "_point_depthwise_s8", "_runs_s8")
+    assert any(kernel.endswith(overlapping) for kernel in kernels)
     if cpu != "host":  # whose costs nobody knows
         assert all(layer["predicted_cycles"] for layer in small["layers"] if layer["macs"])
     expect_exact(compiled, cpu, inputs_of(compiled, name), canaries=True)

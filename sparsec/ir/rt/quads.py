@@ -7,12 +7,14 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition
 
 from sparsec.ir.kernel import CArgument
 from sparsec.ir.rt.packed import PackedConvolutionOp
 from sparsec.ir.shapes import image_shape
 from sparsec.layouts.quads import QuadRows, Windows, unpack_blocks, unpack_runs
+from sparsec.planning.overlap import Overlap
 
 
 class QuadConvolutionOp(PackedConvolutionOp, ABC):
@@ -25,6 +27,11 @@ class QuadConvolutionOp(PackedConvolutionOp, ABC):
         return Windows(
             self.window.data, image_shape(self.input.type), (height, width), self.kernel_size
         )
+
+    def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
+        if output is not self.output or input is not self.input:
+            return super().safe_overlap(output, input)
+        return self.windows.overlap(self.channels[1])
 
     @abstractmethod
     def layer_of(self, rows: NDArray[np.int32]) -> QuadRows:
