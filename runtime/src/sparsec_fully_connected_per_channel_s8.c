@@ -5,52 +5,97 @@
  */
 
 #include "sparsec.h"
-#include "sparsec_arch.h"
+#include "sparsec_requantize_mve.h"
 
-#if defined(ARM_MATH_MVEI)
+#if defined(ARM_MATH_MVEI) && defined(__GNUC__)
 
-/* Dot products of the input with four rows, `stride` bytes apart, added to the bias. */
+    /* A row of weights by the 16 inputs in q0. */
+    #define ROW(ROW, ACC, VECTOR)                    \
+        "vldrb.u8 " VECTOR ", [%[" ROW "]], #16\n\t" \
+        "vmladava.s8 %[" ACC "], q0, " VECTOR "\n\t"
+
+/* Four rows from `rows` on, `stride` bytes apart, to four bytes. gcc 12 takes five times as many instructions for a loop
+ * that leaves out the last lanes. */
 static inline int32x4_t
-dot_x4(const int8_t *input, const int8_t *rows, const int32_t stride, const int32_t columns, const int32_t *bias)
+dot_x4(const int8_t *input, const int8_t *rows, const int32_t stride, const int32_t columns, const int32x4_t bias)
 {
     const int8_t *row0 = rows;
     const int8_t *row1 = row0 + stride;
     const int8_t *row2 = row1 + stride;
     const int8_t *row3 = row2 + stride;
-    int32_t acc0 = bias[0];
-    int32_t acc1 = bias[1];
-    int32_t acc2 = bias[2];
-    int32_t acc3 = bias[3];
-    int32_t left = columns;
-    for (; left >= 16; left -= 16)
-    {
-        const int8x16_t values = vldrbq_s8(input);
-        acc0 = vmladavaq_s8(acc0, values, vldrbq_s8(row0));
-        acc1 = vmladavaq_s8(acc1, values, vldrbq_s8(row1));
-        acc2 = vmladavaq_s8(acc2, values, vldrbq_s8(row2));
-        acc3 = vmladavaq_s8(acc3, values, vldrbq_s8(row3));
-        input += 16;
-        row0 += 16;
-        row1 += 16;
-        row2 += 16;
-        row3 += 16;
-    }
-    if (left > 0)
-    {
-        const mve_pred16_t p = vctp8q((uint32_t)left);
-        const int8x16_t values = vldrbq_z_s8(input, p);
-        acc0 = vmladavaq_s8(acc0, values, vldrbq_z_s8(row0, p));
-        acc1 = vmladavaq_s8(acc1, values, vldrbq_z_s8(row1, p));
-        acc2 = vmladavaq_s8(acc2, values, vldrbq_z_s8(row2, p));
-        acc3 = vmladavaq_s8(acc3, values, vldrbq_z_s8(row3, p));
-    }
-    const int32x4_t acc = {acc0, acc1, acc2, acc3};
-    return acc;
+    int32_t acc0 = 0;
+    int32_t acc1 = 0;
+    int32_t acc2 = 0;
+    int32_t acc3 = 0;
+    int32x4_t sums;
+    /* Of two registers that go to lanes the first goes to the lower one, which is named second. */
+    __ASM volatile(
+        "wlstp.8 lr, %[columns], 2f\n"
+        "1:\n\t"
+        "vldrb.u8 q0, [%[input]], #16\n\t" ROW("row0", "acc0", "q1") ROW("row1", "acc1", "q2") ROW("row2", "acc2", "q1")
+            ROW("row3", "acc3", "q2") "letp lr, 1b\n"
+                                      "2:\n\t"
+                                      "vmov %q[sums][2], %q[sums][0], %[acc0], %[acc2]\n\t"
+                                      "vmov %q[sums][3], %q[sums][1], %[acc1], %[acc3]" : [acc0] "+Te"(acc0),
+        [acc1] "+Te"(acc1),
+        [acc2] "+Te"(acc2),
+        [acc3] "+Te"(acc3),
+        [input] "+r"(input),
+        [row0] "+r"(row0),
+        [row1] "+r"(row1),
+        [row2] "+r"(row2),
+        [row3] "+r"(row3),
+        [sums] "=&t"(sums) : [columns] "r"(columns) : "lr",
+        "q0",
+        "q1",
+        "q2",
+        "cc",
+        "memory");
+    return vaddq_s32(sums, bias);
 }
 
-#endif
+void sparsec_fully_connected_per_channel_s8(const cmsis_nn_fc_params *fc_params,
+                                            const cmsis_nn_per_channel_quant_params *quant_params,
+                                            const int8_t *input,
+                                            const cmsis_nn_dims *filter_dims,
+                                            const int8_t *filter,
+                                            const int32_t *bias,
+                                            const cmsis_nn_dims *output_dims,
+                                            int8_t *output)
+{
+    const int32_t columns = filter_dims->n;
+    const int32_t offset = fc_params->output_offset;
+    const cmsis_nn_activation clamp = fc_params->activation;
+    const int32_t *multiplier = quant_params->multiplier;
+    const int32_t *shift = quant_params->shift;
+    int32_t left = output_dims->c;
+    for (; left >= 4; left -= 4)
+    {
+        const int32x4_t acc = dot_x4(input, filter, columns, columns, vldrwq_s32(bias));
+        const int32x4_t result = sparsec_any_of_channels(acc, vldrwq_s32(multiplier), vldrwq_s32(shift), offset);
+        sparsec_store_x4(output, result, offset, &clamp);
+        filter += 4 * columns;
+        bias += 4;
+        multiplier += 4;
+        shift += 4;
+        output += 4;
+    }
+    /* The same row four times. */
+    for (; left > 0; left--)
+    {
+        const int32x4_t acc = dot_x4(input, filter, 0, columns, vdupq_n_s32(*bias++));
+        const int32x4_t scale = vdupq_n_s32(*multiplier++);
+        const int32x4_t result = sparsec_any_of_channels(acc, scale, vdupq_n_s32(*shift++), offset);
+        int8_t same[4];
+        sparsec_store_x4(same, result, offset, &clamp);
+        *output++ = same[0];
+        filter += columns;
+    }
+}
 
-#if defined(ARM_MATH_DSP)
+#else
+
+    #if defined(ARM_MATH_DSP)
 
 /* Four products: `even` and `odd` are the bytes 0, 2 and 1, 3 of the input, widened. */
 static inline int32_t mac_x4(const int8_t *row, const uint32_t even, const uint32_t odd, const int32_t acc)
@@ -60,17 +105,17 @@ static inline int32_t mac_x4(const int8_t *row, const uint32_t even, const uint3
     return (int32_t)SMLAD((uint32_t)SXTB16_RORn(weights, 8), odd, partial);
 }
 
-#endif
+    #endif
 
 /* Dot products of the input with two rows, added to `acc`. */
 static inline void dot_x2(const int8_t *input, const int8_t *row0, const int8_t *row1, int32_t columns, int32_t acc[2])
 {
     int32_t acc0 = acc[0];
     int32_t acc1 = acc[1];
-#if defined(ARM_MATH_DSP)
-    #if defined(__GNUC__)
-        #pragma GCC unroll 4
-    #endif
+    #if defined(ARM_MATH_DSP)
+        #if defined(__GNUC__)
+            #pragma GCC unroll 4
+        #endif
     for (; columns >= 4; columns -= 4)
     {
         const uint32_t values = (uint32_t)arm_nn_read_s8x4(input);
@@ -82,7 +127,7 @@ static inline void dot_x2(const int8_t *input, const int8_t *row0, const int8_t 
         row0 += 4;
         row1 += 4;
     }
-#endif
+    #endif
     for (; columns > 0; columns--)
     {
         const int32_t value = *input++;
@@ -104,21 +149,7 @@ void sparsec_fully_connected_per_channel_s8(const cmsis_nn_fc_params *fc_params,
 {
     const int32_t columns = filter_dims->n;
     const int32_t rows = output_dims->c;
-    int32_t row = 0;
-#if defined(ARM_MATH_MVEI)
-    for (; row + 4 <= rows; row += 4)
-    {
-        int32x4_t result = dot_x4(input, filter + row * columns, columns, columns, bias + row);
-        result = arm_requantize_mve_32x4(result,
-                                         vldrwq_s32(quant_params->multiplier + row),
-                                         vldrwq_s32(quant_params->shift + row));
-        result = vaddq_n_s32(result, fc_params->output_offset);
-        result = vmaxq_s32(result, vdupq_n_s32(fc_params->activation.min));
-        result = vminq_s32(result, vdupq_n_s32(fc_params->activation.max));
-        vstrbq_s32(output + row, result);
-    }
-#endif
-    for (; row < rows; row += 2)
+    for (int32_t row = 0; row < rows; row += 2)
     {
         /* The last row of an odd number of them is its own neighbour. */
         const int32_t pair = row + 1 < rows ? 2 : 1;
@@ -135,3 +166,5 @@ void sparsec_fully_connected_per_channel_s8(const cmsis_nn_fc_params *fc_params,
         }
     }
 }
+
+#endif

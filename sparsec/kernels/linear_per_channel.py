@@ -58,16 +58,15 @@ class FullyConnectedPerChannel(Kernel):
 def fully_connected_per_channel(unit: VectorUnit, work: Workload) -> Loops:
     """`sparsec_fully_connected_per_channel_s8`, the runtime's dense kernel."""
     columns, outputs = work.columns, work.outputs[2]
-    loops = {"calls": 1}
     if unit == "mve":
-        fours, outputs = divmod(outputs, 4)
-        loops |= {
+        (fours, rest), vectors = divmod(outputs, 4), -(-columns // 16)
+        return {
+            "calls": 1,
             "fours": fours,
-            "fours, vectors": fours * (columns // 16),
-            "fours, any vector": fours * (columns >= 16),
-            "fours, last vector": fours * (columns % 16 > 0),
+            "last outputs": rest,
+            "vectors": (fours + rest) * vectors,
         }
     pairs = -(-outputs // 2)
-    loops |= {"pairs": pairs, "outputs": outputs}
-    parts = columns_of("scalar" if unit == "scalar" else "dsp", columns, 16)
+    loops = {"calls": 1, "pairs": pairs, "outputs": outputs}
+    parts = columns_of(unit, columns, 16)
     return loops | {f"pairs, {part}": pairs * passes for part, passes in parts.items()}
