@@ -18,6 +18,7 @@ from sparsec.ir.constant import dense_attribute
 from sparsec.ir.sparse import EncodingAttr
 from sparsec.quantization.params import Requant
 from sparsec.targets.cpu import cpu_named
+from sparsec.tools.explain_command import describe_layer, pessimistic
 from tests.end_to_end.building import Builder
 from tests.end_to_end.road import compile_module, expect_exact, extreme_and_random
 
@@ -123,3 +124,21 @@ def test_what_is_chosen(objective: Objective, label: str) -> None:
     (layer,) = problem.decide().layers
     assert layer.winner.label == label
     assert problem.front()[-1].formats == (("linear1", "block(4x1,int16)"),)
+
+
+def test_what_hangs_on_the_price_of_gathers() -> None:
+    """Single weights are gathered, unless a gather takes a cycle for each element; vectors of 16 win in any case."""
+    kept = np.random.default_rng(1).random((128, 256)) < 0.1
+    blocks = np.kron(kept[:64, :16], np.ones((1, 16), bool))
+    layers = [(weights(len(mask), 256, 1, 1.0) * mask, None) for mask in (kept, blocks)]
+    problem = Problem(network(layers), cpu_named("cortex-m55"), Goal("latency"))
+    decision = problem.decide()
+    other = pessimistic(problem, decision)
+    found = [describe_layer(*each) for each in zip(decision.layers, other.layers, strict=True)]
+    assert [layer.winner.label for layer in decision.layers] == ["delta8", "block(1x16)"]
+    assert [layer["if_gathers_are_slow"] for layer in found] == [
+        {"format": "dense", "kernel": "sparsec_fully_connected_per_channel_s8"},
+        None,
+    ]
+    (winner,) = [each for each in found[0]["candidates"] if each["won"]]
+    assert winner["pessimistic_cycles"] > winner["estimated_cycles"]
