@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Literal, get_args
 
 from sparsec.targets.cmsis_nn import PACKAGED, Release
+from sparsec.targets.cpu import cpu_named
 from sparsec.targets.memory import parse_memories
 
 Emit = Literal["nn", "qnn", "kernels", "plan", "plan-svg", "plan-png", "c"]
@@ -146,6 +147,13 @@ def overlap_buffers(options: PipelineOptions) -> str:
     return f"overlap-buffers{{{overlap}}}"
 
 
+def assign_layouts(options: PipelineOptions) -> list[str]:
+    """How activations lie, on cores whose kernels want them otherwise than NHWC."""
+    if cpu_named(options.target).vector_unit != "mve":
+        return []
+    return [f"assign-layouts{{target={options.target}}}"]
+
+
 def kernels(options: PipelineOptions) -> list[str]:
     """From an int8 network to calls of kernels in planned memory."""
     select = f"{target(options)} objective={options.objective}"
@@ -160,6 +168,7 @@ def kernels(options: PipelineOptions) -> list[str]:
         f"select-sparse-formats{{{select}}}",
         f"convert-qnn-to-kernels{{{target(options)}}}",
         "bufferize",
+        *assign_layouts(options),
         "alias-buffers",
         overlap_buffers(options),
         plan_memory(options),

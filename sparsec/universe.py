@@ -20,6 +20,7 @@ DIALECTS: dict[str, str] = {
 
 PASSES: dict[str, str] = {
     "alias-buffers": "sparsec.passes.alias_buffers:AliasBuffersPass",
+    "assign-layouts": "sparsec.passes.assign_layouts:AssignLayoutsPass",
     "bufferize": "sparsec.passes.bufferize:BufferizePass",
     "calibrate": "sparsec.passes.calibrate:CalibratePass",
     "choose-ranges": "sparsec.passes.choose_ranges:ChooseRangesPass",

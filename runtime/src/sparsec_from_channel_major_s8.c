@@ -25,7 +25,7 @@ static inline void four_channels(const int8_t *plane,
         plane += size;
     }
     vst4q_u8(words, apart);
-    for (int32_t i = 0; i < 4; i++)
+    for (int32_t i = 0; 4 * i < count; i++)
     {
         uint32_t *pixels = (uint32_t *)(void *)(output + 4 * i * channels);
         const uint32x4_t four = vreinterpretq_u32_u8(vld1q_u8(words + 16 * i));

@@ -26,7 +26,10 @@ static inline void sparsec_fill(int8_t *place, const int8_t value, int32_t count
 /* Whatever is no element gets the value that padding has. Without gaps nobody reads it. */
 static inline void sparsec_fill_gaps(const cmsis_nn_dims *dims, const sparsec_planes *planes, int8_t *activations)
 {
-    const int32_t gap = planes->pitch - dims->w;
+    /* Copies, because bytes that are written could be the structs. */
+    const int32_t height = dims->h;
+    const int32_t pitch = planes->pitch;
+    const int32_t gap = pitch - dims->w;
     if (planes->first == 0 && gap == 0)
     {
         return;
@@ -40,18 +43,18 @@ static inline void sparsec_fill_gaps(const cmsis_nn_dims *dims, const sparsec_pl
         int8_t *end = plane + dims->w;
         if (gap == 1)
         {
-            for (int32_t y = 1; y < dims->h; y++)
+            for (int32_t y = 1; y < height; y++)
             {
                 *end = fill;
-                end += planes->pitch;
+                end += pitch;
             }
         }
         else
         {
-            for (int32_t y = 1; y < dims->h; y++)
+            for (int32_t y = 1; y < height; y++)
             {
                 sparsec_fill(end, fill, gap);
-                end += planes->pitch;
+                end += pitch;
             }
         }
         sparsec_fill(plane + last, fill, planes->plane - last);

@@ -20,12 +20,12 @@ static inline void four_channels(const int8_t *input,
                                  const int32_t size)
 {
     uint8_t words[64];
-    for (int32_t i = 0; i < 4; i++)
+    for (int32_t i = 0; 4 * i < count; i++)
     {
         const uint32_t *pixels = (const uint32_t *)(const void *)(input + 4 * i * channels);
-        const mve_pred16_t inside = count > 4 * i ? vctp32q((uint32_t)(count - 4 * i)) : 0;
-        const uint32x4_t four = count == 16 ? vldrwq_gather_offset_u32(pixels, offsets)
-                                            : vldrwq_gather_offset_z_u32(pixels, offsets, inside);
+        const uint32x4_t four = count == 16
+                                    ? vldrwq_gather_offset_u32(pixels, offsets)
+                                    : vldrwq_gather_offset_z_u32(pixels, offsets, vctp32q((uint32_t)(count - 4 * i)));
         vst1q_u8(words + 16 * i, vreinterpretq_u8_u32(four));
     }
     const uint8x16x4_t apart = vld4q_u8(words);

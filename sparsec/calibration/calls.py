@@ -26,6 +26,7 @@ from sparsec.kernels.convolve_quads import windows_of_work
 from sparsec.kernels.depthwise_3x3 import stored_3x3
 from sparsec.kernels.depthwise_delta8 import stored_depthwise
 from sparsec.kernels.linear_decoded import decoded_bytes, rows_at_once
+from sparsec.kernels.planes import left_by, read_by
 from sparsec.kernels.stored import (
     Stored,
     stored_as,
@@ -34,12 +35,14 @@ from sparsec.kernels.stored import (
     stored_packed,
 )
 from sparsec.kernels.workload import Workload
+from sparsec.layouts.activations import ChannelMajor
 from sparsec.layouts.depthwise_3x3 import SHIFT as DEPTHWISE_3X3_SHIFT
 from sparsec.layouts.depthwise_3x3 import pack_depthwise_3x3, unpack_depthwise_3x3
 from sparsec.layouts.depthwise_3x3 import scratch_bytes as scratch_of_3x3
 from sparsec.layouts.depthwise_rows import pack_depthwise, plane_for
 from sparsec.layouts.linear_rows import RowNumbers, is_saturating
 from sparsec.layouts.packed_rows import pack_rows, slab_for
+from sparsec.layouts.pixel_rows import pack_pixel_rows, taps_of
 from sparsec.layouts.quads import pack_blocks, pack_runs, unpack_blocks
 from sparsec.quantization.params import AddParams, Requant
 from sparsec.quantization.rounded_add import rounded
@@ -114,6 +117,10 @@ class CaseImage(KernelImage):
             self.images[shape] = self.input(rng.integers(-128, 128, shape).astype(np.int8))
         return self.images[shape]
 
+    def planes(self, shape: tuple[int, ...], layout: ChannelMajor) -> SSAValue:
+        """An input of this shape that lies as `layout` says."""
+        return self.shown(self.image(layout.bytes(shape)), shape, layout)
+
     def numbers(self, case: Case) -> tuple[SSAValue, SSAValue, SSAValue]:
         """Bias, multiplier and shift."""
         given = numbers_of(case)
@@ -156,6 +163,10 @@ def call_of(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
             return linear_decoded(image, case)
         case rt.ConvolveDelta8Op.C_FUNCTION:
             return convolve_delta8(image, case)
+        case rt.ConvolvePixelsOp.C_FUNCTION:
+            return pixels(image, case)
+        case rt.ToChannelMajorOp.C_FUNCTION | rt.FromChannelMajorOp.C_FUNCTION:
+            return moved(image, case), Stored()
         case rt.ConvolvePackedOp.C_FUNCTION:
             return packed(image, case)
         case rt.ConvolveRunsOp.C_FUNCTION:
@@ -308,6 +319,41 @@ def convolve_delta8(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
     stored = stored_as(Delta8(), Delta8().pack(weights), weights)
     slow = work.outputs[2] * case.slow
     return op, replace(stored, slow=slow, left=slow)
+
+
+def planes_of(work: Workload) -> tuple[ChannelMajor, ChannelMajor]:
+    """Layouts of the input and of the output of a layer."""
+    read = read_by(window_of(work), REQUANT.input_zp)
+    return read, left_by(read, work.image, work.outputs, 0, REQUANT.output_zp)
+
+
+def moved(image: CaseImage, case: Case) -> KernelOp:
+    """The input of a layer to its layout, or the output from its."""
+    read, left = planes_of(case.work)
+    if case.kernel == rt.ToChannelMajorOp.C_FUNCTION:
+        shape = (1, *case.work.image)
+        return rt.ToChannelMajorOp(image.image(*shape), image.laid_out(shape, read))
+    shape = (1, *case.work.outputs)
+    return rt.FromChannelMajorOp(image.planes(shape, left), image.buffer(shape))
+
+
+def pixels(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
+    """`sparsec_convolve_pixels_s8`."""
+    work, outputs, input = case.work, case.work.outputs[2], (1, *case.work.image)
+    read, left = planes_of(work)
+    weights = random_weights(case).reshape(outputs, *work.kernel, work.image[2])
+    arrays = pack_pixel_rows(weights, numbers_of(case), taps_of(read, input, work.kernel))
+    op = rt.ConvolvePixelsOp(
+        image.planes(input, read),
+        image.constant(arrays["rows"]),
+        image.constant(arrays["steps"]),
+        image.constant(arrays["values"]),
+        image.laid_out((1, *work.outputs), left),
+        REQUANT,
+        window_of(work),
+        work.kernel,
+    )
+    return op, Stored(len(arrays["values"]), slow=outputs * case.slow)
 
 
 def packed(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:

@@ -13,6 +13,7 @@ from sparsec.calibration.cases import Case
 from sparsec.formats import Bitmap, Block, BlockRle, Csr, Dcsr, Delta4, Nm, SparseFormat
 from sparsec.ir import cmsis, rt
 from sparsec.kernels.convolve_quads import windows_of_work
+from sparsec.kernels.planes import taps_are_apart
 from sparsec.kernels.workload import LayerKind, Workload
 from sparsec.targets.cpu import VectorUnit
 
@@ -200,6 +201,7 @@ SHORT = (
     "sparsec_convolve_runs_s8",
     "sparsec_convolve_1x16_s8",
     "sparsec_convolve_1x4_s8",
+    "sparsec_convolve_pixels_s8",
     "sparsec_depthwise_convolve_delta8_s8",
     "sparsec_depthwise_convolve_3x3_s8",
     "sparsec_fully_connected_dense_s8",
@@ -371,6 +373,10 @@ def grid(unit: VectorUnit) -> list[Case]:
     for i, (height, width, inputs, outputs) in enumerate(FEW_INPUTS):
         work = padded("convolution", (height, width, inputs), (1, 1), 1, outputs)
         cases.append(Case(SHORT_STRIPS, work, SPARSITIES[i % len(SPARSITIES)]))
+    if unit == "mve":
+        for height, width, inputs, outputs, kernel in LARGE_IMAGES:
+            work = padded("convolution", (height, width, inputs), (kernel, kernel), 1, outputs)
+            cases += [Case(function, work, SPARSITIES[0]) for function in PIXELS]
     for i, work in enumerate(depthwise()):
         sparsity = SPARSITIES_DEPTHWISE[i % len(SPARSITIES_DEPTHWISE)]
         cases.append(Case("sparsec_depthwise_convolve_delta8_s8", work, sparsity))
@@ -419,10 +425,28 @@ def sparse_convolutions(work: Workload, sparsity: float, unit: VectorUnit) -> It
         for size in (16, 4):
             if windows.why_no_blocks(size) is None:
                 yield Case(f"sparsec_convolve_1x{size}_s8", work, sparsity, Block(1, size))
+    if unit == "mve" and work.strides == (1, 1) and taps_are_apart(work):
+        for kernel in PIXELS:
+            yield Case(kernel, work, sparsity)
     if unit == "dsp":
         yield Case("sparsec_convolve_packed_s8", work, sparsity)
         if work.taps == 1:
             yield Case("sparsec_convolve_packed_s8", work, sparsity, Block(1, 4))
+
+
+PIXELS = (
+    rt.ConvolvePixelsOp.C_FUNCTION,
+    rt.ToChannelMajorOp.C_FUNCTION,
+    rt.FromChannelMajorOp.C_FUNCTION,
+)
+"""A layer on channel-major activations, and the conversions of its input and output."""
+
+
+LARGE_IMAGES = (
+    *((20, 20, 16, 12, 1), (16, 14, 24, 28, 1), (30, 9, 12, 16, 1), (40, 12, 4, 8, 1)),
+    *((20, 18, 8, 12, 3), (15, 33, 12, 4, 3), (26, 16, 4, 16, 3), (12, 64, 8, 8, 1)),
+)
+"""Height, width, inputs, outputs and kernel of layers whose conversions take long runs of pixels."""
 
 
 def sparse_linear(work: Workload, sparsity: float, number: int, unit: VectorUnit) -> Iterator[Case]:

@@ -31,9 +31,11 @@ from sparsec.ir import qnn
 from sparsec.ir.attributes import QUANTIZATION, TARGET
 from sparsec.ir.kernel import KernelOp
 from sparsec.ir.layer import set_layer
+from sparsec.ir.layouts import laid_out
 from sparsec.ir.quantization import QuantizationAttr
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.views import buffer_type
+from sparsec.layouts.activations import ChannelMajor
 from sparsec.passes.bufferize import BufferizePass
 from sparsec.passes.plan_memory import PlanMemoryPass
 from sparsec.quantization.scheme import Quantization
@@ -82,6 +84,15 @@ class KernelImage:
     def buffer(self, shape: Sequence[int], element: Attribute = i8) -> SSAValue:
         """A buffer that calls write."""
         return self._allocate(shape, element, None)
+
+    def laid_out(self, shape: tuple[int, ...], layout: ChannelMajor) -> SSAValue:
+        """A buffer that calls write, for an image that lies as `layout` says."""
+        return self.shown(self.buffer((layout.bytes(shape),)), shape, layout)
+
+    def shown(self, memory: SSAValue, shape: tuple[int, ...], layout: ChannelMajor) -> SSAValue:
+        """A buffer of one axis as an image that lies as `layout` says."""
+        self.block.add_op(view := laid_out(memory, shape, layout))
+        return view.result
 
     def scratch(self, size: int) -> SSAValue | None:
         """Scratch memory, None where no byte is needed."""

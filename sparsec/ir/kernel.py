@@ -10,7 +10,7 @@ writes; `tests/runtime/test_overlap.py` runs each at its limit and one byte furt
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -24,6 +24,7 @@ from xdsl.utils.exceptions import VerifyException
 from sparsec.ir.constant import numpy_type, ui8, ui16, ui32
 from sparsec.ir.layouts import layout_of
 from sparsec.ir.shapes import element_type, shape_of
+from sparsec.layouts.activations import Layout
 from sparsec.planning.one_way import repeated
 from sparsec.planning.overlap import Overlap, apart
 from sparsec.quantization.params import Clamp, Requant
@@ -85,6 +86,8 @@ class ReadsNhwc(OpTrait):
     def verify(self, op: Operation) -> None:
         assert isinstance(op, KernelOp)
         able = op.laid_out()
+        if len({_without_fill(layout_of(value.type)) for value in op.bytewise()}) > 1:
+            raise VerifyException(f"operands of {op.name} must have the same layout")
         for value in op.operands:
             if layout_of(value.type) is None:
                 continue
@@ -94,6 +97,10 @@ class ReadsNhwc(OpTrait):
                 has, needs = byte_count(view.source.type), byte_count(value.type)
                 if has != needs:
                     raise VerifyException(f"{value.type} takes {needs} bytes, not {has}")
+
+
+def _without_fill(layout: Layout) -> Layout:
+    return None if layout is None else replace(layout, fill=0)
 
 
 class KernelOp(IRDLOperation, ABC):
@@ -112,9 +119,14 @@ class KernelOp(IRDLOperation, ABC):
     def written(self) -> Sequence[SSAValue]:
         """The operands the function writes: its outputs and its scratch memory."""
 
+    def bytewise(self) -> Sequence[SSAValue]:
+        """The operands of which a byte of the output is made of those in the same place, whatever they are: they may have
+        any layout, if all have the same, but for what is in the gaps."""
+        return ()
+
     def laid_out(self) -> Sequence[SSAValue]:
         """The operands that may have another layout than NHWC."""
-        return ()
+        return self.bytewise()
 
     def callbacks(self) -> Sequence[str]:
         """The C functions that are passed to it, which it calls."""

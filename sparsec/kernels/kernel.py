@@ -19,6 +19,7 @@ from sparsec.kernels.lowering import Lowering
 from sparsec.kernels.stored import NOTHING, Stored
 from sparsec.kernels.workload import Workload
 from sparsec.layouts import PLAIN
+from sparsec.layouts.activations import Layout
 from sparsec.planning.overlap import Geometry, Overlap, apart
 from sparsec.targets.cpu import Cpu, VectorUnit
 
@@ -57,6 +58,14 @@ class Kernel(Costed, ABC):
     def least(self, layer: Layer) -> Stored:
         """The least that `stored` can be in any format, told without laying one out."""
         return NOTHING
+
+    def reads(self, layer: Layer) -> Layout:
+        """How it wants the input to lie, if nobody chose."""
+        return None
+
+    def leaves(self, layer: Layer) -> Layout:
+        """How it leaves the output, if nobody chose."""
+        return None
 
     def scratch(self, layer: Layer, cpu: Cpu) -> int:
         """Bytes of scratch memory."""

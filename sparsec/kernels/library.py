@@ -19,6 +19,7 @@ from sparsec.kernels.cmsis_depthwise import DepthwiseConv
 from sparsec.kernels.cmsis_linear import FullyConnected
 from sparsec.kernels.convolve_delta8 import ConvolveDelta8
 from sparsec.kernels.convolve_packed import ConvolvePacked
+from sparsec.kernels.convolve_pixels import ConvolvePixels
 from sparsec.kernels.convolve_quads import Convolve1x4, Convolve1x16, ConvolveRuns
 from sparsec.kernels.cost import Cost, Costed, cost_of
 from sparsec.kernels.decoders import DECODERS, decoder_of
@@ -63,6 +64,7 @@ from sparsec.kernels.movement import (
     Transpose,
 )
 from sparsec.kernels.normalize import Normalize
+from sparsec.kernels.planes import FromChannelMajor, ToChannelMajor
 from sparsec.kernels.pooling import AvgPool, MaxPool
 from sparsec.kernels.reduce import ArgMax, ArgMin, Mean, ReduceMax, ReduceMin
 from sparsec.kernels.resample import Resample
@@ -92,6 +94,7 @@ WITH_WEIGHTS: tuple[Kernel, ...] = (
     Convolve1x16(),
     Convolve1x4(),
     ConvolvePacked(),
+    ConvolvePixels(),
     ConvolveDelta8(),
     DepthwiseDelta8(),
     FullyConnectedDelta8(),
@@ -136,6 +139,8 @@ LIBRARY = (*WITH_WEIGHTS, *WITHOUT_WEIGHTS)
 
 def _costed() -> Iterator[Costed]:
     yield AnyWindow()
+    yield ToChannelMajor()
+    yield FromChannelMajor()
     yield from DECODERS
     for kernel in LIBRARY:
         if type(kernel).loops is not Kernel.loops:

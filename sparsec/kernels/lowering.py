@@ -11,14 +11,16 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.pattern_rewriter import PatternRewriter
 from xdsl.utils.exceptions import PassFailedException
 
-from sparsec.ir import qnn
+from sparsec.ir import qnn, rt
 from sparsec.ir.attributes import OP
 from sparsec.ir.constant import DenseConstantOp
 from sparsec.ir.kernel import KernelOp
 from sparsec.ir.layer import copy_layer, layer_name
+from sparsec.ir.layouts import laid_out
 from sparsec.ir.shapes import element_type, shape_of
 from sparsec.ir.views import buffer_type, reshaped
 from sparsec.kernels.layer import OPERANDS
+from sparsec.layouts.activations import ChannelMajor
 from sparsec.targets import scratch
 from sparsec.targets.cpu import Cpu
 
@@ -93,6 +95,25 @@ class Lowering:
         """A new buffer for the result of the operation."""
         type = self.op.results[0].type
         return self._allocate(element_type(type), shape_of(type), None)
+
+    def laid_out(self, shape: Sequence[int], layout: ChannelMajor) -> SSAValue:
+        """A new buffer for an image of `shape` that lies as `layout` says."""
+        memory = self._allocate(i8, (layout.bytes(tuple(shape)),), None)
+        self.rewriter.insert(view := laid_out(memory, tuple(shape), layout))
+        return view.result
+
+    def read(self, value: SSAValue, shape: Sequence[int], layout: ChannelMajor) -> SSAValue:
+        """`value` as a buffer that lies as `layout` says: a conversion."""
+        buffer = self.laid_out(shape, layout)
+        self.call(rt.ToChannelMajorOp(self.buffer(value, shape), buffer))
+        return buffer
+
+    def nhwc(self, output: SSAValue) -> SSAValue:
+        """A new buffer for the result of the operation, to which `output` is converted."""
+        result = self.output()
+        shape = shape_of(output.type)
+        self.call(rt.FromChannelMajorOp(output, self.reshape(result, shape)))
+        return result
 
     def scratch(self, size: int) -> SSAValue | None:
         """A new scratch buffer, None when no byte is needed."""

@@ -14,7 +14,8 @@ from sparsec.kernels.decoders import Decoder, least_decoding
 from sparsec.kernels.kernel import Kernel
 from sparsec.kernels.layer import Arrays, Layer
 from sparsec.kernels.lowering import Lowering
-from sparsec.kernels.stored import Stored
+from sparsec.kernels.planes import FromChannelMajor, ToChannelMajor
+from sparsec.kernels.stored import NOTHING, Stored
 from sparsec.layouts import PLAIN
 from sparsec.targets.cpu import Cpu
 
@@ -46,9 +47,20 @@ class Way:
         decoded = 0 if in_front is None else in_front.decoded_bytes(layer)
         return self.kernel.scratch(layer, cpu) + decoded
 
+    def conversions(self, layer: Layer) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The C functions in front of the kernel and behind it, where its neighbours read and leave NHWC."""
+        in_front = () if self.kernel.reads(layer) is None else (ToChannelMajor.function,)
+        return in_front, () if self.kernel.leaves(layer) is None else (FromChannelMajor.function,)
+
+    def _converting(self, layer: Layer) -> list[tuple[Costed, Stored]]:
+        both = {each.function: each for each in (ToChannelMajor(), FromChannelMajor())}
+        in_front, behind = self.conversions(layer)
+        return [(both[function], NOTHING) for function in (*in_front, *behind)]
+
     def cost(self, layer: Layer, cpu: Cpu) -> Cost | None:
         """What it takes; None where that is not known. ValueError where the weights cannot be laid out so."""
         calls: list[tuple[Costed, Stored]] = [(self.kernel, self.kernel.stored(layer, self.format))]
+        calls += self._converting(layer)
         if self.decoder is not None:
             assert self.format is not None
             calls.append((self.decoder, self.decoder.stored(layer, self.format)))
@@ -57,7 +69,8 @@ class Way:
     def least_cost(self, layer: Layer, cpu: Cpu) -> Cost | None:
         """What it takes at least, told without laying the weights out; None where that is not known."""
         try:
-            cost = _sum([(self.kernel, self.kernel.least(layer))], layer, cpu)
+            calls = [(self.kernel, self.kernel.least(layer)), *self._converting(layer)]
+            cost = _sum(calls, layer, cpu)
         except ValueError:
             return None
         if cost is None or self.decoder is None:

@@ -2,7 +2,7 @@
 """The arrays of `sparsec_convolve_pixels_s8`, which reads channel-major activations.
 
 - `rows`: four int32 of each output channel: bias, with the input offset folded in, multiplier, shift, number of weights;
-- `weights`: int8, those that are not zero, of each row in the order in which their inputs lie;
+- `values`: int8, the weights that are not zero, of each row in the order in which their inputs lie;
 - `steps`: u16 of each weight, the bytes from the input of the one before, or from the corner of the window, to its own. Where
   that is too far, weights of 0 stand in between.
 
@@ -43,6 +43,11 @@ class Taps:
         channels = np.arange(self.channels) * self.plane
         return rows[:, None, None] + columns[:, None] + channels
 
+    @property
+    def are_apart(self) -> bool:
+        """Whether no two weights of a window read one byte, as happens where rows are shorter than windows."""
+        return len(np.unique(self.offsets)) == self.offsets.size
+
 
 def taps_of(
     layout: ChannelMajor,
@@ -56,10 +61,10 @@ def taps_of(
 
 def pack_pixel_rows(weights: Int8, numbers: RowNumbers, taps: Taps) -> dict[str, NDArray[Any]]:
     """The arrays of int8 weights [outputs, height, width, channels]. Raises ValueError where two weights read one byte."""
-    offsets = taps.offsets.reshape(-1)
-    order = np.argsort(offsets, kind="stable")
-    if (np.diff(offsets[order]) == 0).any():
+    if not taps.are_apart:
         raise ValueError("rows of the input are too short for the window")
+    offsets = taps.offsets.reshape(-1)
+    order = np.argsort(offsets)
     rows: list[tuple[int, ...]] = []
     steps: list[int] = []
     values: list[int] = []
@@ -85,12 +90,12 @@ def pack_pixel_rows(weights: Int8, numbers: RowNumbers, taps: Taps) -> dict[str,
     return {
         "rows": np.array(rows, np.int32).reshape(-1),
         "steps": np.array(steps or [0], np.uint16),
-        "weights": np.array(values or [0], np.int8),
+        "values": np.array(values or [0], np.int8),
     }
 
 
 def unpack_pixel_rows(
-    rows: NDArray[np.int32], steps: NDArray[np.uint16], weights: Int8, taps: Taps
+    rows: NDArray[np.int32], steps: NDArray[np.uint16], values: Int8, taps: Taps
 ) -> tuple[Int8, RowNumbers]:
     """What `pack_pixel_rows` was given. Raises ValueError where the arrays are not those of such a layer."""
     offsets = taps.offsets.reshape(-1)
@@ -102,7 +107,7 @@ def unpack_pixel_rows(
         at = 0
         for step, weight in zip(
             steps[place : place + count].tolist(),
-            weights[place : place + count].tolist(),
+            values[place : place + count].tolist(),
             strict=True,
         ):
             at += step
@@ -111,7 +116,7 @@ def unpack_pixel_rows(
                     raise ValueError(f"no weight reads byte {at} of a window")
                 dense[row, column_at[at]] = weight
         place += int(count)
-    if place != len(weights) and (place, len(weights)) != (0, 1):
-        raise ValueError(f"{len(weights)} weights, of which rows count {place}")
+    if place != len(values) and (place, len(values)) != (0, 1):
+        raise ValueError(f"{len(values)} weights, of which rows count {place}")
     numbers = RowNumbers(*(np.ascontiguousarray(table[:, i]) for i in range(3)))
     return dense.reshape(len(table), *taps.kernel, taps.channels), numbers

@@ -54,7 +54,7 @@ def arrays_of(layer: Convolution, read: ChannelMajor) -> dict[str, NDArray[Any]]
     numbers = RowNumbers(bias, layer.multipliers, layer.shifts)
     taps = taps_of(read, (1, *layer.input.shape), layer.weights.shape[1:3], layer.dilation)
     arrays = pack_pixel_rows(layer.weights, numbers, taps)
-    weights, found = unpack_pixel_rows(arrays["rows"], arrays["steps"], arrays["weights"], taps)
+    weights, found = unpack_pixel_rows(arrays["rows"], arrays["steps"], arrays["values"], taps)
     np.testing.assert_array_equal(weights, layer.weights)
     assert found.equals(numbers)
     return arrays
@@ -82,7 +82,7 @@ def add(project: KernelProject, layer: Convolution) -> tuple[ChannelMajor, tuple
             f"&(cmsis_nn_conv_params){{{layer.input_offset}, {layer.output_offset}, {{1, 1}}, {{{layer.padding[1]}, {layer.padding[0]}}}, {{1, 1}}, {{{low}, {high}}}}}",
             struct("sparsec_planes", *planes_of(read, (1, *layer.input.shape))),
             project.array(read.pack(layer.input[None])),
-            *(project.array(arrays[name]) for name in ("rows", "steps", "weights")),
+            *(project.array(arrays[name]) for name in ("rows", "steps", "values")),
             dims(*shape),
             struct("sparsec_planes", *planes_of(left, shape)),
         ],
@@ -123,7 +123,7 @@ def test_any_layer_on_the_host(runtime: KernelLibrary, cmsis_nn: KernelLibrary) 
         runtime.call(
             "sparsec_convolve_pixels_s8",
             layer.params(), Planes(*planes_of(read, (1, *layer.input.shape))), memory, arrays["rows"], arrays["steps"],
-            arrays["weights"], Dims(*shape), Planes(*planes_of(left, shape)), output,
+            arrays["values"], Dims(*shape), Planes(*planes_of(left, shape)), output,
         )  # fmt: skip
         checked(output.bytes, left, shape, dense_output(cmsis_nn, layer))
 

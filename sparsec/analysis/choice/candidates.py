@@ -64,11 +64,13 @@ class Candidate:
 
     @property
     def calls(self) -> tuple[str, ...]:
-        """The C functions that are called, in their order, and one that is passed to the next."""
+        """The C functions that are called, in their order, and one that is passed to the next; conversions included, which
+        neighbours may make unnecessary."""
+        in_front, behind = self.way.conversions(self.layer)
         if self.decoder is None:
-            return (self.kernel,)
+            return (*in_front, self.kernel, *behind)
         decoder = passed(self.decoder) if self.way.kernel.decodes else self.decoder
-        return (decoder, self.kernel)
+        return (decoder, *in_front, self.kernel, *behind)
 
     @cached_property
     def constants(self) -> Constants:
@@ -126,8 +128,7 @@ def candidates(
 ) -> Iterator[Candidate | Refusal]:
     """Dense first, then `formats`, each a candidate or why it is none, but for those that are `left_out`.
 
-    Weights that have a format already have no other candidate. Other kernels for dense weights than the preferred one
-    are in `others`.
+    Weights that have a format already have no other candidate. Other kernels than the preferred one are in `others`.
     """
     layer = Layer(op)
     tried = (None, *formats) if layer.format is None else (layer.format,)
@@ -143,12 +144,18 @@ def others(
     op: qnn.WeightedOp,
     cpu: Cpu,
     left_out: LeftOut | None = None,
+    format: SparseFormat | None = None,
 ) -> Iterator[Candidate]:
-    """The other kernels than the preferred one for a layer with dense weights, but for those that are `left_out`, whose
-    constants cannot be laid out, or whose cost is not known."""
+    """The other kernels than the preferred one for a layer with weights stored as `format`, but for those that are
+    `left_out`, whose constants cannot be laid out, or whose cost is not known. Sparse weights have some where the preferred
+    one reads activations that are not NHWC."""
     layer = Layer(op)
-    found = ways(layer, cpu) if layer.format is None else []
-    for way in () if isinstance(found, NoWay) else found[1:]:
+    found = ways(layer, cpu, format) if layer.format in (None, format) else NoWay("", False)
+    if isinstance(found, NoWay) or (layer.format is not None and format is None):
+        return
+    if format is not None and found[0].kernel.reads(layer) is None:
+        return
+    for way in found[1:]:
         if left_out is None or not left_out(layer, way):
             other = candidate(layer, way, cpu)
             if isinstance(other, Candidate) and other.cost is not None:

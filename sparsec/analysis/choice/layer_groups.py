@@ -122,10 +122,10 @@ class Group:
             refusals = [way for way in ways if isinstance(way, Refusal)]
             if refusals:
                 self.refused[ways[0].label] = refusals[0]
-            else:
-                self.ways.append(Way(tuple(way for way in ways if isinstance(way, Candidate))))
-            if not refusals and ways[0].label == DENSE:
-                self.ways += [Way(same) for same in by_kernel(others(op, cpu, leave) for op in ops)]
+                continue
+            self.ways.append(Way(tuple(way for way in ways if isinstance(way, Candidate))))
+            more = by_kernel(others(op, cpu, leave, ways[0].format) for op in ops)
+            self.ways += [Way(same) for same in more]
         if format_of(ops[0].weights.type) is not None:
             self.asked = "stored so already"
         elif any(use.operation not in ops for use in ops[0].weights.uses):

@@ -8,7 +8,7 @@ from xdsl.dialects.builtin import I8, MemRefType
 from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def
 
-from sparsec.ir.kernel import CArgument, CmsisOp, element_count
+from sparsec.ir.kernel import CArgument, CmsisOp, byte_count, element_count
 from sparsec.ir.params import AddParamsAttr, MulParamsAttr
 from sparsec.ir.shapes import expect_shape, shape_of
 from sparsec.quantization.params import AddParams, MulParams
@@ -56,11 +56,14 @@ class ElementwiseAddOp(CmsisOp):
             p.output_shift,
             p.clamp[0],
             p.clamp[1],
-            element_count(self.output.type),
+            byte_count(self.output.type),
         )
 
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)
+
+    def bytewise(self) -> Sequence[SSAValue]:
+        return (self.lhs, self.rhs, self.output)
 
     def in_step(self) -> Sequence[SSAValue]:
         return (self.lhs, self.rhs)

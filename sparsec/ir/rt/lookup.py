@@ -9,7 +9,7 @@ from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def
 
 from sparsec.ir.constant import ui8
-from sparsec.ir.kernel import CArgument, CStruct, RuntimeOp, activation, element_count
+from sparsec.ir.kernel import CArgument, CStruct, RuntimeOp, activation, byte_count, element_count
 from sparsec.ir.params import RescaleAttr
 from sparsec.ir.shapes import expect_shape, shape_of
 from sparsec.quantization.params import Rescale
@@ -39,10 +39,13 @@ class LookupOp(RuntimeOp):
         expect_shape(self.output.type, shape_of(self.input.type), "output")
 
     def c_arguments(self) -> Sequence[CArgument]:
-        return (element_count(self.input.type), self.input, self.table, self.output)
+        return (byte_count(self.input.type), self.input, self.table, self.output)
 
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)
+
+    def bytewise(self) -> Sequence[SSAValue]:
+        return (self.input, self.output)
 
     def in_step(self) -> Sequence[SSAValue]:
         return (self.input,)
@@ -104,13 +107,16 @@ class RequantizeOp(RuntimeOp):
             CStruct(
                 "cmsis_nn_per_tensor_quant_params", {"multiplier": p.multiplier, "shift": p.shift}
             ),
-            element_count(self.input.type),
+            byte_count(self.input.type),
             self.input,
             self.output,
         )
 
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)
+
+    def bytewise(self) -> Sequence[SSAValue]:
+        return (self.input, self.output)
 
     def in_step(self) -> Sequence[SSAValue]:
         return (self.input,)

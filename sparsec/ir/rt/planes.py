@@ -100,15 +100,15 @@ class ConvolvePixelsOp(RuntimeOp):
     input = operand_def(MemRefType[I8])
     rows = operand_def(MemRefType[I32])
     steps = operand_def(MemRefType.constr(ui16))
-    weights = operand_def(MemRefType[I8])
+    values = operand_def(MemRefType[I8])
     output = operand_def(MemRefType[I8])
     requant = prop_def(RequantAttr)
     window = prop_def(WindowAttr)
     kernel = prop_def(DenseArrayBase.constr(i64))
 
     assembly_format = (
-        "$input `,` $rows `,` $steps `,` $weights $requant `kernel` $kernel `window` $window `into` "
-        "$output attr-dict `:` type($input) `,` type($rows) `,` type($steps) `,` type($weights) `,` "
+        "$input `,` $rows `,` $steps `,` $values $requant `kernel` $kernel `window` $window `into` "
+        "$output attr-dict `:` type($input) `,` type($rows) `,` type($steps) `,` type($values) `,` "
         "type($output)"
     )
 
@@ -117,14 +117,14 @@ class ConvolvePixelsOp(RuntimeOp):
         input: SSAValue,
         rows: SSAValue,
         steps: SSAValue,
-        weights: SSAValue,
+        values: SSAValue,
         output: SSAValue,
         requant: Requant,
         window: Window,
         kernel: tuple[int, int],
     ):
         super().__init__(
-            operands=[input, rows, steps, weights, output],
+            operands=[input, rows, steps, values, output],
             properties={
                 "requant": RequantAttr(requant),
                 "window": WindowAttr(window),
@@ -156,7 +156,7 @@ class ConvolvePixelsOp(RuntimeOp):
         channels = image_shape(self.output.type)[2]
         verify_window(window, self.input.type, self.kernel_size, channels, self.output.type)
         expect_shape(self.rows.type, (ROW_NUMBERS * channels,), "rows")
-        expect_shape(self.steps.type, shape_of(self.weights.type), "steps")
+        expect_shape(self.steps.type, shape_of(self.values.type), "steps")
         if window.strides != (1, 1):
             raise VerifyException("the window must move by one pixel")
         top, side, bottom, other = window.padding
@@ -174,7 +174,7 @@ class ConvolvePixelsOp(RuntimeOp):
             self.input,
             self.rows,
             self.steps,
-            self.weights,
+            self.values,
             image_dims(self.output.type),
             planes(required_layout(self.output, "output"), self.output.type),
             self.output,

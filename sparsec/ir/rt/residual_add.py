@@ -9,7 +9,7 @@ from xdsl.dialects.builtin import I8, MemRefType
 from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_attr_definition, irdl_op_definition, operand_def, prop_def
 
-from sparsec.ir.kernel import CArgument, RuntimeOp, activation, element_count
+from sparsec.ir.kernel import CArgument, RuntimeOp, activation, byte_count
 from sparsec.ir.record import RecordAttr
 from sparsec.ir.rt.elementwise import per_tensor
 from sparsec.ir.shapes import expect_shape, shape_of
@@ -51,10 +51,13 @@ class WholeAddOp(RuntimeOp, ABC):
 
     def buffers(self) -> Sequence[CArgument]:
         """Pointers and size, the last arguments of the call."""
-        return (self.lhs, self.rhs, element_count(self.output.type), self.output)
+        return (self.lhs, self.rhs, byte_count(self.output.type), self.output)
 
     def written(self) -> Sequence[SSAValue]:
         return (self.output,)
+
+    def bytewise(self) -> Sequence[SSAValue]:
+        return (self.lhs, self.rhs, self.output)
 
     def in_step(self) -> Sequence[SSAValue]:
         # Up to sixteen bytes at once: all are read before the first is written.

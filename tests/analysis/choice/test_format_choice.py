@@ -32,6 +32,7 @@ from sparsec.analysis.choice.layer_groups import Needs, RamError
 from sparsec.analysis.memory.layer_memory import LayerMemory
 from sparsec.analysis.memory.memory_plan import planned_function
 from sparsec.backends.c.report import constants_of
+from sparsec.formats import COMMON_FORMATS
 from sparsec.interpreters.signature import main_function
 from sparsec.ir import qnn
 from sparsec.ir.layer import layer_of
@@ -63,8 +64,16 @@ cores = st.sampled_from(["cortex-m0plus", "cortex-m4", "cortex-m7", "cortex-m55"
 
 def layers_of(module: ModuleOp, target: str) -> list[list[Candidate]]:
     cpu = cpu_named(target)
+    formats = (None, *COMMON_FORMATS)
     return [
-        [c for c in (*candidates(op, cpu), *others(op, cpu)) if isinstance(c, Candidate)]
+        [
+            c
+            for c in (
+                *candidates(op, cpu),
+                *(other for format in formats for other in others(op, cpu, format=format)),
+            )
+            if isinstance(c, Candidate)
+        ]
         for op in module.walk()
         if isinstance(op, qnn.WeightedOp)
     ]

@@ -50,6 +50,7 @@ def layer(
     window: Window = VALID,
     kind: str = "conv2d",
     encoding: str = "",
+    by_delta8: bool = False,
 ) -> ModuleOp:
     """A module of one layer, without zeros among its weights unless they have an encoding."""
     rows, columns = window.output_size(image[:2], kernel)
@@ -63,6 +64,9 @@ def layer(
     y = f"tensor<1x{rows}x{columns}x{outputs}xi8>"
     w = f"tensor<{'x'.join(map(str, shape))}xi8{encoding}>"
     b = f"tensor<{outputs}xi32>"
+    # On Helium the preferred one has no strips.
+    chosen = '{sparsec.kernel = "sparsec_convolve_delta8_s8"}'
+    kernels = f" {chosen}" if by_delta8 else ""
     lists = [f"{name} = {list(value)}" for name, value in vars(window).items()]
     return parse(f"""
         func.func @main(%x : {x}) -> {y} {{
@@ -70,7 +74,7 @@ def layer(
           %b = qnn.constant dense<7> : {b}
           %m = qnn.constant dense<1518500250> : {b}
           %s = qnn.constant dense<-7> : {b}
-          %y = qnn.{kind} %x, %w, %b requant(%m, %s) <input_zp = 3> window <{", ".join(lists)}> : {x}, {w}, {b}, {b} -> {y}
+          %y = qnn.{kind} %x, %w, %b requant(%m, %s) <input_zp = 3> window <{", ".join(lists)}>{kernels} : {x}, {w}, {b}, {b} -> {y}
           func.return %y : {y}
         }}""")
 
@@ -164,7 +168,8 @@ LAYERS: tuple[dict[str, Any], ...] = (
 def test_a_version_means_the_layer_as_far_over_its_input_as_it_says(
     options: dict[str, Any], cpu: Cpu
 ) -> None:
-    op = lowered(layer(**options), cpu.name)
+    by_delta8 = "encoding" in options and cpu is M55
+    op = lowered(layer(**options, by_delta8=by_delta8), cpu.name)
     geometry = geometry_of(op)
     rng = np.random.default_rng(1)
     input = rowwise(op).input.type

@@ -25,11 +25,14 @@ func.func @main(%x : tensor<1x4x4x2xi8>) -> tensor<1x3x3x2xi8> {
 
 // M55:        memref.alloc() {alignment = 8 : i64} : memref<32xi8>
 // M55:        cmsis.convolve_wrapper_s8
-// M55:      qnn.constant named "c.weight.entries" dense<[0, 1, 5, 254, 2, 4]> : tensor<6xui8>
-// M55:      qnn.constant named "c.weight.counts" dense<[2, 1]> : tensor<2xui16>
-// M55:      qnn.constant named "c.bias" dense<[8, -6]> : tensor<2xi32>
-// M55:      [[S:%.*]] = memref.alloc() {alignment = 8 : i64} : memref<128xi8>
-// M55:      rt.convolve_delta8_s8 {{%[a-z0-9_]+}}, {{.*}} kernel [2, 2] window <> into {{.*}} scratch [[S]] {layer = "sparse", op = "conv2d"}
+// M55:      qnn.constant named "c.weight.rows" dense<[8, 1073741824, 5, 2, -6, 1073741824, 6, 1]> : tensor<8xi32>
+// M55:      qnn.constant named "c.weight.steps"
+// M55:      qnn.constant named "c.weight.values"
+// M55:      [[Y:%[a-z0-9_]+]] = memref.reinterpret_cast {{.*}} to memref<{{.*}}, #rt.channel_major<
+// M55:      [[X:%[a-z0-9_]+]] = memref.reinterpret_cast {{.*}} to memref<{{.*}}, #rt.channel_major<
+// M55:      rt.to_channel_major_s8 {{%[a-z0-9_]+}} into [[X]] {layer = "sparse", op = "conv2d"}
+// M55:      rt.convolve_pixels_s8 [[X]], {{.*}} kernel [2, 2] window <> into [[Y]] {layer = "sparse", op = "conv2d"}
+// M55:      rt.from_channel_major_s8 [[Y]] into {{%[a-z0-9_]+}} {layer = "sparse", op = "conv2d"}
 
 // -----
 

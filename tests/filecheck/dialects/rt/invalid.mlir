@@ -611,11 +611,19 @@ func.func @f(%x : memref<1x600xi8>, %y : memref<600xi8>) {
 
 // -----
 
-func.func @f(%a : memref<1x2x3x4xi8, #rt.channel_major<>>, %t : memref<256xi8>) {
-  rt.lookup_s8 %a, %t into %a : memref<1x2x3x4xi8, #rt.channel_major<>>, memref<256xi8>, memref<1x2x3x4xi8, #rt.channel_major<>>
+func.func @f(%a : memref<1x2x3x4xi8, #rt.channel_major<>>, %t : memref<256xi8>, %y : memref<1x2x3x4xi8>) {
+  rt.lookup_s8 %a, %t into %y : memref<1x2x3x4xi8, #rt.channel_major<>>, memref<256xi8>, memref<1x2x3x4xi8>
   func.return
 }
-// CHECK: rt.lookup_s8 reads NHWC, not memref<1x2x3x4xi8, #rt.channel_major<>>
+// CHECK: operands of rt.lookup_s8 must have the same layout
+
+// -----
+
+func.func @f(%a : memref<1x2x3x4xi8, #rt.channel_major<>>, %t : memref<1xi8>) {
+  rt.maximum_s8 %a, %a into %a : memref<1x2x3x4xi8, #rt.channel_major<>>, memref<1x2x3x4xi8, #rt.channel_major<>>, memref<1x2x3x4xi8, #rt.channel_major<>>
+  func.return
+}
+// CHECK: rt.maximum_s8 reads NHWC, not memref<1x2x3x4xi8, #rt.channel_major<>>
 
 // -----
 
