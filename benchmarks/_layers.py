@@ -68,21 +68,33 @@ class Network:
         type = TensorType(i8, layer.input_shape)
         return self.block.insert_arg(type, len(self.block.args))
 
-    def add(self, name: str, layer: Layer, sparsity: int, input: SSAValue) -> qnn.WeightedOp:
-        """One more layer, of whose weights `sparsity` percent are zero."""
+    def add(
+        self,
+        name: str,
+        layer: Layer,
+        sparsity: int,
+        input: SSAValue,
+        run: int = 1,
+        per_tensor: bool = False,
+    ) -> qnn.WeightedOp:
+        """One more layer, of whose weights `sparsity` percent are zero, in runs of `run` of a row; `per_tensor`: with one
+        multiplier for all outputs."""
         channels = layer.image[2]
         shape = (layer.outputs, layer.kernel, layer.kernel, channels)
         if layer.depthwise:
             shape = (1, layer.kernel, layer.kernel, channels)
         weights = self.rng.integers(12, 128, shape) * self.rng.choice([-1, 1], shape)
-        weights[self.rng.random(shape) * 100 < sparsity] = 0
+        columns = weights.size // shape[0]
+        drawn = self.rng.random((shape[0], -(-columns // run))).repeat(run, axis=1)[:, :columns]
+        weights[drawn.reshape(shape) * 100 < sparsity] = 0
         taps = layer.kernel**2 * (1 if layer.depthwise else channels)
         # About the range of the results, so that few of them saturate.
         shift = -int(np.ceil(np.log2(np.sqrt(taps))) + 7)
+        each = 1 if per_tensor else layer.outputs
         numbers = (
             self.constant(self.rng.integers(-500, 500, layer.outputs).astype(np.int32)),
-            self.constant(self.rng.integers(2**30, 2**31, layer.outputs).astype(np.int32)),
-            self.constant(np.where(_left(layer), 1, shift).astype(np.int32)),
+            self.constant(self.rng.integers(2**30, 2**31, each).astype(np.int32)),
+            self.constant(np.where(_left(layer), 1, shift)[:each].astype(np.int32)),
         )
         requant = Requant(input_zp=-3, output_zp=-2)
         kernel = self.constant(

@@ -78,12 +78,18 @@ def network_rows() -> list[NetworkRow]:
     ]
 
 
-def pruned(weights: Array, sparsity: int) -> Array:
-    """`weights` with at least `sparsity` percent zeros, those of the least magnitude."""
-    magnitude = np.abs(weights.astype(np.int32)).reshape(-1)
-    result: Array = weights.reshape(-1).copy()
-    result[np.argsort(magnitude, kind="stable")[: weights.size * sparsity // 100]] = 0
-    return result.reshape(weights.shape)
+def pruned(weights: Array, sparsity: int, run: int = 1) -> Array:
+    """`weights` with at least `sparsity` percent zeros, those of the least magnitude, in runs of `run` of a row; the last
+    one of a row may be shorter."""
+    rows = weights.reshape(len(weights), -1)
+    runs = -(-rows.shape[1] // run)
+    padded = np.zeros((len(rows), runs * run), np.int32)
+    padded[:, : rows.shape[1]] = np.abs(rows.astype(np.int32))
+    magnitude = padded.reshape(-1, run).sum(axis=1)
+    gone = np.zeros(magnitude.size, np.bool_)
+    gone[np.argsort(magnitude, kind="stable")[: magnitude.size * sparsity // 100]] = True
+    zeros = gone.repeat(run).reshape(padded.shape)[:, : rows.shape[1]]
+    return np.where(zeros, np.int8(0), rows).reshape(weights.shape)
 
 
 def percent_of_zeros(module: ModuleOp) -> float:
@@ -98,14 +104,14 @@ def percent_of_zeros(module: ModuleOp) -> float:
     return 100 * zeros / sum(weights.size for weights in arrays)
 
 
-def prune(module: ModuleOp, sparsity: int) -> None:
-    """Prune the layers of a network at `qnn`, one by one."""
+def prune(module: ModuleOp, sparsity: int, run: int = 1) -> None:
+    """Prune the layers of a network at `qnn`, one by one, as `pruned` does."""
     layers = [op for op in module.walk() if isinstance(op, qnn.Conv2dOp | qnn.LinearOp)]
     for layer in layers:
         weights = constant_array(layer.weights)
         constant = layer.weights.owner
         assert weights is not None and isinstance(constant, qnn.ConstantOp)
-        new = qnn.ConstantOp(pruned(weights, sparsity), constant.name_in_model)
+        new = qnn.ConstantOp(pruned(weights, sparsity, run), constant.name_in_model)
         Rewriter.insert_op(new, InsertPoint.before(constant))
         layer.weights.replace_all_uses_with(new.result)
 
