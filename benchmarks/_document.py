@@ -418,6 +418,66 @@ def _spread(values: Sequence[float]) -> str:
     return f"{mean(values):.2f}" + (f" ± {stdev(values):.2f}" if len(values) > 1 else "")
 
 
+def helium_layers() -> str:
+    """Single layers at 90 % zeros on Cortex-M55, next to the fastest CMSIS-NN."""
+    found, kind = results("helium"), r"estimated cycles (W\d) (\S+) 90 %: fastest CMSIS-NN/ours"
+    cells: dict[tuple[str, bool], dict[str, str]] = {}
+    for figure in found.figures:
+        match, native = re.fullmatch(f"{kind}(, layout-native)?", figure["what"]), ""
+        if match is None or match[3]:
+            continue
+        chosen = figure["options"].startswith("own choice")
+        layout = f"{figure['what']}, layout-native"
+        gcc = figure["what"].replace("fastest CMSIS-NN", "gcc's CMSIS-NN")
+        alone = found.find(layout, figure["options"])
+        native = "" if alone["value"] - figure["value"] < 0.005 else f", {alone['value']:.2f}"
+        goal = f" of {alone['target']:g}" if alone["target"] else ""
+        cell = f"{figure['value']:.2f}{native}{goal} ({found.value(gcc, figure['options']):.2f})"
+        cells.setdefault((match[2], chosen), {})[match[1]] = cell
+    names = [f"W{number}" for number in range(1, 7)]
+    rows = [
+        [pattern, "own choice" if chosen else "forced", *(row.get(name, "") for name in names)]
+        for (pattern, chosen), row in sorted(cells.items(), key=lambda item: item[0][0])
+    ]
+    return table(
+        ("zeros", "kernel", *names),
+        rows,
+        "Estimated cycles of CMSIS-NN by the fastest of gcc -O3, clang -O3 and clang -Os for each cycle of ours by the "
+        "faster of gcc -O3 and clang -Os, conversions of layouts counted; behind a comma without them, `of` the goal, in "
+        "parentheses next to gcc's CMSIS-NN. W1 to W3 are 1x1 convolutions of 64, 128 and 256 channels, W4 3x3 of 64, W5 "
+        "and W6 linear of 256 and 640 inputs (`make bench-helium`).",
+    )
+
+
+def helium_networks() -> str:
+    """Whole networks on Cortex-M55."""
+    found = results("helium")
+    rows: list[list[object]] = []
+    for match, cycles in found.matching(r"estimated cycles (.+): ours"):
+        what = match[1]
+        if re.match(r"W\d ", what):
+            continue
+        plain, gcc = (
+            found.value(f"estimated cycles {what}: {whose} CMSIS-NN/ours")
+            for whose in ("fastest", "gcc's")
+        )
+        goal = found.find(f"estimated cycles {what}: ours")["target"]
+        flash = [found.value(f"flash {what}: {whose}") for whose in ("ours", "CMSIS-NN")]
+        rows.append(
+            [
+                NETWORKS.get(what, what),
+                *(million(cycles), million(goal) if goal else ""),
+                *(f"{plain:.2f}x ({gcc:.2f}x)", " / ".join(f"{bytes:,.0f}" for bytes in flash)),
+            ]
+        )
+    return table(
+        ("network", "million cycles", "goal", "CMSIS-NN/ours", "flash B, ours / CMSIS-NN"),
+        rows,
+        "Estimated cycles; CMSIS-NN by the fastest of three compilers, in parentheses by gcc. Zeros are set in the "
+        "convolutions and linear layers, not trained (`make bench-helium`).",
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "spine": spine,
     "compile-time": compile_time,
@@ -425,6 +485,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "memory": memory,
     "pruned": pruned,
     "layers": layers,
+    "helium-layers": helium_layers,
+    "helium-networks": helium_networks,
     "hard": hard,
     "flash": flash,
     "cycles": cycles,

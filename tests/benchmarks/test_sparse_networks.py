@@ -18,6 +18,17 @@ def test_the_least_magnitudes_go(sparsity: int) -> None:
     assert magnitude[gone].max(initial=0) <= magnitude[left != 0].min(initial=128)
 
 
+def test_runs_of_a_row_go_together() -> None:
+    """The last one of a row is shorter."""
+    weights = np.random.default_rng(0).integers(1, 128, (8, 5, 4)).astype(np.int8)
+    left = pruned(weights, 75, run=8).reshape(8, 20)
+    runs = [left[:, :8], left[:, 8:16], left[:, 16:]]
+    zeros = [np.count_nonzero(part == 0, axis=1) / part.shape[1] for part in runs]
+    assert {float(share) for part in zeros for share in part} == {0.0, 1.0}
+    assert sum(float(part.sum()) for part in zeros) == 18
+    assert np.array_equal(left[left != 0], weights.reshape(8, 20)[left != 0])
+
+
 def test_zeros_that_are_there_count() -> None:
     weights = np.array([[0, 0, 3, -1]], np.int8)
     assert np.array_equal(pruned(weights, 50), weights)
