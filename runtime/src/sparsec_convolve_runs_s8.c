@@ -58,15 +58,16 @@ static int32_t whole_vectors(const int32_t bytes)
         "vmladava.s8 %[a3], q0, q2\n\t" \
         "letp lr, 1b\n\t"
 
-/* Those of all runs, of which there are more than one. */
-    #define ADD_RUNS                                                 \
-        "ldr %[s], [%[q], #24]\n\t" ADD_RUN "2:\n\t"                 \
-        "ldr %[m], [%[q], #20]\n\t"                                  \
-        "subs %[s], %[s], #1\n\t"                                    \
-        "add %[x0], %[x0], %[m]\n\t"                                 \
-        "add %[x1], %[x1], %[m]\n\t"                                 \
-        "add %[x2], %[x2], %[m]\n\t"                                 \
-        "add %[x3], %[x3], %[m]\n\t" SIZE ADD_RUN "cmp %[s], #1\n\t" \
+/* Those of all runs, of which there are more than one; `m` are the bytes of the first one. */
+    #define ADD_RUNS                                                                 \
+        "ldr %[s], [%[q], #24]\n\t"                                                  \
+        "b 3f\n"                                                                     \
+        "2:\n\t"                                                                     \
+        "ldr %[m], [%[q], #20]\n\t"                                                  \
+        "add %[x0], %[x0], %[m]\n\t"                                                 \
+        "add %[x1], %[x1], %[m]\n\t"                                                 \
+        "add %[x2], %[x2], %[m]\n\t"                                                 \
+        "add %[x3], %[x3], %[m]\n\t" SIZE "3:\n\t" ADD_RUN "subs %[s], %[s], #1\n\t" \
         "bne 2b\n\t"
 
     #define END(RESULT, ADD) SPARSEC_END_CHANNEL(RESULT, WINDOWS_0_1, WINDOWS_2_3, SIZE) ADD
