@@ -25,7 +25,9 @@ from sparsec.ir.attributes import LAYER
 from sparsec.ir.borders import converts_as_tflite
 from sparsec.ir.kernel import KernelOp
 from sparsec.ir.layer import layer_of
+from sparsec.ir.layouts import layout_of
 from sparsec.ir.level import Level, level_of
+from sparsec.ir.shapes import shape_of
 from sparsec.quantization.scheme import Quantization
 from sparsec.tools.analyze_command import removed_channels
 from sparsec.tools.compilation import is_ir, read_ir, read_model
@@ -205,13 +207,18 @@ class Recorder:
         if isinstance(op, KernelOp):
             scratch: SSAValue | None = getattr(op, "scratch", None)
             written = [value for value in op.written() if value is not scratch]
-            results = [self._memory[value] for value in written if value in self._memory]
+            results = [self._image(value) for value in written if value in self._memory]
         else:
             self._memory.update(zip(op.results, results, strict=True))
         if LAYER in op.attributes and results:
             # The memory of a kernel is soon another's. Moved to the end: the order is that of last operations.
             self.layers.pop(layer_of(op), None)
             self.layers[layer_of(op)] = op.name, np.array(results[0])
+
+    def _image(self, value: SSAValue) -> Array:
+        """What a buffer shows, as NHWC however it lies."""
+        layout, memory = layout_of(value.type), self._memory[value]
+        return memory if layout is None else layout.view(memory, shape_of(value.type))
 
 
 @dataclass

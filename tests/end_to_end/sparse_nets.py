@@ -44,6 +44,22 @@ class SparseNet(Builder):
         )
         return self.layer(op)
 
+    def linear(self, x: SSAValue, zps: tuple[int, int], outputs: int) -> SSAValue:
+        """A layer of rows, which kernels see as an image of one column."""
+        *rows, inputs = shape_of(x.type)
+        weights = self.rng.integers(-128, 128, (outputs, inputs)).astype(np.int8)
+        weights[self.rng.random(weights.shape) < 0.8] = 0
+        op = qnn.LinearOp(
+            x,
+            self.constant(weights),
+            self.constant(self.rng.integers(-2000, 2000, outputs, np.int32)),
+            self.constant(self.rng.integers(2**30, 2**31, outputs, np.int32)),
+            self.constant(np.full(outputs, -7, np.int32)),
+            Requant(input_zp=zps[0], output_zp=zps[1]),
+            TensorType(i8, (*rows, outputs)),
+        )
+        return self.layer(op)
+
     def max_pool(self, x: SSAValue, pool: Pool) -> SSAValue:
         """Of the size that the pool gives."""
         _, height, width, channels = shape_of(x.type)

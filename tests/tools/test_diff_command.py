@@ -10,8 +10,11 @@ import pytest
 import torch
 
 from sparsec import pipelines
+from sparsec.quantization.window import Window
 from sparsec.tools import diff_command
 from sparsec.tools.diff_command import Difference
+from sparsec.tools.printing import module_text
+from tests.end_to_end.sparse_nets import SAME, SparseNet
 from tests.frontends.support import export_bytes
 from tests.frontends.tflite.support import OperatorSpec, TensorSpec, write
 from tests.tools.support import SHAPE, Ended, Net, Tools, images, net
@@ -81,6 +84,18 @@ def test_memory_that_is_used_again(tools: Tools) -> None:
     found = report(tools.sparsec("diff", "q.mlir", "k.mlir", "--layerwise", "--json"), 0, True)
     assert [layer["name"] for layer in found["layers"]] == [f"fc{i}" for i in range(5)]
     assert all(layer["equal"] and layer["compared"] == 40 for layer in found["layers"])
+
+
+def test_layers_that_are_channel_major(tools: Tools) -> None:
+    """What lies otherwise is compared in the order of the other network, gaps left out."""
+    net = SparseNet(1)
+    x = net.conv(net.input((1, 4, 3, 8)), (3, -4), 8, 1, Window())
+    Path("q.mlir").write_text(module_text(net.module([net.conv(x, (-4, 5), 4, 3, SAME)])))
+    options = ("--target=cortex-m55", "--weights=delta8", "--emit=kernels")
+    assert tools.sparsec("q.mlir", *options, "-o", "k.mlir").code == 0
+    assert "#rt.channel_major" in Path("k.mlir").read_text()
+    found = report(tools.sparsec("diff", "q.mlir", "k.mlir", "--layerwise", "--json"), 0, True)
+    assert [layer["equal"] for layer in found["layers"]] == [True, True]
 
 
 def test_float_levels_are_equal_but_for_rounding(
