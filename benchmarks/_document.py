@@ -430,7 +430,7 @@ def helium_layers() -> str:
         layout = f"{figure['what']}, layout-native"
         gcc = figure["what"].replace("fastest CMSIS-NN", "gcc's CMSIS-NN")
         alone = found.find(layout, figure["options"])
-        native = "" if alone["value"] - figure["value"] < 0.005 else f", {alone['value']:.2f}"
+        native = "" if alone["value"] - figure["value"] < 0.02 else f", {alone['value']:.2f}"
         goal = f" of {alone['target']:g}" if alone["target"] else ""
         cell = f"{figure['value']:.2f}{native}{goal} ({found.value(gcc, figure['options']):.2f})"
         cells.setdefault((match[2], chosen), {})[match[1]] = cell
