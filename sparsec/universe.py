@@ -29,6 +29,7 @@ PASSES: dict[str, str] = {
     "eliminate-dead-channels": "sparsec.passes.eliminate_dead_channels:EliminateDeadChannelsPass",
     "equalize": "sparsec.passes.equalize:EqualizePass",
     "fold-batch-norm": "sparsec.passes.fold_batch_norm:FoldBatchNormPass",
+    "fold-constant-channels": "sparsec.passes.fold_constant_channels:FoldConstantChannelsPass",
     "fold-qdq": "sparsec.passes.fold_qdq:FoldQdqPass",
     "fold-requantize": "sparsec.passes.fold_requantize:FoldRequantizePass",
     "fold-transpose": "sparsec.passes.fold_transpose:FoldTransposePass",
