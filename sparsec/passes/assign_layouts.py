@@ -53,6 +53,10 @@ class AssignLayoutsPass(ModulePass):
     target: str = "cortex-m55"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        try:
+            cpu = cpu_named(self.target)
+        except ValueError as error:
+            raise PassFailedException(str(error)) from error
         for function in [f for f in op.ops if isinstance(f, func.FuncOp)]:
             types = function.function_type.inputs
             if not types.data or not all(isinstance(type, MemRefType) for type in types):
@@ -60,7 +64,7 @@ class AssignLayoutsPass(ModulePass):
             if not any(isinstance(each, ConversionOp) for each in function.walk()):
                 continue
             try:
-                choice = choose_layouts(function, cpu_named(self.target).name)
+                choice = choose_layouts(function, cpu.name)
             except ValueError as error:
                 raise PassFailedException(str(error)) from error
             assign(op, function, choice)

@@ -12,7 +12,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 from xdsl.dialects.builtin import TensorType
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import Attribute, Block, Operation, SSAValue
+from xdsl.utils.hints import isa
 
 from sparsec.ir import nn
 from sparsec.ir.constant import constant_array
@@ -60,7 +61,8 @@ def note(
     value: SSAValue, known: dict[SSAValue, RealInterval], interval: RealInterval | None
 ) -> None:
     """`interval` of `value`, or that nothing is known of it."""
-    if not isinstance(value.type, TensorType) or not (shape := shape_of(value.type)):
+    type = value.type
+    if not isa(type, TensorType[Attribute]) or not (shape := shape_of(type)):
         return
     channels = shape[-1]
     if interval is None or len(interval.low) != channels:

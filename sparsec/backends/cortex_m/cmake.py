@@ -76,9 +76,9 @@ _CMAKE = """\
 # including project has a target cmsis-nn. On its own, for bare metal:
 #   cmake -S . -B build -DCMSIS_NN_DIR=... -DCMAKE_SYSTEM_NAME=Generic -DCMAKE_C_COMPILER=arm-none-eabi-gcc \\
 #     -DCMAKE_TRY_COMPILE_TARGET_TYPE=STATIC_LIBRARY
-# and with clang, for the C library of gcc, in place of its -DCMAKE_C_COMPILER:
-#     -DCMAKE_C_COMPILER=clang-22 -DCMAKE_C_COMPILER_TARGET=arm-none-eabi -DCMAKE_AR=/usr/bin/arm-none-eabi-ar \\
-#     "-DCMAKE_C_FLAGS=-fshort-enums -isystem /usr/lib/arm-none-eabi/include"
+# and with clang, in place of gcc's -DCMAKE_C_COMPILER, where NEWLIB has the headers of gcc's C library:
+#     -DCMAKE_C_COMPILER=clang-22 -DCMAKE_C_COMPILER_TARGET=arm-none-eabi \\
+#     -DCMAKE_AR=$(command -v arm-none-eabi-ar) "-DCMAKE_C_FLAGS=-fshort-enums -isystem $NEWLIB"
 
 cmake_minimum_required(VERSION 3.15)
 project({name} LANGUAGES C)
