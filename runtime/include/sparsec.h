@@ -224,6 +224,42 @@ void sparsec_depthwise_convolve_3x3_s8(const cmsis_nn_context *ctx,
                                        int8_t *output);
 
 /**
+ * @brief Bytes of scratch that sparsec_depthwise_convolve_lanes_s8 needs.
+ *
+ * @param[in] dw_conv_params  Stride is read
+ * @param[in] filter_dims     Filter dimensions, `h` and `w` are read
+ * @param[in] output_dims     Output dimensions
+ * @return                    Size in bytes
+ */
+int32_t sparsec_depthwise_convolve_lanes_s8_get_buffer_size(const cmsis_nn_dw_conv_params *dw_conv_params,
+                                                            const cmsis_nn_dims *filter_dims,
+                                                            const cmsis_nn_dims *output_dims);
+
+/**
+ * @brief Depthwise convolution with an output for each channel, fast with Helium: any window, stride and padding, no dilation.
+ *
+ * `rows` holds the weights, the biases with the input offset folded in, the multipliers and the shifts, as
+ * sparsec/layouts/depthwise_lanes.py lays them out.
+ *
+ * @param[in]  ctx             Scratch of sparsec_depthwise_convolve_lanes_s8_get_buffer_size() bytes
+ * @param[in]  dw_conv_params  Offsets, stride, padding and clamp; padding reads as -input_offset
+ * @param[in]  input_dims      Input dimensions [1, H, W, C]
+ * @param[in]  input           Input data
+ * @param[in]  filter_dims     Filter dimensions [1, HK, WK, C], `h` and `w` are read
+ * @param[in]  rows            The layer's rows
+ * @param[in]  output_dims     Output dimensions [1, H, W, C]
+ * @param[out] output          Output data
+ */
+void sparsec_depthwise_convolve_lanes_s8(const cmsis_nn_context *ctx,
+                                         const cmsis_nn_dw_conv_params *dw_conv_params,
+                                         const cmsis_nn_dims *input_dims,
+                                         const int8_t *input,
+                                         const cmsis_nn_dims *filter_dims,
+                                         const int32_t *rows,
+                                         const cmsis_nn_dims *output_dims,
+                                         int8_t *output);
+
+/**
  * @brief Bytes of scratch that sparsec_depthwise_convolve_delta8_s8 needs.
  *
  * @param[in] dw_conv_params  Stride and dilation are read

@@ -25,6 +25,7 @@ from sparsec.kernels.convolve_delta8 import scratch_bytes
 from sparsec.kernels.convolve_quads import windows_of_work
 from sparsec.kernels.depthwise_3x3 import stored_3x3
 from sparsec.kernels.depthwise_delta8 import stored_depthwise
+from sparsec.kernels.depthwise_lanes import stored_lanes
 from sparsec.kernels.linear_decoded import decoded_bytes, rows_at_once
 from sparsec.kernels.planes import left_by, read_by
 from sparsec.kernels.stored import (
@@ -39,6 +40,8 @@ from sparsec.layouts.activations import ChannelMajor
 from sparsec.layouts.depthwise_3x3 import SHIFT as DEPTHWISE_3X3_SHIFT
 from sparsec.layouts.depthwise_3x3 import pack_depthwise_3x3, unpack_depthwise_3x3
 from sparsec.layouts.depthwise_3x3 import scratch_bytes as scratch_of_3x3
+from sparsec.layouts.depthwise_lanes import pack_depthwise_lanes
+from sparsec.layouts.depthwise_lanes import scratch_bytes as scratch_of_lanes
 from sparsec.layouts.depthwise_rows import pack_depthwise, plane_for
 from sparsec.layouts.linear_rows import RowNumbers, is_saturating
 from sparsec.layouts.packed_rows import pack_rows, slab_for
@@ -177,6 +180,8 @@ def call_of(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
             return depthwise(image, case)
         case rt.DepthwiseConvolve3x3Op.C_FUNCTION:
             return depthwise_3x3(image, case)
+        case rt.DepthwiseConvolveLanesOp.C_FUNCTION:
+            return depthwise_lanes(image, case)
         case kernel if kernel in SUMS:
             return whole_sum(image, case), Stored()
         case _:
@@ -468,6 +473,31 @@ def depthwise_3x3(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
         window,
     )
     return op, stored_3x3(unpack_depthwise_3x3(rows, outputs).kinds.tolist())
+
+
+def depthwise_lanes(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
+    """`sparsec_depthwise_convolve_lanes_s8`: of a slow layer no sum is shifted to the right; `case.sparsity`, which is 0 or
+    1, tells whether negative sums must be rounded."""
+    work, outputs = case.work, case.work.outputs[2]
+    window = window_of(work)
+    requant = REQUANT if case.sparsity else replace(REQUANT, output_zp=REQUANT.clamp[0])
+    weights = np.ascontiguousarray(random_weights(replace(case, sparsity=0.0)).T)
+    given = row_numbers(outputs, case.slow)
+    rows = pack_depthwise_lanes(
+        weights.reshape(*work.kernel, outputs), given.bias, given.multiplier, given.shift
+    )
+    memory = image.scratch(scratch_of_lanes(window, work.kernel, work.outputs[1]))
+    assert memory is not None
+    op = rt.DepthwiseConvolveLanesOp(
+        image.image(1, *work.image),
+        image.constant(rows),
+        image.buffer((1, *work.outputs)),
+        memory,
+        requant,
+        window,
+        work.kernel,
+    )
+    return op, stored_lanes(given.shift, not case.sparsity)
 
 
 def whole_sum(image: CaseImage, case: Case) -> KernelOp:

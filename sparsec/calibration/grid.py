@@ -204,6 +204,7 @@ SHORT = (
     "sparsec_convolve_pixels_s8",
     "sparsec_depthwise_convolve_delta8_s8",
     "sparsec_depthwise_convolve_3x3_s8",
+    "sparsec_depthwise_convolve_lanes_s8",
     "sparsec_fully_connected_dense_s8",
     "sparsec_fully_connected_table_s8",
     "sparsec_fully_connected_1x4_s8",
@@ -385,6 +386,12 @@ def grid(unit: VectorUnit) -> list[Case]:
             Case("sparsec_depthwise_convolve_3x3_s8", work, SLOW_ROWS[(i + turn) % len(SLOW_ROWS)])
             for i, work in enumerate(depthwise_3x3())
             for turn in (0, 1)
+        ]
+    if unit == "mve":
+        works = [work for work in depthwise() if work.image[2] == work.outputs[2]]
+        cases += [
+            Case("sparsec_depthwise_convolve_lanes_s8", work, sparsity=i % 2)
+            for i, work in enumerate((*depthwise_3x3(), *works))
         ]
     for i, work in enumerate(fully_connected()):
         cases += sparse_linear(work, SPARSITIES[i % len(SPARSITIES)], i, unit)

@@ -141,6 +141,13 @@ def held_out(core: str) -> list[Case]:
             if work.kernel == (3, 3) and work.image[2] == work.outputs[2]
             for slow_rows in (0.0, 0.2, 1.0)
         ]
+    if unit == "mve":
+        cases += [
+            Case("sparsec_depthwise_convolve_lanes_s8", work, sparsity=rounded)
+            for work in (*DEPTHWISE, *FEW_CHANNELS)
+            if work.image[2] == work.outputs[2]
+            for rounded in (0, 1)
+        ]
     for i, work in enumerate(LINEAR):
         cases += sparse_linear(work, SPARSITIES[i % len(SPARSITIES)], i, unit)
     cases += sums(ELEMENTS)

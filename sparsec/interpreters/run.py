@@ -13,6 +13,7 @@ from xdsl.ir import Attribute, Operation
 from sparsec.interpreters.calling import call_main
 from sparsec.interpreters.decode import DecodeFunctions
 from sparsec.interpreters.depthwise_3x3 import Depthwise3x3Functions
+from sparsec.interpreters.depthwise_lanes import DepthwiseLanesFunctions
 from sparsec.interpreters.elementwise import ElementwiseFunctions
 from sparsec.interpreters.func import FuncFunctions
 from sparsec.interpreters.fused import FusedFunctions
@@ -51,6 +52,7 @@ FUNCTIONS: tuple[type[InterpreterFunctions], ...] = (
     SparseDepthwiseFunctions,
     Depthwise3x3Functions,
     QuadFunctions,
+    DepthwiseLanesFunctions,
     SparseFcFunctions,
     StripsFunctions,
     FusedFunctions,

@@ -25,6 +25,7 @@ from sparsec.kernels.cost import Cost, Costed, cost_of
 from sparsec.kernels.decoders import DECODERS, decoder_of
 from sparsec.kernels.depthwise_3x3 import Depthwise3x3
 from sparsec.kernels.depthwise_delta8 import DepthwiseDelta8
+from sparsec.kernels.depthwise_lanes import DepthwiseLanes
 from sparsec.kernels.elementwise import (
     ElementwiseAdd,
     ElementwiseMul,
@@ -82,6 +83,7 @@ WITH_WEIGHTS: tuple[Kernel, ...] = (
     Convolve(),
     DepthwiseConv(),
     Depthwise3x3(),
+    DepthwiseLanes(),
     TransposeConv(),
     FullyConnectedGather(),
     FullyConnectedGather1x4(),

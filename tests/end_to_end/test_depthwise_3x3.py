@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A network of dense 3x3 depthwise convolutions: the same bytes on cores with DSP instructions, one plan over its inputs."""
+"""A network of dense 3x3 depthwise convolutions: the same bytes on cores with DSP instructions and with Helium, and one
+plan over its inputs for the former."""
 
 import json
 
@@ -15,6 +16,7 @@ from tests.end_to_end.building import Builder
 from tests.end_to_end.road import Compiled, compile_module, expect_exact, extreme_and_random
 
 FUNCTION = "sparsec_depthwise_convolve_3x3_s8"
+HELIUM = "sparsec_depthwise_convolve_lanes_s8"
 SAME = Window(padding=(1, 1, 1, 1))
 
 
@@ -56,12 +58,23 @@ def network(cpu: str) -> Compiled:
 
 
 @pytest.mark.qemu
-@pytest.mark.parametrize("cpu", ["cortex-m4", "cortex-m7", "cortex-m33"])
+@pytest.mark.parametrize("cpu", ["cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"])
 def test_exact(cpu: str) -> None:
     compiled = network(cpu)
     inputs = extreme_and_random(compiled.input_shapes, random=1, seed=1)
     (output,) = expect_exact(compiled, cpu, inputs)
     assert len(np.unique(output)) > 10
+
+
+def test_helium() -> None:
+    layers = json.loads(network("cortex-m55").files["report.json"])["layers"]
+    assert [layer["kernel"] for layer in layers] == [HELIUM] * 4
+    assert all(
+        (layer["format"], layer["layout"]) == ("dense", "depthwise lanes") for layer in layers
+    )
+    # Channels are filled up to 24.
+    stored = 3 * 8 * (9 + 12) - 12 * 22
+    assert [layer["weight_bytes_stored"] for layer in layers] == [stored] * 4
 
 
 def test_report() -> None:

@@ -41,8 +41,17 @@ from sparsec.ir.rt.sparse_fc import SparseFullyConnectedOp
 from sparsec.ir.shapes import image_shape, shape_of
 from sparsec.ir.views import memory_of
 from sparsec.kernels.code import code_of, passed
-from sparsec.layouts import NO_LAYOUT, PLAIN, depthwise_3x3, depthwise_rows, packed_rows, quads
+from sparsec.layouts import (
+    NO_LAYOUT,
+    PLAIN,
+    depthwise_3x3,
+    depthwise_lanes,
+    depthwise_rows,
+    packed_rows,
+    quads,
+)
 from sparsec.layouts.depthwise_3x3 import unpack_depthwise_3x3
+from sparsec.layouts.depthwise_lanes import unpack_depthwise_lanes
 from sparsec.layouts.depthwise_rows import unpack_depthwise
 from sparsec.layouts.packed_rows import unpack_layer
 
@@ -349,6 +358,8 @@ def describe_weights(op: KernelOp, constants: Constants) -> Weights | None:
             return quad_weights(op, constants)
         case rt.DepthwiseConvolve3x3Op():
             return depthwise_3x3_weights(op, constants)
+        case rt.DepthwiseConvolveLanesOp():
+            return depthwise_lanes_weights(op, constants)
         case _:
             return None
     if isinstance(op, rt.TransposeConvOp):
@@ -411,6 +422,16 @@ def quad_weights(op: QuadConvolutionOp, constants: Constants) -> Weights:
         height * width,
         quads.BLOCKS if blocks else quads.RUNS,
     )
+
+
+def depthwise_lanes_weights(op: rt.DepthwiseConvolveLanesOp, constants: Constants) -> Weights:
+    """`rows` likewise."""
+    rows = constants[symbol(op.rows)]
+    height, width, channels = image_shape(op.output.type)
+    weights = unpack_depthwise_lanes(rows, op.kernel_size, channels).weights
+    stored = rows.nbytes - 12 * channels
+    nonzeros = int(np.count_nonzero(weights))
+    return Weights("dense", weights.size, nonzeros, stored, height * width, depthwise_lanes.NAME)
 
 
 def delta8_weights(op: Delta8ConvolutionOp | rt.FullyConnectedDelta8Op) -> int:

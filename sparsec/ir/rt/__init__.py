@@ -8,6 +8,7 @@ from sparsec.ir.rt.decode import DECODERS
 from sparsec.ir.rt.decoded import FullyConnectedDecodedOp
 from sparsec.ir.rt.delta8 import ConvolveDelta8Op, FullyConnectedDelta8Op
 from sparsec.ir.rt.depthwise_3x3 import DepthwiseConvolve3x3Op
+from sparsec.ir.rt.depthwise_lanes import DepthwiseConvolveLanesOp
 from sparsec.ir.rt.elementwise import AddOp, MaximumOp, MinimumOp, MulOp, PreluOp, SelectOp
 from sparsec.ir.rt.fully_connected import FullyConnectedPerChannelOp
 from sparsec.ir.rt.fused import PointDepthwiseOp
@@ -62,6 +63,7 @@ Rt = Dialect(
         Convolve1x4Op,
         DepthwiseConvolveDelta8Op,
         DepthwiseConvolve3x3Op,
+        DepthwiseConvolveLanesOp,
         FullyConnectedDelta8Op,
         FullyConnectedDecodedOp,
         FullyConnectedPerChannelOp,

@@ -344,6 +344,38 @@ func.func @f(%x : memref<1x4x4x2xi8>, %r : memref<9xi32>, %y : memref<1x3x3x4xi8
 
 // -----
 
+func.func @f(%x : memref<1x5x5x2xi8>, %r : memref<42xi32>, %y : memref<1x1x1x2xi8>, %s : memref<144xi8>) {
+  rt.depthwise_convolve_lanes_s8 %x, %r <> kernel [3, 3] window <dilations = [2, 2]> into %y scratch %s : memref<1x5x5x2xi8>, memref<42xi32>, memref<1x1x1x2xi8>, memref<144xi8>
+  func.return
+}
+// CHECK: a window cannot be dilated, got (2, 2)
+
+// -----
+
+func.func @f(%x : memref<1x5x5x2xi8>, %r : memref<42xi32>, %y : memref<1x3x3x4xi8>, %s : memref<240xi8>) {
+  rt.depthwise_convolve_lanes_s8 %x, %r <> kernel [3, 3] window <> into %y scratch %s : memref<1x5x5x2xi8>, memref<42xi32>, memref<1x3x3x4xi8>, memref<240xi8>
+  func.return
+}
+// CHECK: input and output must have the same channels, got 2 and 4
+
+// -----
+
+func.func @f(%x : memref<1x5x5x2xi8>, %r : memref<41xi32>, %y : memref<1x3x3x2xi8>, %s : memref<240xi8>) {
+  rt.depthwise_convolve_lanes_s8 %x, %r <> kernel [3, 3] window <> into %y scratch %s : memref<1x5x5x2xi8>, memref<41xi32>, memref<1x3x3x2xi8>, memref<240xi8>
+  func.return
+}
+// CHECK: rows must have shape 42, got memref<41xi32>
+
+// -----
+
+func.func @f(%x : memref<1x5x5x2xi8>, %r : memref<42xi32>, %y : memref<1x3x3x2xi8>, %s : memref<239xi8>) {
+  rt.depthwise_convolve_lanes_s8 %x, %r <> kernel [3, 3] window <> into %y scratch %s : memref<1x5x5x2xi8>, memref<42xi32>, memref<1x3x3x2xi8>, memref<239xi8>
+  func.return
+}
+// CHECK: scratch must have shape 240, got memref<239xi8>
+
+// -----
+
 func.func @f(%x : memref<1x5x5x2xi8>, %r : memref<9xi32>, %y : memref<1x2x3x2xi8>, %s : memref<96xi8>) {
   rt.depthwise_convolve_3x3_s8 %x, %r <> window <strides = [2, 1]> into %y scratch %s : memref<1x5x5x2xi8>, memref<9xi32>, memref<1x2x3x2xi8>, memref<96xi8>
   func.return

@@ -170,6 +170,16 @@ func.func @depthwise_3x3(%x : memref<1x6x5x7xi8>, %r : memref<65xi32>, %y : memr
 
 // -----
 
+func.func @depthwise_lanes(%x : memref<1x6x5x7xi8>, %r : memref<42xi32>, %y : memref<1x3x3x7xi8>, %s : memref<336xi8>) {
+  rt.depthwise_convolve_lanes_s8 %x, %r <input_zp = 3> kernel [3, 3] window <strides = [2, 2], padding = [1, 1, 0, 1]> into %y scratch %s {layer = "dw"} : memref<1x6x5x7xi8>, memref<42xi32>, memref<1x3x3x7xi8>, memref<336xi8>
+  func.return
+}
+
+// CHECK:      func.func @depthwise_lanes
+// CHECK-NEXT: rt.depthwise_convolve_lanes_s8 %x, %r <input_zp = 3> kernel [3, 3] window <strides = [2, 2], padding = [1, 1, 0, 1]> into %y scratch %s {layer = "dw"} : memref<1x6x5x7xi8>, memref<42xi32>, memref<1x3x3x7xi8>, memref<336xi8>
+
+// -----
+
 func.func @decoders(%v : memref<6xi8>, %o : memref<3xi16>, %b : memref<3xui8>, %b16 : memref<16xui8>, %w : memref<3xui16>, %p : memref<4xui16>, %wide : memref<4xui32>, %n : memref<1xui32>, %e : memref<8xui8>, %c : memref<3xui16>) {
   rt.decode_delta4_s8 %v, %b, %w as <delta4> columns 4 into %e, %c {layer = "conv"} : memref<6xi8>, memref<3xui8>, memref<3xui16>, memref<8xui8>, memref<3xui16>
   rt.decode_bitmap_s8 %v, %b as <bitmap> columns 4 into %e, %c : memref<6xi8>, memref<3xui8>, memref<8xui8>, memref<3xui16>
