@@ -60,7 +60,7 @@ def layers() -> ModuleOp:
     [
         ("host", [2 * 100 * 2, 0, 0]),
         ("cortex-m4", [2 * 100 * 2, 4 * 25 * 2, 4 * 4]),
-        ("cortex-m55", [6 * 10 * 4, 4 * 124 * 25, 0]),
+        ("cortex-m55", [6 * 10 * 4, 5 * 16 * 10, 0]),
     ],
 )
 def test_every_call_is_compared(cpu: str, bytes: list[int]) -> None:

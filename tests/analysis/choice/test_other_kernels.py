@@ -28,6 +28,7 @@ TINY = Spec("depthwise", 16, 16, 1, 3, keep=1.0)
 EMPTY = Spec("depthwise", 16, 16, 12, 3, keep=0.0)
 CMSIS_NN = cmsis.DepthwiseConvOp.C_FUNCTION
 OURS = rt.DepthwiseConvolve3x3Op.C_FUNCTION
+HELIUM = rt.DepthwiseConvolveLanesOp.C_FUNCTION
 SPARSE = rt.DepthwiseConvolveDelta8Op.C_FUNCTION
 
 
@@ -111,7 +112,7 @@ def test_a_choice_in_a_hurry_is_the_same() -> None:
 
 @pytest.mark.parametrize(
     ("cpu", "kernels"),
-    [("cortex-m4", [OURS]), ("cortex-m7", [OURS]), ("cortex-m3", []), ("cortex-m55", [])],
+    [("cortex-m4", [OURS]), ("cortex-m7", [OURS]), ("cortex-m3", []), ("cortex-m55", [HELIUM])],
 )
 def test_others_are_those_of_the_core(cpu: str, kernels: list[str]) -> None:
     (op,) = layers(network([DENSE]))
