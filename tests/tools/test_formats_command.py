@@ -2,6 +2,7 @@
 """sparsec formats: bytes against the formats themselves, the bound against known figures, bad files."""
 
 import json
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ import numpy as np
 import pytest
 
 from sparsec.formats import COMMON_FORMATS, Delta4, Nm
+from sparsec.formats.yardsticks import YARDSTICKS, dcsr_parts
 from sparsec.tools import formats_command
 from sparsec.tools.arrays import read_array
 from sparsec.tools.errors import UserError
 from sparsec.tools.formats_command import entropy_bound
+from tests.formats.test_unstructured import GOLDEN
 from tests.tools.support import Tools
 
 
@@ -53,6 +56,8 @@ def test_json(tools: Tools) -> None:
     assert entries["nm(1:16)"]["parameters"] == {"n": 1, "m": 16}
     assert "more than 1 of 16" in entries["nm(1:16)"]["reason"]
     assert entries["delta8"]["parameters"] == {}
+    assert [each["label"] for each in found["others"]] == list(YARDSTICKS)
+    assert sum(found["dcsr"]["bytes"].values()) == entries["dcsr"]["bytes"]
 
 
 def test_a_pattern_that_a_format_is_made_for(tools: Tools) -> None:
@@ -67,19 +72,43 @@ def test_table_starts_with_the_smallest(tools: Tools) -> None:
     ended = tools.sparsec("formats", "w.npy")
     assert (ended.code, ended.err) == (0, "")
     assert "\x1b" not in ended.out
-    title, header, bound, *lines = (line.strip() for line in ended.out.splitlines())
+    title, header, bound, *lines, parts = (line.strip() for line in ended.out.splitlines())
+    assert re.fullmatch(r"dcsr +values \d+, .*nnze 4 B; \d+ explicit zeros in \d+ groups", parts)
     assert title.startswith("w.npy: 8 x 144 weights, ")
     assert title.endswith("% zeros")
     assert header.split() == [*("format", "bytes", "of", "dense", "B", "per", "non-zero", "remark")]
     assert bound.startswith("entropy bound")
-    labels = [line.split()[0] for line in lines]
-    assert sorted(labels) == sorted(["dense", *(storage.label for storage in COMMON_FORMATS)])
+    labels = [re.split(r"  ", line)[0] for line in lines]
+    ours = (storage.label for storage in COMMON_FORMATS)
+    assert sorted(labels) == sorted(["dense", *ours, *YARDSTICKS])
     held = [line.split() for line in lines if " % " in f"{line} "]
-    sizes = [int(words[1].replace(",", "")) for words in held]
+    sizes = [int(words[words.index("%") - 2].replace(",", "")) for words in held]
     assert sizes == sorted(sizes)
     assert ["dense", "1,152", "100.0", "%"] in [words[:4] for words in held]
     assert all("non-zeros in columns" in line for line in lines[len(held) :])
     assert list(Path().iterdir()) == [Path("w.npy")]
+
+
+def test_formats_of_others_are_counted_as_dcsr_counts_them() -> None:
+    """By its own tool: a matrix of two rows, and one of 600 columns with an empty row."""
+    wide = np.zeros((5, 600), np.int8)
+    wide[np.random.RandomState(0).rand(5, 600) < 0.1] = 7
+    wide[3] = 0
+    for matrix, expected in (
+        (GOLDEN, [64, 100, 50, 43]),
+        (wide, [715, 1276, 502, 475]),
+    ):
+        assert [YARDSTICKS[label](matrix) for label in list(YARDSTICKS)[:4]] == expected
+    assert dcsr_parts(wide) == {
+        "bytes": {
+            **{"values": 235, "row_offsets": 10, "delta_indices": 128, "group_minimums": 16},
+            **{"bitmaps": 8, "bitmasks": 62, "nnze": 4},
+        },
+        "explicit_zeros": 0,
+        "groups": 16,
+    }
+    assert dcsr_parts(GOLDEN)["explicit_zeros"] == 1
+    assert YARDSTICKS["zlib 9"](wide) <= YARDSTICKS["zlib 6"](wide) < wide.size
 
 
 def test_all_zero(tools: Tools) -> None:
