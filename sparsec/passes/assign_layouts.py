@@ -31,6 +31,7 @@ from sparsec.analysis.choice.layout_choice import (
     constant_of,
     wants,
 )
+from sparsec.analysis.memory.memory_plan import planned_function
 from sparsec.ir import qnn, rt
 from sparsec.ir.attributes import OP
 from sparsec.ir.kernel import KernelOp
@@ -57,6 +58,8 @@ class AssignLayoutsPass(ModulePass):
             cpu = cpu_named(self.target)
         except ValueError as error:
             raise PassFailedException(str(error)) from error
+        if planned_function(op) is not None:
+            return  # Its buffers have their places.
         for function in [f for f in op.ops if isinstance(f, func.FuncOp)]:
             types = function.function_type.inputs
             if not types.data or not all(isinstance(type, MemRefType) for type in types):

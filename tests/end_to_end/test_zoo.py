@@ -68,7 +68,9 @@ def test_smallest_arena(name: str, cpu: str, find_model: FindModel):
     model = find_model(name)
     compiled, default = (compile_once(model, cpu, *each) for each in (["--objective=ram"], []))
     small, fast = (json.loads(each.files["report.json"]) for each in (compiled, default))
-    assert small["arena_bytes"] <= fast["arena_bytes"] < fast["arena_live_bytes"]
+    # The fastest kernel need not be one whose output may lie over its input.
+    assert small["arena_bytes"] <= fast["arena_bytes"] <= fast["arena_live_bytes"]
+    assert small["arena_bytes"] < small["arena_live_bytes"]
     kernels = {layer["kernel"] for layer in small["layers"]}
     # That of runs, for Helium, is done a few pixels at a time by itself.
     overlapping = ("_strips_s8", "_point_depthwise_s8", "_runs_s8")
