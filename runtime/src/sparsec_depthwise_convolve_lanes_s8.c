@@ -279,6 +279,61 @@ static void clamp_outputs(const layer *const l, int8_t *output)
     }
 }
 
+#else
+
+/* One channel of the whole image. Its rows lie in scratch memory as those of a group do, so that the output may lie over the
+ * input. `numbers` points at its bias. */
+static void one_channel(const cmsis_nn_context *ctx,
+                        const cmsis_nn_dw_conv_params *dw_conv_params,
+                        const cmsis_nn_dims *input_dims,
+                        const int8_t *input,
+                        const cmsis_nn_dims *filter_dims,
+                        const int8_t *weights,
+                        const int32_t *numbers,
+                        const cmsis_nn_dims *output_dims,
+                        int8_t *output)
+{
+    const int32_t top = dw_conv_params->padding.h;
+    const int32_t stride = dw_conv_params->stride.w;
+    const int32_t height = filter_dims->h;
+    const int32_t columns = (output_dims->w - 1) * stride + filter_dims->w;
+    int8_t *const slots = (int8_t *)ctx->buf;
+    int32_t copied = -top;
+    for (int32_t y = 0; y < output_dims->h; y++)
+    {
+        const int32_t first = y * dw_conv_params->stride.h - top;
+        for (; copied < first + height; copied++)
+        {
+            int8_t *const slot = slots + (copied + top) % height * columns;
+            for (int32_t i = 0; i < columns; i++)
+            {
+                const int32_t x = i - dw_conv_params->padding.w;
+                const bool is_padding = copied < 0 || copied >= input_dims->h || x < 0 || x >= input_dims->w;
+                slot[i] = is_padding ? (int8_t)-dw_conv_params->input_offset
+                                     : input[(copied * input_dims->w + x) * input_dims->c];
+            }
+        }
+        for (int32_t x = 0; x < output_dims->w; x++)
+        {
+            int32_t acc = numbers[0];
+            for (int32_t ky = 0; ky < height; ky++)
+            {
+                const int8_t *const slot = slots + (first + ky + top) % height * columns + x * stride;
+                for (int32_t kx = 0; kx < filter_dims->w; kx++)
+                {
+                    acc += slot[kx] * weights[(ky * filter_dims->w + kx) * PART];
+                }
+            }
+            *output = sparsec_output(acc,
+                                     numbers[PART],
+                                     numbers[2 * PART],
+                                     dw_conv_params->output_offset,
+                                     &dw_conv_params->activation);
+            output += output_dims->c;
+        }
+    }
+}
+
 #endif
 
 void sparsec_depthwise_convolve_lanes_s8(const cmsis_nn_context *ctx,
@@ -324,38 +379,18 @@ void sparsec_depthwise_convolve_lanes_s8(const cmsis_nn_context *ctx,
         clamp_outputs(&l, output);
     }
 #else
-    (void)ctx;
-    const cmsis_nn_tile stride = dw_conv_params->stride;
-    const cmsis_nn_tile padding = dw_conv_params->padding;
     for (int32_t channel = 0; channel < channels; channel++)
     {
         const int32_t *const words = rows + channel / PART * part_words;
-        const int32_t *const numbers = words + taps * WEIGHT_WORDS;
-        const int32_t lane = channel % PART;
-        const int32_t place = lane % 2 * (PART / 2) + lane / 2;
-        const int8_t *const weights = (const int8_t *)words + lane;
-        int8_t *pixel = output + channel;
-        for (int32_t i = 0; i < output_dims->h * output_dims->w; i++)
-        {
-            const int32_t y = i / output_dims->w * stride.h - padding.h;
-            const int32_t x = i % output_dims->w * stride.w - padding.w;
-            int32_t acc = numbers[place];
-            for (int32_t tap = 0; tap < taps; tap++)
-            {
-                const int32_t row = y + tap / filter_dims->w;
-                const int32_t column = x + tap % filter_dims->w;
-                const bool is_padding = row < 0 || row >= input_dims->h || column < 0 || column >= input_dims->w;
-                const int32_t value = is_padding ? -dw_conv_params->input_offset
-                                                 : input[(row * input_dims->w + column) * channels + channel];
-                acc += value * weights[tap * PART];
-            }
-            *pixel = sparsec_output(acc,
-                                    numbers[PART + place],
-                                    numbers[2 * PART + place],
-                                    dw_conv_params->output_offset,
-                                    &dw_conv_params->activation);
-            pixel += channels;
-        }
+        one_channel(ctx,
+                    dw_conv_params,
+                    input_dims,
+                    input + channel,
+                    filter_dims,
+                    (const int8_t *)words + channel % PART,
+                    words + taps * WEIGHT_WORDS + channel % 2 * (PART / 2) + channel % PART / 2,
+                    output_dims,
+                    output + channel);
     }
 #endif
 }

@@ -22,10 +22,12 @@ from sparsec.layouts.depthwise_lanes import (
     NAME,
     PART,
     PIXEL,
+    overlap,
     pack_depthwise_lanes,
     scratch_bytes,
     why_not,
 )
+from sparsec.planning.overlap import Overlap
 from sparsec.targets.cpu import Cpu, VectorUnit
 
 KERNEL_IN_ASSEMBLY = (3, 3)
@@ -54,6 +56,9 @@ class DepthwiseLanes(Kernel):
 
     def scratch(self, layer: Layer, cpu: Cpu) -> int:
         return scratch_bytes(layer.window, layer.kernel_size, layer.output_size[1])
+
+    def overlap(self, layer: Layer) -> Overlap:
+        return overlap(layer.window, layer.kernel_size, layer.input_size, layer.output_size[:2])
 
     def loops(self, unit: VectorUnit, work: Workload, stored: Stored) -> tuple[str, Loops]:
         return depthwise_convolve_lanes(work, stored)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsec.layouts.remembered import remembered
+from sparsec.planning.overlap import Overlap, apart
 from sparsec.quantization.window import Window
 
 Int8 = NDArray[np.int8]
@@ -47,6 +48,24 @@ def scratch_bytes(window: Window, kernel: tuple[int, int], output_width: int) ->
     """As many rows of the image, with their padding, as the window is high: of 16 channels."""
     columns = (output_width - 1) * window.strides[1] + kernel[1]
     return PIXEL * columns * kernel[0]
+
+
+def overlap(
+    window: Window, kernel: tuple[int, int], image: tuple[int, int, int], outputs: tuple[int, int]
+) -> Overlap:
+    """How the output may lie over the dying `image` (height, width, channels): in its place, if at all.
+
+    Channels are done in groups, of each the whole image, so that each byte may only fall on one of its own channel. A row is
+    written once the rows that its windows reach are copied: no pixel may fall on a row behind those.
+    """
+    height, width, channels = image
+    rows, columns = outputs
+    written, read = rows * columns * channels, height * width * channels
+    for y in range(rows):
+        copied = y * window.strides[0] - window.padding[0] + kernel[0]
+        if copied < height and (y + 1) * columns > max(copied, 0) * width:
+            return apart(written, read)
+    return Overlap(written, read, step=max(written, read))
 
 
 def words(kernel: tuple[int, int], channels: int) -> int:

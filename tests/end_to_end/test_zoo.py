@@ -68,8 +68,10 @@ def test_smallest_arena(name: str, cpu: str, find_model: FindModel):
     model = find_model(name)
     compiled, default = (compile_once(model, cpu, *each) for each in (["--objective=ram"], []))
     small, fast = (json.loads(each.files["report.json"]) for each in (compiled, default))
-    # The fastest kernel need not be one whose output may lie over its input.
     assert small["arena_bytes"] <= fast["arena_bytes"] <= fast["arena_live_bytes"]
+    # What turns an image into channels reads all of it for each: where that is fastest, it may need most.
+    if not any("channel_major" in layer["kernel"] for layer in fast["layers"]):
+        assert fast["arena_bytes"] < fast["arena_live_bytes"]
     assert small["arena_bytes"] < small["arena_live_bytes"]
     kernels = {layer["kernel"] for layer in small["layers"]}
     # That of runs, for Helium, is done a few pixels at a time by itself.

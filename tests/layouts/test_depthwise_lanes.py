@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sparsec.layouts.depthwise_lanes import (
+    overlap,
     pack_depthwise_lanes,
     scratch_bytes,
     unpack_depthwise_lanes,
     why_not,
     words,
 )
+from sparsec.planning.overlap import apart
 from sparsec.quantization.window import Window
 
 
@@ -79,3 +81,18 @@ def test_what_it_cannot_do() -> None:
     assert why_not(Window(dilations=(1, 2)), (4, 4)) == "a window cannot be dilated, got (1, 2)"
     reason = "input and output must have the same channels, got 4 and 8"
     assert why_not(Window(), (4, 8)) == reason
+
+
+def test_where_an_output_may_lie() -> None:
+    """In the place of its input where no row is written over one that is still to be copied: not under a border that is as
+    high as the window, nor with rows longer than those of the input."""
+    same = Window(padding=(1, 1, 1, 1))
+    inside = overlap(same, (3, 3), (5, 6, 20), (5, 6))
+    assert inside.allows(0)
+    assert not any(inside.allows(distance) for distance in range(1, 600))
+    assert not any(inside.allows(-distance) for distance in range(1, 600))
+    assert inside.bytes(600, 600) == 600
+    high = Window(padding=(3, 0, 0, 0))
+    assert overlap(high, (3, 3), (6, 6, 8), (7, 4)) == apart(7 * 4 * 8, 6 * 6 * 8)
+    long = Window(padding=(0, 2, 0, 2))
+    assert overlap(long, (1, 3), (6, 6, 8), (6, 8)) == apart(6 * 8 * 8, 6 * 6 * 8)

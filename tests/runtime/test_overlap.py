@@ -19,6 +19,8 @@ from sparsec.ir.constant import ui8
 from sparsec.ir.kernel import KernelOp
 from sparsec.ir.rt.strips import STRIPS
 from sparsec.layouts.depthwise_3x3 import pack_depthwise_3x3, scratch_bytes
+from sparsec.layouts.depthwise_lanes import pack_depthwise_lanes
+from sparsec.layouts.depthwise_lanes import scratch_bytes as scratch_of_lanes
 from sparsec.planning.overlap import apart
 from sparsec.quantization.normalization import NormalizeParams
 from sparsec.quantization.params import (
@@ -262,6 +264,37 @@ def depthwise_3x3() -> Iterator[Case]:
         yield Case(f"depthwise_3x3_{number}", op, y, x, b.constants, scratch, exact)
 
 
+def depthwise_lanes() -> Iterator[Case]:
+    """In place: of two groups of channels, of one that is not full, past windows, and behind a clamp."""
+    same = Window(padding=(1, 1, 1, 1))
+    for number, (image, kernel, window, clamp) in enumerate(
+        [
+            ((5, 6, 20), (3, 3), same, (-128, 127)),
+            ((4, 5, 9), (3, 3), same, (-20, 30)),
+            ((7, 6, 17), (3, 3), Window((2, 2), (0, 0, 1, 1)), (-128, 127)),
+            ((7, 4, 8), (3, 3), Window(), (-128, 127)),
+            ((6, 7, 18), (5, 5), Window(padding=(2, 2, 2, 2)), (-128, 127)),
+            ((5, 5, 5), (2, 1), Window((3, 2)), (-128, 127)),
+        ]
+    ):
+        rng = np.random.default_rng(number)
+        channels = image[2]
+        size = window.output_size(image[:2], kernel)
+        weights = rng.choice([-100, 100], (*kernel, channels)).astype(np.int8)
+        shifts = rng.integers(-9, -6, channels).astype(np.int32)
+        multipliers = np.full(channels, 2**30, np.int32)
+        bias = rng.integers(-500, 500, channels).astype(np.int32)
+        b = Buffers()
+        x, y = b.buffer(1, *image), b.buffer(1, *size, channels)
+        scratch = b.buffer(scratch_of_lanes(window, kernel, size[1]))
+        rows = b.constant(pack_depthwise_lanes(weights, bias, multipliers, shifts))
+        requant = Requant(4, -5, clamp)
+        op = rt.DepthwiseConvolveLanesOp(x, rows, y, scratch, requant, window, kernel)
+        # In its place it shares all that it can.
+        exact = False, False
+        yield Case(f"depthwise_lanes_{number}", op, y, x, b.constants, scratch, exact)
+
+
 def fully_connected() -> Iterator[Case]:
     """Row after row; how many outputs of a row are computed together is not claimed to be known."""
     for number, (rows, depth, features) in enumerate([(3, 8, 5), (3, 5, 8), (4, 6, 6)]):
@@ -281,6 +314,7 @@ CASES = [
     *windows(),
     *depthwise(),
     *depthwise_3x3(),
+    *depthwise_lanes(),
 ]
 ROWS = list(fully_connected())
 HELPERS = (

@@ -3,12 +3,14 @@
 
 from typing import ClassVar
 
+from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition
 from xdsl.utils.exceptions import VerifyException
 
 from sparsec.ir.rt.packed import PackedConvolutionOp
 from sparsec.ir.shapes import expect_shape, image_shape
-from sparsec.layouts.depthwise_lanes import scratch_bytes, why_not, words
+from sparsec.layouts.depthwise_lanes import overlap, scratch_bytes, why_not, words
+from sparsec.planning.overlap import Overlap
 
 
 @irdl_op_definition
@@ -28,6 +30,13 @@ class DepthwiseConvolveLanesOp(PackedConvolutionOp):
     def scratch_bytes(self) -> int:
         _, width, _ = image_shape(self.output.type, "output")
         return scratch_bytes(self.window.data, self.kernel_size, width)
+
+    def safe_overlap(self, output: SSAValue, input: SSAValue) -> Overlap:
+        if output is not self.output or input is not self.input:
+            return super().safe_overlap(output, input)
+        rows, columns, _ = image_shape(self.output.type, "output")
+        image = image_shape(self.input.type)
+        return overlap(self.window.data, self.kernel_size, image, (rows, columns))
 
     @property
     def channel_multiplier(self) -> int | None:
