@@ -45,13 +45,15 @@ def decisions(name: str, percent: int, cores: tuple[str, ...]) -> Iterator[Decis
 def test_more_zeros_do_not_store_more(
     name: str, percents: tuple[int, ...], cores: tuple[str, ...]
 ) -> None:
-    """The image becomes smaller with each step, and not slower by more than the prediction may be off in the mean, which is
-    what a smaller image may cost. What is stored of weights only grows where that is faster by more than that."""
+    """The image becomes smaller and faster with each step, and what is stored of weights only grows where that is faster
+    by more than the prediction may be off in the mean. Helium may be slower by as much: what dead channels leave are odd
+    counts of them, whose pixels are not stored by words."""
     if mlperf.find(name) is None:
         pytest.skip(f"{name}.tflite is not there: CONTRIBUTING.md says where to get it")
     found = [list(decisions(name, percent, cores)) for percent in percents]
     for core, *steps in zip(cores, *found, strict=True):
         for before, after in pairwise(steps):
             gain = 1 - after.cycles / before.cycles
-            assert after.flash < before.flash and gain > -MOST_ERROR, core
+            least = -MOST_ERROR if cpu_named(core).vector_unit == "mve" else 0
+            assert after.flash < before.flash and gain > least, core
             assert after.constants < before.constants or gain > MOST_ERROR, core
