@@ -559,6 +559,26 @@ void sparsec_fully_connected_decoded_s8(const cmsis_nn_context *ctx,
                                         int8_t *output);
 
 /**
+ * @brief Fully connected layer with weights of the dcsr format, for cores with Helium: the columns of 16 weights are made
+ * in one vector.
+ *
+ * @param[in]  fc_params     Output offset and clamp; the input offset is in the bias
+ * @param[in]  quant_params  Multiplier and shift of each output
+ * @param[in]  input         Input data
+ * @param[in]  weights       What sparsec_decode_dcsr_s8 reads
+ * @param[in]  bias          Bias of each output, the input offset folded in
+ * @param[in]  output_dims   Output dimensions, `c` is the number of outputs
+ * @param[out] output        Output data
+ */
+void sparsec_fully_connected_dcsr_s8(const cmsis_nn_fc_params *fc_params,
+                                     const cmsis_nn_per_channel_quant_params *quant_params,
+                                     const int8_t *input,
+                                     const sparsec_encoded *weights,
+                                     const int32_t *bias,
+                                     const cmsis_nn_dims *output_dims,
+                                     int8_t *output);
+
+/**
  * @brief Fully connected layer with sparse weights, each with its column.
  *
  * Every `row` of the sparse layers below is three words: the bias, with the input offset folded in; the number of groups

@@ -12,7 +12,7 @@ from xdsl.irdl import irdl_op_definition
 
 from sparsec.calibration.cases import SEED, Case, random_weights, row_numbers
 from sparsec.calibration.image import KernelImage, in_parts
-from sparsec.formats import Delta8
+from sparsec.formats import Dcsr, Delta8
 from sparsec.ir import cmsis, rt
 from sparsec.ir.cmsis.convolution import FullConvolutionOp
 from sparsec.ir.constant import ui8, ui16
@@ -32,6 +32,7 @@ from sparsec.kernels.stored import (
     Stored,
     stored_as,
     stored_for_decoder,
+    stored_in_groups,
     stored_in_vectors,
     stored_packed,
 )
@@ -162,6 +163,8 @@ def call_of(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
             return per_channel(image, case)
         case rt.FullyConnectedDelta8Op.C_FUNCTION:
             return linear_delta8(image, case)
+        case rt.FullyConnectedDcsrOp.C_FUNCTION:
+            return linear_dcsr(image, case)
         case rt.FullyConnectedDecodedOp.C_FUNCTION:
             return linear_decoded(image, case)
         case rt.ConvolveDelta8Op.C_FUNCTION:
@@ -282,6 +285,19 @@ def linear_delta8(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
     )
     stored = stored_as(Delta8(), Delta8().pack(weights), weights)
     return op, replace(stored, left=left(case))
+
+
+def linear_dcsr(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:
+    """`sparsec_fully_connected_dcsr_s8`."""
+    components = Dcsr().pack(random_weights(case))
+    op = rt.FullyConnectedDcsrOp(
+        image.image(1, case.work.columns),
+        [image.constant(array) for array in components.values()],
+        *image.numbers(case),
+        image.buffer((1, case.work.outputs[2])),
+        REQUANT,
+    )
+    return op, stored_in_groups(components)
 
 
 def linear_decoded(image: CaseImage, case: Case) -> tuple[KernelOp, Stored]:

@@ -245,6 +245,7 @@ VECTORS: dict[str, SparseFormat | None] = {
     "gather": None,
     "gather_1x4": Block(1, 4),
     "1x16": Block(1, 16),
+    "dcsr": Dcsr(),
 }
 """Likewise of those for Helium."""
 

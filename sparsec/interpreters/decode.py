@@ -7,7 +7,7 @@ from xdsl.interpreter import Interpreter, InterpreterFunctions, PythonValues, im
 from sparsec.formats import Delta8
 from sparsec.interpreters.kernels import one_row, spoil, store
 from sparsec.ir.rt import decode as rt
-from sparsec.ir.rt.decoded import FullyConnectedDecodedOp
+from sparsec.ir.rt.decoded import FullyConnectedDcsrOp, FullyConnectedDecodedOp
 
 
 @register_impls
@@ -65,6 +65,14 @@ class DecodeFunctions(InterpreterFunctions):
             scratch[: len(decoded)] = np.frombuffer(decoded, np.int8)
         y = one_row(x, w, bias, multiplier, shift, op.requant.data)
         return store(output, y, [scratch])
+
+    @impl(FullyConnectedDcsrOp)
+    def fully_connected_dcsr(
+        self, _: Interpreter, op: FullyConnectedDcsrOp, args: PythonValues
+    ) -> PythonValues:
+        *arrays, x, bias, multiplier, shift, output = args
+        w = op.FORMAT.unpack(dict(zip(op.components, arrays, strict=True)), op.matrix_shape)
+        return store(output, one_row(x, w, bias, multiplier, shift, op.requant.data))
 
 
 def decode(op: rt.DecodeOp, args: PythonValues) -> PythonValues:

@@ -44,6 +44,7 @@ from sparsec.kernels.elementwise import (
 from sparsec.kernels.kernel import NOT_MINE, Kernel
 from sparsec.kernels.layer import Layer
 from sparsec.kernels.linear_blocks import FullyConnected1x4, FullyConnected4x1, FullyConnected4x1W16
+from sparsec.kernels.linear_dcsr import FullyConnectedDcsr
 from sparsec.kernels.linear_decoded import FullyConnectedDecoded
 from sparsec.kernels.linear_delta8 import FullyConnectedDelta8
 from sparsec.kernels.linear_dense import FullyConnectedDense
@@ -100,6 +101,7 @@ WITH_WEIGHTS: tuple[Kernel, ...] = (
     ConvolveDelta8(),
     DepthwiseDelta8(),
     FullyConnectedDelta8(),
+    FullyConnectedDcsr(),
     FullyConnectedDecoded(),
 )
 WITHOUT_WEIGHTS: tuple[Kernel, ...] = (

@@ -87,6 +87,12 @@ def stored_in_vectors(rows: NDArray[np.int32], height: int, group: int) -> Store
     return Stored(int(counts.sum()), int((-(-counts // group)).sum()))
 
 
+def stored_in_groups(components: Components) -> Stored:
+    """What dCSR stores; `blocks` are bit masks."""
+    groups = len(components["group_minimums"])
+    return Stored(len(components["values"]), len(components["bitmasks"]), groups=groups)
+
+
 @remembered(1024)
 def stored_packed(stream: NDArray[np.int32]) -> Stored:
     """What the stream of `pack_rows` holds."""

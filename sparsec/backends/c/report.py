@@ -229,7 +229,7 @@ def saved_bytes(planned: PlannedFunction, constants: Constants) -> int:
         if isinstance(op, Delta8ConvolutionOp | rt.FullyConnectedDelta8Op):
             layer = describe(op, constants)
             savings[delta8_symbol(op)] = layer.weight_bytes_dense - layer.weight_bytes_stored
-        elif isinstance(op, rt.FullyConnectedDecodedOp):
+        elif isinstance(op, rt.FullyConnectedDecodedOp | rt.FullyConnectedDcsrOp):
             layer = describe(op, constants)
             savings[symbol(op.arrays[0])] = layer.weight_bytes_dense - layer.weight_bytes_stored
         elif isinstance(
@@ -341,6 +341,10 @@ def describe_weights(op: KernelOp, constants: Constants) -> Weights | None:
             else:
                 array, format = constants[symbol(op.entries)][1::2], Delta8.name
                 stored = 2 * array.nbytes + constants[symbol(op.counts)].nbytes
+        case rt.FullyConnectedDcsrOp():
+            stored_as = {name: constants[symbol(value)] for name, value in op.components.items()}
+            array, format = op.FORMAT.unpack(stored_as, op.matrix_shape), op.FORMAT.label
+            count, stored = array.size, sum(each.nbytes for each in stored_as.values())
         case rt.FullyConnectedDecodedOp():
             stored_as = {name: constants[symbol(value)] for name, value in op.components.items()}
             array, format = (

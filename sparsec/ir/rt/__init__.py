@@ -5,7 +5,7 @@ from xdsl.ir import Dialect
 
 from sparsec.ir.layouts import ChannelMajorAttr
 from sparsec.ir.rt.decode import DECODERS
-from sparsec.ir.rt.decoded import FullyConnectedDecodedOp
+from sparsec.ir.rt.decoded import FullyConnectedDcsrOp, FullyConnectedDecodedOp
 from sparsec.ir.rt.delta8 import ConvolveDelta8Op, FullyConnectedDelta8Op
 from sparsec.ir.rt.depthwise_3x3 import DepthwiseConvolve3x3Op
 from sparsec.ir.rt.depthwise_lanes import DepthwiseConvolveLanesOp
@@ -66,6 +66,7 @@ Rt = Dialect(
         DepthwiseConvolveLanesOp,
         FullyConnectedDelta8Op,
         FullyConnectedDecodedOp,
+        FullyConnectedDcsrOp,
         FullyConnectedPerChannelOp,
         FullyConnectedTableOp,
         FullyConnected1x4Op,

@@ -12,7 +12,7 @@ from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def, var_operand_def
 from xdsl.utils.exceptions import VerifyException
 
-from sparsec.formats import SparseFormat
+from sparsec.formats import Dcsr, SparseFormat
 from sparsec.ir.kernel import CArgument, CFunction, context, dims, element_count, per_channel
 from sparsec.ir.params import RequantAttr
 from sparsec.ir.rt.decode import decoder_of, encoded, verify_arrays
@@ -110,3 +110,61 @@ class FullyConnectedDecodedOp(FoldedBiasOp):
 
     def written(self) -> Sequence[SSAValue]:
         return (self.output, self.scratch)
+
+
+@irdl_op_definition
+class FullyConnectedDcsrOp(FoldedBiasOp):
+    """`sparsec_fully_connected_dcsr_s8`: one row of inputs by weights stored as dCSR, which Helium reads as they are."""
+
+    name = "rt.fully_connected_dcsr_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_fully_connected_dcsr_s8"
+    FORMAT: ClassVar[SparseFormat] = Dcsr()
+
+    arrays = var_operand_def(MemRefType)
+
+    assembly_format = (
+        "$input `weights` `(` $arrays `)` `,` $bias `requant` `(` $multiplier `,` $shift `)` "
+        "$requant `into` $output attr-dict `:` type($input) `,` `(` type($arrays) `)` `,` "
+        "type($bias) `,` type($multiplier) `,` type($shift) `,` type($output)"
+    )
+
+    def __init__(
+        self,
+        input: SSAValue,
+        arrays: Sequence[SSAValue],
+        bias: SSAValue,
+        multiplier: SSAValue,
+        shift: SSAValue,
+        output: SSAValue,
+        requant: Requant,
+    ):
+        """`arrays`: the components of the format, in their order."""
+        super().__init__(
+            operands=[list(arrays), input, bias, multiplier, shift, output],
+            properties={"requant": RequantAttr(requant)},
+        )
+
+    @property
+    def matrix_shape(self) -> tuple[int, int]:
+        """(rows, columns) of the weights."""
+        return element_count(self.output.type), element_count(self.input.type)
+
+    @property
+    def components(self) -> dict[str, SSAValue]:
+        """What is stored, by the names of the format, in the order of its arrays."""
+        return dict(zip(self.FORMAT.element_types(self.matrix_shape), self.arrays, strict=True))
+
+    def verify_(self) -> None:
+        self.verify_channels(self.matrix_shape[0])
+        verify_arrays(self.FORMAT, self.matrix_shape, self.arrays)
+
+    def c_arguments(self) -> Sequence[CArgument]:
+        return (
+            self.fully_connected_params(),
+            per_channel(self.multiplier, self.shift),
+            self.input,
+            encoded(self.FORMAT, self.matrix_shape, self.arrays),
+            self.bias,
+            dims(1, 1, 1, element_count(self.output.type)),
+            self.output,
+        )

@@ -228,6 +228,15 @@ func.func @main(%x : memref<1x3xi8>, %r : memref<2x3xi32>, %w : memref<6xi32>, %
 
 // -----
 
+func.func @main(%x : memref<1x5xi8>, %v : memref<3xi8>, %b : memref<2xi32>, %y : memref<1x2xi8>) {
+  rt.fully_connected_dcsr_s8 %x weights(%v), %b requant(%b, %b) <> into %y : memref<1x5xi8>, (memref<3xi8>), memref<2xi32>, memref<2xi32>, memref<2xi32>, memref<1x2xi8>
+  func.return
+}
+
+// CHECK: dcsr has 7 arrays, got 1
+
+// -----
+
 func.func @main(%x : memref<1x5xi8>, %r : memref<4x3xi32>, %w : memref<16xi8>, %p : memref<1xui16>, %y : memref<1x2xi8>) {
   rt.fully_connected_1x16_s8 %x, %r, %w, %p <> into %y : memref<1x5xi8>, memref<4x3xi32>, memref<16xi8>, memref<1xui16>, memref<1x2xi8>
   func.return

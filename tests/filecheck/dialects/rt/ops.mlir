@@ -100,7 +100,7 @@ func.func @transposed(%x : memref<1x3x3x2xi8>, %w : memref<4x2x2x2xi8>, %b : mem
 
 // -----
 
-func.func @sparse_fully_connected(%x : memref<1x5xi8>, %r : memref<2x3xi32>, %r4 : memref<4x3xi32>, %w : memref<6xi32>, %p : memref<3xui8>, %y : memref<1x2xi8>, %wide : memref<1x16xi8>, %wide1 : memref<16xi8>, %h : memref<2xui16>) {
+func.func @sparse_fully_connected(%x : memref<1x5xi8>, %r : memref<2x3xi32>, %r4 : memref<4x3xi32>, %w : memref<6xi32>, %p : memref<3xui8>, %y : memref<1x2xi8>, %wide : memref<1x16xi8>, %wide1 : memref<16xi8>, %h : memref<2xui16>, %v : memref<3xi8>, %h16 : memref<2xi16>, %n : memref<1xui32>, %b : memref<2xi32>) {
   rt.fully_connected_table_s8 %x, %r, %w, %p saturating <output_zp = 9> into %y : memref<1x5xi8>, memref<2x3xi32>, memref<6xi32>, memref<3xui8>, memref<1x2xi8>
   rt.fully_connected_1x4_s8 %x, %r, %p, %w <clamp = [0, 127]> into %y : memref<1x5xi8>, memref<2x3xi32>, memref<3xui8>, memref<6xi32>, memref<1x2xi8>
   rt.fully_connected_4x1_s8 %x, %r4, %w saturating <> into %y : memref<1x5xi8>, memref<4x3xi32>, memref<6xi32>, memref<1x2xi8>
@@ -109,6 +109,7 @@ func.func @sparse_fully_connected(%x : memref<1x5xi8>, %r : memref<2x3xi32>, %r4
   rt.fully_connected_gather_s8 %wide, %r4, %p, %h saturating <> into %y : memref<1x16xi8>, memref<4x3xi32>, memref<3xui8>, memref<2xui16>, memref<1x2xi8>
   rt.fully_connected_gather_1x4_s8 %wide, %r4, %w <> into %y scratch %wide1 : memref<1x16xi8>, memref<4x3xi32>, memref<6xi32>, memref<1x2xi8>, memref<16xi8>
   rt.fully_connected_1x16_s8 %wide, %r4, %wide1, %h <> into %y : memref<1x16xi8>, memref<4x3xi32>, memref<16xi8>, memref<2xui16>, memref<1x2xi8>
+  rt.fully_connected_dcsr_s8 %wide weights(%v, %h16, %p, %v, %p, %h, %n), %b requant(%b, %b) <output_zp = 9> into %y : memref<1x16xi8>, (memref<3xi8>, memref<2xi16>, memref<3xui8>, memref<3xi8>, memref<3xui8>, memref<2xui16>, memref<1xui32>), memref<2xi32>, memref<2xi32>, memref<2xi32>, memref<1x2xi8>
   func.return
 }
 
@@ -121,6 +122,7 @@ func.func @sparse_fully_connected(%x : memref<1x5xi8>, %r : memref<2x3xi32>, %r4
 // CHECK-NEXT: rt.fully_connected_gather_s8 %wide, %r4, %p, %h saturating <> into %y : memref<1x16xi8>, memref<4x3xi32>, memref<3xui8>, memref<2xui16>, memref<1x2xi8>
 // CHECK-NEXT: rt.fully_connected_gather_1x4_s8 %wide, %r4, %w <> into %y scratch %wide1 : memref<1x16xi8>, memref<4x3xi32>, memref<6xi32>, memref<1x2xi8>, memref<16xi8>
 // CHECK-NEXT: rt.fully_connected_1x16_s8 %wide, %r4, %wide1, %h <> into %y : memref<1x16xi8>, memref<4x3xi32>, memref<16xi8>, memref<2xui16>, memref<1x2xi8>
+// CHECK-NEXT: rt.fully_connected_dcsr_s8 %wide weights(%v, %h16, %p, %v, %p, %h, %n), %b requant(%b, %b) <output_zp = 9> into %y : memref<1x16xi8>, (memref<3xi8>, memref<2xi16>, memref<3xui8>, memref<3xi8>, memref<3xui8>, memref<2xui16>, memref<1xui32>), memref<2xi32>, memref<2xi32>, memref<2xi32>, memref<1x2xi8>
 
 // -----
 
