@@ -12,7 +12,7 @@ from xdsl.ir import Attribute, SSAValue
 
 from sparsec.analysis.choice.format_choice import Problem
 from sparsec.analysis.choice.format_goal import Goal, Objective
-from sparsec.formats import Block, Delta8
+from sparsec.formats import Block, Dcsr, Delta8
 from sparsec.ir import qnn
 from sparsec.ir.constant import dense_attribute
 from sparsec.ir.sparse import EncodingAttr
@@ -93,6 +93,34 @@ def test_exact_on_helium() -> None:
     assert [layer["kernel"] for layer in report] == [k for k in kernels for _ in shapes]
     assert [layer["format"] for layer in report] == [f.label for f in formats for _ in shapes]
     assert [layer["layout"] for layer in report] == [each for each in layouts for _ in shapes]
+    outputs = expect_exact(
+        compiled, "cortex-m55", extreme_and_random(compiled.input_shapes, random=2, seed=1)
+    )
+    assert len(np.unique(np.concatenate([output.reshape(-1) for output in outputs]))) > 10
+
+
+@pytest.mark.qemu
+def test_exact_as_published_on_helium() -> None:
+    """dCSR: groups of every length, an odd number of them, deltas of four to eight bits, explicit zeros, empty rows."""
+    shapes = (
+        (14, 40, 0.3),
+        (5, 301, 0.05),
+        (3, 1041, 0.1),
+        (4, 17, 0.0),
+        (9, 64, 1.0),
+        (7, 2048, 0.03),
+    )
+    layers = [
+        (weights(outputs, inputs, 1, density), EncodingAttr(Dcsr()))
+        for outputs, inputs, density in shapes
+    ]
+    clustered = np.zeros((2, 2048), np.int8)
+    clustered[0, :1096] = 1
+    clustered[0, 1500:1508] = 2
+    layers.append((clustered, EncodingAttr(Dcsr())))
+    compiled = compile_module(network(layers), "cortex-m55")
+    report = json.loads(compiled.files["report.json"])["layers"]
+    assert {layer["kernel"] for layer in report} == {"sparsec_fully_connected_dcsr_s8"}
     outputs = expect_exact(
         compiled, "cortex-m55", extreme_and_random(compiled.input_shapes, random=2, seed=1)
     )
