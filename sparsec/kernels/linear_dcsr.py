@@ -44,6 +44,7 @@ class FullyConnectedDcsr(Kernel):
             "rows": rows,
             "last rows": rows % 4,
             "groups": stored.groups,
+            "short groups": stored.short,
             "bit masks": stored.blocks,
         }
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from sparsec.formats import Bitmap, Block, BlockRle, Csr, Dcsr, Delta4, Delta8, Nm, SparseFormat
 from sparsec.formats.base import Components
+from sparsec.formats.dcsr import LANES
 from sparsec.kernels.branches import in_jumps, in_loops
 from sparsec.layouts.linear_vectors import read_four_row_words
 from sparsec.layouts.packed_rows import GENERIC, unpack_rows
@@ -24,7 +25,7 @@ class Stored:
     that end in the same way. `surprises`: what is predicted wrongly when they are walked once. `slow`: outputs that are done by code for
     any sum, multiplier, shift and clamp, which takes longer than what most of them allow; `slow_entries` and
     `slow_triples` are theirs, and `slow_odd` of them have an odd number of entries. `left`: outputs whose shift is to the left, or none,
-    so that kernels which do any sum need not round."""
+    so that kernels which do any sum need not round. `short`: groups of entries that are not full."""
 
     entries: int = 0
     blocks: int = 0
@@ -37,6 +38,7 @@ class Stored:
     slow_triples: int = 0
     slow_odd: int = 0
     left: int = 0
+    short: int = 0
 
 
 NOTHING = Stored()
@@ -89,8 +91,14 @@ def stored_in_vectors(rows: NDArray[np.int32], height: int, group: int) -> Store
 
 def stored_in_groups(components: Components) -> Stored:
     """What dCSR stores; `blocks` are bit masks."""
-    groups = len(components["group_minimums"])
-    return Stored(len(components["values"]), len(components["bitmasks"]), groups=groups)
+    entries, offsets = len(components["values"]), components["row_offsets"]
+    counts = offsets.astype(np.int64) + entries // len(offsets)
+    return Stored(
+        entries,
+        len(components["bitmasks"]),
+        groups=len(components["group_minimums"]),
+        short=int(np.count_nonzero(counts % LANES)),
+    )
 
 
 @remembered(1024)
