@@ -7,20 +7,19 @@ is decoded in front of `sparsec_convolve_delta8_s8`, so that what is stored is w
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from xdsl.ir import SSAValue
 
 from sparsec.formats import Delta8, SparseFormat
 from sparsec.ir import rt
 from sparsec.kernels.cost import Strips
-from sparsec.kernels.kernel import NOT_MINE, Kernel
+from sparsec.kernels.kernel import NOT_MINE
 from sparsec.kernels.layer import Array, Arrays, Layer
 from sparsec.kernels.loops import Loops
-from sparsec.kernels.lowering import Lowering
 from sparsec.kernels.stored import Stored, stored_packed
+from sparsec.kernels.streamed import StreamedConvolution
 from sparsec.kernels.workload import Workload
 from sparsec.layouts.packed_rows import NAME, Slab, pack_rows, slab_for
 from sparsec.planning.overlap import Overlap, apart
@@ -31,9 +30,10 @@ PACKED_STRIP = 4
 """Pairs of pixels that are taken at once."""
 
 
-class ConvolvePacked(Kernel):
+class ConvolvePacked(StreamedConvolution):
     """Rows of weights are walked once for a strip of pairs of pixels. Strips of the output need rows that are not paired."""
 
+    operation = rt.ConvolvePackedOp
     function = rt.ConvolvePackedOp.C_FUNCTION
     units = ("dsp",)
     layout = NAME
@@ -72,23 +72,6 @@ class ConvolvePacked(Kernel):
 
     def loops(self, unit: VectorUnit, work: Workload, stored: Stored) -> tuple[str, Loops]:
         return "", convolve_packed(unit, work, stored)
-
-    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
-        output = low.output()
-        memory = low.scratch(self.scratch(layer, low.cpu))
-        assert memory is not None
-        low.call(
-            rt.ConvolvePackedOp(
-                low.buffer(layer.op.operands[0], layer.input_shape),
-                arrays["rows"],
-                low.reshape(output, layer.output_shape),
-                memory,
-                layer.requant,
-                layer.window,
-                layer.kernel_size,
-            )
-        )
-        return output
 
 
 def slab_of(layer: Layer) -> Slab:

@@ -6,18 +6,14 @@ of bands at the border are copied.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-
-from xdsl.ir import SSAValue
 
 from sparsec.formats import Block, SparseFormat
 from sparsec.ir import rt
-from sparsec.ir.rt.quads import QuadConvolutionOp
-from sparsec.kernels.kernel import NOT_MINE, Kernel
+from sparsec.kernels.kernel import NOT_MINE
 from sparsec.kernels.layer import Arrays, Layer
 from sparsec.kernels.loops import Loops
-from sparsec.kernels.lowering import Lowering
 from sparsec.kernels.stored import Stored
+from sparsec.kernels.streamed import StreamedConvolution
 from sparsec.kernels.workload import Workload
 from sparsec.layouts.linear_rows import FULL_CLAMP
 from sparsec.layouts.quads import (
@@ -35,11 +31,10 @@ from sparsec.quantization.window import Window
 from sparsec.targets.cpu import Cpu, VectorUnit
 
 
-class ConvolveQuads(Kernel, ABC):
+class ConvolveQuads(StreamedConvolution, ABC):
     """What they share: all constants are one stream."""
 
     units = ("mve",)
-    operation: type[QuadConvolutionOp]
 
     @abstractmethod
     def rows(self, layer: Layer) -> Arrays:
@@ -53,23 +48,6 @@ class ConvolveQuads(Kernel, ABC):
 
     def overlap(self, layer: Layer) -> Overlap:
         return windows_of(layer).overlap(layer.output_size[2])
-
-    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
-        output = low.output()
-        memory = low.scratch(self.scratch(layer, low.cpu))
-        assert memory is not None
-        low.call(
-            self.operation(
-                low.buffer(layer.op.operands[0], layer.input_shape),
-                arrays["rows"],
-                low.reshape(output, layer.output_shape),
-                memory,
-                layer.requant,
-                layer.window,
-                layer.kernel_size,
-            )
-        )
-        return output
 
 
 class ConvolveRuns(ConvolveQuads):

@@ -6,20 +6,19 @@ neighbouring weights share their loads. On cores with DSP instructions it is fas
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
-from xdsl.ir import SSAValue
 
 from sparsec.formats import Delta8, SparseFormat
 from sparsec.ir import rt
 from sparsec.kernels.branches import Lists, in_jumps, of_loop
 from sparsec.kernels.convolve_packed import PACKED_STRIP, strips_of
-from sparsec.kernels.kernel import NOT_MINE, Kernel
+from sparsec.kernels.kernel import NOT_MINE
 from sparsec.kernels.layer import Array, Arrays, Layer
 from sparsec.kernels.loops import Loops
-from sparsec.kernels.lowering import Lowering
 from sparsec.kernels.stored import Stored
+from sparsec.kernels.streamed import StreamedConvolution
 from sparsec.kernels.workload import Workload
 from sparsec.layouts.depthwise_rows import NAME, Plane, counts_of, pack_depthwise, plane_for
 from sparsec.planning.overlap import Overlap, apart
@@ -30,9 +29,10 @@ SINGLES = 4
 """Weights that the loop over them takes at once."""
 
 
-class DepthwiseDelta8(Kernel):
+class DepthwiseDelta8(StreamedConvolution):
     """A channel is unfolded, then each of its rows walked once for a strip of its pairs of pixels."""
 
+    operation = rt.DepthwiseConvolveDelta8Op
     function = rt.DepthwiseConvolveDelta8Op.C_FUNCTION
     layout = NAME
 
@@ -59,23 +59,6 @@ class DepthwiseDelta8(Kernel):
 
     def loops(self, unit: VectorUnit, work: Workload, stored: Stored) -> tuple[str, Loops]:
         return "", depthwise_convolve_delta8(unit, work, stored)
-
-    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
-        memory = low.scratch(self.scratch(layer, low.cpu))
-        assert memory is not None
-        output = low.output()
-        low.call(
-            rt.DepthwiseConvolveDelta8Op(
-                low.buffer(layer.op.operands[0]),
-                arrays["rows"],
-                output,
-                memory,
-                layer.requant,
-                layer.window,
-                layer.kernel_size,
-            )
-        )
-        return output
 
 
 def stored_depthwise(stream: Array, outputs: int) -> Stored:

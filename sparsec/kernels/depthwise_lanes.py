@@ -5,18 +5,15 @@ CMSIS-NN gathers the window of each output pixel, then multiplies four channels 
 the image once, widens eight channels by their multiplication, and keeps weights for two pixels.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
-from xdsl.ir import SSAValue
 
 from sparsec.formats import SparseFormat
 from sparsec.ir import rt
-from sparsec.kernels.kernel import NOT_MINE, Kernel
+from sparsec.kernels.kernel import NOT_MINE
 from sparsec.kernels.layer import Array, Arrays, Layer
 from sparsec.kernels.loops import Loops
-from sparsec.kernels.lowering import Lowering
 from sparsec.kernels.stored import Stored
+from sparsec.kernels.streamed import StreamedConvolution
 from sparsec.kernels.workload import Workload
 from sparsec.layouts.depthwise_lanes import (
     NAME,
@@ -33,9 +30,10 @@ from sparsec.targets.cpu import Cpu, VectorUnit
 KERNEL_IN_ASSEMBLY = (3, 3)
 
 
-class DepthwiseLanes(Kernel):
+class DepthwiseLanes(StreamedConvolution):
     """Windows of 3x3 whose sums are shifted to the right are done by assembly, all others by C."""
 
+    operation = rt.DepthwiseConvolveLanesOp
     function = rt.DepthwiseConvolveLanesOp.C_FUNCTION
     units = ("mve",)
     layout = NAME
@@ -62,23 +60,6 @@ class DepthwiseLanes(Kernel):
 
     def loops(self, unit: VectorUnit, work: Workload, stored: Stored) -> tuple[str, Loops]:
         return depthwise_convolve_lanes(work, stored)
-
-    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
-        memory = low.scratch(self.scratch(layer, low.cpu))
-        assert memory is not None
-        output = low.output()
-        low.call(
-            rt.DepthwiseConvolveLanesOp(
-                low.buffer(layer.op.operands[0]),
-                arrays["rows"],
-                output,
-                memory,
-                layer.requant,
-                layer.window,
-                layer.kernel_size,
-            )
-        )
-        return output
 
 
 def _rows(layer: Layer) -> Array:
