@@ -96,6 +96,7 @@ def calibration(options: PipelineOptions) -> list[str]:
         *([f"equalize{{{data}}}"] if options.equalize else []),
         f"calibrate{{{data} {observer}}}",
         *([f"choose-ranges{{{rounded}}}"] if chooses else []),
+        "round-constant-channels",
         *([f"correct-biases{{{rounded}}}"] if options.correct_biases else []),
     ]
 

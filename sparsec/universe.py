@@ -43,6 +43,7 @@ PASSES: dict[str, str] = {
     "overlap-buffers": "sparsec.passes.overlap_buffers:OverlapBuffersPass",
     "plan-memory": "sparsec.passes.plan_memory:PlanMemoryPass",
     "quantize": "sparsec.passes.quantize:QuantizePass",
+    "round-constant-channels": "sparsec.passes.round_constant_channels:RoundConstantChannelsPass",
     "select-sparse-formats": "sparsec.passes.select_sparse_formats:SelectSparseFormatsPass",
 }
 
