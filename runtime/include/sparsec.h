@@ -1034,6 +1034,153 @@ void sparsec_normalize_s8(int32_t input_offset,
                           int8_t *output);
 
 /**
+ * @brief Where matrices lie that are part of a larger tensor: the distances, in elements, between two of the outer axis, two
+ *        heads, two rows and two neighbours in a row.
+ */
+typedef struct
+{
+    int32_t outer;
+    int32_t head;
+    int32_t row;
+    int32_t column;
+} sparsec_matrices;
+
+/**
+ * @brief How sums of products of two int8 values become int8 values.
+ */
+typedef struct
+{
+    int32_t lhs_offset;
+    int32_t rhs_offset;
+    int32_t output_offset;
+    cmsis_nn_per_tensor_quant_params quant_params;
+    cmsis_nn_activation activation;
+} sparsec_matmul_params;
+
+/**
+ * @brief How many products there are, of matrices [rows, depth] and [depth, columns].
+ */
+typedef struct
+{
+    int32_t outer;
+    int32_t heads;
+    int32_t rows;
+    int32_t depth;
+    int32_t columns;
+} sparsec_matmul_sizes;
+
+/**
+ * @brief Bytes of scratch that sparsec_batch_matmul_s8() needs.
+ *
+ * @param[in] sizes  The products
+ * @return           Size in bytes
+ */
+int32_t sparsec_batch_matmul_s8_get_buffer_size(const sparsec_matmul_sizes *sizes);
+
+/**
+ * @brief Products of matrices that are both computed, wherever their elements lie: TensorFlow Lite's BATCH_MATMUL.
+ *
+ * An element is the sum of (lhs + lhs_offset) * (rhs + rhs_offset), which has to be within +-2^29, requantized. A distance of
+ * 0 in the first two repeats matrices. Rows or columns of `rhs` are neighbours. Transposed matrices are those that have the
+ * distances of their rows and columns exchanged.
+ *
+ * @param[in]  ctx              Scratch of sparsec_batch_matmul_s8_get_buffer_size() bytes, aligned to 8 bytes
+ * @param[in]  params           Offsets, multiplier, shift and clamp
+ * @param[in]  sizes            The products
+ * @param[in]  lhs_matrices     Where the left matrices lie in `lhs`
+ * @param[in]  lhs              Left matrices
+ * @param[in]  rhs_matrices     Where the right matrices lie in `rhs`
+ * @param[in]  rhs              Right matrices
+ * @param[in]  output_matrices  Where the products go in `output`
+ * @param[out] output           Products
+ */
+void sparsec_batch_matmul_s8(const cmsis_nn_context *ctx,
+                             const sparsec_matmul_params *params,
+                             const sparsec_matmul_sizes *sizes,
+                             const sparsec_matrices *lhs_matrices,
+                             const int8_t *lhs,
+                             const sparsec_matrices *rhs_matrices,
+                             const int8_t *rhs,
+                             const sparsec_matrices *output_matrices,
+                             int8_t *output);
+
+/**
+ * @brief What an attention looks at: for each head of each of the outer axis `queries` rows of `width` elements, `keys` rows
+ *        as wide, and as many rows of `value_width` elements.
+ */
+typedef struct
+{
+    int32_t outer;
+    int32_t heads;
+    int32_t queries;
+    int32_t keys;
+    int32_t width;
+    int32_t value_width;
+} sparsec_attention_sizes;
+
+/**
+ * @brief How attention computes.
+ *
+ * `scores` is of query * key, the factor of the scores folded in; `values` of probability * value, where `lhs_offset` is 128.
+ * `mask_factor` is what one step of a mask adds to a sum of products. With `causal` a query sees the first
+ * `keys - queries + 1 + its place` keys, else all.
+ */
+typedef struct
+{
+    sparsec_matmul_params scores;
+    sparsec_matmul_params values;
+    int32_t mask_factor;
+    int32_t causal;
+} sparsec_attention_params;
+
+/**
+ * @brief Bytes of scratch that sparsec_attention_s8() needs.
+ *
+ * @param[in] sizes  What it looks at
+ * @return           Size in bytes
+ */
+int32_t sparsec_attention_s8_get_buffer_size(const sparsec_attention_sizes *sizes);
+
+/**
+ * @brief Attention: softmax(query * key^T + mask) * value, as sparsec_batch_matmul_s8(), sparsec_softmax_s8() and
+ *        sparsec_batch_matmul_s8() one behind the other give it, but with scores of a few rows at a time.
+ *
+ * Elements of a row are neighbours: the distance in `column` is not read. A mask adds `mask_factor * mask` to the sum of
+ * products of its place, which has to stay within +-2^29; where it is -128 the key is not seen: its exponential is 0. What
+ * sees no key has probabilities of 0.
+ *
+ * @param[in]  ctx               Scratch of sparsec_attention_s8_get_buffer_size() bytes, aligned to 8 bytes
+ * @param[in]  params            How it computes
+ * @param[in]  sizes             What it looks at
+ * @param[in]  query_matrices    Where the queries lie in `query`
+ * @param[in]  query             Queries [queries, width] of each head
+ * @param[in]  key_matrices      Where the keys lie in `key`
+ * @param[in]  key               Keys [keys, width] of each head
+ * @param[in]  value_matrices    Where the values lie in `value`
+ * @param[in]  value             Values [keys, value_width] of each head
+ * @param[in]  mask_matrices     Where the masks lie in `mask`
+ * @param[in]  mask              Masks [queries, keys], or NULL
+ * @param[in]  exponentials      exp of each distance from the largest score of a row, 0 to 255, in Q0.31, as arm_softmax_s8
+ *                               computes them (sparsec/quantization/softmax.py makes them)
+ * @param[in]  output_matrices   Where the results go in `output`
+ * @param[out] output            Results [queries, value_width] of each head; may be `query` if both lie alike
+ */
+void sparsec_attention_s8(const cmsis_nn_context *ctx,
+                          const sparsec_attention_params *params,
+                          const sparsec_attention_sizes *sizes,
+                          const sparsec_matrices *query_matrices,
+                          const int8_t *query,
+                          const sparsec_matrices *key_matrices,
+                          const int8_t *key,
+                          const sparsec_matrices *value_matrices,
+                          const int8_t *value,
+                          const sparsec_matrices *mask_matrices,
+                          const int8_t *mask,
+                          const int32_t *exponentials,
+                          const sparsec_matrices *output_matrices,
+                          int8_t *output);
+
+/**
  * @brief Pick rows of a table: an index below 0 counts as 0, one behind the last row as that.
  *
  * @param[in]  rows       Rows of the table, at least one

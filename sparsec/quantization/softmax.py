@@ -50,7 +50,7 @@ def softmax(x: Int8Array, *, multiplier: int, shift: int, diff_min: int) -> Int8
     C is undefined there (see MAX_ROW), and the runtime has a kernel of its own.
     """
     distance = x.max(axis=-1, keepdims=True).astype(np.int64) - x
-    exponential = _exponentials(multiplier, shift, diff_min)[distance]
+    exponential = exponentials(multiplier, shift, diff_min)[distance]
     total = divide_by_power_of_two(exponential, _ACCUMULATOR_BITS).sum(axis=-1, keepdims=True)
     small = total >= 2**28
     total = np.minimum(total, 2**28 - 1)
@@ -64,7 +64,7 @@ def softmax(x: Int8Array, *, multiplier: int, shift: int, diff_min: int) -> Int8
     ).astype(np.int8)
 
 
-def _exponentials(multiplier: int, shift: int, diff_min: int) -> Int64Array:
+def exponentials(multiplier: int, shift: int, diff_min: int) -> Int64Array:
     """int64[256]: entry d is exp of the distance d below the maximum in Q0.31, and 0 beyond `diff_min`."""
     distance = np.arange(256, dtype=np.int64)
     scaled = doubling_high_mult(wrap_int32(-distance << shift), multiplier)

@@ -8,7 +8,7 @@ _C_WORDS = frozenset(
     "auto bool break case char const continue default do double else enum extern float for goto if inline int long "
     "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while "
     # What generated functions call their own: structs that calls take, the status of a call, the entry.
-    "activation ctx dims lstm params place planes weights status invoke "
+    "activation ctx dims lstm params place planes sizes weights status invoke "
     # Macros of GNU C.
     "linux unix".split()
 )

@@ -1,0 +1,126 @@
+/*
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+#include "sparsec_matmul.h"
+#include "sparsec_softmax_row.h"
+
+#include <string.h>
+
+/* A key that is not seen. */
+#define HIDDEN (-128)
+
+static bool is_seen(const int8_t *const mask, const int32_t key)
+{
+    return mask == NULL || mask[key] != HIDDEN;
+}
+
+/* The scores of a row to probabilities, in place. `mask` is the row's, or NULL. */
+static void softmax(const int32_t *const exponentials, const int8_t *const mask, const int32_t keys, int8_t *const row)
+{
+    int32_t max = -128;
+    for (int32_t j = 0; j < keys; j++)
+    {
+        max = row[j] > max && is_seen(mask, j) ? row[j] : max;
+    }
+    int32_t sum = 0;
+    for (int32_t j = 0; j < keys && sum < SPARSEC_LARGE_SUM; j++)
+    {
+        if (is_seen(mask, j))
+        {
+            sum +=
+                (int32_t)(((uint32_t)exponentials[max - row[j]] + (1 << (SPARSEC_SUM_BITS - 1))) >> SPARSEC_SUM_BITS);
+        }
+    }
+    if (sum == 0 || sum >= SPARSEC_LARGE_SUM)
+    {
+        memset(row, -128, (size_t)keys);
+        return;
+    }
+    const sparsec_share share = sparsec_share_of(sum);
+    for (int32_t j = 0; j < keys; j++)
+    {
+        const int32_t exponential = is_seen(mask, j) ? exponentials[max - row[j]] : 0;
+        row[j] = (int8_t)(sparsec_probability(exponential, share) - 128);
+    }
+}
+
+static int32_t
+keys_seen(const sparsec_attention_params *const params, const sparsec_attention_sizes *const sizes, const int32_t query)
+{
+    if (!params->causal)
+    {
+        return sizes->keys;
+    }
+    const int32_t seen = sizes->keys - sizes->queries + 1 + query;
+    return seen > 0 ? seen : 0;
+}
+
+/* One query of a head. */
+static void attend(const sparsec_attention_params *const params,
+                   const sparsec_attention_sizes *const sizes,
+                   const int32_t seen,
+                   const int8_t *const query,
+                   const int8_t *const key,
+                   const int32_t key_row,
+                   const int8_t *const value,
+                   const int32_t value_row,
+                   const int8_t *const mask,
+                   const int32_t *const exponentials,
+                   int8_t *const row,
+                   int8_t *const output)
+{
+    for (int32_t j = 0; j < seen; j++)
+    {
+        const int32_t sum = sparsec_dot(query, 1, key + j * key_row, 1, sizes->width, &params->scores);
+        const int32_t added = mask == NULL ? 0 : params->mask_factor * mask[j];
+        row[j] = sparsec_matmul_output(sum + added, &params->scores);
+    }
+    softmax(exponentials, mask, seen, row);
+    for (int32_t c = 0; c < sizes->value_width; c++)
+    {
+        const int32_t sum = sparsec_dot(row, 1, value + c, value_row, seen, &params->values);
+        output[c] = sparsec_matmul_output(sum, &params->values);
+    }
+}
+
+void sparsec_attention_s8(const cmsis_nn_context *ctx,
+                          const sparsec_attention_params *params,
+                          const sparsec_attention_sizes *sizes,
+                          const sparsec_matrices *query_matrices,
+                          const int8_t *query,
+                          const sparsec_matrices *key_matrices,
+                          const int8_t *key,
+                          const sparsec_matrices *value_matrices,
+                          const int8_t *value,
+                          const sparsec_matrices *mask_matrices,
+                          const int8_t *mask,
+                          const int32_t *exponentials,
+                          const sparsec_matrices *output_matrices,
+                          int8_t *output)
+{
+    for (int32_t outer = 0; outer < sizes->outer; outer++)
+    {
+        for (int32_t head = 0; head < sizes->heads; head++)
+        {
+            for (int32_t i = 0; i < sizes->queries; i++)
+            {
+                attend(params,
+                       sizes,
+                       keys_seen(params, sizes, i),
+                       query + outer * query_matrices->outer + head * query_matrices->head + i * query_matrices->row,
+                       key + outer * key_matrices->outer + head * key_matrices->head,
+                       key_matrices->row,
+                       value + outer * value_matrices->outer + head * value_matrices->head,
+                       value_matrices->row,
+                       mask == NULL
+                           ? NULL
+                           : mask + outer * mask_matrices->outer + head * mask_matrices->head + i * mask_matrices->row,
+                       exponentials,
+                       ctx->buf,
+                       output + outer * output_matrices->outer + head * output_matrices->head +
+                           i * output_matrices->row);
+            }
+        }
+    }
+}
