@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Models of PyTorch to `nn` and of TensorFlow Lite to `qnn`: the only way into the compiler.
+"""Models of PyTorch to `nn`, of TensorFlow Lite and of sparse-engine to `qnn`: the only way into the compiler.
 
 Only this package and compress use torch.
 
@@ -8,7 +8,7 @@ Importing this package does not import torch; `load` does.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from sparsec.frontends.builder import Layout
 from sparsec.frontends.errors import FrontendError, UnsupportedError
 from sparsec.frontends.proof import Proof
 from sparsec.ir.attributes import NAME
+from sparsec.recipe import Recipe
 
 __all__ = ["FrontendError", "Loaded", "example_inputs", "load", "run_program"]
 
@@ -34,17 +35,20 @@ def _stamp(path: Path, layout: Layout) -> tuple[str, int, Layout]:
 
 @dataclass
 class Loaded:
-    """A model at the level of `nn`, of TensorFlow Lite at `qnn`, and the example inputs its file carries.
+    """A model at the level of `nn`, of TensorFlow Lite and of sparse-engine at `qnn`, and the example inputs its file carries.
 
     `examples` has one array [N, ..] for each input, as the entry takes it;
     None if the file has none. `proof` is what holds a model of PyTorch to torch. `converted` names the
-    float types of the file that became float32.
+    float types of the file that became float32. `recipe` says how the files of the model want its layers stored, and
+    `summary` what was read, line by line, where that is told.
     """
 
     module: ModuleOp
     examples: list[np.ndarray[Any, Any]] | None
     proof: Proof | None = None
     converted: tuple[str, ...] = ()
+    recipe: Recipe = field(default_factory=Recipe)
+    summary: tuple[str, ...] = ()
 
 
 def load(
@@ -54,7 +58,7 @@ def load(
     trust_pickle: bool = False,
     input_shape: Sequence[Sequence[int]] | None = None,
 ) -> Loaded:
-    """Read the model in `path`, whatever its extension.
+    """Read the model in `path`, whatever its extension; a folder is one of tensors.
 
     An input of four dimensions is taken by `main` as NCHW, as torch does, or as NHWC; a result of
     four dimensions is given in the same layout. `input_shape` has one torch shape for each input,
@@ -119,6 +123,11 @@ def _load(
     trust_pickle: bool,
     shapes: Sequence[Sequence[int]] | None,
 ) -> Loaded:
+    if path.is_dir():
+        from sparsec.frontends.tensor_folder import import_folder
+
+        network = import_folder(path, shapes)
+        return Loaded(network.module, None, recipe=network.recipe, summary=network.summary)
     content = read_file(path)
     kind = kind_of(content)
     if kind is Kind.TFLITE:

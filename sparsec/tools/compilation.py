@@ -120,7 +120,10 @@ def read_ir(ctx: Context, model: str) -> ModuleOp:
 
 
 def read_model(args: argparse.Namespace) -> tuple[ModuleOp, int | None]:
-    """Import a network; also the number of example inputs the file carries, None for none."""
+    """Import a network; also the number of example inputs the file carries, None for none.
+
+    How the files of the network want it stored goes in front of `args.recipe`, unless --weights says it.
+    """
     from sparsec import frontends
 
     try:
@@ -138,6 +141,11 @@ def read_model(args: argparse.Namespace) -> tuple[ModuleOp, int | None]:
         print(
             f"note: {args.model} has {types} numbers, which are taken as float32", file=sys.stderr
         )
+    if not args.quiet:
+        for line in loaded.summary:
+            print(line, file=sys.stderr)
+    if loaded.recipe.wishes and getattr(args, "weights", None) == "auto":
+        args.recipe = "; ".join(filter(None, [loaded.recipe.text, args.recipe]))
     if loaded.proof is not None and args.import_check:
         check_import(args, loaded.module, loaded.proof)
     return loaded.module, None if loaded.examples is None else len(loaded.examples[0])

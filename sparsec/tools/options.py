@@ -154,8 +154,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "model",
         metavar="MODEL",
         help="an exported program (.pt2, .pt), TorchScript (.pt), a pickled module (see "
-        "--trust-pickle), int8 TensorFlow Lite (.tflite), or IR text of any level (.mlir, or - for "
-        "standard input)",
+        "--trust-pickle), int8 TensorFlow Lite (.tflite), a folder of sparse-engine's tensors (.npy), or IR "
+        "text of any level (.mlir, or - for standard input)",
     )
     add_reading_options(parser)
     group = parser.add_argument_group("quantization")
@@ -333,7 +333,8 @@ def hides_progress(args: argparse.Namespace) -> bool:
 def network_name(model: str, chosen: str | None) -> str:
     """The C name of a network: as chosen, else the stem of the file.
 
-    A file called `model` is named after its folder.
+    A file called `model` is named after its folder. A folder of tensors keeps its name to itself, as the files that are
+    written go to another.
     """
     from sparsec.backends.c import names  # not for --help
 
@@ -344,7 +345,7 @@ def network_name(model: str, chosen: str | None) -> str:
             raise UserError(f"--name: {error}") from error
         return chosen
     path = Path("model.mlir" if model == "-" else model)
-    stem = path.stem
+    stem = f"{path.resolve().name}_network" if path.is_dir() else path.stem
     if stem == "model" and path.parent.name not in ("", ".", ".."):
         stem = path.parent.name
     return names.network_name(stem)

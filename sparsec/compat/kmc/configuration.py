@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sparsec.compat.tables import (
+from sparsec.pruning.masks import check_ratio
+from sparsec.tables import (
     INTEGER,
     NUMBER,
     TEXT,
@@ -19,7 +20,6 @@ from sparsec.compat.tables import (
     read_table,
     read_yaml,
 )
-from sparsec.pruning.masks import check_ratio
 
 PATTERNS = {"CustomPruner": "cin32cout64", "Pruner2to4": "nm(2:4)"}
 """What its methods are called here."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from sparsec.compat.tables import did_you_mean, mapping_of
+from sparsec.tables import did_you_mean, mapping_of
 
 ValFn = Callable[[nn.Module], Mapping[str, Any]]
 """From a model to its accuracy: `ind1` and `ind2` in percent, perhaps `vloss`, and what else one likes."""

@@ -23,7 +23,6 @@ from sparsec.compat.kmc.pruning_configuration import (
     read_pruning_config,
     takes_channels,
 )
-from sparsec.compat.tables import mapping_of
 from sparsec.compress.channels.cut import take_sizes
 from sparsec.compress.layers import layers_of, no_such_layer
 from sparsec.compress.pruner import Pruner
@@ -34,6 +33,7 @@ from sparsec.search.amc.settings import AgentSettings
 from sparsec.search.amc.spaces import walk_over
 from sparsec.search.amc.walks import Walk
 from sparsec.search.space import Candidate, Choice, Space
+from sparsec.tables import mapping_of
 from sparsec.targets.cpu import cpu_named
 from sparsec.tools.chip import Chip
 

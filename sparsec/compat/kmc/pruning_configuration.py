@@ -5,10 +5,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from sparsec.compat.kmc.configuration import AppArgs, read_network, read_sections
-from sparsec.compat.tables import FLAG, INTEGER, NUMBER, TEXT, key, list_of, read_table
 from sparsec.compress.channels.prune import METHODS
 from sparsec.pruning.patterns import NOfM, Pattern, Rows, parse_pattern
 from sparsec.search.amc.protocols import Protocol, parse_protocol
+from sparsec.tables import FLAG, INTEGER, NUMBER, TEXT, key, list_of, read_table
 
 _SECTIONS = ("app_args", "network", "amc_cfg", "ddpg_cfg", "docker_cfg")
 _NETWORK_SEARCH = ("nas_cfg", "network_search", "search_cfg")

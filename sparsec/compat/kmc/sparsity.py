@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from sparsec.compat.kmc.configuration import PATTERNS, read_sparsity_config
 from sparsec.compat.kmc.contracts import check_need_args, validated
 from sparsec.compat.kmc.models import inner_of, load_file, model_of, plain_names, save_file
-from sparsec.compat.tables import mapping_of
 from sparsec.compress.layers import Layer, layers_of, no_such_layer, program_of
 from sparsec.compress.pruner import Pruner
+from sparsec.tables import mapping_of
 
 _PRUNER = "_kmc_pruner"
 """The attribute of a model that has its masks."""

@@ -19,7 +19,14 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from sparsec.compat.paddleslim.pruners import GMPConfigs, is_pruned
-from sparsec.compat.tables import (
+from sparsec.compress.channels.prune import Pruned, prune_channels
+from sparsec.compress.data import Batches, Samples
+from sparsec.compress.distillation import Distillation as Distilling
+from sparsec.compress.layers import layers_of
+from sparsec.compress.pruner import Pruner, Scope
+from sparsec.compress.training import Row, Settings, fit
+from sparsec.pruning.masks import check_ratio, check_threshold
+from sparsec.tables import (
     FLAG,
     INTEGER,
     MAPPING,
@@ -35,13 +42,6 @@ from sparsec.compat.tables import (
     unused,
     unused_of,
 )
-from sparsec.compress.channels.prune import Pruned, prune_channels
-from sparsec.compress.data import Batches, Samples
-from sparsec.compress.distillation import Distillation as Distilling
-from sparsec.compress.layers import layers_of
-from sparsec.compress.pruner import Pruner, Scope
-from sparsec.compress.training import Row, Settings, fit
-from sparsec.pruning.masks import check_ratio, check_threshold
 
 Section = TypeVar("Section")
 Value = TypeVar("Value", float, str)

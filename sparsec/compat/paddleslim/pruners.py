@@ -15,12 +15,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from sparsec.compat.tables import INTEGER, NUMBER, did_you_mean, key, read_table
 from sparsec.compress.layers import layers_of, modules_of
 from sparsec.compress.pruner import Pruner, put_zeros
 from sparsec.pruning.masks import check_ratio, check_threshold
 from sparsec.pruning.patterns import Kernels
 from sparsec.pruning.schedules import Gradual, OneShot
+from sparsec.tables import INTEGER, NUMBER, did_you_mean, key, read_table
 
 SkipParams = Callable[[nn.Module], Collection[str]]
 """From a model to the names of parameters, or modules, that stay as they are."""
