@@ -26,6 +26,7 @@ from sparsec.formats import COMMON_FORMATS
 from sparsec.ir import qnn
 from sparsec.ir.attributes import KERNEL
 from sparsec.kernels.cost import Cost
+from sparsec.kernels.layer import Layer as KernelLayer
 from sparsec.passes.select_sparse_formats import encode
 from sparsec.recipe.recipe import way_label
 from sparsec.run.errors import RunError
@@ -166,7 +167,7 @@ def choice_of(core: str, layer: Layer, sparsity: int, seed: int) -> tuple[list[C
     cpu = cpu_named(core)
     ways: dict[object, Candidate] = {}
     labels: dict[str, str] = {}
-    for way in (*candidates(op, cpu, COMMON_FORMATS), *others(op, cpu)):
+    for way in (*candidates(KernelLayer(op), cpu, COMMON_FORMATS), *others(KernelLayer(op), cpu)):
         if isinstance(way, Candidate):
             # Formats of one layout are the same call.
             first = ways.setdefault((way.kernel, way.decoder, frozenset(way.constants)), way)

@@ -7,7 +7,7 @@ without the batch, weights int8 [outputs, kernel height, kernel width, inputs], 
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from math import prod
@@ -57,6 +57,10 @@ class Layer:
     """An operation of `qnn`. What asks for weights is for operations that have some."""
 
     op: Operation
+    tried: dict[SparseFormat | None, Any] = field(
+        default_factory=dict[SparseFormat | None, Any], repr=False
+    )
+    """What was found of the ways to read a format."""
 
     @property
     def kind(self) -> str:

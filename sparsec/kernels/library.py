@@ -196,7 +196,9 @@ def ways(layer: Layer, cpu: Cpu, format: SparseFormat | None = None) -> list[Way
     reasons: list[str] = []
     elsewhere = False
     chosen = chosen_kernel(layer.op)
-    for way, against in _tried(layer, format):
+    if format not in layer.tried:
+        layer.tried[format] = tuple(_tried(layer, format))
+    for way, against in layer.tried[format]:
         if chosen not in (None, way.kernel.function):
             continue
         if against is None and cpu.vector_unit in way.kernel.units:

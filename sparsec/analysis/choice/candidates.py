@@ -14,7 +14,6 @@ import numpy as np
 
 from sparsec.analysis.memory.layer_memory import LayerMemory
 from sparsec.formats import COMMON_FORMATS, SparseFormat
-from sparsec.ir import qnn
 from sparsec.kernels.code import passed
 from sparsec.kernels.cost import Cost
 from sparsec.kernels.layer import Layer
@@ -121,7 +120,7 @@ def bytes_of(constants: Iterable[Constants]) -> int:
 
 
 def candidates(
-    op: qnn.WeightedOp,
+    layer: Layer,
     cpu: Cpu,
     formats: Iterable[SparseFormat] = COMMON_FORMATS,
     left_out: LeftOut | None = None,
@@ -130,7 +129,6 @@ def candidates(
 
     Weights that have a format already have no other candidate. Other kernels than the preferred one are in `others`.
     """
-    layer = Layer(op)
     tried = (None, *formats) if layer.format is None else (layer.format,)
     for format in tried:
         found = ways(layer, cpu, format)
@@ -141,7 +139,7 @@ def candidates(
 
 
 def others(
-    op: qnn.WeightedOp,
+    layer: Layer,
     cpu: Cpu,
     left_out: LeftOut | None = None,
     format: SparseFormat | None = None,
@@ -149,7 +147,6 @@ def others(
     """The other kernels than the preferred one for a layer with weights stored as `format`, but for those that are
     `left_out`, whose constants cannot be laid out, or whose cost is not known. Sparse weights have some where the preferred
     one reads activations that are not NHWC."""
-    layer = Layer(op)
     found = ways(layer, cpu, format) if layer.format in (None, format) else NoWay("", False)
     if isinstance(found, NoWay) or (layer.format is not None and format is None):
         return

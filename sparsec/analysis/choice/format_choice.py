@@ -26,7 +26,7 @@ from sparsec.analysis.choice.format_goal import (
 from sparsec.analysis.choice.format_reasons import Judge, Verdict
 from sparsec.analysis.choice.layer_groups import (
     Group,
-    Memories,
+    Known,
     Needs,
     Way,
     groups_of,
@@ -128,25 +128,28 @@ class Problem:
         goal: Goal,
         explained: bool = True,
         price: Price | None = None,
-        memories: Memories | None = None,
+        known: Known | None = None,
     ):
         """Only with `explained` are there verdicts on ways that cannot win. `price` is that of the objective, if it is
-        known already, `memories` what is known of the module."""
+        known already, `known` what is of the module."""
         self.module = module
         self.cpu = cpu
         self.goal = goal
         self._price_known = price
         self._least_ram = False
-        self._memories = Memories() if memories is None else memories
+        self._known = known = Known() if known is None else known
+        self._memories = known.memories
         self._rivals: dict[Group, Rivals] = {}
         unlimited = goal.flash is goal.ram is None and not has_scratch_limit(module)
         in_a_hurry = goal.objective == "latency" or price is not None
         left_out = self._cannot_win if unlimited and not explained and in_a_hurry else None
-        groups = partial(groups_of, module, cpu, goal.recipe, goal.weights)
+        groups = partial(
+            groups_of, module, cpu, goal.recipe, goal.weights, layer=known.layers.__getitem__
+        )
         complete: dict[qnn.WeightedOp, Group] = {}
         if left_out is not None and price is not None:
             few = groups(self._decodes_or_cannot_win)
-            never = never_decoded(few, other_constants(module), price, self._memories, cpu)
+            never = never_decoded(few, other_constants(module), price, known, cpu)
             complete = {group.ops[0]: group for group in few if group.ops[0] in never}
         found = groups(left_out, complete)
         respect_scratch_limits(found)
@@ -289,7 +292,7 @@ class Problem:
             return None
         balanced = replace(self.goal, objective="balanced")
         weighed = price("balanced", *self.dense)
-        other = Problem(self.module, self.cpu, balanced, False, weighed, self._memories).decide()
+        other = Problem(self.module, self.cpu, balanced, False, weighed, self._known).decide()
         if other.flash >= decision.flash:
             return None
         saved, dense_saves = (decision.flash - flash for flash in (other.flash, dense_flash))

@@ -5,7 +5,7 @@ The rule: layers that share weights are one choice, and a way that is left out k
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 from typing import TypeAlias
@@ -92,6 +92,9 @@ class Way:
 LeftOut: TypeAlias = Callable[["Group", Layer, KernelWay], bool]
 """Whether a way to run a layer need not be looked at."""
 
+LayerOf: TypeAlias = Callable[[qnn.WeightedOp], Layer]
+"""The layer that an operation is; who asks more than once keeps it, with all that it knows of itself."""
+
 
 class Group:
     """Layers that read the same weights. `ways` are those left, dense by the preferred kernel first; `refused` says why
@@ -106,6 +109,7 @@ class Group:
         cpu: Cpu,
         formats: Iterable[SparseFormat],
         left_out: LeftOut | None = None,
+        layer: LayerOf = Layer,
     ):
         self.ops = ops
         self.refused: dict[str, Refusal] = {}
@@ -117,14 +121,15 @@ class Group:
         formats = tuple(formats)
         alone = len(ops) == 1
         leave = partial(left_out, self) if left_out is not None and alone else None
-        every = [candidates(op, cpu, formats, leave) for op in ops]
+        layers = [layer(op) for op in ops]
+        every = [candidates(each, cpu, formats, leave) for each in layers]
         for ways in zip(*every, strict=True):
             refusals = [way for way in ways if isinstance(way, Refusal)]
             if refusals:
                 self.refused[ways[0].label] = refusals[0]
                 continue
             self.ways.append(Way(tuple(way for way in ways if isinstance(way, Candidate))))
-            more = by_kernel(others(op, cpu, leave, ways[0].format) for op in ops)
+            more = by_kernel(others(each, cpu, leave, ways[0].format) for each in layers)
             self.ways += [Way(same) for same in more]
         if format_of(ops[0].weights.type) is not None:
             self.asked = "stored so already"
@@ -199,6 +204,7 @@ def groups_of(
     weights: Wish | None,
     left_out: LeftOut | None = None,
     kept: Mapping[qnn.WeightedOp, Group] = MappingProxyType({}),
+    layer: LayerOf = Layer,
 ) -> list[Group]:
     """The groups of a `qnn` module in the order of their first layers, less what the user did not ask for.
 
@@ -226,9 +232,9 @@ def groups_of(
         asked = wanted or ([] if weights is None else [weights])
         if left_out is not None and asked:
             named = [wish.format for wish in asked if wish.format is not None]
-            group = Group(ops, cpu, dict.fromkeys(named))
+            group = Group(ops, cpu, dict.fromkeys(named), layer=layer)
         else:
-            group = Group(ops, cpu, tried, left_out)
+            group = Group(ops, cpu, tried, left_out, layer)
         groups.append(group)
         for wish in wanted:
             group.demand(wish, f"'{wish.pattern}' of the recipe")
@@ -322,6 +328,14 @@ class Needs:
         return group.need(way, self._memories[group])
 
 
+class Layers(dict[qnn.WeightedOp, Layer]):
+    """The layers of a module that nobody changes meanwhile: what one knows of itself is found once."""
+
+    def __missing__(self, op: qnn.WeightedOp) -> Layer:
+        self[op] = Layer(op)
+        return self[op]
+
+
 class Memories(dict[Group, LayerMemory]):
     """What is known of the block that a group stands in."""
 
@@ -335,6 +349,14 @@ class Memories(dict[Group, LayerMemory]):
         if block not in self._blocks:
             self._blocks[block] = LayerMemory(block)
         return self._blocks[block]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What several problems know of one module."""
+
+    memories: Memories = field(default_factory=Memories)
+    layers: Layers = field(default_factory=Layers)
 
 
 def other_constants(module: ModuleOp) -> Constants:

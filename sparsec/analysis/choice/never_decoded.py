@@ -14,7 +14,7 @@ import numpy as np
 
 from sparsec.analysis.choice.candidates import Constants, constants_of
 from sparsec.analysis.choice.format_goal import LITTLE_RAM, Price
-from sparsec.analysis.choice.layer_groups import Group, Memories, Way
+from sparsec.analysis.choice.layer_groups import Group, Known, Way
 from sparsec.formats import COMMON_FORMATS
 from sparsec.ir import qnn
 from sparsec.kernels.code import code_of
@@ -36,16 +36,16 @@ class Saved:
 
 
 def never_decoded(
-    groups: Sequence[Group], others: Constants, price: Price, memories: Memories, cpu: Cpu
+    groups: Sequence[Group], others: Constants, price: Price, known: Known, cpu: Cpu
 ) -> frozenset[qnn.WeightedOp]:
     """Such layers of `groups`, which have every way without a decoder that may win; `others` are constants that no layer
     with weights reads."""
     readers = Counter(others.keys())
     for group in groups:
-        numbers = [constants_of(Layer(op).folded.values()) for op in group.ops]
+        numbers = [constants_of(known.layers[op].folded.values()) for op in group.ops]
         stored = [way.constants for way in group.ways]
         readers.update({key for each in (*numbers, *stored) for key in each})
-    saved = [each for g in groups if (each := _saved(g, readers, price, memories, cpu)) is not None]
+    saved = [each for g in groups if (each := _saved(g, readers, price, known, cpu)) is not None]
     together: defaultdict[str, int] = defaultdict(int)
     for each in saved:
         together[each.by] += max(0, each.of_any)
@@ -55,13 +55,13 @@ def never_decoded(
 
 
 def _saved(
-    group: Group, readers: Counter[bytes], price: Price, memories: Memories, cpu: Cpu
+    group: Group, readers: Counter[bytes], price: Price, known: Known, cpu: Cpu
 ) -> Saved | None:
     """None where it is not known, or where dense weights may need more RAM that counts."""
     dense = group.dense
     if dense is None or group.asked is not None or len(group.ops) > 1:
         return None
-    layer, memory = Layer(group.ops[0]), memories[group]
+    layer, memory = known.layers[group.ops[0]], known.memories[group]
     decoding = list(_decoding(layer, cpu))
     costs = [way.least_cost(layer, cpu) for way in decoding]
     least_cycles = min((cost.cycles for cost in costs if cost is not None), default=0)

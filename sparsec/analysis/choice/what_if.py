@@ -110,7 +110,7 @@ def answer(
     name, count = layer_of(op), layer.matrix.size
     if share is None:
         zeros = count - int(np.count_nonzero(layer.matrix))
-        return Answer(name, None, zeros, count, 0.0, _best(op, cpu, COMMON_FORMATS, by_bytes))
+        return Answer(name, None, zeros, count, 0.0, _best(layer, cpu, COMMON_FORMATS, by_bytes))
     try:
         mask = mask_of(layer, share, results=results)
     except ValueError as error:
@@ -119,17 +119,18 @@ def answer(
     format = share.pattern.format(Geometry(*layer.matrix.shape, taps=height * width))
     formats = [*COMMON_FORMATS, *([] if format is None or format in COMMON_FORMATS else [format])]
     with _with_weights(op, mask) as pruned:
-        zeros = count - int(np.count_nonzero(Layer(pruned).matrix))
-        found = _best(pruned, cpu, formats, by_bytes)
+        left = Layer(pruned)
+        zeros = count - int(np.count_nonzero(left.matrix))
+        found = _best(left, cpu, formats, by_bytes)
     return Answer(name, share, zeros, count, lost_of(layer, mask), found)
 
 
 def _best(
-    op: qnn.WeightedOp, cpu: Cpu, formats: Iterable[SparseFormat], by_bytes: bool
+    layer: Layer, cpu: Cpu, formats: Iterable[SparseFormat], by_bytes: bool
 ) -> Estimate | None:
     """Of all ways whose cost is known that of the fewest cycles (bytes), then bytes (cycles)."""
-    found = [each for each in candidates(op, cpu, formats) if isinstance(each, Candidate)]
-    found += others(op, cpu)
+    found = [each for each in candidates(layer, cpu, formats) if isinstance(each, Candidate)]
+    found += others(layer, cpu)
     estimates = [
         Estimate(each.label, each.kernel, each.bytes, each.cost.instructions, each.cost.cycles)
         for each in found

@@ -19,6 +19,7 @@ from sparsec.formats import COMMON_FORMATS, FORMATS
 from sparsec.ir import qnn
 from sparsec.ir.kernel import KernelOp, element_count, element_dtype
 from sparsec.ir.rt.decode import DecodeOp
+from sparsec.kernels.layer import Layer
 from sparsec.passes.select_sparse_formats import SelectSparseFormatsPass
 from sparsec.recipe import wish_for_all
 from sparsec.targets.cpu import cpu_named
@@ -135,7 +136,7 @@ def test_every_format_has_a_kernel_for_some_layer() -> None:
         candidate.label.partition("(")[0]
         for op in module.walk()
         if isinstance(op, qnn.WeightedOp)
-        for candidate in candidates(op, cpu_named("cortex-m4"))
+        for candidate in candidates(Layer(op), cpu_named("cortex-m4"))
         if isinstance(candidate, Candidate)
     }
     assert found == {"dense", *FORMATS}
@@ -154,7 +155,9 @@ def test_a_layer_that_overflows_when_it_is_folded_stays_dense() -> None:
     block.insert_op_before(large, op)
     bias.result.replace_all_uses_with(large.result)
     reasons = {
-        c.reason for c in candidates(op, cpu_named("cortex-m4")) if not isinstance(c, Candidate)
+        c.reason
+        for c in candidates(Layer(op), cpu_named("cortex-m4"))
+        if not isinstance(c, Candidate)
     }
     assert any(reason.startswith("an accumulator can leave 32 bits") for reason in reasons)
     with pytest.raises(PassFailedException, match="'layer0' cannot be stored as delta8"):
@@ -173,7 +176,7 @@ def test_what_is_stored_is_what_the_format_says(
     (op,) = [op for op in module.walk() if isinstance(op, qnn.WeightedOp)]
     matrix = weights_of(spec).reshape(16, -1)
     decoded: set[str] = set()
-    for found in candidates(op, cpu_named(target)):
+    for found in candidates(Layer(op), cpu_named(target)):
         if isinstance(found, Candidate) and found.decoder is not None:
             assert found.format is not None
             assert found.bytes - 12 * 16 == found.format.stored_bytes(matrix)
@@ -213,7 +216,9 @@ def costs_of(core: str, spec: Spec, label: str) -> list[int]:
         )
         block.insert_op_before(new, op)
         op.shift.replace_all_uses_with(new.result)
-        ways = [each for each in candidates(op, cpu_named(core)) if isinstance(each, Candidate)]
+        ways = [
+            each for each in candidates(Layer(op), cpu_named(core)) if isinstance(each, Candidate)
+        ]
         cost = next(each.cost for each in ways if each.label == label)
         assert cost is not None
         found.append(cost.cycles)

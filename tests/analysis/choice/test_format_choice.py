@@ -38,6 +38,7 @@ from sparsec.ir import qnn
 from sparsec.ir.layer import layer_of
 from sparsec.ir.moved import note_move
 from sparsec.kernels.code import code_of
+from sparsec.kernels.layer import Layer
 from sparsec.passes.select_sparse_formats import SelectSparseFormatsPass
 from sparsec.recipe import parse_recipe, wish_for_all
 from sparsec.targets.cpu import cpu_named
@@ -69,8 +70,8 @@ def layers_of(module: ModuleOp, target: str) -> list[list[Candidate]]:
         [
             c
             for c in (
-                *candidates(op, cpu),
-                *(other for format in formats for other in others(op, cpu, format=format)),
+                *candidates(Layer(op), cpu),
+                *(other for format in formats for other in others(Layer(op), cpu, format=format)),
             )
             if isinstance(c, Candidate)
         ]

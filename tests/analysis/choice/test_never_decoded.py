@@ -9,7 +9,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from sparsec.analysis.choice.format_choice import Problem
 from sparsec.analysis.choice.format_goal import Goal, Price, price
-from sparsec.analysis.choice.layer_groups import Group, Memories, groups_of, other_constants
+from sparsec.analysis.choice.layer_groups import Group, Known, groups_of, other_constants
 from sparsec.analysis.choice.never_decoded import never_decoded
 from sparsec.kernels.layer import Layer
 from sparsec.kernels.way import Way
@@ -29,7 +29,7 @@ def decodes(group: Group, layer: Layer, way: Way) -> bool:
 def found_in(module: ModuleOp, cpu: Cpu, weights: Price) -> list[bool]:
     """For each layer whether it surely does not decode."""
     groups = groups_of(module, cpu, Recipe(), None, decodes)
-    found = never_decoded(groups, other_constants(module), weights, Memories(), cpu)
+    found = never_decoded(groups, other_constants(module), weights, Known(), cpu)
     return [op in found for group in groups for op in group.ops]
 
 

@@ -116,9 +116,9 @@ def test_a_choice_in_a_hurry_is_the_same() -> None:
 )
 def test_others_are_those_of_the_core(cpu: str, kernels: list[str]) -> None:
     (op,) = layers(network([DENSE]))
-    assert [other.kernel for other in others(op, cpu_named(cpu))] == kernels
-    assert not any(other.preferred for other in others(op, cpu_named(cpu)))
-    assert list(others(op, M4, lambda layer, way: True)) == []
+    assert [other.kernel for other in others(Layer(op), cpu_named(cpu))] == kernels
+    assert not any(other.preferred for other in others(Layer(op), cpu_named(cpu)))
+    assert list(others(Layer(op), M4, lambda layer, way: True)) == []
 
 
 def test_what_was_chosen_is_written_down_and_lowered() -> None:
