@@ -48,6 +48,8 @@ class Builder:
         self.block = Block()
         self.layout: Layout = layout
         self.place = Place("")
+        self.shut_out: list[SSAValue] = []
+        """What holds minus infinity until a softmax takes that as its mask."""
         self._moved: dict[tuple[SSAValue, Order], SSAValue] = {}
         self._constants: dict[tuple[int, Order], tuple[Parameter, SSAValue]] = {}
 
@@ -111,6 +113,12 @@ class Builder:
     def constant(self, array: Array, name: str) -> SSAValue:
         """A constant as it is, named for what it came from."""
         return self._constant(Parameter(name, array), as_in_torch(array.ndim))
+
+    def mask(self, allowed: Array) -> SSAValue:
+        """A mask as a constant of bytes, 0 and 1."""
+        op = nn.ConstantOp(allowed.astype(np.int8), f"{self.place.layer}.mask")
+        self.block.add_op(op)
+        return op.result
 
     def indices(self, array: Array) -> SSAValue:
         """Indices as a constant; ValueError where they do not fit 16 bits."""

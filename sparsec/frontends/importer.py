@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Final, cast
 
 from xdsl.dialects.builtin import ModuleOp, i32
+from xdsl.ir import Operation, SSAValue
+from xdsl.rewriter import Rewriter
 
 from sparsec.frontends import batch
 from sparsec.frontends.builder import Builder, Layout
@@ -16,10 +18,13 @@ from sparsec.frontends.call import Call, Place
 from sparsec.frontends.errors import FrontendError, UnsupportedError, UnsupportedModelError
 from sparsec.frontends.folding import evaluated, is_constant
 from sparsec.frontends.operators import OPERATORS
+from sparsec.frontends.operators.masked_softmax import FILLS_WITH_INFINITY
 from sparsec.frontends.operators.shape import with_axis, without_axes
 from sparsec.frontends.proof import Written
 from sparsec.frontends.storage import READS_NO_ELEMENTS, Storages, makes_view
 from sparsec.frontends.tensors import Activation, Parameter, Tensor
+from sparsec.ir import nn
+from sparsec.ir.layer import layer_of
 from sparsec.ir.shapes import element_type
 
 READS_ANY_ORDER = {
@@ -193,6 +198,7 @@ class Importer:
                 held.append(self.storages.read(result))
             except ValueError as error:
                 self.refuse(Call("output", {}, Place("")), str(error))
+        self._drop_taken_masks(held)
         self.check()
         self.builder.place = Place("output")
         try:
@@ -200,6 +206,23 @@ class Importer:
             return self.builder.finish(given)
         except UnsupportedError as error:
             raise FrontendError(f"the model's result cannot be given: {error}") from error
+
+    def _drop_taken_masks(self, results: Sequence[Tensor]) -> None:
+        """Erase what held minus infinity until a softmax took that; refuse what is read by others."""
+        given = [value.ssa for value in results if isinstance(value, Activation)]
+        left: list[SSAValue] = []
+        for value in self.builder.shut_out:
+            left.append(value)
+            users = (use.operation for use in value.uses)
+            left.extend(op.result for op in users if isinstance(op, nn.ReshapeOp))
+        for value in reversed(left):
+            op = cast(Operation, value.owner)
+            if value.uses or value in given:
+                place = Place(layer_of(op))
+                self.refuse(Call("aten.masked_fill", {}, place), FILLS_WITH_INFINITY)
+            else:
+                Rewriter.erase_op(op)
+        self.written = [each for each in self.written if each.value.ssa not in left]
 
     def name(self, name: str, call: Call, value: object) -> None:
         """Let `name` stand for `value`, which `call` gave."""

@@ -124,6 +124,11 @@ def softmax(x: Array, p: SoftmaxParams) -> Array:
     return int8.softmax(x, multiplier=p.multiplier, shift=p.shift, diff_min=p.diff_min)
 
 
+def masked_softmax(x: Array, mask: Array, p: SoftmaxParams) -> Array:
+    """Softmax over what the mask leaves of the last axis."""
+    return int8.softmax(x, multiplier=p.multiplier, shift=p.shift, diff_min=p.diff_min, mask=mask)
+
+
 def rescale(x: Array, p: Rescale) -> Array:
     """Another scale and zero point for the same values."""
     return int8.requantize_tensor(
@@ -177,6 +182,12 @@ class QnnFunctions(InterpreterFunctions):
     @impl(qnn.SoftmaxOp)
     def softmax(self, _: Interpreter, op: qnn.SoftmaxOp, args: PythonValues) -> PythonValues:
         return (softmax(args[0], op.params.data),)
+
+    @impl(qnn.MaskedSoftmaxOp)
+    def masked_softmax(
+        self, _: Interpreter, op: qnn.MaskedSoftmaxOp, args: PythonValues
+    ) -> PythonValues:
+        return (masked_softmax(*args, op.params.data),)
 
     @impl(qnn.AddOp)
     def add(self, _: Interpreter, op: qnn.AddOp, args: PythonValues) -> PythonValues:

@@ -18,6 +18,7 @@ from sparsec.interpreters.elementwise import ElementwiseFunctions
 from sparsec.interpreters.func import FuncFunctions
 from sparsec.interpreters.fused import FusedFunctions
 from sparsec.interpreters.kernels import KernelFunctions, MemoryFunctions
+from sparsec.interpreters.matmul import MatmulFunctions
 from sparsec.interpreters.movement import MovementFunctions
 from sparsec.interpreters.nn import NN_FUNCTIONS
 from sparsec.interpreters.normalize import NormalizeFunctions
@@ -44,6 +45,7 @@ FUNCTIONS: tuple[type[InterpreterFunctions], ...] = (
     MemoryFunctions,
     KernelFunctions,
     ElementwiseFunctions,
+    MatmulFunctions,
     MovementFunctions,
     NormalizeFunctions,
     ResampleFunctions,

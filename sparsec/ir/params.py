@@ -6,6 +6,8 @@ from typing import ClassVar
 from xdsl.irdl import irdl_attr_definition
 
 from sparsec.ir.record import RecordAttr
+from sparsec.quantization.attention import Attention
+from sparsec.quantization.matmul import MatmulParams
 from sparsec.quantization.normalization import NormalizeParams
 from sparsec.quantization.params import (
     AddParams,
@@ -55,6 +57,22 @@ class MulParamsAttr(RecordAttr[MulParams]):
 
     name = "qnn.mul_params"
     RECORD: ClassVar = MulParams
+
+
+@irdl_attr_definition
+class MatmulParamsAttr(RecordAttr[MatmulParams]):
+    """`#qnn.matmul_params<lhs_zp = .., rhs_zp = .., multiplier = .., ..>`."""
+
+    name = "qnn.matmul_params"
+    RECORD: ClassVar = MatmulParams
+
+
+@irdl_attr_definition
+class AttentionAttr(RecordAttr[Attention]):
+    """`#qnn.attention<outer = 1, heads = 2, queries = 9, .., query = [0, 0, 8, 48], ..>`."""
+
+    name = "qnn.attention"
+    RECORD: ClassVar = Attention
 
 
 @irdl_attr_definition

@@ -148,6 +148,32 @@ def verify_linear(input: Attribute, weights: Attribute, result: Attribute) -> in
     return shape[0]
 
 
+def verify_matmul(
+    lhs: Attribute, rhs: Attribute, transposed: tuple[bool, bool], result: Attribute
+) -> None:
+    """`result` is the product of each pair of matrices of `lhs` and `rhs`, the last two axes of each, which may lie
+    transposed."""
+    shapes = [list(shape_of(type)) for type in (lhs, rhs)]
+    if min(map(len, shapes)) < 2 or shapes[0][:-2] != shapes[1][:-2]:
+        raise VerifyException(f"{lhs} does not have as many matrices as {rhs}")
+    for shape, is_transposed in zip(shapes, transposed, strict=True):
+        if is_transposed:
+            shape[-2:] = shape[:-3:-1]
+    if shapes[0][-1] != shapes[1][-2]:
+        raise VerifyException(
+            f"{shapes[0][-1]} columns of the left matrices do not fit {shapes[1][-2]} rows of the right ones"
+        )
+    expect_shape(result, (*shapes[0][:-1], shapes[1][-1]), "result")
+
+
+def verify_mask(input: Attribute, mask: SSAValue) -> None:
+    """`mask` broadcasts to `input` and, where it is constant, leaves something of each row."""
+    verify_broadcast([input, mask.type], input)
+    array = constant_array(mask)
+    if array is not None and not array.any(axis=-1).all():
+        raise VerifyException("a mask must leave something of each row")
+
+
 def verify_reshape(input: Attribute, result: Attribute) -> None:
     """A reshape keeps the elements: their type and their number."""
     if element_type(input) != element_type(result):

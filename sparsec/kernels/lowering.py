@@ -18,7 +18,7 @@ from sparsec.ir.kernel import KernelOp
 from sparsec.ir.layer import copy_layer, layer_name
 from sparsec.ir.layouts import laid_out
 from sparsec.ir.shapes import element_type, shape_of
-from sparsec.ir.views import buffer_type, reshaped
+from sparsec.ir.views import buffer_type, part_of, reshaped
 from sparsec.kernels.layer import OPERANDS
 from sparsec.layouts.activations import ChannelMajor
 from sparsec.targets import scratch
@@ -63,6 +63,14 @@ class Lowering:
         cast = reshaped(buffer, shape)
         self.rewriter.insert(cast)
         return cast.result
+
+    def part(self, buffer: SSAValue, offset: int, shape: Sequence[int]) -> SSAValue:
+        """The elements of `buffer` from `offset` on in `shape`."""
+        if offset == 0 and shape_of(buffer.type) == tuple(shape):
+            return buffer
+        view = part_of(buffer, offset, shape)
+        self.rewriter.insert(view)
+        return view.result
 
     def constant(self, array: np.ndarray[Any, Any], label: StringAttr | None) -> SSAValue:
         """A buffer that holds `array`."""

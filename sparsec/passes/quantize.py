@@ -195,7 +195,7 @@ class Quantizer:
             return self.chosen[op.results[0]]
         if takes_values(op) or moves_data(op) or op.has_trait(nn.KeepsQuantization):
             return self.input_of(op, taken_from(op)[0])
-        if isinstance(op, nn.SoftmaxOp):
+        if isinstance(op, nn.SoftmaxOp | nn.MaskedSoftmaxOp):
             return FIXED_OUTPUT["softmax"]
         if isinstance(op, nn.FromUint8Op) and not asked_for(op.result):
             return BYTES

@@ -43,14 +43,24 @@ def softmax_params(input_scale: float) -> dict[str, int]:
     return {"multiplier": multiplier, "shift": shift, "diff_min": -math.floor(radius)}
 
 
-def softmax(x: Int8Array, *, multiplier: int, shift: int, diff_min: int) -> Int8Array:
-    """Softmax over the last axis of `x`, of any shape.
+def softmax(
+    x: Int8Array, *, multiplier: int, shift: int, diff_min: int, mask: Int8Array | None = None
+) -> Int8Array:
+    """Softmax over the last axis of `x`, of any shape; where there is a `mask`, which broadcasts, over what it leaves: at
+    least one value of each row. The results of the others are -128, which stands for 0.
 
     Where the sum of exponentials of a row reaches 512, none of its results reaches half a step of 1/256, and each is 0:
     C is undefined there (see MAX_ROW), and the runtime has a kernel of its own.
     """
+    return softmax_by(exponentials(multiplier, shift, diff_min), x, mask)
+
+
+def softmax_by(table: Int64Array, x: Int8Array, mask: Int8Array | None) -> Int8Array:
+    """`softmax` by its `exponentials`; a row of which the mask leaves nothing is -128."""
+    taken = np.True_ if mask is None else np.broadcast_to(mask != 0, x.shape)
+    x = np.where(taken, x, np.int8(-128))
     distance = x.max(axis=-1, keepdims=True).astype(np.int64) - x
-    exponential = exponentials(multiplier, shift, diff_min)[distance]
+    exponential = np.where(taken, table[distance], 0)
     total = divide_by_power_of_two(exponential, _ACCUMULATOR_BITS).sum(axis=-1, keepdims=True)
     small = total >= 2**28
     total = np.minimum(total, 2**28 - 1)
@@ -59,9 +69,7 @@ def softmax(x: Int8Array, *, multiplier: int, shift: int, diff_min: int) -> Int8
     scaled = divide_by_power_of_two(
         doubling_high_mult(reciprocal, exponential), _ACCUMULATOR_BITS + 23 - headroom
     )
-    return np.where(
-        (distance <= -diff_min) & ~small, np.clip(scaled - 128, -128, 127), -128
-    ).astype(np.int8)
+    return np.where(taken & ~small, np.clip(scaled - 128, -128, 127), -128).astype(np.int8)
 
 
 def exponentials(multiplier: int, shift: int, diff_min: int) -> Int64Array:

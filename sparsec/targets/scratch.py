@@ -7,6 +7,7 @@ with everything else and nothing is allocated on the device. Shapes are NHWC, OH
 
 from collections.abc import Sequence
 
+from sparsec.quantization.attention import Attention
 from sparsec.quantization.window import Window
 from sparsec.targets.cmsis_nn import PACKAGED, Release
 from sparsec.targets.cpu import VectorUnit
@@ -103,6 +104,16 @@ def becomes_convolution(
 def avg_pool(unit: VectorUnit, input: Sequence[int]) -> int:
     """`arm_avgpool_s8_get_buffer_size`."""
     return input[3] * 4 if unit == "dsp" else 0
+
+
+def batch_matmul(depth: int) -> int:
+    """`sparsec_batch_matmul_s8_get_buffer_size`."""
+    return 4 * _round_up(depth, 2)
+
+
+def attention(a: Attention) -> int:
+    """`sparsec_attention_s8_get_buffer_size`."""
+    return 4 * _round_up(max(a.width, a.keys), 2) + 2 * _round_up(a.keys, 4)
 
 
 _CHANNEL_BLOCK_MVE = 124

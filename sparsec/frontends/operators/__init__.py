@@ -7,6 +7,7 @@ these, or None. A call of several results gives those that a model may use.
 
 from collections.abc import Mapping
 
+from sparsec.frontends.operators.attention import ATTENTION
 from sparsec.frontends.operators.borders import BORDERS
 from sparsec.frontends.operators.elementwise import ELEMENTWISE
 from sparsec.frontends.operators.masks import MASKS
@@ -25,6 +26,7 @@ from sparsec.frontends.operators.weighted import WEIGHTED
 
 OPERATORS: Mapping[str, Operator] = {
     **WEIGHTED,
+    **ATTENTION,
     **ELEMENTWISE,
     **MASKS,
     **NORMS,

@@ -12,6 +12,7 @@ from xdsl.ir import Operation, SSAValue
 from sparsec.frontends.builder import Builder
 from sparsec.frontends.call import Call
 from sparsec.frontends.errors import UnsupportedError
+from sparsec.frontends.operators.masked_softmax import without_infinity
 from sparsec.frontends.operators.signature import Operator
 from sparsec.frontends.tensors import Activation, Array, Parameter, Tensor
 from sparsec.ir import nn
@@ -171,6 +172,12 @@ def paired(
 
 def summed(builder: Builder, left: Tensor, right: Tensor) -> Tensor:
     """The sum of two tensors of which one is an activation."""
+    if isinstance(left, Parameter):
+        left, right = right, left
+    if isinstance(left, Activation) and isinstance(right, Parameter):
+        left, right = without_infinity(builder, left, right)
+        if left.ssa in builder.shut_out and not right.array.any():
+            return left
     return paired(builder, nn.AddOp, left, right)
 
 

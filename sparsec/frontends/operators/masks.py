@@ -20,6 +20,7 @@ from sparsec.frontends.operators.elementwise import (
     operand,
     summed,
 )
+from sparsec.frontends.operators.masked_softmax import FILLS_WITH_INFINITY, masked
 from sparsec.frontends.operators.signature import Operator
 from sparsec.frontends.tensors import Activation, Parameter, Tensor
 from sparsec.ir import nn
@@ -78,8 +79,15 @@ def negated(builder: Builder, call: Call) -> Tensor:
 
 def selected(builder: Builder, mask: Tensor, left: Tensor, right: Tensor) -> Tensor:
     """`left` where the mask is set, else `right`."""
+    if isinstance(mask, Parameter) and mask.array.any():
+        for value, fill, allowed in (
+            (left, right, mask.array != 0),
+            (right, left, mask.array == 0),
+        ):
+            if isinstance(value, Activation) and is_number(fill) and np.isneginf(fill.array).all():
+                return masked(builder, value, allowed)
     if any(np.isinf(value.array).any() for value in (left, right) if isinstance(value, Parameter)):
-        raise UnsupportedError("it fills with infinity, which int8 has no number for")
+        raise UnsupportedError(FILLS_WITH_INFINITY)
     values = [mask, left, right]
     rank = max(len(value.shape) for value in values)
     values = [aligned(builder, value, rank) for value in values]

@@ -11,6 +11,7 @@ from sparsec.frontends.builder import Builder
 from sparsec.frontends.call import Call
 from sparsec.frontends.errors import UnsupportedError
 from sparsec.frontends.operators.image import height_and_width, read_image, written_image
+from sparsec.frontends.operators.masked_softmax import softmax_of
 from sparsec.frontends.operators.picking import picked
 from sparsec.frontends.operators.resampling import Matrix, resampled
 from sparsec.frontends.operators.signature import Operator
@@ -217,13 +218,9 @@ def adaptive_max_pool(builder: Builder, call: Call) -> list[Tensor]:
 
 
 def softmax(builder: Builder, call: Call) -> Tensor:
-    """Softmax over one axis, which is put last in memory."""
+    """Softmax over one axis."""
     value = call.activation("self", "input")
-    axis = call.integer("dim") % len(value.shape)
-    order = value.order
-    if order[-1] != axis:
-        order = (*(other for other in order if other != axis), axis)
-    return builder.add(nn.SoftmaxOp(builder.ssa(value, order)), order)
+    return softmax_of(builder, value, call.integer("dim") % len(value.shape))
 
 
 POOLING: Mapping[str, Operator] = {

@@ -150,13 +150,16 @@ def fully_connected(
     if len(weight.shape) != 2 or len(value.shape) < 2:
         raise UnsupportedError("its weights must be a matrix, and its input a batch of vectors")
     outputs = weight.shape[0]
+    rank = len(value.shape)
+    order = value.order if value.order[-1] == rank - 1 else as_in_torch(rank)
+    rows = [value.shape[axis] for axis in order[:-1]]
     op = nn.LinearOp(
-        builder.ssa(value),
+        builder.ssa(value, order),
         builder.ssa(weight),
         bias_of(builder, bias, outputs),
-        nn.float_type((*value.shape[:-1], outputs)),
+        nn.float_type((*rows, outputs)),
     )
-    return builder.add(op, as_in_torch(len(value.shape)))
+    return builder.add(op, order)
 
 
 def linear(builder: Builder, call: Call) -> Tensor:
@@ -175,15 +178,6 @@ def addmm(builder: Builder, call: Call) -> Tensor:
         raise UnsupportedError("alpha and beta other than 1 are not supported")
     weight = call.parameter("mat2").permuted((1, 0))
     return fully_connected(builder, call.activation("mat1"), weight, call.parameter("self"))
-
-
-def matmul(builder: Builder, call: Call) -> Tensor:
-    """x @ w with constant w."""
-    name = "mat2" if call.given("mat2") else "other"
-    weight = call.parameter(name)
-    if len(weight.shape) != 2:
-        raise UnsupportedError("its weights must be a matrix")
-    return fully_connected(builder, call.activation("self"), weight.permuted((1, 0)), None)
 
 
 def batch_norm(builder: Builder, call: Call) -> Tensor:
@@ -220,8 +214,6 @@ WEIGHTED: Mapping[str, Operator] = {
     "aten._convolution_mode": convolution,
     "aten.linear": linear,
     "aten.addmm": addmm,
-    "aten.mm": matmul,
-    "aten.matmul": matmul,
     "aten.batch_norm": batch_norm,
     "aten._native_batch_norm_legit_no_training": batch_norm,
 }

@@ -10,6 +10,7 @@ Between nn.quantize and nn.dequantize they are int8.
 from sparsec.interpreters.nn.activation import NnActivationFunctions
 from sparsec.interpreters.nn.boundary import NnBoundaryFunctions
 from sparsec.interpreters.nn.elementwise import NnElementwiseFunctions
+from sparsec.interpreters.nn.matmul import NnMatmulFunctions
 from sparsec.interpreters.nn.movement import NnMovementFunctions
 from sparsec.interpreters.nn.normalize import NnNormalizeFunctions
 from sparsec.interpreters.nn.pool import NnPoolFunctions
@@ -20,6 +21,7 @@ from sparsec.interpreters.nn.weighted import NnWeightedFunctions
 NN_FUNCTIONS = (
     NnWeightedFunctions,
     NnActivationFunctions,
+    NnMatmulFunctions,
     NnElementwiseFunctions,
     NnPoolFunctions,
     NnNormalizeFunctions,

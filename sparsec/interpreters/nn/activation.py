@@ -10,7 +10,7 @@ from sparsec.ir.expression import evaluate
 
 
 def softmax(x: Floats) -> Floats:
-    """Softmax over the last axis."""
+    """Softmax over the last axis; of minus infinity nothing is left."""
     exponentials = np.exp(x - x.max(axis=-1, keepdims=True))
     return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
@@ -30,3 +30,10 @@ class NnActivationFunctions(InterpreterFunctions):
     @impl(nn.SoftmaxOp)
     def softmax(self, interpreter: Interpreter, op: nn.SoftmaxOp, args: Values) -> Values:
         return finish(softmax(float64(args[0])))
+
+    @impl(nn.MaskedSoftmaxOp)
+    def masked_softmax(
+        self, interpreter: Interpreter, op: nn.MaskedSoftmaxOp, args: Values
+    ) -> Values:
+        x, mask = args
+        return finish(softmax(np.where(mask, float64(x), -np.inf)))

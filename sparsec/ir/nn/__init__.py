@@ -9,13 +9,14 @@ A layer may carry two discardable attributes: `layer`, the module path it came f
 
 from xdsl.ir import Dialect
 
-from sparsec.ir.nn.activation import ActivationOp, ClampOp, SoftmaxOp
+from sparsec.ir.nn.activation import ActivationOp, ClampOp, MaskedSoftmaxOp, SoftmaxOp
 from sparsec.ir.nn.boundary import DequantizeOp, FromUint8Op, QuantizeOp
 from sparsec.ir.nn.constant import ConstantOp
 from sparsec.ir.nn.elementwise import AddOp, MaximumOp, MinimumOp, MulOp, PreluOp, SelectOp, SubOp
 from sparsec.ir.nn.elementwise import ArithmeticOp as ArithmeticOp
 from sparsec.ir.nn.elementwise import ElementwiseOp as ElementwiseOp
 from sparsec.ir.nn.elementwise import ExtremeOp as ExtremeOp
+from sparsec.ir.nn.matmul import MatmulOp
 from sparsec.ir.nn.movement import (
     ConcatOp,
     EmbeddingOp,
@@ -61,6 +62,8 @@ Nn = Dialect(
         ClampOp,
         ActivationOp,
         SoftmaxOp,
+        MaskedSoftmaxOp,
+        MatmulOp,
         AddOp,
         SubOp,
         MulOp,

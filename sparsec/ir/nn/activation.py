@@ -1,19 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Functions of each value on its own, and softmax."""
 
-from xdsl.dialects.builtin import (
-    StringAttr,
-)
+from typing import ClassVar
+
+from xdsl.dialects.builtin import I8, StringAttr, TensorType
 from xdsl.ir import SSAValue
 from xdsl.irdl import (
+    IRDLOperation,
+    VarConstraint,
+    base,
     irdl_op_definition,
+    operand_def,
     prop_def,
+    result_def,
+    traits_def,
 )
+from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from sparsec.ir.expression import Term, parse
-from sparsec.ir.nn.types import SameTypeOp
+from sparsec.ir.nn.types import F32Tensor, SameTypeOp
 from sparsec.ir.quantization import BoundsAttr
+from sparsec.ir.shapes import verify_mask
 from sparsec.quantization.scheme import Bounds
 
 
@@ -80,3 +88,28 @@ class SoftmaxOp(SameTypeOp):
 
     def __init__(self, input: SSAValue):
         super().__init__(operands=[input], result_types=[input.type])
+
+
+@irdl_op_definition
+class MaskedSoftmaxOp(IRDLOperation):
+    """Softmax over those values of the last axis for which the mask, which broadcasts, is not 0; the others become 0.
+
+    `%y = nn.masked_softmax %x, %mask : tensor<1x2x4x4xf32>, tensor<1x1x4x4xi8>`
+    """
+
+    name = "nn.masked_softmax"
+    T: ClassVar = VarConstraint("T", base(F32Tensor))
+
+    input = operand_def(T)
+    mask = operand_def(TensorType[I8])
+    result = result_def(T)
+
+    assembly_format = "$input `,` $mask attr-dict `:` type($input) `,` type($mask)"
+
+    traits = traits_def(Pure())
+
+    def __init__(self, input: SSAValue, mask: SSAValue):
+        super().__init__(operands=[input, mask], result_types=[input.type])
+
+    def verify_(self) -> None:
+        verify_mask(self.input.type, self.mask)

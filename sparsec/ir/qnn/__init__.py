@@ -10,6 +10,8 @@ from xdsl.ir import Dialect
 
 from sparsec.ir.params import (
     AddParamsAttr,
+    AttentionAttr,
+    MatmulParamsAttr,
     MulParamsAttr,
     NormalizeParamsAttr,
     PreluParamsAttr,
@@ -17,7 +19,8 @@ from sparsec.ir.params import (
     RescaleAttr,
     SoftmaxParamsAttr,
 )
-from sparsec.ir.qnn.activation import FromUint8Op, LookupOp, RescaleOp, SoftmaxOp
+from sparsec.ir.qnn.activation import FromUint8Op, LookupOp, MaskedSoftmaxOp, RescaleOp, SoftmaxOp
+from sparsec.ir.qnn.attention import AttentionOp
 from sparsec.ir.qnn.constant import ConstantOp
 from sparsec.ir.qnn.elementwise import (
     AddOp,
@@ -29,6 +32,7 @@ from sparsec.ir.qnn.elementwise import (
     SelectOp,
     SubOp,
 )
+from sparsec.ir.qnn.matmul import MatmulOp
 from sparsec.ir.qnn.movement import (
     ConcatOp,
     EmbeddingOp,
@@ -63,6 +67,9 @@ Qnn = Dialect(
         LookupOp,
         RescaleOp,
         SoftmaxOp,
+        MaskedSoftmaxOp,
+        MatmulOp,
+        AttentionOp,
         AddOp,
         MaxPool2dOp,
         AvgPool2dOp,
@@ -93,6 +100,8 @@ Qnn = Dialect(
         RequantAttr,
         RescaleAttr,
         AddParamsAttr,
+        AttentionAttr,
+        MatmulParamsAttr,
         SoftmaxParamsAttr,
         MulParamsAttr,
         PreluParamsAttr,

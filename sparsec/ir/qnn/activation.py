@@ -20,7 +20,7 @@ from xdsl.traits import Pure
 
 from sparsec.ir.constant import ui8
 from sparsec.ir.params import RescaleAttr, SoftmaxParamsAttr
-from sparsec.ir.shapes import expect_shape, shape_of
+from sparsec.ir.shapes import expect_shape, shape_of, verify_mask
 from sparsec.quantization.params import Rescale, SoftmaxParams
 
 
@@ -98,6 +98,39 @@ class SoftmaxOp(SameTypeOp):
             properties={"params": SoftmaxParamsAttr(params)},
             result_types=[input.type],
         )
+
+
+@irdl_op_definition
+class MaskedSoftmaxOp(IRDLOperation):
+    """Softmax over those values of the last axis for which the mask, which broadcasts, is not 0; the others become -128.
+
+    ```mlir
+    %y = qnn.masked_softmax %x, %mask <multiplier = 1717986918, shift = 23, diff_min = -248>
+        : tensor<1x2x4x4xi8>, tensor<1x1x4x4xi8>
+    ```
+    """
+
+    name = "qnn.masked_softmax"
+    T: ClassVar = VarConstraint("T", base(TensorType[I8]))
+
+    input = operand_def(T)
+    mask = operand_def(TensorType[I8])
+    params = prop_def(SoftmaxParamsAttr)
+    result = result_def(T)
+
+    assembly_format = "$input `,` $mask $params attr-dict `:` type($input) `,` type($mask)"
+
+    traits = traits_def(Pure())
+
+    def __init__(self, input: SSAValue, mask: SSAValue, params: SoftmaxParams):
+        super().__init__(
+            operands=[input, mask],
+            properties={"params": SoftmaxParamsAttr(params)},
+            result_types=[input.type],
+        )
+
+    def verify_(self) -> None:
+        verify_mask(self.input.type, self.mask)
 
 
 @irdl_op_definition

@@ -4,6 +4,7 @@
 from xdsl.ir import Dialect
 
 from sparsec.ir.layouts import ChannelMajorAttr
+from sparsec.ir.rt.attention import AttentionOp, BatchMatmulOp
 from sparsec.ir.rt.decode import DECODERS
 from sparsec.ir.rt.decoded import FullyConnectedDcsrOp, FullyConnectedDecodedOp
 from sparsec.ir.rt.delta8 import ConvolveDelta8Op, FullyConnectedDelta8Op
@@ -56,6 +57,8 @@ from sparsec.ir.rt.transpose_conv import TransposeConvOp
 Rt = Dialect(
     "rt",
     [
+        AttentionOp,
+        BatchMatmulOp,
         ConvolveDelta8Op,
         ConvolvePackedOp,
         ConvolveRunsOp,

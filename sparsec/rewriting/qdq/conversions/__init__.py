@@ -10,6 +10,7 @@ from sparsec.rewriting.qdq.conversions.activation import ACTIVATION
 from sparsec.rewriting.qdq.conversions.boundary import BOUNDARY
 from sparsec.rewriting.qdq.conversions.convolution import CONVOLUTION
 from sparsec.rewriting.qdq.conversions.elementwise import ELEMENTWISE
+from sparsec.rewriting.qdq.conversions.matmul import MATMUL
 from sparsec.rewriting.qdq.conversions.movement import MOVEMENT
 from sparsec.rewriting.qdq.conversions.normalize import NORMALIZE
 from sparsec.rewriting.qdq.conversions.pool import POOL
@@ -23,6 +24,7 @@ CONVERSIONS: Conversions = {
     **WEIGHTED,
     **CONVOLUTION,
     **ACTIVATION,
+    **MATMUL,
     **ELEMENTWISE,
     **NORMALIZE,
     **RESAMPLE,

@@ -2,8 +2,10 @@
 """How functions of each value on its own, and softmax become int8."""
 
 import numpy as np
+from xdsl.ir import Operation, SSAValue
 
 from sparsec.ir import nn, qnn
+from sparsec.ir.constant import constant_array
 from sparsec.ir.expression import COMPARISONS, Apply, Number, Term, Variable, evaluate
 from sparsec.ir.layer import layer_of
 from sparsec.quantization.int8 import lookup_table, softmax_params
@@ -96,17 +98,29 @@ def convert_activation(f: Folding, op: nn.ActivationOp) -> None:
     f.finish(op, f.emit(op, qnn.LookupOp(source.value, constant)), output)
 
 
-def convert_softmax(f: Folding, op: nn.SoftmaxOp) -> None:
+def convert_softmax(f: Folding, op: nn.SoftmaxOp | nn.MaskedSoftmaxOp) -> None:
     source = f.input(op, op.input)
     try:
         params = SoftmaxParams(**softmax_params(source.quantization.scale))
     except ValueError as error:
         raise fail(op, str(error)) from error
-    f.finish(op, f.emit(op, qnn.SoftmaxOp(source.value, params)), FIXED_OUTPUT["softmax"])
+    if isinstance(op, nn.SoftmaxOp):
+        new: Operation = qnn.SoftmaxOp(source.value, params)
+    else:
+        new = qnn.MaskedSoftmaxOp(source.value, mask_of(f, op), params)
+    f.finish(op, f.emit(op, new), FIXED_OUTPUT["softmax"])
+
+
+def mask_of(f: Folding, op: nn.MaskedSoftmaxOp) -> SSAValue:
+    array = constant_array(op.mask)
+    if array is None:
+        raise fail(op, "its mask is not constant")
+    return f.constant(op, array, f"{layer_of(op)}.mask")
 
 
 ACTIVATION: Conversions = {
     nn.ClampOp: convert_clamp,
     nn.ActivationOp: convert_activation,
     nn.SoftmaxOp: convert_softmax,
+    nn.MaskedSoftmaxOp: convert_softmax,
 }
