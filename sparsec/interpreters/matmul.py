@@ -19,11 +19,11 @@ Array: TypeAlias = np.ndarray[Any, Any]
 
 def product(lhs: Array, rhs: Array, transposed: tuple[bool, bool], p: MatmulParams) -> Array:
     """The products of matrices that may lie transposed."""
-    sides = (
+    left, right = (
         array.swapaxes(-1, -2) if flag else array
         for array, flag in zip((lhs, rhs), transposed, strict=True)
     )
-    return matmul(*sides, p)
+    return matmul(left, right, p)
 
 
 @register_impls
@@ -47,11 +47,12 @@ class MatmulFunctions(InterpreterFunctions):
         query, key, value, *mask = args
         p = op.softmax.data
         a, table = op.over.data, exponentials(p.multiplier, p.shift, p.diff_min)
-        tensors = (
+        tensors = [
             array.reshape(-1, prod(shape_of(operand.type)))
             for array, operand in zip((query, key, value), op.operands, strict=False)
-        )
-        found = attention(*tensors, *(mask or [None]), a, op.scores.data, table, op.values.data)
+        ]
+        seen = mask[0] if mask else None
+        found = attention(tensors, seen, a, op.scores.data, table, op.values.data)
         shape = shape_of(op.result.type)
         results = np.concatenate([place_results(each, a).reshape(shape) for each in found])
         return (results if shape[:1] == (1,) else results.reshape(shape),)
@@ -62,6 +63,6 @@ class MatmulFunctions(InterpreterFunctions):
         mask = args[6] if op.mask is not None else None
         spoil([scratch])
         a = op.over.data
-        tensors = (array.reshape(1, -1) for array in inputs)
-        (found,) = attention(*tensors, mask, a, op.scores.data, table, op.values.data)
+        tensors = [array.reshape(1, -1) for array in inputs]
+        (found,) = attention(tensors, mask, a, op.scores.data, table, op.values.data)
         return store(output, place_results(found, a), [scratch])

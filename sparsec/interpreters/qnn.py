@@ -11,6 +11,7 @@ from sparsec.ir import qnn
 from sparsec.ir.shapes import shape_of
 from sparsec.quantization import int8
 from sparsec.quantization.params import AddParams, Requant, Rescale, SoftmaxParams
+from sparsec.quantization.softmax import exponentials, softmax_by
 from sparsec.quantization.window import Pool, Window
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -126,7 +127,7 @@ def softmax(x: Array, p: SoftmaxParams) -> Array:
 
 def masked_softmax(x: Array, mask: Array, p: SoftmaxParams) -> Array:
     """Softmax over what the mask leaves of the last axis."""
-    return int8.softmax(x, multiplier=p.multiplier, shift=p.shift, diff_min=p.diff_min, mask=mask)
+    return softmax_by(exponentials(p.multiplier, p.shift, p.diff_min), x, mask)
 
 
 def rescale(x: Array, p: Rescale) -> Array:
@@ -187,7 +188,8 @@ class QnnFunctions(InterpreterFunctions):
     def masked_softmax(
         self, _: Interpreter, op: qnn.MaskedSoftmaxOp, args: PythonValues
     ) -> PythonValues:
-        return (masked_softmax(*args, op.params.data),)
+        x, mask = args
+        return (masked_softmax(x, mask, op.params.data),)
 
     @impl(qnn.AddOp)
     def add(self, _: Interpreter, op: qnn.AddOp, args: PythonValues) -> PythonValues:

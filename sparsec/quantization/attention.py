@@ -124,19 +124,18 @@ def probabilities(
 
 
 def attention(
-    query: Int8Array,
-    key: Int8Array,
-    value: Int8Array,
+    tensors: Sequence[Int8Array],
     mask: Int8Array | None,
     a: Attention,
     scores: MatmulParams,
     exponentials: Int64Array,
     values: MatmulParams,
 ) -> Int8Array:
-    """[N, outer, heads, queries, value_width] of tensors [N or 1, elements]; `mask` broadcasts to `a.mask_shape`.
+    """[N, outer, heads, queries, value_width] of queries, keys and values in tensors [N or 1, elements]; `mask` broadcasts to `a.mask_shape`.
 
     `exponentials` are those of `softmax.py`.
     """
+    query, key, value = tensors
     q = matrices(query, a.query, a.query_shape)
     k = matrices(key, a.key, a.key_shape)
     v = matrices(value, a.value, a.value_shape)

@@ -43,20 +43,20 @@ def softmax_params(input_scale: float) -> dict[str, int]:
     return {"multiplier": multiplier, "shift": shift, "diff_min": -math.floor(radius)}
 
 
-def softmax(
-    x: Int8Array, *, multiplier: int, shift: int, diff_min: int, mask: Int8Array | None = None
-) -> Int8Array:
-    """Softmax over the last axis of `x`, of any shape; where there is a `mask`, which broadcasts, over what it leaves: at
-    least one value of each row. The results of the others are -128, which stands for 0.
+def softmax(x: Int8Array, *, multiplier: int, shift: int, diff_min: int) -> Int8Array:
+    """Softmax over the last axis of `x`, of any shape.
 
     Where the sum of exponentials of a row reaches 512, none of its results reaches half a step of 1/256, and each is 0:
     C is undefined there (see MAX_ROW), and the runtime has a kernel of its own.
     """
-    return softmax_by(exponentials(multiplier, shift, diff_min), x, mask)
+    return softmax_by(exponentials(multiplier, shift, diff_min), x)
 
 
-def softmax_by(table: Int64Array, x: Int8Array, mask: Int8Array | None) -> Int8Array:
-    """`softmax` by its `exponentials`; a row of which the mask leaves nothing is -128."""
+def softmax_by(table: Int64Array, x: Int8Array, mask: Int8Array | None = None) -> Int8Array:
+    """`softmax` by its `exponentials`; with a mask, which broadcasts, over the values for which that is not 0.
+
+    Others become -128, which stands for 0, and so does a row of which nothing is left.
+    """
     taken = np.True_ if mask is None else np.broadcast_to(mask != 0, x.shape)
     x = np.where(taken, x, np.int8(-128))
     distance = x.max(axis=-1, keepdims=True).astype(np.int64) - x

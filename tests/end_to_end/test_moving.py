@@ -10,6 +10,8 @@ import pytest
 
 from sparsec.interpreters.signature import dequantized, quantized
 from tests.end_to_end.road import Compiled, compile_to, expect_exact
+from tests.frontends.operators.attentions import PLAIN as ATTENTIONS
+from tests.frontends.operators.attentions import SHAPE as TOKENS
 from tests.frontends.operators.indices import INDICES
 from tests.frontends.operators.layers import EXACT, UNEVEN
 from tests.frontends.operators.layers import SHAPE as LAYERS_SHAPE
@@ -44,6 +46,7 @@ GROUPS = {
     "layers": Group(EXACT, LAYERS_SHAPE, 0.5 + 2**-7),
     "rounded": Group(UNEVEN, LAYERS_SHAPE, 0.75),
     "squared": Group(SQUARED, LAYERS_SHAPE, 3.0),
+    "attentions": Group(ATTENTIONS, TOKENS, 3.0),
     "norms": Group(NORMS, LAYERS_SHAPE, 0.5 + 2**-6),
 }
 

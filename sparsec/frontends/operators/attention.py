@@ -158,6 +158,7 @@ def attention(builder: Builder, call: Call) -> Tensor:
     scale = call.number("scale") if given else 1 / math.sqrt(query.shape[-1])
     scores = scaled(builder, product_of(builder, query, swapped(key)), scale)
     mask = mask_of(call, scores.shape)
+    assert isinstance(scores, Activation)
     if mask is not None:
         if mask.array.dtype == np.bool_:
             scores = masked(builder, scores, mask.array)

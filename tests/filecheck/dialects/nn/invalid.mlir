@@ -338,3 +338,45 @@ func.func @f(%x : tensor<1x5x5x2xf32>, %w : tensor<4x3x3x2xf32>, %b : tensor<4xf
   func.return
 }
 // CHECK: field 'padding' cannot be [1, 1, 1, 1.5]
+
+// -----
+
+func.func @f(%a : tensor<1x2x3x4xf32>, %b : tensor<1x3x4x5xf32>) {
+  %y = nn.matmul %a, %b : tensor<1x2x3x4xf32>, tensor<1x3x4x5xf32> -> tensor<1x2x3x5xf32>
+  func.return
+}
+// CHECK: tensor<1x2x3x4xf32> does not have as many matrices as tensor<1x3x4x5xf32>
+
+// -----
+
+func.func @f(%a : tensor<1x3x4xf32>, %b : tensor<1x4x5xf32>) {
+  %y = nn.matmul %a, %b transposed : tensor<1x3x4xf32>, tensor<1x4x5xf32> -> tensor<1x3x5xf32>
+  func.return
+}
+// CHECK: 4 columns of the left matrices do not fit 5 rows of the right ones
+
+// -----
+
+func.func @f(%a : tensor<1x3x4xf32>, %b : tensor<1x4x5xf32>) {
+  %y = nn.matmul %a, %b : tensor<1x3x4xf32>, tensor<1x4x5xf32> -> tensor<1x5x3xf32>
+  func.return
+}
+// CHECK: result must have shape 1x3x5, got tensor<1x5x3xf32>
+
+// -----
+
+func.func @f(%x : tensor<1x3x4xf32>) {
+  %m = nn.constant dense<[[[1, 1, 0, 0]], [[0, 0, 0, 0]]]> : tensor<2x1x4xi8>
+  %y = nn.masked_softmax %x, %m : tensor<1x3x4xf32>, tensor<2x1x4xi8>
+  func.return
+}
+// CHECK: result must have shape 2x3x4, got tensor<1x3x4xf32>
+
+// -----
+
+func.func @f(%x : tensor<1x2x4xf32>) {
+  %m = nn.constant dense<[[[1, 1, 0, 0], [0, 0, 0, 0]]]> : tensor<1x2x4xi8>
+  %y = nn.masked_softmax %x, %m : tensor<1x2x4xf32>, tensor<1x2x4xi8>
+  func.return
+}
+// CHECK: a mask must leave something of each row

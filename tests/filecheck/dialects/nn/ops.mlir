@@ -139,3 +139,19 @@ func.func @selected(%mask : tensor<4x2xf32>, %x : tensor<1x4x2xf32>, %y : tensor
 
 // CHECK-LABEL: @selected
 // CHECK-NEXT:    %z = nn.select %mask, %x, %y {layer = "fill"} : tensor<4x2xf32>, tensor<1x4x2xf32>, tensor<1xf32> -> tensor<1x4x2xf32>
+
+func.func @products(%q : tensor<1x2x3x4xf32>, %k : tensor<1x2x5x4xf32>, %v : tensor<1x2x6x5xf32>, %u : tensor<1x2x6x3xf32>) {
+  %s = nn.matmul %q, %k transposed : tensor<1x2x3x4xf32>, tensor<1x2x5x4xf32> -> tensor<1x2x3x5xf32>
+  %m = nn.constant dense<[[[[1, 0, 1, 1, 0]]]]> : tensor<1x1x1x5xi8>
+  %p = nn.masked_softmax %s, %m : tensor<1x2x3x5xf32>, tensor<1x1x1x5xi8>
+  %y = nn.matmul %v, %p transposed : tensor<1x2x6x5xf32>, tensor<1x2x3x5xf32> -> tensor<1x2x6x3xf32>
+  %z = nn.matmul %p transposed, %u transposed : tensor<1x2x3x5xf32>, tensor<1x2x6x3xf32> -> tensor<1x2x5x6xf32>
+  func.return
+}
+
+// CHECK:      func.func @products
+// CHECK-NEXT: %s = nn.matmul %q, %k transposed : tensor<1x2x3x4xf32>, tensor<1x2x5x4xf32> -> tensor<1x2x3x5xf32>
+// CHECK-NEXT: %m = nn.constant
+// CHECK-NEXT: %p = nn.masked_softmax %s, %m : tensor<1x2x3x5xf32>, tensor<1x1x1x5xi8>
+// CHECK-NEXT: %y = nn.matmul %v, %p transposed : tensor<1x2x6x5xf32>, tensor<1x2x3x5xf32> -> tensor<1x2x6x3xf32>
+// CHECK-NEXT: %z = nn.matmul %p transposed, %u transposed :

@@ -376,3 +376,35 @@ func.func @f(%m : tensor<3xi8>, %x : tensor<1x4xi8>, %y : tensor<1xi8>) {
   func.return
 }
 // CHECK: shapes 3 and 1x4 and 1 cannot be broadcast
+
+// -----
+
+func.func @f(%a : tensor<1x3x4xi8>) {
+  %y = qnn.matmul %a, %a transposed <lhs_zp = 200, rhs_zp = 0, multiplier = 1, shift = 0, output_zp = 0> : tensor<1x3x4xi8>, tensor<1x3x4xi8> -> tensor<1x3x3xi8>
+  func.return
+}
+// CHECK: zero point 200 is outside int8
+
+// -----
+
+func.func @f(%x : tensor<1x2x5x4xi8>) {
+  %y = qnn.attention %x, %x, %x over <outer = 1, heads = 2, queries = 5, keys = 5, width = 4, value_width = 4, query = [0, 0, 20, 4], key = [0, 0, 20, 4], value = [1, 0, 20, 4], result = [0, 0, 20, 4]> scores <lhs_zp = 1, rhs_zp = 1, multiplier = 1, shift = -6, output_zp = 2> softmax <multiplier = 1717986918, shift = 23, diff_min = -248> values <lhs_zp = -128, rhs_zp = 1, multiplier = 1, shift = -7, output_zp = -4> : tensor<1x2x5x4xi8>, tensor<1x2x5x4xi8>, tensor<1x2x5x4xi8> -> tensor<1x2x5x4xi8>
+  func.return
+}
+// CHECK: value reaches beyond tensor<1x2x5x4xi8>
+
+// -----
+
+func.func @f(%x : tensor<1x2x5x4xi8>, %m : tensor<1x1x5x4xi8>) {
+  %y = qnn.attention %x, %x, %x mask %m : tensor<1x1x5x4xi8> over <outer = 1, heads = 2, queries = 5, keys = 5, width = 4, value_width = 4, query = [0, 0, 20, 4], key = [0, 0, 20, 4], value = [0, 0, 20, 4], result = [0, 0, 20, 4]> scores <lhs_zp = 1, rhs_zp = 1, multiplier = 1, shift = -6, output_zp = 2> softmax <multiplier = 1717986918, shift = 23, diff_min = -248> values <lhs_zp = -128, rhs_zp = 1, multiplier = 1, shift = -7, output_zp = -4> : tensor<1x2x5x4xi8>, tensor<1x2x5x4xi8>, tensor<1x2x5x4xi8> -> tensor<1x2x5x4xi8>
+  func.return
+}
+// CHECK: mask must broadcast to [1, 2, 5, 5], got tensor<1x1x5x4xi8>
+
+// -----
+
+func.func @f(%x : tensor<1x2x5x4xi8>) {
+  %y = qnn.attention %x, %x, %x over <outer = 1, heads = 2, queries = 5, keys = 4, width = 4, value_width = 4, query = [0, 0, 20, 4], key = [0, 0, 20, 4], value = [0, 0, 20, 4], result = [0, 0, 20, 4], causal = 1> scores <lhs_zp = 1, rhs_zp = 1, multiplier = 1, shift = -6, output_zp = 2> softmax <multiplier = 1717986918, shift = 23, diff_min = -248> values <lhs_zp = -128, rhs_zp = 1, multiplier = 1, shift = -7, output_zp = -4> : tensor<1x2x5x4xi8>, tensor<1x2x5x4xi8>, tensor<1x2x5x4xi8> -> tensor<1x2x5x4xi8>
+  func.return
+}
+// CHECK: the first of 5 causal queries sees none of 4 keys

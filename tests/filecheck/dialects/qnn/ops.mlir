@@ -143,3 +143,16 @@ func.func @selected(%mask : tensor<4x2xi8>, %x : tensor<1x4x2xi8>, %y : tensor<1
 
 // CHECK-LABEL: @selected
 // CHECK-NEXT:    %z = qnn.select %mask, %x, %y {layer = "fill"} : tensor<4x2xi8>, tensor<1x4x2xi8>, tensor<1xi8> -> tensor<1x4x2xi8>
+
+func.func @attention(%qkv : tensor<1x5x24xi8>, %m : tensor<1x1x5x5xi8>, %s : tensor<1x2x5x5xi8>, %v : tensor<1x2x5x4xi8>) {
+  %p = qnn.masked_softmax %s, %m <multiplier = 1717986918, shift = 23, diff_min = -248> : tensor<1x2x5x5xi8>, tensor<1x1x5x5xi8>
+  %r = qnn.matmul %p, %v <lhs_zp = -128, rhs_zp = 3, multiplier = 1073741824, shift = -7, output_zp = -7> : tensor<1x2x5x5xi8>, tensor<1x2x5x4xi8> -> tensor<1x2x5x4xi8>
+  %y = qnn.attention %qkv, %qkv, %qkv over <outer = 1, heads = 2, queries = 5, keys = 5, width = 4, value_width = 4, query = [0, 0, 4, 24], key = [8, 0, 4, 24], value = [16, 0, 4, 24], result = [0, 0, 4, 8]> scores <lhs_zp = 1, rhs_zp = 1, multiplier = 1073741824, shift = -6, output_zp = 2> softmax <multiplier = 1717986918, shift = 23, diff_min = -248> values <lhs_zp = -128, rhs_zp = 1, multiplier = 1073741824, shift = -7, output_zp = -4> {layer = "attention"} : tensor<1x5x24xi8>, tensor<1x5x24xi8>, tensor<1x5x24xi8> -> tensor<1x5x8xi8>
+  %z = qnn.attention %v, %v, %v mask %m : tensor<1x1x5x5xi8> over <outer = 1, heads = 2, queries = 5, keys = 5, width = 4, value_width = 4, query = [0, 0, 20, 4], key = [0, 0, 20, 4], value = [0, 0, 20, 4], result = [0, 0, 20, 4], mask_factor = 3, causal = 1> scores <lhs_zp = 1, rhs_zp = 1, multiplier = 1073741824, shift = -6, output_zp = 2> softmax <multiplier = 1717986918, shift = 23, diff_min = -248> values <lhs_zp = -128, rhs_zp = 1, multiplier = 1073741824, shift = -7, output_zp = -4> : tensor<1x2x5x4xi8>, tensor<1x2x5x4xi8>, tensor<1x2x5x4xi8> -> tensor<1x2x5x4xi8>
+  func.return
+}
+
+// CHECK:      %p = qnn.masked_softmax %s, %m <multiplier = 1717986918, shift = 23, diff_min = -248> : tensor<1x2x5x5xi8>, tensor<1x1x5x5xi8>
+// CHECK-NEXT: %r = qnn.matmul %p, %v <lhs_zp = -128, rhs_zp = 3, multiplier = 1073741824, shift = -7, output_zp = -7> : tensor<1x2x5x5xi8>, tensor<1x2x5x4xi8> -> tensor<1x2x5x4xi8>
+// CHECK-NEXT: %y = qnn.attention %qkv, %qkv, %qkv over <outer = 1, heads = 2, queries = 5, keys = 5, width = 4, value_width = 4, query = [0, 0, 4, 24], key = [8, 0, 4, 24], value = [16, 0, 4, 24], result = [0, 0, 4, 8]> scores <lhs_zp = 1, rhs_zp = 1, multiplier = 1073741824, shift = -6, output_zp = 2> softmax <multiplier = 1717986918, shift = 23, diff_min = -248> values <lhs_zp = -128, rhs_zp = 1, multiplier = 1073741824, shift = -7, output_zp = -4> {layer = "attention"} : tensor<1x5x24xi8>, tensor<1x5x24xi8>, tensor<1x5x24xi8> -> tensor<1x5x8xi8>
+// CHECK-NEXT: %z = qnn.attention %v, %v, %v mask %m : tensor<1x1x5x5xi8> over <{{.*}}, mask_factor = 3, causal = 1> scores

@@ -720,3 +720,27 @@ func.func @f(%a : memref<1x2x3x4xi8, #rt.channel_major<gap_rows = 1, gap_columns
   func.return
 }
 // CHECK: rows of input and output must be as far apart
+
+// -----
+
+func.func @f(%x : memref<40xi8>, %e : memref<256xi32>, %z : memref<1x5x8xi8>, %s : memref<16xi8>) {
+  rt.attention_s8 %x, %x, %x over <outer = 1, heads = 2, queries = 4, keys = 5, width = 4, value_width = 4, query = [8, 0, 4, 8], key = [0, 0, 4, 8], value = [0, 0, 4, 8], result = [0, 0, 4, 10]> scores <lhs_zp = 1, rhs_zp = 1, multiplier = 1, shift = -6, output_zp = 2> exponentials %e values <lhs_zp = -128, rhs_zp = 1, multiplier = 1, shift = -7, output_zp = -4> into %z scratch %s : memref<40xi8>, memref<40xi8>, memref<40xi8>, memref<256xi32>, memref<1x5x8xi8>, memref<16xi8>
+  func.return
+}
+// CHECK: memref<1x5x8xi8> does not have 32 elements
+
+// -----
+
+func.func @f(%x : memref<40xi8>, %e : memref<255xi32>, %z : memref<1x5x8xi8>, %s : memref<16xi8>) {
+  rt.attention_s8 %x, %x, %x over <outer = 1, heads = 2, queries = 5, keys = 5, width = 4, value_width = 4, query = [0, 0, 4, 8], key = [0, 0, 4, 8], value = [0, 0, 4, 8], result = [0, 0, 4, 8]> scores <lhs_zp = 1, rhs_zp = 1, multiplier = 1, shift = -6, output_zp = 2> exponentials %e values <lhs_zp = -128, rhs_zp = 1, multiplier = 1, shift = -7, output_zp = -4> into %z scratch %s : memref<40xi8>, memref<40xi8>, memref<40xi8>, memref<255xi32>, memref<1x5x8xi8>, memref<16xi8>
+  func.return
+}
+// CHECK: exponentials must have shape 256, got memref<255xi32>
+
+// -----
+
+func.func @f(%x : memref<40xi8>, %e : memref<256xi32>, %z : memref<1x4x8xi8>, %s : memref<16xi8>) {
+  rt.attention_s8 %x, %x, %x over <outer = 1, heads = 2, queries = 4, keys = 5, width = 4, value_width = 4, query = [8, 0, 4, 8], key = [0, 0, 4, 8], value = [0, 0, 4, 8], result = [0, 0, 4, 8]> scores <lhs_zp = 1, rhs_zp = 1, multiplier = 1, shift = -6, output_zp = 2> exponentials %e values <lhs_zp = -128, rhs_zp = 1, multiplier = 1, shift = -7, output_zp = -4> into %z scratch %s : memref<40xi8>, memref<40xi8>, memref<40xi8>, memref<256xi32>, memref<1x4x8xi8>, memref<16xi8>
+  func.return
+}
+// CHECK: buffers begin where their first matrix does
