@@ -77,7 +77,9 @@ def assign(module: ModuleOp, function: func.FuncOp, choice: LayoutChoice) -> Non
     """Rewrite one function."""
     before = {op: layout_of(op.input.type) for op in pixels_of(function)}
     for image in choice.images.all():
-        if any(op in choice.chosen for op in (*image.writers, *image.readers)):
+        if not image.is_reshaped and any(
+            op in choice.chosen for op in (*image.writers, *image.readers)
+        ):
             convert(image, choice)
     table = Globals(module)
     for op, layout in before.items():

@@ -22,6 +22,7 @@ from xdsl.traits import SymbolTable
 from sparsec.ir import cmsis, rt
 from sparsec.ir.constant import array_of
 from sparsec.ir.kernel import KernelOp
+from sparsec.ir.layouts import layout_of
 from sparsec.ir.rt.planes import ConversionOp
 from sparsec.ir.shapes import shape_of
 from sparsec.ir.views import memory_of
@@ -47,6 +48,8 @@ class Image:
     writers: list[KernelOp] = field(default_factory=list[KernelOp])
     readers: list[KernelOp] = field(default_factory=list[KernelOp])
     conversions: list[ConversionOp] = field(default_factory=list[ConversionOp])
+    is_reshaped: bool = False
+    """Whether conversions see it in several shapes: its planes are other ones in each, so what it lies in now remains."""
 
     @property
     def is_outside(self) -> bool:
@@ -87,10 +90,12 @@ class Images(dict[SSAValue, Image]):
         ends = [memory_of(op.input), memory_of(op.output)]
         known = [self[memory] for memory in ends if memory in self]
         image = known[0] if known else Image(shape_of(op.input.type))
+        image.is_reshaped |= shape_of(op.input.type) != image.shape
         for other in known[1:]:
             if other is not image:
                 image.memories += other.memories
                 image.conversions += other.conversions
+                image.is_reshaped |= other.is_reshaped or other.shape != image.shape
         image.memories += [memory for memory in ends if memory not in image.memories]
         image.conversions.append(op)
         for memory in image.memories:
@@ -155,6 +160,8 @@ class LayoutProblem:
         for op in self.calls:
             yield Factor((numbers[op],), partial(self.own_cost, op))
         for image in self.images.all():
+            if image.is_reshaped:
+                continue
             own = [op for op in dict.fromkeys((*image.writers, *image.readers)) if op in numbers]
             if own:
                 cost = partial(_image_cost, image, own, self._choices, self._cpu)
@@ -214,6 +221,9 @@ class _Choices:
                 yield layout
 
     def _choices(self, op: KernelOp) -> Iterator[Choice]:
+        if any(self.images.of(value).is_reshaped for value in op.laid_out()):
+            yield tuple(layout_of(value.type) for value in op.laid_out())
+            return
         if isinstance(op, rt.ConvolvePixelsOp):
             yield from self._of_pixels(op)
             return
