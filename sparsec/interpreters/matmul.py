@@ -38,9 +38,9 @@ class MatmulFunctions(InterpreterFunctions):
     def batch_matmul_s8(
         self, _: Interpreter, op: rt.BatchMatmulOp, args: PythonValues
     ) -> PythonValues:
-        lhs, rhs, output, scratch = args
-        spoil([scratch])
-        return store(output, product(lhs, rhs, op.transposed, op.params.data), [scratch])
+        lhs, rhs, output, *scratch = args
+        spoil(scratch)
+        return store(output, product(lhs, rhs, op.transposed, op.params.data), scratch)
 
     @impl(qnn.AttentionOp)
     def attention(self, _: Interpreter, op: qnn.AttentionOp, args: PythonValues) -> PythonValues:

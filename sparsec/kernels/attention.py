@@ -41,13 +41,12 @@ class BatchMatmul(Kernel):
 
     def scratch(self, layer: Layer, cpu: Cpu) -> int:
         assert isinstance(layer.op, qnn.MatmulOp)
-        return scratch.batch_matmul(layer.op.depth)
+        return scratch.batch_matmul(cpu.vector_unit, layer.op.depth)
 
     def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
         op, output = layer.op, low.output()
         assert isinstance(op, qnn.MatmulOp)
         memory = low.scratch(self.scratch(layer, low.cpu))
-        assert memory is not None
         lhs, rhs = low.buffer(op.lhs), low.buffer(op.rhs)
         low.call(rt.BatchMatmulOp(lhs, rhs, output, memory, op.transposed, op.params.data))
         return output
@@ -68,7 +67,7 @@ class Attention(Kernel):
 
     def scratch(self, layer: Layer, cpu: Cpu) -> int:
         assert isinstance(layer.op, qnn.AttentionOp)
-        return scratch.attention(layer.op.over.data)
+        return scratch.attention(cpu.vector_unit, layer.op.over.data)
 
     def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
         op, output = layer.op, low.output()

@@ -106,14 +106,18 @@ def avg_pool(unit: VectorUnit, input: Sequence[int]) -> int:
     return input[3] * 4 if unit == "dsp" else 0
 
 
-def batch_matmul(depth: int) -> int:
-    """`sparsec_batch_matmul_s8_get_buffer_size`."""
-    return 4 * _round_up(depth, 2)
+def batch_matmul(unit: VectorUnit, depth: int) -> int:
+    """`sparsec_batch_matmul_s8_get_buffer_size`: halves of four rows."""
+    return 8 * _round_up(depth, 4) if unit == "dsp" else 0
 
 
-def attention(a: Attention) -> int:
-    """`sparsec_attention_s8_get_buffer_size`."""
-    return 4 * _round_up(max(a.width, a.keys), 2) + 2 * _round_up(a.keys, 4)
+def attention(unit: VectorUnit, a: Attention) -> int:
+    """`sparsec_attention_s8_get_buffer_size`: scores of some queries and what they are made from, never all."""
+    if unit == "dsp":
+        return 4 * a.keys + 8 * _round_up(max(a.keys, a.width), 4)
+    if unit == "mve":
+        return (4 + a.value_width) * _round_up(a.keys, 16) + 4 * a.value_width
+    return a.keys
 
 
 _CHANNEL_BLOCK_MVE = 124

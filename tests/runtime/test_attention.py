@@ -2,7 +2,8 @@
 """Products of computed matrices and attention, wherever their rows lie, against numpy and against CMSIS-NN."""
 
 import ctypes
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from sparsec.quantization.requantize import quantize_multiplier, requantize
 from sparsec.quantization.softmax import exponentials, softmax, softmax_params
+from sparsec.run.execute import run_project
 from tests.runtime.kernel_library import (
     Activation,
     Guarded,
@@ -21,6 +23,7 @@ from tests.runtime.kernel_library import (
     Struct,
     context,
 )
+from tests.runtime.kernel_project import KernelProject, struct
 
 Int64 = NDArray[np.int64]
 HIDDEN = -128
@@ -71,6 +74,13 @@ class Product:
     clamp: tuple[int, int] = (-128, 127)
 
     @property
+    def text(self) -> str:
+        """The struct in C."""
+        multiplier, shift = quantize_multiplier(self.factor)
+        numbers = f"{self.lhs_offset}, {self.rhs_offset}, {self.output_offset}"
+        return f"{{{numbers}, {{{multiplier}, {shift}}}, {{{self.clamp[0]}, {self.clamp[1]}}}}}"
+
+    @property
     def struct(self) -> MatmulParams:
         requant = PerTensorQuantParams(*quantize_multiplier(self.factor))
         offsets = self.lhs_offset, self.rhs_offset, self.output_offset
@@ -104,6 +114,12 @@ class Placed:
     @property
     def where(self) -> Matrices:
         return Matrices(*(self.tensor.strides[self.axes.index(axis)] for axis in range(4)))
+
+    @property
+    def text(self) -> str:
+        """The address of the struct in C."""
+        where = self.where
+        return struct("sparsec_matrices", where.outer, where.head, where.row, where.column)
 
     def read(self, memory: Int8) -> Int8:
         """The matrices that `memory` holds in the place of the tensor; what is between them was left alone."""
@@ -151,10 +167,11 @@ def test_batch_matmul(
     output = Guarded(found.tensor.size)
     before = output.bytes.copy()
     c_sizes = MatmulSizes(*sizes)
-    scratch = context(Guarded(runtime.call("sparsec_batch_matmul_s8_get_buffer_size", c_sizes)))
+    size = runtime.call("sparsec_batch_matmul_s8_get_buffer_size", c_sizes)
+    assert size == 0
     runtime.call(
         "sparsec_batch_matmul_s8",
-        scratch,
+        context(Guarded(size)),
         product.struct,
         c_sizes,
         lhs.where,
@@ -272,10 +289,12 @@ def by_kernel(
     c_sizes = AttentionSizes(outer, heads, queries, keys, width, value_width)
     found = Placed(np.zeros((outer, heads, queries, value_width), np.int8), *layout)
     output = Guarded(found.tensor.size)
+    size = runtime.call("sparsec_attention_s8_get_buffer_size", c_sizes)
+    assert size == keys
     masked = Matrices() if mask is None else Placed(mask, (0, 1, 2, 3)).where
     runtime.call(
         "sparsec_attention_s8",
-        context(Guarded(runtime.call("sparsec_attention_s8_get_buffer_size", c_sizes))),
+        context(Guarded(size)),
         AttentionParams(
             attention.scores.struct,
             attention.values.struct,
@@ -340,3 +359,107 @@ def test_attention(
     np.testing.assert_array_equal(
         by_kernel(runtime, attention, (q, k, v), masked, layouts[3]), expected
     )
+
+
+def device_attentions() -> list[tuple[Attention, tuple[int, ...], str]]:
+    """Every tail of rows, keys and columns, all masks, both ways of requantizing; sizes are outer, heads, queries, keys,
+    width and that of a value."""
+    plain = Attention(Product(3, -5, 1, 2.0**-10), Product(128, 7, -2, 0.004), 0.1)
+    cases: list[tuple[Attention, tuple[int, ...], str]] = [
+        (plain, (1, 2, 1 + size % 6, size, 1 + size * 5 % 19, 1 + size * 7 % 18), "all")
+        for size in range(1, 20)
+    ]
+    cases += [
+        (replace(plain, causal=causal, mask_factor=-40), (2, 1, 6, keys, 5, 4), mask)
+        for causal in (False, True)
+        for mask in ("all", "some", "nothing")
+        for keys in (4, 7)
+    ]
+    for scores in (Product(0, 0, 0, 0.6), Product(128, -127, 0, 2.0**-12, (-100, 90))):
+        for values in (Product(128, 0, -128, 0.7), Product(128, 128, 5, 1.25, (-90, 100))):
+            cases.append((Attention(scores, values, 0.02), (1, 1, 5, 33, 6, 5), "all"))
+    flat = replace(plain, scores=Product(1, 2, 3, 2.0**-20))
+    return [*cases, (flat, (1, 1, 2, 511, 3, 2), "all"), (flat, (1, 1, 5, 515, 3, 2), "some")]
+
+
+def add_attention(
+    project: KernelProject, attention: Attention, sizes: tuple[int, ...], kind: str
+) -> Int8:
+    """A call, of heads that lie side by side; what it must give."""
+    rng = np.random.default_rng(sizes[3])
+    outer, heads, queries, keys, width, value_width = sizes
+    q, k, v = (
+        Placed(random_bytes(rng, outer, heads, *shape))
+        for shape in ((queries, width), (keys, width), (keys, value_width))
+    )
+    mask = masks(rng, kind, outer, heads, queries, keys)
+    output = Placed(np.zeros((outer, heads, queries, value_width), np.int8))
+    table = exponentials(**softmax_params(attention.scale)).astype(np.int32)
+    params = (
+        attention.scores.text,
+        attention.values.text,
+        attention.mask_factor,
+        int(attention.causal),
+    )
+    project.call(
+        "sparsec_attention_s8",
+        [
+            "&scratch",
+            struct("sparsec_attention_params", *params),
+            struct("sparsec_attention_sizes", *sizes),
+            *(each for tensor in (q, k, v) for each in (tensor.text, project.array(tensor.tensor))),
+            "&(sparsec_matrices){0}" if mask is None else Placed(mask, (0, 1, 2, 3)).text,
+            "0" if mask is None else project.array(mask),
+            project.array(table),
+            output.text,
+        ],
+        output.tensor.size,
+    )
+    return Placed(attention(q.values, k.values, v.values, mask)).tensor.reshape(-1)
+
+
+def add_products(project: KernelProject) -> list[Int8]:
+    """Products along columns and across them, of every tail; what they must give."""
+    expected: list[Int8] = []
+    for size in range(1, 20):
+        rng = np.random.default_rng(size)
+        product = Product(size - 3, 9 - size, 2, 0.6 if size == 7 else 0.003)
+        sizes = 1, 2, 1 + size % 6, size, 1 + size * 5 % 7
+        _, heads, rows, depth, columns = sizes
+        lhs = random_bytes(rng, 1, heads, rows, depth), random_bytes(rng, 1, heads, depth, columns)
+        output = Placed(np.zeros((1, heads, rows, columns), np.int8))
+        for axes in ((0, 2, 1, 3), (0, 1, 3, 2)):
+            left, right = (Placed(each, axes) for each in lhs)
+            project.call(
+                "sparsec_batch_matmul_s8",
+                [
+                    "&scratch",
+                    f"&(sparsec_matmul_params){product.text}",
+                    struct("sparsec_matmul_sizes", *sizes),
+                    left.text,
+                    project.array(left.tensor),
+                    right.text,
+                    project.array(right.tensor),
+                    output.text,
+                ],
+                output.tensor.size,
+            )
+            sums = product.sums(left.values, right.values.swapaxes(2, 3))
+            expected.append(Placed(product.bytes(sums)).tensor.reshape(-1))
+    return expected
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Int8]:
+    result = KernelProject()
+    expected = [add_attention(result, *case) for case in device_attentions()]
+    expected += add_products(result)
+    directory = tmp_path_factory.mktemp("attention")
+    return result.write(directory, "sparsec_*a*t*[nl]_s8"), np.concatenate(expected)
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("cpu", ["cortex-m4", "cortex-m55"])
+def test_core(project: tuple[Path, Int8], cmsis_nn_dir: Path, cpu: str) -> None:
+    result = run_project(project[0], cpu, [np.zeros((1, 1), np.int8)], cmsis_nn=cmsis_nn_dir)
+    np.testing.assert_array_equal(result.outputs[0][0], project[1])

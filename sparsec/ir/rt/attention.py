@@ -64,15 +64,15 @@ class BatchMatmulOp(RuntimeOp):
     lhs = operand_def(MemRefType[I8])
     rhs = operand_def(MemRefType[I8])
     output = operand_def(MemRefType[I8])
-    scratch = operand_def(MemRefType[I8])
+    scratch = opt_operand_def(MemRefType[I8])
     lhs_transposed = opt_prop_def(UnitAttr)
     rhs_transposed = opt_prop_def(UnitAttr)
     params = prop_def(MatmulParamsAttr)
 
     assembly_format = (
         "$lhs (`transposed` $lhs_transposed^)? `,` $rhs (`transposed` $rhs_transposed^)? $params "
-        "`into` $output `scratch` $scratch attr-dict `:` type($lhs) `,` type($rhs) `,` "
-        "type($output) `,` type($scratch)"
+        "`into` $output (`scratch` $scratch^ `:` type($scratch))? attr-dict "
+        "`:` type($lhs) `,` type($rhs) `,` type($output)"
     )
 
     def __init__(
@@ -80,7 +80,7 @@ class BatchMatmulOp(RuntimeOp):
         lhs: SSAValue,
         rhs: SSAValue,
         output: SSAValue,
-        scratch: SSAValue,
+        scratch: SSAValue | None,
         transposed: tuple[bool, bool],
         params: MatmulParams,
     ):
@@ -120,7 +120,7 @@ class BatchMatmulOp(RuntimeOp):
         )
 
     def written(self) -> Sequence[SSAValue]:
-        return self.output, self.scratch
+        return (self.output,) if self.scratch is None else (self.output, self.scratch)
 
 
 @irdl_op_definition
