@@ -11,6 +11,7 @@ from sparsec.compress.distillation import Distillation
 from sparsec.compress.pruner import Pruner
 from sparsec.compress.sensitivity import scan
 from sparsec.compress.training import Settings, accuracy_of, fit
+from sparsec.compress.transformers import prune_transformer
 from sparsec.pruning.schedules import Gradual, OneShot
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "accuracy_of",
     "fit",
     "prune_channels",
+    "prune_transformer",
     "scan",
 ]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from examples.fashion.transformers import TinyViT
 from sparsec.compat.paddleslim.act import (
     ActConfig,
     Distillation,
@@ -163,6 +164,20 @@ def test_zeros_of_a_sparse_model_are_kept(tmp_path: Path) -> None:
     )
 
 
+def test_a_transformer(tmp_path: Path) -> None:
+    """PS-F13: heads and hidden units go, by the loss, and what is left is trained."""
+    config = read(tmp_path, "TransformerPrune: {pruned_ratio: 0.25}\nTrainConfig: {epochs: 1}")
+    torch.manual_seed(0)
+    model = TinyViT(16, 1, 4)
+    x = torch.rand(16, 1, 28, 28)
+    samples = Samples(x, torch.arange(16) % 10, 8)
+    result = compress(model, config, samples, [x[:2]], quiet=True)
+    assert result.heads is not None and len(result.history) == 1 and result.channels is None
+    assert [(lost.before, lost.after) for lost in result.heads.lost] == [(4, 3), (32, 24)]
+    assert result.model.get_parameter("blocks.0.attention.query.weight").shape == (12, 16)
+    assert model.get_parameter("blocks.0.attention.query.weight").shape == (16, 16)
+
+
 def test_a_threshold(tmp_path: Path) -> None:
     config = read(
         tmp_path,
@@ -178,7 +193,9 @@ def test_a_threshold(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("ASPPrune: {}", "a section ASPPrune, which is not read: known: UnstructurePrune, ChannelPrune"),
-        ("TransformerPrune: {pruned_ratio: 0.25}", "a section TransformerPrune, which is not read"),
+        ("TransformerPrune: {}", "TransformerPrune.pruned_ratio is missing"),
+        ("TransformerPrune: {pruned_ratio: 1}", "a ratio of zeros is at least 0 and below 1"),
+        ("TransformerPrune: {ratio: 0.25}", "TransformerPrune has no key 'ratio'"),
         ("QuantPost: {}", "a section QuantPost, which is not read"),
         ("HyperParameterOptimization: {}", "a section HyperParameterOptimization, which is not read"),
         ("UnstructurePrune: {prune_ratio: 0.5}", "UnstructurePrune has no key 'prune_ratio'"),

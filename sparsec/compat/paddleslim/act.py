@@ -4,8 +4,8 @@
     config = read_act(Path("config.yaml"))
     result = compress(model, config, data, inputs)
 
-`UnstructurePrune`, `ChannelPrune`, `Distillation`, `QuantAware` and `TrainConfig` are read as they are; `Global` names
-files of Paddle and is passed over. Names of parameters and nodes are those of the torch module. Another section, key or
+`UnstructurePrune`, `ChannelPrune`, `TransformerPrune`, `Distillation`, `QuantAware` and `TrainConfig` are read as they are;
+`Global` names files of Paddle and is passed over. Names of parameters and nodes are those of the torch module. Another section, key or
 type is an error that names it; keys that have no effect here are told in `ActConfig.notes`.
 """
 
@@ -25,6 +25,7 @@ from sparsec.compress.distillation import Distillation as Distilling
 from sparsec.compress.layers import layers_of
 from sparsec.compress.pruner import Pruner, Scope
 from sparsec.compress.training import Row, Settings, fit
+from sparsec.compress.transformers import prune_transformer
 from sparsec.pruning.masks import check_ratio, check_threshold
 from sparsec.tables import (
     FLAG,
@@ -69,6 +70,13 @@ class ChannelPrune:
     pruned_ratio: float = key(NUMBER)
     prune_params_name: tuple[str, ...] | None = key(TEXTS, None)
     criterion: str = key(TEXT, "l1_norm", ("l1_norm", "bn_scale", "geometry_median"))
+
+
+@dataclass(frozen=True)
+class TransformerPrune:
+    """Of heads of attention and hidden units of linear layers, by the loss on some batches of the data."""
+
+    pruned_ratio: float = key(NUMBER)
 
 
 @dataclass(frozen=True)
@@ -147,6 +155,7 @@ class _Optimizer:
 _SECTIONS: Mapping[str, type[Any]] = {
     "UnstructurePrune": UnstructurePrune,
     "ChannelPrune": ChannelPrune,
+    "TransformerPrune": TransformerPrune,
     "Distillation": Distillation,
     "QuantAware": QuantAware,
     "Quantization": QuantAware,
@@ -161,6 +170,7 @@ class ActConfig:
 
     unstructure_prune: UnstructurePrune | None
     channel_prune: ChannelPrune | None
+    transformer_prune: TransformerPrune | None
     distillation: Distillation | None
     quant_aware: QuantAware | None
     train: TrainConfig
@@ -211,6 +221,7 @@ def read_act(path: Path) -> ActConfig:
     config = ActConfig(
         section(UnstructurePrune),
         section(ChannelPrune),
+        section(TransformerPrune),
         section(Distillation),
         section(QuantAware),
         section(TrainConfig) or TrainConfig(),
@@ -235,6 +246,8 @@ def _check(config: ActConfig) -> None:
             _schedule(prune)
     if config.channel_prune is not None:
         check_ratio(config.channel_prune.pruned_ratio)
+    if config.transformer_prune is not None:
+        check_ratio(config.transformer_prune.pruned_ratio)
     if config.distillation is not None:
         _one(config.distillation.alpha, "Distillation.alpha")
         loss = _one(config.distillation.loss, "Distillation.loss")
@@ -269,6 +282,9 @@ class Compressed:
     history: tuple[Row, ...]
     sparsity: float | None
     channels: Pruned | None
+    """What `ChannelPrune` took."""
+    heads: Pruned | None
+    """What `TransformerPrune` took, heads and hidden units."""
 
 
 def compress(
@@ -299,9 +315,13 @@ def compress(
     channels = None
     if config.channel_prune is not None:
         channels = _without_channels(model, config.channel_prune, inputs)
+    heads = None
+    if config.transformer_prune is not None:
+        ratio = config.transformer_prune.pruned_ratio
+        heads = prune_transformer(model, inputs, ratio, batches=data.epoch(0))
     pruner = _pruner(model, config)
     settings = replace(config.settings, device=device)
-    prunes = config.unstructure_prune is not None or channels is not None
+    prunes = any(each is not None for each in (config.unstructure_prune, channels, heads))
     history: list[Row] = []
     if prunes or config.quant_aware is None:
         history += fit(
@@ -337,7 +357,7 @@ def compress(
         )
         prepared.module.cpu()
         program = convert(prepared)
-    return Compressed(model, program, tuple(history), sparsity, channels)
+    return Compressed(model, program, tuple(history), sparsity, channels, heads)
 
 
 def _without_channels(model: nn.Module, how: ChannelPrune, inputs: Sequence[Tensor]) -> Pruned:

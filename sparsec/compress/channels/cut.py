@@ -6,6 +6,7 @@ The one rule: a module is changed only after a copy of it was, and ran as it mus
 
 import copy
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
 import torch
@@ -37,11 +38,36 @@ def names_of(model: nn.Module) -> dict[str, str]:
     return {name: first.setdefault(id(tensor), name) for name, tensor in named}
 
 
-def shrink(model: nn.Module, kept: Kept, depthwise: Collection[str]) -> None:
+@dataclass(frozen=True)
+class FewerHeads:
+    """The module at a path does attention with fewer heads than before, each of a width."""
+
+    module: str
+    before: int
+    after: int
+    width: int
+
+    def write(self, module: nn.Module) -> None:
+        """Change the numbers of heads that `module` holds, by their names: `num_heads`, `n_head`, `all_head_size`, .."""
+        for name, value in list(vars(module).items()):
+            if not isinstance(value, int) or isinstance(value, bool) or "head" not in name:
+                continue
+            of_one = "dim" in name or "size" in name or "width" in name
+            if value == self.before and not of_one:
+                setattr(module, name, self.after)
+            elif value == self.before * self.width and name.startswith("all_"):
+                setattr(module, name, self.after * self.width)
+
+
+def shrink(
+    model: nn.Module, kept: Kept, depthwise: Collection[str], heads: Sequence[FewerHeads] = ()
+) -> None:
     """Removes what is not kept, wherever the module holds it, and writes the new sizes into its layers.
 
     `depthwise` are the weights of convolutions that lose a group with each channel.
     """
+    for each in heads:
+        each.write(model.get_submodule(each.module))
     names = names_of(model)
     new: dict[str, Tensor] = {}
     modules = cast(
@@ -170,6 +196,7 @@ def prove(
     depthwise: Collection[str],
     weights: Mapping[str, Tensor],
     inputs: Sequence[Tensor],
+    heads: Sequence[FewerHeads] = (),
 ) -> None:
     """Shrinks a copy of `model` with new `weights` and compares it with one that does not read what goes.
 
@@ -178,7 +205,7 @@ def prove(
     whole = copy.deepcopy(model)
     load(whole, weights)
     reference = without(whole, columns)
-    shrink(whole, kept, depthwise)
+    shrink(whole, kept, depthwise, heads)
     try:
         outputs_of(whole, inputs)
     except Exception as error:  # whatever the module's own code raises

@@ -56,6 +56,18 @@ class Weights:
     """The label of each input channel."""
 
 
+@dataclass(frozen=True, eq=False)
+class Heads:
+    """Attention by heads, or one of its two products."""
+
+    module: str
+    """The path of the module whose call it is."""
+    line: Tensor
+    """The label of each head."""
+    width: int
+    """Of a head of the first factor."""
+
+
 @dataclass
 class Trace:
     """What a run on labels finds."""
@@ -66,6 +78,7 @@ class Trace:
     layers: dict[str, Weights] = field(default_factory=dict[str, Weights])
     readers: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     """The layers that read what a layer gives with no other layer between them."""
+    heads: list[Heads] = field(default_factory=list[Heads])
     _roles: dict[str, str] = field(default_factory=dict[str, str])
 
     def cut(self, parameter: Held, axis: int, labels: Tensor, role: str) -> None:

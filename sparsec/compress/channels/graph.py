@@ -14,10 +14,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sparsec.compress.channels.cut import Kept, UnlikeError, load, names_of, prove, shrink
+from sparsec.compress.channels.cut import (
+    FewerHeads,
+    Kept,
+    UnlikeError,
+    load,
+    names_of,
+    prove,
+    shrink,
+)
 from sparsec.compress.channels.found import Weights
 from sparsec.compress.channels.groups import Channel as Channel
 from sparsec.compress.channels.groups import Group, groups_of, where
+from sparsec.compress.channels.labels import listed
 from sparsec.compress.channels.operators import trace
 from sparsec.compress.layers import modules_of
 from sparsec.frontends.modules import exported
@@ -88,7 +97,7 @@ class ChannelGraph:
         self._check_left(kept)
         self._prove(kept, weights or {}, gone)
         load(self.model, weights or {})
-        shrink(self.model, kept, self._depthwise)
+        shrink(self.model, kept, self._depthwise, self._fewer_heads(gone))
         self._is_spent = True
         rows = {layer: where(self._goes(at, gone)) for layer, at in self._outputs.items()}
         return {layer: each for layer, each in rows.items() if each}
@@ -100,6 +109,13 @@ class ChannelGraph:
     def reads(self, layer: str, numbers: Sequence[int]) -> list[int]:
         """The input channels of `layer` that are the channels with these numbers."""
         return list(where(self._goes(self._inputs[layer], set(numbers))))
+
+    def is_of_heads(self, group: Group) -> bool:
+        """Whether the channels of a group are heads of attention that go as a whole."""
+        channels = {each.number for each in group.channels}
+        return any(
+            channels.issuperset(listed(self._ties.roots(each.line))) for each in self._trace.heads
+        )
 
     def slices(self, group: Group) -> dict[tuple[str, int], NDArray[np.int64]]:
         """By parameter and axis how many slices go with each channel of `group`."""
@@ -125,6 +141,16 @@ class ChannelGraph:
             if losing := {axis: mask for axis, mask in masks.items() if not mask.all()}:
                 kept[name] = losing
         return kept
+
+    def _fewer_heads(self, gone: set[int]) -> tuple[FewerHeads, ...]:
+        found: dict[str, FewerHeads] = {}
+        for each in self._trace.heads:
+            before, lost = len(each.line), int(self._goes(each.line, gone).sum())
+            if lost:  # two products of one attention say the same
+                found.setdefault(
+                    each.module, FewerHeads(each.module, before, before - lost, each.width)
+                )
+        return tuple(found.values())
 
     def _columns(self, kept: Kept) -> dict[str, dict[int, Tensor]]:
         return {
@@ -201,7 +227,8 @@ class ChannelGraph:
         layers = ", ".join(name for name, at in self._outputs.items() if self._goes(at, gone).any())
         try:
             samples = [each[:PROVED] for each in self.inputs]
-            prove(self.model, kept, columns, self._depthwise, weights, samples)
+            heads = self._fewer_heads(gone)
+            prove(self.model, kept, columns, self._depthwise, weights, samples, heads)
         except ValueError as error:
             raise ValueError(
                 f"the model does not run with fewer channels in {layers}: {error}"

@@ -96,7 +96,13 @@ class Ties:
         if len(axes) < 2:
             return labels, axes[0] if axes else None
         parts = {axis: self._parts(labels, axis) for axis in axes}
-        axis = max(axes, key=lambda a: (parts[a], parts[a] == labels.size(a), a))
+        return self.settle_along(
+            labels, max(axes, key=lambda a: (parts[a], parts[a] == labels.size(a), a))
+        )
+
+    def settle_along(self, labels: Tensor, axis: int) -> tuple[Tensor, int | None]:
+        """`settle` along this axis."""
+        labels = self.roots(labels)
         for slice in labels.unbind(axis):
             whole = slice.amax().expand(slice.shape)
             self.tie(

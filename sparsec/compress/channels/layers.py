@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sparsec.compress.channels.found import Held, Weights, held, layer_name
+from sparsec.compress.channels.heads import product
 from sparsec.compress.channels.labels import along
 from sparsec.compress.channels.trace import Args, Tracer
 
@@ -60,6 +61,8 @@ def matrix_product(tracer: Tracer, given: Args, first: str = "self", second: str
         for outputs, elements in ((1, whole), (0, whole.t())):
             if torch.equal(elements, weight.elements):
                 return _product(tracer, x, weight, given.get("bias"), outputs)
+    if (first, second) == ("self", "other"):
+        return product(tracer, given)
     return mixes(tracer, given, "a product of two activations reads all channels")
 
 

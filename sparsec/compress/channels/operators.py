@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.export import ExportedProgram
 
 from sparsec.compress.channels.found import Held, Trace, held
+from sparsec.compress.channels.heads import attention, in_front_of_heads
 from sparsec.compress.channels.labels import Ties, along
 from sparsec.compress.channels.layers import (
     batch_norm,
@@ -24,7 +25,7 @@ from sparsec.compress.channels.layers import (
     matrix_product,
     prelu,
 )
-from sparsec.compress.channels.trace import Args, Operator, Tracer
+from sparsec.compress.channels.trace import TAKE_APART, Args, Operator, Tracer
 
 PER_WINDOW = re.compile(r"(?:adaptive_)?(?:avg|max|lp)_pool([123])d(?:_with_indices)?")
 RESIZES = re.compile(r"upsample_[a-z]+([123])d(?:_aa)?")
@@ -39,7 +40,8 @@ def trace(program: ExportedProgram, names: Mapping[str, str]) -> Trace:
         shape = tuple(getattr(node.meta.get("val"), "shape", ()))
         name = names.get(targets.get(node.name, ""))
         values.append(torch.zeros(shape, dtype=torch.int64) if name is None else held(name, shape))
-    tracer = Tracer(program.graph_module, operator_named)
+    waiting = in_front_of_heads(program.graph)
+    tracer = Tracer(program.graph_module, operator_named, waiting)
     tracer.run(*values)
     tracer.found.finish()
     return tracer.found
@@ -205,6 +207,7 @@ _OPERATORS: dict[str, Operator] = {
     "addmm": lambda tracer, given: matrix_product(
         tracer, {"bias": given["self"], **given}, "mat1", "mat2"
     ),
+    "scaled_dot_product_attention": attention,
     "embedding": embedding,
     "batch_norm": batch_norm,
     "instance_norm": batch_norm,
@@ -219,10 +222,7 @@ _OPERATORS: dict[str, Operator] = {
     **dict.fromkeys(("argmax", "argmin", "var_mean", "std_mean"), _reduced),
     **dict.fromkeys(("softmax", "log_softmax", "_softmax", "_log_softmax"), _normalized),
     **dict.fromkeys(("layer_norm", "rms_norm", "cumsum", "cumprod"), _normalized),
-    **{
-        name: partial(_taken_apart, name=name)
-        for name in ("slice", "select", "narrow", "split", "split_with_sizes", "chunk", "unbind")
-    },
+    **{name: partial(_taken_apart, name=name) for name in TAKE_APART},
     **dict.fromkeys(("index_select", "roll"), _by_number),
     "channel_shuffle": _channel_shuffle,
     "glu": _glu,

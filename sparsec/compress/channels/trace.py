@@ -5,7 +5,7 @@ The one rule: what only moves elements is run by torch itself on the labels, and
 """
 
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from math import prod
 from typing import Any, TypeAlias, cast
 
@@ -23,10 +23,15 @@ class Tracer(Interpreter):
     """Label tensors, or `Held` parameters, in the place of tensors."""
 
     def __init__(
-        self, module: torch.fx.GraphModule, operators: "Callable[[str], Operator | None]"
+        self,
+        module: torch.fx.GraphModule,
+        operators: "Callable[[str], Operator | None]",
+        waiting: Container[Node] = (),
     ) -> None:
+        """`waiting` are operations whose labels may lie along several axes, as what follows says which one stays."""
         super().__init__(module)
         self._operators = operators
+        self._waiting = waiting
         self.found = Trace()
         self.ties = self.found.ties
         self._node: Any = None
@@ -66,10 +71,15 @@ class Tracer(Interpreter):
         given = _by_name(target, args, kwargs)
         name = str(target._schema.name).partition("::")[2]
         bare = name.removesuffix("_") if name.endswith("_") and not name.startswith("_") else name
+        waits = self._node in self._waiting and not any(
+            isinstance(each, Held) for each in tensors_in((args, kwargs))
+        )
+        if waits and bare in TAKE_APART:
+            return target(*args, **kwargs)
         if (special := self._operators(bare)) is not None:
             return special(self, given)
         if bare in MOVES:
-            return self._moved(target, args, kwargs)
+            return self._moved(target, args, kwargs, waits)
         if bare in KEEPS or torch.Tag.pointwise in target.tags:
             return self.elementwise((args, kwargs))
         if bare in SILENT:
@@ -81,6 +91,11 @@ class Tracer(Interpreter):
             if isinstance(each, Tensor):
                 self.ties.protect(each, "an output of the network has it")
         return args
+
+    @property
+    def node(self) -> Node:
+        """The present one."""
+        return cast(Node, self._node)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -128,16 +143,17 @@ class Tracer(Interpreter):
             return torch.zeros_like(value.elements)
         return cast(Tensor, value)
 
-    def _moved(self, target: Any, args: Any, kwargs: Any) -> Any:
+    def _moved(self, target: Any, args: Any, kwargs: Any, waits: bool) -> Any:
         tensors = tensors_in((args, kwargs))
         if len(tensors) == 1 and isinstance(one := tensors[0], Held):
             moved = mapped((args, kwargs), lambda _: one.elements.contiguous())
             result: Any = target(*moved[0], **moved[1])
             return mapped(result, lambda each: Held(one.name, one.shape, cast(Tensor, each)))
         moved = mapped((args, kwargs), lambda each: self.labels(each).contiguous())
-        return mapped(
-            target(*moved[0], **moved[1]), lambda each: self.ties.settle(cast(Tensor, each))[0]
-        )
+        result = target(*moved[0], **moved[1])
+        if waits:
+            return result
+        return mapped(result, lambda each: self.ties.settle(cast(Tensor, each))[0])
 
     def elementwise(self, arguments: Any) -> Any:
         tensors = tensors_in(arguments)
@@ -224,6 +240,9 @@ MOVES = {
     *("broadcast_to", "atleast_2d", "numpy_T", "matrix_H", "mT", "diagonal"),
 }
 """Operations that torch runs on the labels."""
+
+TAKE_APART = {"slice", "select", "narrow", "split", "split_with_sizes", "chunk", "unbind"}
+"""Operations that give pieces along an axis."""
 
 KEEPS = {
     *("hardswish", "log_sigmoid", "dropout", "feature_dropout", "alpha_dropout", "expand_as"),
