@@ -36,6 +36,7 @@ from sparsec.run.execute import run_project
 from sparsec.tools import run_command, what_if_command
 from sparsec.tools.compilation import compile_model
 from sparsec.tools.emission import cmsis_nn_directory, project_files, write_files
+from sparsec.tools.inputs import as_bytes
 from sparsec.tools.what_if import WhatIf, plan_for, shares_of
 
 CORE = "cortex-m4"
@@ -221,7 +222,7 @@ def on_chip(path: Path, data: DataSet) -> dict[str, Any]:
         project = Path(folder, "net")
         write_files(files, project)
         samples = quantized([x], compilation.inputs)
-        flat = run_command.as_bytes(samples[0])
+        flat = as_bytes(samples[0])
         cmsis_nn = cmsis_nn_directory(args)
         outputs = run_project(project, "host", [flat], cmsis_nn=cmsis_nn).outputs[0]
         device = run_project(project, CORE, [flat[:ON_DEVICE]], cmsis_nn=cmsis_nn)

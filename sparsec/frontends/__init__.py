@@ -22,7 +22,7 @@ from sparsec.frontends.proof import Proof
 from sparsec.ir.attributes import NAME
 from sparsec.recipe import Recipe
 
-__all__ = ["FrontendError", "Loaded", "example_inputs", "load", "run_program"]
+__all__ = ["FrontendError", "Loaded", "configured_image", "example_inputs", "load", "run_program"]
 
 _Examples = list[np.ndarray[Any, Any]] | None
 _last_examples: dict[tuple[str, int, Layout], _Examples] = {}
@@ -99,6 +99,19 @@ def example_inputs(path: Path, *, input_layout: Layout = "nchw") -> list[np.ndar
     if examples is None:
         raise FrontendError(f"{path}: the file carries no example inputs")
     return examples
+
+
+def configured_image(configuration: Path) -> tuple[np.ndarray[Any, Any], int | None]:
+    """The stored image, int8 [1, H, W, C], that the config.yml of a folder of tensors names, and its class if it tells one.
+
+    Raises FrontendError, whose message starts with the path.
+    """
+    from sparsec.frontends.tensor_folder import read_image
+
+    try:
+        return read_image(configuration)
+    except FrontendError as error:
+        raise FrontendError(f"{configuration}: {error}") from error
 
 
 def run_program(path: Path, inputs: Sequence[np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:

@@ -120,11 +120,13 @@ def build_image(
     glue.write_text(model_under_test(project), encoding="utf-8")
     # The profiler takes for the end of a call what comes behind it, which a jump in its place has not.
     no_jumps = "-fno-optimize-sibling-calls"
-    harness_flags = (*flags, no_jumps, *_timer_flags(machine))
+    harness_flags = (*flags, no_jumps, *timer_flags(machine))
     platform = HARNESS / ("host.c" if machine is None else "cortex_m.c")
     model_flags = (*flags, TELLING_FLAG) if telling else flags
-    model = _compile(compiler, project, project.sources, directory / "model", model_flags, cmsis_nn)
-    harness = _compile(
+    model = compile_files(
+        compiler, project, project.sources, directory / "model", model_flags, cmsis_nn
+    )
+    harness = compile_files(
         compiler,
         project,
         [HARNESS / "main.c", platform, glue],
@@ -135,8 +137,8 @@ def build_image(
     )
 
     path = directory / "image.elf"
-    link_flags = (*sanitizer_flags, "-Wl,--gc-sections", *_layout_flags(machine, layout))
-    _link(compiler, [*harness, *model, library], path, link_flags, layout)
+    link_flags = (*sanitizer_flags, "-Wl,--gc-sections", *layout_flags(machine, layout))
+    link(compiler, [*harness, *model, library], path, link_flags, layout)
     reached = directory / "reached.o"
     libraries = (library,) if machine is None else (library, *LIBRARIES)
     keep_reached(compiler, [*model, *libraries], reached, project.entry)
@@ -152,7 +154,7 @@ def keep_reached(
 ) -> None:
     """Links what `entry` reaches of `inputs`, and nothing else, to a relocatable file. Raises BuildError."""
     kept = ("-nostdlib", "-r", "-Wl,--gc-sections", f"-Wl,-e,{entry}", f"-Wl,-u,{entry}")
-    _link(compiler, inputs, output, (*kept, *flags), "large")
+    link(compiler, inputs, output, (*kept, *flags), "large")
 
 
 def model_under_test(project: Project) -> str:
@@ -197,7 +199,8 @@ def _pairs(pairs: Iterable[tuple[int, int]]) -> str:
     return f"{{{', '.join(f'{{{first}, {second}}}' for first, second in pairs)}}}"
 
 
-def _timer_flags(machine: Machine | None) -> tuple[str, ...]:
+def timer_flags(machine: Machine | None) -> tuple[str, ...]:
+    """What tells the harness which timer a machine has."""
     if machine is None:
         return ()
     return (
@@ -206,7 +209,8 @@ def _timer_flags(machine: Machine | None) -> tuple[str, ...]:
     )
 
 
-def _layout_flags(machine: Machine | None, layout: Layout) -> tuple[str, ...]:
+def layout_flags(machine: Machine | None, layout: Layout) -> tuple[str, ...]:
+    """What tells the linker where the memories of a machine are."""
     if machine is None:
         return ()
     flash, ram = machine.regions(layout)
@@ -222,7 +226,7 @@ def _layout_flags(machine: Machine | None, layout: Layout) -> tuple[str, ...]:
     return ("-nostartfiles", *definitions, f"-Wl,-T,{HARNESS / 'cortex_m.ld'}")
 
 
-def _compile(
+def compile_files(
     compiler: Compiler,
     project: Project,
     sources: Sequence[Path],
@@ -242,13 +246,14 @@ def _compile(
     return objects
 
 
-def _link(
+def link(
     compiler: Compiler,
     inputs: Sequence[Path | str],
     output: Path,
     flags: Sequence[str],
     layout: Layout,
 ) -> None:
+    """Raises BuildError, with what is missing where the memories of `layout` are too small."""
     command = [compiler.linker, *compiler.link_flags, *flags, *inputs, "-o", output]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode == 0:

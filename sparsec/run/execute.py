@@ -118,7 +118,7 @@ def run_image(
     machine = MACHINES.get(image.cpu)
     command = [str(image.path)]
     if machine is not None:
-        command = [*_qemu_command(machine, image.path, counting), *qemu_options]
+        command = [*qemu_command(machine, image.path, counting), *qemu_options]
     output_bytes = sum(buffer.bytes for buffer in image.project.outputs)
     with tempfile.TemporaryDirectory(prefix="sparsec-") as name:
         directory = Path(name)
@@ -165,7 +165,8 @@ def _split(buffers: Sequence[Buffer], records: NDArray[np.int8]) -> list[NDArray
     ]
 
 
-def _qemu_command(machine: Machine, image: Path, counting: bool) -> list[str]:
+def qemu_command(machine: Machine, image: Path, counting: bool) -> list[str]:
+    """QEMU with an image; where it is `counting`, an instruction takes a fixed time."""
     icount = ["-icount", f"shift={ICOUNT_SHIFT},sleep=off,align=off"] if counting else []
     return [
         str(find_tool("qemu-system-arm")),

@@ -8,6 +8,9 @@ from typing import Any
 
 from sparsec.run.errors import RunError
 
+SELF_TEST = "_self_test.c"
+"""How the names of the files of a self-test end."""
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -44,8 +47,13 @@ class Project:
 
     @property
     def sources(self) -> list[Path]:
-        """The C files of the project, sorted by name."""
-        return sorted(self.directory.glob("*.c"))
+        """The C files of the network and the runtime, sorted by name."""
+        return sorted(set(self.directory.glob("*.c")) - set(self.self_test))
+
+    @property
+    def self_test(self) -> list[Path]:
+        """The C files of a self-test, where there is one; the one with the network's name replaces that of the network."""
+        return sorted(self.directory.glob(f"*{SELF_TEST}"))
 
 
 def read_project(directory: Path) -> Project:

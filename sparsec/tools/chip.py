@@ -23,6 +23,7 @@ from sparsec.tools import run_command
 from sparsec.tools.compilation import Compilation, compile_model
 from sparsec.tools.emission import cmsis_nn_directory, project_files, write_files
 from sparsec.tools.errors import UserError
+from sparsec.tools.inputs import as_bytes
 
 if TYPE_CHECKING:
     from sparsec.compress.data import Samples
@@ -69,7 +70,7 @@ class Chip:
         if on is None:
             return _prices(files).cycles / (1000 * megahertz), calls
         flat = [
-            run_command.as_bytes(each)[:1]
+            as_bytes(each)[:1]
             for each in quantized([_numpy(each[:1]) for each in self.inputs], compilation.inputs)
         ]
         with tempfile.TemporaryDirectory(prefix="sparsec-") as folder:
@@ -156,7 +157,7 @@ class Chip:
             return interpret(compilation.quantized, samples)
         with tempfile.TemporaryDirectory(prefix="sparsec-") as folder:
             write_files(files, Path(folder, "net"))
-            flat = [run_command.as_bytes(each) for each in samples]
+            flat = [as_bytes(each) for each in samples]
             outputs = run_project(
                 Path(folder, "net"), "host", flat, cmsis_nn=cmsis_nn_directory(args)
             ).outputs

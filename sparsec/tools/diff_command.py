@@ -33,9 +33,9 @@ from sparsec.tools.analyze_command import removed_channels
 from sparsec.tools.compilation import is_ir, read_ir, read_model
 from sparsec.tools.console import progress
 from sparsec.tools.errors import UserError
+from sparsec.tools.inputs import read_samples, takes_integers
 from sparsec.tools.options import Parser, add_reading_options
 from sparsec.tools.registry import context
-from sparsec.tools.run_command import read_samples, takes_integers
 from sparsec.tools.semantics import FLOAT_TOLERANCE, input_shapes, input_types, random_integers
 
 Array: TypeAlias = np.ndarray[Any, Any]

@@ -13,6 +13,7 @@ from sparsec.backends.cortex_m.project import emit_project
 from sparsec.run import cmsis_nn
 from sparsec.tools.compilation import Compilation
 from sparsec.tools.errors import UserError
+from sparsec.tools.self_test import self_test_of
 
 
 def cmsis_nn_directory(args: argparse.Namespace) -> Path:
@@ -40,6 +41,7 @@ def project_files(args: argparse.Namespace, compilation: Compilation) -> dict[st
             args.arena,
             args.int8_io,
             None if compilation.accuracy is None else compilation.accuracy.facts,
+            self_test_of(args, compilation),
         )
     except ValueError as error:
         raise UserError(str(error)) from error

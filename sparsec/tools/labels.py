@@ -25,15 +25,17 @@ def take_labels(arrays: dict[str, Array], labels: str, path: object) -> Array:
     return read_array(labels)
 
 
-def check_labels(labels: Array, samples: int, classes: int, output: str = "the output") -> None:
-    """UserError unless `labels` is one of so many classes of `output` for each sample."""
+def check_labels(
+    labels: Array, samples: int, classes: int, output: str = "the output", what: str = "--labels"
+) -> None:
+    """UserError unless `labels`, which the user knows as `what`, is one of so many classes of `output` for each sample."""
     if labels.dtype.kind not in "iu" or labels.shape != (samples,):
         raise UserError(
-            f"--labels must be {samples} whole numbers, one for each sample, not {labels.dtype} of shape "
+            f"{what} must be {samples} whole numbers, one for each sample, not {labels.dtype} of shape "
             f"{list(labels.shape)}"
         )
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= classes:
         raise UserError(
-            f"--labels goes from {low} to {high}, and {output} has the classes 0 to {classes - 1}"
+            f"{what} goes from {low} to {high}, and {output} has the classes 0 to {classes - 1}"
         )

@@ -317,6 +317,17 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--version", action="version", version=f"sparsec {VERSION}")
 
 
+def add_self_test_option(parser: argparse.ArgumentParser) -> None:
+    """The option of what writes C."""
+    parser.add_argument(
+        "--self-test",
+        metavar="FILE",
+        help="a program that runs the network on samples where it lies in flash: the bytes that differ from the interpreter's, "
+        "Top-1 and Top-5, and what each kind of layer takes. FILE is .npy with samples, or .npz with one array for each "
+        "input and their classes as 'labels', e.g. images.npz; or the config.yml of a folder of tensors, which names one image",
+    )
+
+
 def search_hint() -> str:
     """What to do where no plan of the memory is proven to be the smallest."""
     from sparsec.planning.exact import has_compiler

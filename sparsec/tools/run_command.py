@@ -11,23 +11,22 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from sparsec.interpreters.run import interpret
-from sparsec.interpreters.signature import dequantized, quantized
+from sparsec.interpreters.signature import dequantized
 from sparsec.ir.borders import converts_as_tflite
-from sparsec.ir.shapes import sample_shape
-from sparsec.quantization.scheme import Quantization
 from sparsec.run.cpus import RUNNABLE
 from sparsec.run.errors import RunError
 from sparsec.run.execute import RunResult, run_project
 from sparsec.run.profile.profile import Profile, profile_project
+from sparsec.run.self_test import SelfTestRun, run_self_test
 from sparsec.run.toolchain import COMPILERS, Cc
-from sparsec.tools.arrays import read_array
 from sparsec.tools.compilation import Compilation, compile_model
 from sparsec.tools.console import progress
 from sparsec.tools.emission import cmsis_nn_directory, project_files, write_files
 from sparsec.tools.errors import UserError
-from sparsec.tools.options import Parser, add_model_options, hides_progress
+from sparsec.tools.inputs import as_bytes, read_inputs
+from sparsec.tools.options import Parser, add_model_options, add_self_test_option, hides_progress
 from sparsec.tools.profile_table import print_profile, profile_report
-from sparsec.tools.semantics import input_shapes, input_types, random_integers
+from sparsec.tools.semantics import input_shapes, input_types
 
 Array: TypeAlias = np.ndarray[Any, Any]
 SCHEMA_VERSION = 1
@@ -38,6 +37,7 @@ examples:
   sparsec run lenet.pt --on=cortex-m55 --input=x.npy --json
   sparsec run lenet.pt --on=cortex-m4 --profile
   sparsec run lenet.pt --on=cortex-m55 --cc=clang
+  sparsec run lenet.pt --on=cortex-m4 --self-test=images.npz
 """
 
 
@@ -73,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
         help="instructions, exact, and cycles, estimated, of each layer and the hottest functions, "
         "for the first sample; needs a Cortex-M in --on, e.g. --on=cortex-m4",
     )
+    add_self_test_option(result)
     result.add_argument("--json", action="store_true", help="print one JSON object")
     result.add_argument("-q", "--quiet", action="store_true", help="print no progress or warnings")
     return result
@@ -87,83 +88,6 @@ def add_cc_option(parser: argparse.ArgumentParser) -> None:
         help="what compiles for the device, e.g. clang, which is Debian's clang-22 and links with gcc's libraries; "
         "default gcc. Code for cortex-m85 is that of a Cortex-M55 unless the compiler knows it, as clang does",
     )
-
-
-def read_inputs(
-    files: Sequence[str] | None,
-    shapes: Sequence[tuple[int, ...]],
-    types: Sequence[np.dtype[Any]],
-    quantizations: Sequence[Quantization],
-    as_tflite: bool,
-) -> list[Array]:
-    """Arrays [N, ..] as the device takes them, one for each input. UserError for files that do not fit."""
-    if files is None:
-        random = np.random.default_rng(0)
-        return [
-            random_integers(random, (1, *sample_shape(shape)), dtype)
-            for shape, dtype in zip(shapes, types, strict=True)
-        ]
-    if len(files) != len(shapes):
-        raise UserError(f"the model has {len(shapes)} inputs, {len(files)} --input files given")
-    known = quantizations if len(quantizations) == len(shapes) else [None] * len(shapes)
-    arrays = [
-        read_input(file, shape, scheme, as_tflite, dtype)
-        for file, shape, scheme, dtype in zip(files, shapes, known, types, strict=True)
-    ]
-    if len({len(array) for array in arrays}) != 1:
-        raise UserError("the --input files hold different numbers of samples")
-    return arrays
-
-
-def read_input(
-    file: str,
-    shape: tuple[int, ...],
-    quantization: Quantization | None,
-    as_tflite: bool,
-    dtype: np.dtype[Any] = INT8,
-) -> Array:
-    """The samples of one .npy file as `dtype` [N, ..]."""
-    samples = read_samples(file, shape, dtype)
-    if samples.dtype == dtype:
-        return samples
-    if quantization is None:
-        raise UserError(
-            f"{file} is not int8, and the network does not say how its inputs are scaled"
-        )
-    return quantized([samples], [quantization], as_tflite)[0]
-
-
-def read_samples(file: str, shape: tuple[int, ...], dtype: np.dtype[Any] = INT8) -> Array:
-    """The samples of one .npy file as they are, int8 or float32 [N, ..]; for an input of other integers those.
-
-    UserError if they do not fit.
-    """
-    samples, one = read_array(file), sample_shape(shape)
-    if samples.shape == one:
-        samples = samples[np.newaxis]
-    if samples.shape[1:] != one or not len(samples):
-        expected = ", ".join(map(str, ("N", *one)))
-        raise UserError(f"{file} has shape {list(samples.shape)}, the model takes [{expected}]")
-    if takes_integers(dtype):
-        taken = samples.astype(dtype) if samples.dtype.kind in "iu" else None
-        if taken is None or not np.array_equal(taken, samples):
-            raise UserError(f"{file} must hold {dtype} values, not {samples.dtype}")
-        return taken
-    if samples.dtype == np.int8:
-        return samples
-    if samples.dtype.kind != "f" or not np.isfinite(samples).all():
-        raise UserError(f"{file} must hold finite float32 or int8 values, not {samples.dtype}")
-    return samples.astype(np.float32)
-
-
-def takes_integers(dtype: np.dtype[Any]) -> bool:
-    """Whether an input of that type takes numbers that stand for themselves."""
-    return dtype.name not in ("int8", "float32")
-
-
-def as_bytes(array: Array) -> Array:
-    """[N, bytes]: the bytes of N samples as a device keeps them."""
-    return np.ascontiguousarray(array).reshape(len(array), -1).view(np.int8)
 
 
 def execute(
@@ -248,12 +172,52 @@ def print_report(report: dict[str, Any], real: Sequence[Array]) -> None:
         print_profile(report["profile"], report["on"])
 
 
+def self_test(args: argparse.Namespace) -> int:
+    """Build and run the self-test of a network, and print what it does: 0 if every byte was the interpreter's."""
+    if args.profile or args.json or args.input is not None:
+        raise UserError(
+            "--self-test has samples and prints a report of its own: leave --input, --profile and --json out"
+        )
+    ran: SelfTestRun | None = None
+    with progress(hides_progress(args)) as report_progress:
+        compilation = compile_model(args, "c", report_progress)
+        if not args.print_pipeline:
+            files = project_files(args, compilation)
+            ran = built_and_tested(args, compilation.name, files, report_progress)
+    if ran is None:
+        print(compilation.pipeline)
+        return 0
+    print(ran.text, end="")
+    return 0 if ran.passed else 1
+
+
+def built_and_tested(
+    args: argparse.Namespace,
+    name: str,
+    files: dict[str, str],
+    report_progress: Callable[[str], None],
+) -> SelfTestRun:
+    """What the self-test among the files of a project does on `args.on`."""
+    cmsis_nn, cc = cmsis_nn_directory(args), Cc(args.cc)
+    with tempfile.TemporaryDirectory(prefix="sparsec-") as directory:
+        project = Path(directory) / name
+        write_files(files, project)
+        try:
+            return run_self_test(
+                project, args.on, cmsis_nn=cmsis_nn, cc=cc, progress=report_progress
+            )
+        except RunError as error:
+            raise UserError(str(error)) from error
+
+
 def main(arguments: Sequence[str]) -> int:
     """`sparsec run`: 0 if the device gave the bytes of the interpreter, 1 if not."""
     args = parser().parse_args(arguments)
     args.target = args.target or args.on
     if args.profile and args.on == "host":
         raise UserError("--profile counts on QEMU: add --on=cortex-m4, or another Cortex-M")
+    if args.self_test is not None:
+        return self_test(args)
     report: dict[str, Any] = {}
     outputs: list[Array] = []
     with progress(hides_progress(args)) as report_progress:

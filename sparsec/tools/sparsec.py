@@ -13,8 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from sparsec import pipelines
-from sparsec.tools.errors import guarded
-from sparsec.tools.options import Parser, add_model_options, hides_progress, search_hint
+from sparsec.tools.errors import UserError, guarded
+from sparsec.tools.options import (
+    Parser,
+    add_model_options,
+    add_self_test_option,
+    hides_progress,
+    search_hint,
+)
 
 EXAMPLES = """\
 examples:
@@ -36,6 +42,8 @@ examples:
   sparsec kws.tflite --emit=tflm-plan -o planned.tflite
                                                        TFLite Micro's kernels in our memory plan
   sparsec lenet.pt --emit=weights-txt -o weights       int8 weights and biases as text, scales as JSON
+  sparsec lenet.pt --self-test=images.npz              a program that tests the network on the device
+  sparsec tensors/ --name=tinyformer                   a network of sparse-engine, from its folder
   sparsec run lenet.pt --on=cortex-m4 --input=x.npy    build, run on QEMU, compare
 """
 
@@ -60,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add_model_options(result)
+    add_self_test_option(result)
     result.add_argument(
         "--emit",
         choices=(*pipelines.STAGES, "tflm-plan", "weights-txt", "weights-bin"),
@@ -189,6 +198,8 @@ def compile_command(arguments: Sequence[str]) -> int:
     from sparsec.tools.printing import module_text
 
     check_plan_options(args)
+    if args.self_test is not None and args.emit != "c":
+        raise UserError(f"--self-test writes C, and --emit={args.emit} does not")
     files: dict[str, str] = {}
     with progress(hides_progress(args)) as report_progress:
         compilation = compile_model(args, args.emit, report_progress)

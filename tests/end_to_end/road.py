@@ -21,9 +21,9 @@ from sparsec.run.execute import run_project
 from sparsec.targets.cpu import cpu_named
 from sparsec.tools.compilation import Compilation, compile_model, pipeline_options, run_passes
 from sparsec.tools.emission import project_files, write_files
+from sparsec.tools.inputs import as_bytes
 from sparsec.tools.printing import module_text
 from sparsec.tools.registry import context
-from sparsec.tools.run_command import as_bytes
 from sparsec.tools.sparsec import parser
 from tests.end_to_end.canaries import HARNESS_GUARD, plan_of, with_canaries
 from tests.end_to_end.scratch_getters import scratch_of

@@ -23,6 +23,7 @@ from sparsec.backends.c.names import check_identifiers, check_network_name
 from sparsec.backends.c.platform import Platform
 from sparsec.backends.c.printer import CPrinter, parameters
 from sparsec.backends.c.report import constants_of, report
+from sparsec.backends.c.self_test import SelfTest, self_test_files
 from sparsec.ir.borders import converts_as_tflite
 from sparsec.ir.kernel import RuntimeOp
 from sparsec.targets.runtime import runtime_dir
@@ -37,8 +38,9 @@ def emit_project(
     arena: Arena = "static",
     int8_io: bool = False,
     accuracy: Mapping[str, Any] | None = None,
+    self_test: SelfTest | None = None,
 ) -> dict[str, str]:
-    """The files of the project `name`, by file name; report.json has `accuracy` as it is.
+    """The files of the project `name`, by file name; report.json has `accuracy` as it is. A `self_test` adds a program.
 
     `module` went through `plan-memory`. With `arena="caller"` the project has no memory of its own, with `int8_io` its
     header converts no real numbers. Raises ValueError when the module is not planned, its plan does not hold, or a call
@@ -87,6 +89,8 @@ def emit_project(
     sources, shared = ([file for file in part if file.endswith(".c")] for part in (files, runtime))
     files |= runtime
     files |= platform.build_files(name, facts["target"], sources, shared)
+    if self_test is not None:
+        files |= self_test_files(name, facts, arena, self_test)
     digests = {file: digest(content) for file, content in sorted(files.items())}
     files[MANIFEST] = json.dumps({**facts, "files": digests}, indent=2) + "\n"
     return files

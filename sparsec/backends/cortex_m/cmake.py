@@ -135,4 +135,12 @@ target_include_directories({name} PUBLIC "${{CMAKE_CURRENT_SOURCE_DIR}}")
 target_link_libraries({name} PUBLIC sparsec_runtime cmsis-nn)
 target_compile_options({name} PRIVATE ${{{upper}_CPU_FLAGS}} ${{{upper}_OPTIMIZATION}} -ffunction-sections -fdata-sections)
 set_target_properties({name} PROPERTIES C_STANDARD 11 C_STANDARD_REQUIRED ON)
+
+# The network on samples, where there are any (--self-test).
+if(EXISTS "${{CMAKE_CURRENT_SOURCE_DIR}}/{name}_self_test.c")
+  add_executable({name}_self_test EXCLUDE_FROM_ALL {name}_self_test.c sparsec_self_test.c)
+  target_link_libraries({name}_self_test PRIVATE {name})
+  target_compile_options({name}_self_test PRIVATE ${{{upper}_CPU_FLAGS}} ${{{upper}_OPTIMIZATION}} -ffunction-sections)
+  set_target_properties({name}_self_test PROPERTIES C_STANDARD 11 C_STANDARD_REQUIRED ON)
+endif()
 """

@@ -9,6 +9,7 @@ from xdsl.dialects.builtin import ModuleOp, StringAttr
 
 from sparsec.backends.c import project
 from sparsec.backends.c.platform import Platform, Status
+from sparsec.backends.c.self_test import SelfTest
 from sparsec.backends.cortex_m.cmake import cmake_lists
 from sparsec.ir.attributes import CMSIS_NN, TARGET
 from sparsec.targets.cmsis_nn import HEADER, PACKAGED, Release, read_release
@@ -42,6 +43,7 @@ def emit_project(
     arena: project.Arena = "static",
     int8_io: bool = False,
     accuracy: Mapping[str, Any] | None = None,
+    self_test: SelfTest | None = None,
 ) -> dict[str, str]:
     """The files of the project `name` by file name, as `backends/c/project.py` says; `header_dir` is CMSIS-NN's Include
     folder.
@@ -50,7 +52,7 @@ def emit_project(
     module is compiled for.
     """
     platform = cmsis_nn_platform(header_dir, checked_release(module, header_dir))
-    return project.emit_project(module, platform, name, arena, int8_io, accuracy)
+    return project.emit_project(module, platform, name, arena, int8_io, accuracy, self_test)
 
 
 def checked_release(module: ModuleOp, header_dir: Path) -> Release | None:

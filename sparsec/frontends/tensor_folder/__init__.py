@@ -4,6 +4,6 @@
 The rule: names say what the network is, tensors how large it is; nothing is read from a file that has only sizes.
 """
 
-from sparsec.frontends.tensor_folder.importer import FolderNetwork, import_folder
+from sparsec.frontends.tensor_folder.importer import FolderNetwork, import_folder, read_image
 
-__all__ = ["FolderNetwork", "import_folder"]
+__all__ = ["FolderNetwork", "import_folder", "read_image"]

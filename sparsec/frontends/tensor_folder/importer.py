@@ -13,7 +13,7 @@ from sparsec.formats import BlockRle
 from sparsec.frontends.errors import FrontendError
 from sparsec.frontends.numpy_files import Array
 from sparsec.frontends.tensor_folder.blocks import BLOCKS, LAYERS
-from sparsec.frontends.tensor_folder.configuration import surroundings_of
+from sparsec.frontends.tensor_folder.configuration import NAME, surroundings_of
 from sparsec.frontends.tensor_folder.sizes import compare_sizes
 from sparsec.frontends.tensor_folder.summary import deployed, described
 from sparsec.frontends.tensor_folder.tensors import Block
@@ -28,14 +28,11 @@ DEPTHWISE_BLOCK = 3
 
 @dataclass
 class FolderNetwork:
-    """A network at `qnn`; how config.yml wants its layers stored; a line for each tensor and block; and the image that the
-    configuration names, int8 [1, H, W, C], with its class."""
+    """A network at `qnn`, how config.yml wants its layers stored, and a line for each tensor and block."""
 
     module: ModuleOp
     recipe: Recipe
     summary: tuple[str, ...]
-    image: Array | None
-    image_class: int | None
 
 
 def import_folder(folder: Path, shapes: Sequence[Sequence[int]] | None = None) -> FolderNetwork:
@@ -65,9 +62,18 @@ def import_folder(folder: Path, shapes: Sequence[Sequence[int]] | None = None) -
         module,
         recipe_of(around.configuration.sparse_choice, placed),
         tuple(lines),
-        None if image is None else stored_image(image),
-        around.configuration.image_class,
     )
+
+
+def read_image(configuration: Path) -> tuple[Array, int | None]:
+    """The image that a config.yml names, int8 [1, H, W, C], and its class. Raises FrontendError."""
+    if configuration.name != NAME or not configuration.is_file():
+        raise FrontendError(f"this is no {NAME} of a folder of tensors")
+    around = surroundings_of(configuration.parent)
+    image = around.image()
+    if image is None:
+        raise FrontendError("there is no image_path")
+    return stored_image(image), around.configuration.image_class
 
 
 def check_layers(placed: Placed) -> None:

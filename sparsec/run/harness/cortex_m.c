@@ -133,6 +133,16 @@ uint64_t __attribute__((noinline)) platform_time(entry_function *entry, int8_t *
     return ((uint64_t)COUNTER_HIGH << 32) | low;
 }
 
+void platform_start_timer(void)
+{
+    COUNTER_CONTROL = 1;
+}
+
+uint32_t platform_timer(void)
+{
+    return COUNTER_LOW;
+}
+
 #else
 
 /* A 32-bit CMSDK timer counts down; the board's counter of whole seconds says how often it wrapped. */
@@ -155,6 +165,17 @@ uint64_t __attribute__((noinline)) platform_time(entry_function *entry, int8_t *
         ticks += 1ULL << 32;
     }
     return ticks;
+}
+
+void platform_start_timer(void)
+{
+    TIMER_RELOAD = UINT32_MAX;
+    TIMER_CONTROL = 1;
+}
+
+uint32_t platform_timer(void)
+{
+    return UINT32_MAX - TIMER_VALUE;
 }
 
 #endif

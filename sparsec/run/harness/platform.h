@@ -37,6 +37,10 @@ void platform_print(const char *text);
 /* Calls entry(memory), stores what it returns in *status and returns the timer ticks it took; 0 without a timer. */
 uint64_t platform_time(entry_function *entry, int8_t *memory, int *status);
 
+/* The timer of a board, from when it was started on: it wraps, and runs through what is called. */
+void platform_start_timer(void);
+uint32_t platform_timer(void);
+
 /* Returns, by one instruction where ticks are counted; may be called with any pointers. */
 int platform_return();
 

@@ -16,8 +16,8 @@ from sparsec.ir.borders import converts_as_tflite
 from sparsec.quantization.scheme import Quantization
 from sparsec.run import cmsis_nn
 from sparsec.tools.compilation import read_ir
+from sparsec.tools.inputs import read_input
 from sparsec.tools.registry import context
-from sparsec.tools.run_command import read_input
 from sparsec.tools.sparsec import main
 from tests.end_to_end.road import Compiled, compile_to, run
 from tests.frontends.tflite.support import OperatorSpec, TensorSpec, write
