@@ -15,6 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from examples.sparse_engine.folder import (
+    Network,
+    Stage,
+    random_weights,
+    save_image,
+    write_folder,
+)
 from sparsec.tools import (
     accuracy_command,
     analyze_command,
@@ -101,6 +108,14 @@ def begun(path: Path, tools: Tools) -> None:
     assert ended.code == 0, ended.err
 
 
+def tensors(path: Path, _: Tools) -> None:
+    """A network of sparse-engine, and its image."""
+    network = Network((Stage(("tokenizer", "mv2block"), 4, (0,)),), 6, size=8)
+    write_folder(path, network, random_weights(1, density=0.4, block=2))
+    save_image(path.parent / "image.npy", network)
+    (path / "config.yml").write_text("image_path: ../image.npy\nimage_class: 3\n")
+
+
 def mlperf(name: str) -> Callable[[Path, Tools], None]:
     """A network of MLPerf Tiny, if it is there."""
 
@@ -120,6 +135,7 @@ FILES: dict[str, Callable[[Path, Tools], None]] = {
     "test.npz": lambda path, _: np.savez(path, images=images(16), labels=labels(16)),
     "train.npz": lambda path, _: np.savez(path, images=images(16), labels=labels(16)),
     "run1": begun,
+    "tensors/": tensors,
     "w.npy": lambda path, _: np.save(path, np.eye(8, dtype=np.int8)),
     "net.mlir": as_text("nn", "lenet.pt"),
     "lenet-int8.mlir": as_text("qnn", "lenet.pt"),
