@@ -11,9 +11,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from sparsec.quantization.attention import Attention as Over
 from sparsec.quantization.requantize import quantize_multiplier, requantize
 from sparsec.quantization.softmax import exponentials, softmax, softmax_params
 from sparsec.run.execute import run_project
+from sparsec.targets import scratch
+from sparsec.targets.cpu import cpu_named
 from tests.runtime.kernel_library import (
     Activation,
     Guarded,
@@ -449,17 +452,50 @@ def add_products(project: KernelProject) -> list[Int8]:
     return expected
 
 
+DEPTHS = (1, 4, 7, 600)
+NOWHERE = (0, 0, 0, 0)
+OVER = [
+    Over(1, 2, 3, *sizes, query=NOWHERE, key=NOWHERE, value=NOWHERE, result=NOWHERE)
+    for sizes in ((1, 1, 1), (33, 70, 5), (64, 16, 16))
+]
+
+
+def scratch_sizes(cpu: str) -> Int8:
+    """What the C functions say, in bytes."""
+    unit = cpu_named(cpu).vector_unit
+    sizes = [scratch.batch_matmul(unit, depth) for depth in DEPTHS]
+    sizes += [scratch.attention(unit, a) for a in OVER]
+    return np.array(sizes, "<i4").view(np.int8)
+
+
+def add_scratch_sizes(project: KernelProject) -> None:
+    """Calls that ask for them."""
+    calls = [
+        f"sparsec_batch_matmul_s8_get_buffer_size(&(sparsec_matmul_sizes){{1, 1, 4, {depth}, 4}})"
+        for depth in DEPTHS
+    ]
+    for a in OVER:
+        sizes = struct("sparsec_attention_sizes", 1, 2, 3, a.keys, a.width, a.value_width)
+        calls.append(f"sparsec_attention_s8_get_buffer_size({sizes})")
+    for call in calls:
+        copy = f"__builtin_memcpy(arena + {project.output_bytes}, &size, 4);"
+        project.statements.append(f"int32_t size = {call}; {copy}")
+        project.output_bytes += 4
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Int8]:
     result = KernelProject()
     expected = [add_attention(result, *case) for case in device_attentions()]
     expected += add_products(result)
+    add_scratch_sizes(result)
     directory = tmp_path_factory.mktemp("attention")
-    return result.write(directory, "sparsec_*a*t*[nl]_s8"), np.concatenate(expected)
+    return result.write(directory, "sparsec_*a*t*[nl]_s8*"), np.concatenate(expected)
 
 
 @pytest.mark.qemu
 @pytest.mark.parametrize("cpu", ["cortex-m4", "cortex-m55"])
 def test_core(project: tuple[Path, Int8], cmsis_nn_dir: Path, cpu: str) -> None:
     result = run_project(project[0], cpu, [np.zeros((1, 1), np.int8)], cmsis_nn=cmsis_nn_dir)
-    np.testing.assert_array_equal(result.outputs[0][0], project[1])
+    expected = np.concatenate([project[1], scratch_sizes(cpu)])
+    np.testing.assert_array_equal(result.outputs[0][0], expected)
