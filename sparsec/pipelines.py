@@ -122,6 +122,7 @@ def lossless(options: PipelineOptions = PLAIN) -> list[str]:
         f"eliminate-dead-channels{{{asked}}}" if asked else "eliminate-dead-channels",
         "fold-requantize",  # of what became constant
         "merge-duplicates",
+        "fuse-attention",
         "dce",
     ]
 

@@ -33,6 +33,7 @@ PASSES: dict[str, str] = {
     "fold-qdq": "sparsec.passes.fold_qdq:FoldQdqPass",
     "fold-requantize": "sparsec.passes.fold_requantize:FoldRequantizePass",
     "fold-transpose": "sparsec.passes.fold_transpose:FoldTransposePass",
+    "fuse-attention": "sparsec.passes.fuse_attention:FuseAttentionPass",
     "fuse-functions": "sparsec.passes.fuse_functions:FuseFunctionsPass",
     "fuse-layers": "sparsec.passes.fuse_layers:FuseLayersPass",
     "fuse-norms": "sparsec.passes.fuse_norms:FuseNormsPass",

@@ -10,7 +10,7 @@ import pytest
 
 from sparsec.interpreters.signature import dequantized, quantized
 from tests.end_to_end.road import Compiled, compile_to, expect_exact
-from tests.frontends.operators.attentions import PLAIN as ATTENTIONS
+from tests.frontends.operators.attentions import ATTENTIONS
 from tests.frontends.operators.attentions import SHAPE as TOKENS
 from tests.frontends.operators.indices import INDICES
 from tests.frontends.operators.layers import EXACT, UNEVEN

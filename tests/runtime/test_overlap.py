@@ -22,6 +22,8 @@ from sparsec.layouts.depthwise_3x3 import pack_depthwise_3x3, scratch_bytes
 from sparsec.layouts.depthwise_lanes import pack_depthwise_lanes
 from sparsec.layouts.depthwise_lanes import scratch_bytes as scratch_of_lanes
 from sparsec.planning.overlap import apart
+from sparsec.quantization.attention import Attention
+from sparsec.quantization.matmul import MatmulParams
 from sparsec.quantization.normalization import NormalizeParams
 from sparsec.quantization.params import (
     AddParams,
@@ -33,6 +35,7 @@ from sparsec.quantization.params import (
 )
 from sparsec.quantization.rounded_add import RoundedAdd
 from sparsec.quantization.short_add import ShortAdd
+from sparsec.quantization.softmax import exponentials
 from sparsec.quantization.window import Border, Pool, Slice, Window
 from tests.runtime.overlap_cases import (
     Buffers,
@@ -308,7 +311,21 @@ def fully_connected() -> Iterator[Case]:
         yield Case(f"fully_connected_{number}", op, y, x, b.constants)
 
 
+def attention() -> Iterator[Case]:
+    """The results of a head in the place of its queries; heads one behind the other, and side by side."""
+    for number, place in enumerate([(0, 0, 20, 4), (0, 0, 4, 8)]):
+        b = Buffers()
+        x, y, scratch = b.buffer(40), b.buffer(40), b.buffer(256)
+        key, value = b.constant(noise(40)), b.constant(noise(40))
+        table = b.constant(exponentials(2**30, 24, -60).astype(np.int32))
+        over = Attention(1, 2, 5, 5, 4, 4, *(place,) * 4)
+        scores, values = MatmulParams(1, 2, 2**30, -6, 3), MatmulParams(-128, 4, 2**30, -7, 5)
+        op = rt.AttentionOp((x, key, value), table, y, scratch, None, over, scores, values)
+        yield Case(f"attention_{number}", op, y, x, b.constants, scratch, exact=(False, False))
+
+
 CASES = [
+    *attention(),
     *elementwise(),
     *movement(),
     *windows(),
@@ -358,6 +375,7 @@ def test_rows_may_be_done_in_any_order_within(
 def test_what_is_claimed() -> None:
     shared = {case.name: case.claim.bytes(*case.sizes) for case in CASES}
     whole = {"cmsis_add_0", "mul_0_1", "prelu_0", "lookup", "softmax_3", "mean_2", "depthwise_0"}
+    whole |= {"attention_0", "attention_1"}
     some = {"mul_1_1": 4, "mul_3_1": 6, "pad_0": 60, "pad_3": 0, "slice_5": 30}
     assert {name: shared[name] for name in some} == some
     for case in CASES:

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`fuse-attention`: two products with a softmax between become one attention, of which the scores are never whole.
+
+    %s = qnn.matmul %q, %k transposed
+    %p = qnn.softmax %s
+    %y = qnn.matmul %p, %v
+becomes
+    %y = qnn.attention %qkv, %qkv, %qkv over <heads = .., query = [..], ..>
+
+byte for byte. Reshapes, transposes and slices that only regroup heads become offsets and distances (`rewriting/head_places.py`).
+Products whose scores or probabilities others read stay what they are.
+"""
+
+from dataclasses import dataclass
+from math import prod
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.rewriter import InsertPoint, Rewriter
+from xdsl.utils.exceptions import PassFailedException
+
+from sparsec.ir import qnn
+from sparsec.ir.constant import constant_array
+from sparsec.ir.layer import copy_layer, layer_of
+from sparsec.ir.shapes import shape_of
+from sparsec.quantization.attention import HIDDEN, Attention, Place
+from sparsec.rewriting.head_places import Seen, deepest, numbered, sources, targets
+
+Probabilities: TypeAlias = qnn.SoftmaxOp | qnn.MaskedSoftmaxOp
+
+
+@dataclass(frozen=True)
+class Found:
+    """An attention in three steps."""
+
+    scores: qnn.MatmulOp
+    softmax: Probabilities
+    values: qnn.MatmulOp
+
+    @property
+    def sizes(self) -> tuple[int, int, int, int]:
+        """Queries, keys, width and value width."""
+        queries, keys = shape_of(self.scores.result.type)[-2:]
+        return queries, keys, self.scores.depth, shape_of(self.values.result.type)[-1]
+
+    @property
+    def heads(self) -> int:
+        """How many there are, of all axes in front together."""
+        return prod(shape_of(self.values.result.type)[:-2])
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where everything lies, for one way to count the heads along two axes; `depth` is how much movement it takes in."""
+
+    outer: int
+    heads: int
+    tensors: tuple[SSAValue, SSAValue, SSAValue, SSAValue]
+    places: tuple[Place, Place, Place, Place]
+    depth: int
+
+
+def found_in(op: Operation) -> Found | None:
+    """The attention that ends in `op`."""
+    if not isinstance(op, qnn.MatmulOp) or op.lhs_transposed is not None:
+        return None
+    behind = _through_reshapes(op.lhs)
+    softmax = behind[-1].owner
+    if not isinstance(softmax, Probabilities):
+        return None
+    before = _through_reshapes(softmax.input)
+    scores = before[-1].owner
+    if not isinstance(scores, qnn.MatmulOp):
+        return None
+    values = [*behind, *before]
+    # What regroups heads keeps the matrices.
+    matrices = {shape_of(value.type)[-2:] for value in values}
+    if len(matrices) > 1 or not all(value.has_one_use() for value in values):
+        return None
+    return Found(scores, softmax, op)
+
+
+def _through_reshapes(value: SSAValue) -> list[SSAValue]:
+    found = [value]
+    while isinstance(owner := found[-1].owner, qnn.ReshapeOp):
+        found.append(owner.input)
+    return found
+
+
+def matrices_of(value: SSAValue, transposed: bool) -> list[Seen]:
+    """The rows of the matrices of an operand of a product, one matrix behind the other."""
+    indices = numbered(value)
+    return list(sources(value, (indices.swapaxes(-1, -2) if transposed else indices).reshape(-1)))
+
+
+def layout_of(found: Found) -> Layout:
+    """The way to count heads that takes in most of the movement."""
+    queries, keys, width, value_width = found.sizes
+    scores, values = found.scores, found.values
+    parts = (
+        (matrices_of(scores.lhs, scores.transposed[0]), (queries, width)),
+        # The product reads the columns of its right side.
+        (matrices_of(scores.rhs, not scores.transposed[1]), (keys, width)),
+        (matrices_of(values.rhs, values.transposed[1]), (keys, value_width)),
+        (list(targets(values.result)), (queries, value_width)),
+    )
+    layouts: list[Layout] = []
+    for heads in (n for n in range(found.heads, 0, -1) if found.heads % n == 0):
+        outer = found.heads // heads
+        each = [deepest(seen, (outer, heads, *shape)) for seen, shape in parts]
+        if None in each:
+            continue
+        numbers, tensors, places = zip(*(e for e in each if e is not None), strict=True)
+        layouts.append(Layout(outer, heads, tensors, places, sum(numbers)))
+    if not layouts:
+        raise AssertionError("matrices of which nothing is taken in lie one behind the other")
+    return max(layouts, key=lambda layout: layout.depth)
+
+
+def mask_of(softmax: Probabilities, a: Attention) -> tuple[NDArray[np.int8] | None, int]:
+    """The mask of an attention and whether it is causal instead. PassFailedException if it is computed."""
+    if not isinstance(softmax, qnn.MaskedSoftmaxOp):
+        return None, 0
+    seen = constant_array(softmax.mask)
+    if seen is None:
+        raise PassFailedException(f"{layer_of(softmax)}: the mask of an attention must be constant")
+    whole = np.broadcast_to(seen != 0, shape_of(softmax.input.type)).reshape(a.mask_shape)
+    causal = np.tri(a.queries, a.keys, a.keys - a.queries, dtype=np.bool_)
+    if a.queries <= a.keys and (whole == causal).all():
+        return None, 1
+    for axis in range(3):
+        if (whole == (first := whole.take([0], axis))).all():
+            whole = first
+    return np.where(whole, 0, HIDDEN).astype(np.int8), 0
+
+
+def fuse(found: Found) -> None:
+    """Put one operation in the place of `found`."""
+    scores, softmax, values = found.scores, found.softmax, found.values
+    queries, keys, width, value_width = found.sizes
+    layout = layout_of(found)
+    sizes = (layout.outer, layout.heads, queries, keys, width, value_width)
+    mask, causal = mask_of(softmax, Attention(*sizes, *layout.places))
+    query, key, value, result = layout.tensors
+    constant: qnn.ConstantOp | None = None
+    if mask is not None:
+        constant = qnn.ConstantOp(mask, f"{layer_of(values)}.mask")
+        Rewriter.insert_op(constant, InsertPoint.before(values))
+    new = qnn.AttentionOp(
+        (query, key, value, None if constant is None else constant.result),
+        Attention(*sizes, *layout.places, causal=causal),
+        scores.params.data,
+        softmax.params.data,
+        values.params.data,
+        result.type,
+    )
+    copy_layer(values, new)
+    new.result.name_hint = result.name_hint
+    Rewriter.insert_op(new, InsertPoint.before(values))
+    result.replace_all_uses_with(new.result)
+    for op in _dead(values, result):
+        Rewriter.erase_op(op)
+
+
+def _dead(values: qnn.MatmulOp, result: SSAValue) -> list[Operation]:
+    """The product and what moved its result, the last first."""
+    found: list[Operation] = []
+    while True:
+        owner = result.owner
+        assert isinstance(owner, Operation)
+        found.append(owner)
+        if owner is values:
+            return found
+        result = owner.operands[0]
+
+
+@dataclass(frozen=True)
+class FuseAttentionPass(ModulePass):
+    """Makes one attention of two products and a softmax; what only they read goes with `dce`."""
+
+    name = "fuse-attention"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for each in list(op.walk()):
+            found = found_in(each)
+            if found is not None:
+                fuse(found)
