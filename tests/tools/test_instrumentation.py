@@ -14,7 +14,7 @@ PASSES = [
     *("canonicalize", "cse", "fuse-functions", "fuse-norms", "dce", "fold-constant-channels"),
     *("quantize", "fold-qdq", "cse", "dce"),
     *("merge-duplicates", "fold-requantize", "fuse-pad", "eliminate-dead-channels"),
-    *("fold-requantize", "merge-duplicates", "dce"),
+    *("fold-requantize", "merge-duplicates", "fuse-attention", "dce"),
 ]
 
 
