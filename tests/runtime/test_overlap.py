@@ -318,7 +318,7 @@ def attention() -> Iterator[Case]:
         x, y, scratch = b.buffer(40), b.buffer(40), b.buffer(256)
         key, value = b.constant(noise(40)), b.constant(noise(40))
         table = b.constant(exponentials(2**30, 24, -60).astype(np.int32))
-        over = Attention(1, 2, 5, 5, 4, 4, *(place,) * 4)
+        over = Attention(1, 2, 5, 5, 4, 4, place, place, place, place)
         scores, values = MatmulParams(1, 2, 2**30, -6, 3), MatmulParams(-128, 4, 2**30, -7, 5)
         op = rt.AttentionOp((x, key, value), table, y, scratch, None, over, scores, values)
         yield Case(f"attention_{number}", op, y, x, b.constants, scratch, exact=(False, False))
