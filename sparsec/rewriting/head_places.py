@@ -85,8 +85,9 @@ def place_of(indices: Indices) -> Place | None:
         at = [0] * indices.ndim
         at[axis] = min(1, size - 1)
         distances.append(int(indices[tuple(at)]) - offset)
-    axes = (np.arange(size) * d for size, d in zip(indices.shape, distances, strict=True))
-    expected = offset + sum(np.ix_(*axes))
+    expected = np.full(indices.shape, offset)
+    for numbers, distance in zip(np.indices(indices.shape), distances, strict=True):
+        expected += numbers * distance
     torn = indices.shape[-1] > 1 and distances[-1] != 1
     if torn or min(distances) < 0 or not np.array_equal(indices, expected):
         return None

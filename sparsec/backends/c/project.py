@@ -107,7 +107,7 @@ def runtime_files(planned: PlannedFunction, runtime: Path) -> dict[str, str]:
         if file in files or not (folder / file).is_file():
             continue
         text = (folder / file).read_text(encoding="utf-8")
-        wanted += re.findall(r'^#include "(\w+\.h)"', text, flags=re.MULTILINE)
+        wanted += re.findall(r'^ *#include "(\w+\.h)"', text, flags=re.MULTILINE)
         if file.endswith(".c"):
             wanted += [f"{name}.c" for name in re.findall(r"\b(sparsec_\w+)\(", text)]
             text = shareable(text, Path(file).stem)

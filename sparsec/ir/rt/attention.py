@@ -99,12 +99,16 @@ class BatchMatmulOp(RuntimeOp):
         """Whether the matrices on the left lie transposed, and those on the right."""
         return self.lhs_transposed is not None, self.rhs_transposed is not None
 
+    @property
+    def depth(self) -> int:
+        """Products in a sum."""
+        return shape_of(self.lhs.type)[-2 if self.transposed[0] else -1]
+
     def verify_(self) -> None:
         verify_matmul(self.lhs.type, self.rhs.type, self.transposed, self.output.type)
 
     def c_arguments(self) -> Sequence[CArgument]:
         *heads, rows, columns = shape_of(self.output.type)
-        depth = shape_of(self.lhs.type)[-2 if self.transposed[0] else -1]
         sides: list[CArgument] = []
         for value, transposed in zip((self.lhs, self.rhs), self.transposed, strict=True):
             *_, first, second = shape_of(value.type)
@@ -113,7 +117,7 @@ class BatchMatmulOp(RuntimeOp):
         return (
             context(self.scratch),
             matmul_params(self.params.data),
-            matmul_sizes(1, prod(heads), rows, depth, columns),
+            matmul_sizes(1, prod(heads), rows, self.depth, columns),
             *sides,
             matrices(0, rows * columns, columns, 1),
             self.output,
