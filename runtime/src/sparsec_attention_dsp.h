@@ -10,7 +10,10 @@
 
 #include "sparsec_attention.h"
 
-#define ROWS SPARSEC_ROWS
+#if defined(SPARSEC_MATMUL_DSP)
+    #define SPARSEC_ATTENTION
+
+    #define ROWS SPARSEC_ROWS
 
 /* Some queries of a head, four at most, and what they are worked on with. `mask` is that of the first one, or NULL. */
 typedef struct
@@ -81,8 +84,8 @@ static void find_largest(const int8_t *scores, const int32_t keys, int8_t *const
     memcpy(largest, &found, ROWS);
 }
 
-/* value + byte I of a word, which has a sign. */
-#define ADD_BYTE(RESULT, VALUE, WORD, I) __ASM("sxtab %0, %1, %2, ror #" #I : "=r"(RESULT) : "r"(VALUE), "r"(WORD))
+    /* value + byte I of a word, which has a sign. */
+    #define ADD_BYTE(RESULT, VALUE, WORD, I) __ASM("sxtab %0, %1, %2, ror #" #I : "=r"(RESULT) : "r"(VALUE), "r"(WORD))
 
 /* exp of a score rounded to what is summed up: added to `sum`. */
 static inline int32_t add_rounded(const int32_t exponential, const int32_t sum)
@@ -130,7 +133,7 @@ static int32_t compute_probabilities(const block_t *const block,
     const int8_t *score = block->scores + i;
     int16_t *probability = block->halves + 2 * i;
     int32_t total = 0;
-#pragma GCC unroll 2
+    #pragma GCC unroll 2
     for (int32_t j = 0; j < keys; j++)
     {
         const int32_t exponential = block->exponentials[largest - *score];
@@ -322,5 +325,7 @@ static void attend(const sparsec_attention_params *const params,
         output += ROWS * output_row;
     }
 }
+
+#endif
 
 #endif

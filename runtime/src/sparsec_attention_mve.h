@@ -13,10 +13,13 @@
 #include "sparsec_attention.h"
 #include "sparsec_requantize_mve.h"
 
-#define ROWS 4
+#if defined(ARM_MATH_MVEI) && defined(__GNUC__)
+    #define SPARSEC_ATTENTION
 
-/* Keys of a vector. */
-#define LANES 16
+    #define ROWS 4
+
+    /* Keys of a vector. */
+    #define LANES 16
 
 /* Four queries of a head and what they are worked on with. `mask` is that of the first one, or NULL. */
 typedef struct
@@ -37,19 +40,19 @@ typedef struct
     int32_t totals[ROWS];
 } block_t;
 
-/* Products of a run of bytes with four others; SUM is one more instruction for each vector of them. */
-#define DOTS(SUM)                                                          \
-    "dlstp.8 lr, %[count]\n"                                               \
-    "1:\n\t"                                                               \
-    "vldrb.8 q0, [%[run]], #16\n\t"                                        \
-    "vldrb.8 q1, [%[row0]], #16\n\t"                                       \
-    "vldrb.8 q2, [%[row1]], #16\n\t" SUM "vmladava.s8 %[acc0], q0, q1\n\t" \
-    "vldrb.8 q3, [%[row2]], #16\n\t"                                       \
-    "vmladava.s8 %[acc1], q0, q2\n\t"                                      \
-    "vldrb.8 q1, [%[row3]], #16\n\t"                                       \
-    "vmladava.s8 %[acc2], q0, q3\n\t"                                      \
-    "vmladava.s8 %[acc3], q0, q1\n\t"                                      \
-    "letp lr, 1b"
+    /* Products of a run of bytes with four others; SUM is one more instruction for each vector of them. */
+    #define DOTS(SUM)                                                          \
+        "dlstp.8 lr, %[count]\n"                                               \
+        "1:\n\t"                                                               \
+        "vldrb.8 q0, [%[run]], #16\n\t"                                        \
+        "vldrb.8 q1, [%[row0]], #16\n\t"                                       \
+        "vldrb.8 q2, [%[row1]], #16\n\t" SUM "vmladava.s8 %[acc0], q0, q1\n\t" \
+        "vldrb.8 q3, [%[row2]], #16\n\t"                                       \
+        "vmladava.s8 %[acc1], q0, q2\n\t"                                      \
+        "vldrb.8 q1, [%[row3]], #16\n\t"                                       \
+        "vmladava.s8 %[acc2], q0, q3\n\t"                                      \
+        "vmladava.s8 %[acc3], q0, q1\n\t"                                      \
+        "letp lr, 1b"
 
 /* `acc` becomes the products of `run` and four rows, `count` bytes of each. */
 SPARSEC_ALWAYS_INLINE void
@@ -408,5 +411,7 @@ static void attend(const sparsec_attention_params *const params,
         output += ROWS * output_row;
     }
 }
+
+#endif
 
 #endif

@@ -3,12 +3,10 @@
  */
 
 #include "sparsec_attention.h"
+#include "sparsec_attention_dsp.h"
+#include "sparsec_attention_mve.h"
 
-#if defined(ARM_MATH_MVEI) && defined(__GNUC__)
-    #include "sparsec_attention_mve.h"
-#elif defined(SPARSEC_MATMUL_DSP)
-    #include "sparsec_attention_dsp.h"
-#else
+#if !defined(SPARSEC_ATTENTION)
 
 static bool is_seen(const int8_t *const mask, const int32_t key)
 {
