@@ -51,6 +51,7 @@ class RunResult:
     instructions: NDArray[np.uint64] | None
     total: Sizes
     model: Sizes
+    printed: str = ""
 
 
 def run_project(
@@ -131,7 +132,7 @@ def run_image(
                 done = min(done_bytes // max(output_bytes, 1), len(records))
                 progress(f"running {image.project.name} on {image.cpu}: {done}/{len(records)}")
 
-        _run(command, directory, time_limit, report, image.project.layers)
+        printed = _run(command, directory, time_limit, report, image.project.layers)
         output = np.fromfile(directory / "outputs.bin", dtype=np.int8)
         ticks = np.fromfile(directory / "ticks.bin", dtype="<u8")
     if output.size != len(records) * output_bytes or ticks.size != len(records) + 1:
@@ -140,7 +141,7 @@ def run_image(
         )
     outputs = _split(image.project.outputs, output.reshape(len(records), output_bytes))
     counts = _instructions(machine, ticks) if machine is not None and counting else None
-    return RunResult(outputs, counts, image.total, image.model)
+    return RunResult(outputs, counts, image.total, image.model, printed)
 
 
 def _join(buffers: Sequence[Buffer], inputs: Sequence[NDArray[np.int8]]) -> NDArray[np.int8]:
@@ -184,8 +185,8 @@ def _run(
     time_limit: float,
     report: Callable[[int], None],
     layers: Sequence[str],
-) -> None:
-    """Runs `command` in `directory` to its end; reports the size of outputs.bin as it grows. `layers` are the calls in
+) -> str:
+    """Runs `command` in `directory` to its end and gives what it printed; reports the size of outputs.bin as it grows. `layers` are the calls in
     words, for what goes wrong."""
     # Nothing here has a heap, and the leak search fails under debuggers and in some containers.
     environment = dict(os.environ, ASAN_OPTIONS="detect_leaks=0")
@@ -215,10 +216,12 @@ def _run(
             if process.poll() is None:
                 process.kill()
                 process.wait()
+        messages.seek(0)
+        printed = messages.read().decode(errors="replace")
         if code != 0:
-            messages.seek(0)
-            problem = _problem(code, messages.read().decode(errors="replace"), layers)
+            problem = _problem(code, printed, layers)
             raise StatusError(problem) if code == _STATUS else RunError(problem)
+        return printed
 
 
 def _problem(code: int, messages: str, layers: Sequence[str]) -> str:

@@ -61,7 +61,8 @@ def parser() -> argparse.ArgumentParser:
         "sparsec sensitivity how much each layer minds, sparsec prune puts them in, "
         "sparsec quantize makes a network int8 from data or by training, "
         "sparsec search looks for what each layer should become, "
-        "sparsec compress-tflite stores the weights of a .tflite file as dCSR "
+        "sparsec compress-tflite stores the weights of a .tflite file as dCSR, "
+        "sparsec selftest holds every kernel to CMSIS-NN "
         "(each has --help).",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -336,6 +337,13 @@ def compress_tflite_command(arguments: Sequence[str]) -> int:
     return compress_tflite_command.main(arguments)
 
 
+def selftest_command(arguments: Sequence[str]) -> int:
+    """`sparsec selftest`: every kernel against CMSIS-NN, row by row."""
+    from sparsec.tools import selftest_command
+
+    return selftest_command.main(arguments)
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "accuracy": accuracy_command,
     "analyze": analyze_command,
@@ -348,6 +356,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "quantize": quantize_command,
     "run": run_command,
     "search": search_command,
+    "selftest": selftest_command,
     "sensitivity": sensitivity_command,
     "what-if": what_if_command,
 }

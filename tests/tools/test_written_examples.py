@@ -34,6 +34,7 @@ from sparsec.tools import (
     quantize_command,
     run_command,
     search_command,
+    selftest_command,
     sensitivity_command,
     sparsec,
     sparsec_opt,
@@ -59,6 +60,7 @@ HELP = {
         quantize_command,
         run_command,
         search_command,
+        selftest_command,
         sensitivity_command,
         what_if_command,
     )
