@@ -94,9 +94,13 @@ class Writer:
         self.block.add_op(op)
         return op.results[0]
 
+    def note_sizes(self, layer: Layer, read: int | None, written: int) -> None:
+        """An operation of theirs, in bytes; of one with two inputs it is not known what is read."""
+        self.sizes.append(Sizes(layer.title, read, written))
+
     def note(self, layer: Layer, source: Feature, result: Feature) -> Feature:
         """`result`, after its size has been noted."""
-        self.sizes.append(Sizes(layer.title, source.bytes, result.bytes))
+        self.note_sizes(layer, source.bytes, result.bytes)
         return result
 
     def reads(self, layer: Layer, source: Feature, what: str = "qi") -> int:
@@ -215,7 +219,7 @@ class Writer:
             input1_zp=zero_points[0], input2_zp=zero_points[1], output_zp=output_zp, **numbers
         )
         result = Feature(self.add(layer, qnn.AddOp(lhs.value, rhs.value, params)), output_zp)
-        self.sizes.append(Sizes(layer.title, None, result.bytes))
+        self.note_sizes(layer, None, result.bytes)
         return result
 
     def norm(self, layer: Layer, source: Feature) -> Feature:
@@ -245,13 +249,16 @@ class Writer:
         image = Feature(self.add(layer, op), output_zp)
         return self.note(layer, source, self.reshaped(layer, image, source.shape))
 
-    def softmax(self, layer: Layer, source: Feature) -> Feature:
-        """Softmax over the last axis."""
+    def softmax_params(self, layer: Layer) -> SoftmaxParams:
+        """The numbers of a softmax."""
         try:
-            params = SoftmaxParams(**softmax_params(layer.scale("qi")))
+            return SoftmaxParams(**softmax_params(layer.scale("qi")))
         except ValueError as error:
             raise layer.wrong(str(error)) from error
-        value = self.add(layer, qnn.SoftmaxOp(source.value, params))
+
+    def softmax(self, layer: Layer, source: Feature) -> Feature:
+        """Softmax over the last axis."""
+        value = self.add(layer, qnn.SoftmaxOp(source.value, self.softmax_params(layer)))
         return self.note(layer, source, Feature(value, UNIT_INTERVAL.zero_point))
 
     def reshaped(self, layer: Layer, source: Feature, shape: Sequence[int]) -> Feature:

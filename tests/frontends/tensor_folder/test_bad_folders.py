@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from examples.sparse_engine.folder import (
     Network,
     Stage,
+    Transformer,
     random_weights,
     save_image,
     write_folder,
@@ -23,6 +24,14 @@ from sparsec.frontends.numpy_files import Array
 from tests.tools.support import Tools
 
 NETWORK = Network((Stage(("tokenizer",), 4, (0, 1)), Stage(("mv2block",), 4)), 3, size=8, classes=2)
+
+TRANSFORMED = Network(
+    (Stage(("tokenizer", "mv2block"), 4, (0,), (Transformer(0, 4, 6, 4),)),),
+    3,
+    size=8,
+    classes=2,
+    pooling="attention",
+)
 
 Mutilate = Callable[[Path], object]
 
@@ -202,6 +211,58 @@ CASES: dict[str, tuple[Mutilate, str]] = {
 }
 
 
+def odd_width(folder: Path) -> None:
+    """A transformer of six channels and four heads."""
+    rename("transformer.transformer0_0", "transformer.transformer1_0")(folder)
+    for name, value in {
+        "qconv2.conv_module.weight": np.ones((6, 4, 1, 1)),
+        "qconv2.conv_module.bias": np.ones(6),
+        "qconv2.M": np.ones(1),
+        "qpre_norm.layernorm_module.weight": np.ones(6),
+        "qpre_norm.layernorm_module.bias": np.ones(6),
+        "self_attn.qqkv.fc_module.weight": np.ones((18, 6)),
+    }.items():
+        save(f"transformer.transformer1_0.{name}.npy", value)(folder)
+
+
+ATTENTION = "transformer.transformer0_0.self_attn"
+TRANSFORMED_CASES: dict[str, tuple[Mutilate, str]] = {
+    "heads": (
+        odd_width,
+        "block 'transformer1_0': 6 channels cannot be divided among 4 heads",
+    ),
+    "queries, keys and values": (
+        save(f"{ATTENTION}.qqkv.fc_module.weight.npy", np.ones((8, 4))),
+        r"block 'transformer0_0': tensor 'self_attn\.qqkv\.fc_module\.weight' has shape \[8, 4\], not \[12, 4\]",
+    ),
+    "a missing softmax": (
+        remove(f"{ATTENTION}.qsoftmax1.qi.scale.npy"),
+        r"tensor 'self_attn\.qsoftmax1\.qi\.scale' is missing",
+    ),
+    "a norm of another width": (
+        save("transformer.transformer0_0.qnorm1.layernorm_module.weight.npy", np.ones(5)),
+        r"tensor 'qnorm1\.layernorm_module\.weight' has shape \[5\], not \[4\]",
+    ),
+    "pooling by several numbers": (
+        save("global_pooling.qattention_pool.fc_module.weight.npy", np.ones((2, 3))),
+        r"block 'global_pooling': tensor 'qattention_pool\.fc_module\.weight' has shape \[2, 3\], not \[1, 3\]",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TRANSFORMED_CASES)
+def test_one_line_names_what_is_wrong_with_attention(
+    case: str, mutilated: Path, tmp_path: Path
+) -> None:
+    mutilate, message = TRANSFORMED_CASES[case]
+    folder = tmp_path / "tensors"
+    shutil.copytree(mutilated, folder, copy_function=shutil.copyfile)
+    mutilate(folder)
+    with pytest.raises(FrontendError, match=message) as raised:
+        load(folder, input_shape=[(1, 3, 8, 8)])
+    assert "\n" not in str(raised.value)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_one_line_names_what_is_wrong(case: str, whole: Path, tmp_path: Path) -> None:
     mutilate, message = CASES[case]
@@ -226,7 +287,7 @@ def test_the_command_ends_with_2(
 @pytest.fixture(scope="module")
 def mutilated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("mutilated") / "tensors"
-    write_folder(folder, NETWORK, random_weights(1))
+    write_folder(folder, TRANSFORMED, random_weights(1))
     return folder
 
 

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from examples.sparse_engine.folder import Network, Stage, random_weights, save_image, write_folder
+from examples.sparse_engine.folder import (
+    Network,
+    Stage,
+    Transformer,
+    random_weights,
+    save_image,
+    write_folder,
+)
 from sparsec.frontends import load
 from sparsec.interpreters.run import interpret
 from sparsec.ir import qnn
@@ -21,6 +28,17 @@ Run: TypeAlias = Callable[[Reference, NDArray[np.int8]], NDArray[np.int8]]
 ONE_STAGE = Network((Stage(("tokenizer", "mv2block"), 6, (0, 2)),), 12, size=16, classes=5)
 TWO_STAGES = Network(
     (Stage(("tokenizer",), 4, (0,)), Stage(("mv2block",), 6, (1,))), 12, size=16, classes=5
+)
+
+WHOLE = Network(
+    (
+        Stage(("tokenizer",), 4, (0,), (Transformer(0, 6, 5, 4),)),
+        Stage(("mv2block",), 4, (1,), (Transformer(1, 8, 10, 6),)),
+    ),
+    12,
+    size=16,
+    classes=5,
+    pooling="attention",
 )
 
 
@@ -44,11 +62,24 @@ def two_stages(reference: Reference, x: NDArray[np.int8]) -> NDArray[np.int8]:
     return reference.tail(reference.mv2block(x, "mv2block_two.mv2block1_0."))
 
 
+def whole(reference: Reference, x: NDArray[np.int8]) -> NDArray[np.int8]:
+    x = reference.tokenizer(x, "downsample_one.downsample0_0.")
+    x = reference.mv2block(x, "mv2block_one.mv2block0_0.")
+    x = reference.transformer(x, "transformer_one.transformer0_0.", 2)
+    x = reference.mv2block(x, "downsample_two.downsample1_0.", 2)
+    x = reference.mv2block(x, "mv2block_two.mv2block1_0.")
+    x = reference.transformer(x, "transformer_two.transformer1_0.", 4)
+    return reference.tail(x, "attention")
+
+
 @pytest.mark.parametrize(
-    ("network", "run"), [(ONE_STAGE, one_stage), (TWO_STAGES, two_stages)], ids=["one", "two"]
+    ("network", "run"),
+    [(ONE_STAGE, one_stage), (TWO_STAGES, two_stages), (WHOLE, whole)],
+    ids=["one", "two", "transformers"],
 )
-def test_networks_without_transformers(tmp_path: Path, network: Network, run: Run) -> None:
-    """Ours to the byte; theirs differs by a step where it rounds each term of a sum and each average."""
+def test_networks(tmp_path: Path, network: Network, run: Run) -> None:
+    """Ours to the byte. Theirs differs by a step where it rounds each term of a sum and each average, and by up to half of
+    a norm, whose 128 / deviation it cuts to a whole number (docs/sparse-engine.md)."""
     write_folder(tmp_path, network, random_weights(1))
     module = load(
         tmp_path, input_shape=[(1, network.image_channels, network.size, network.size)]
@@ -60,8 +91,10 @@ def test_networks_without_transformers(tmp_path: Path, network: Network, run: Ru
     assert np.array_equal(result.reshape(len(given), -1), np.concatenate(expected))
     assert np.unique(result).size > 10
     other = np.concatenate([run(theirs, x[None]) for x in given])
-    assert set(ours.differences.values()) <= {0, 1}
-    assert np.abs(other.astype(int) - result.reshape(other.shape)).max() <= 4
+    norms = {name for name in ours.differences if name.endswith("norm.") or "qnorm1" in name}
+    assert all(ours.differences[name] <= 1 for name in ours.differences.keys() - norms)
+    assert all(8 < ours.differences[name] < 64 for name in norms)
+    assert not np.array_equal(other, result.reshape(other.shape))
 
 
 def test_multipliers_are_theirs_but_for_one() -> None:
