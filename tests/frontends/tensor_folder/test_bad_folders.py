@@ -244,7 +244,10 @@ TRANSFORMED_CASES: dict[str, tuple[Mutilate, str]] = {
         r"tensor 'qnorm1\.layernorm_module\.weight' has shape \[5\], not \[4\]",
     ),
     "pooling by several numbers": (
-        save("global_pooling.qattention_pool.fc_module.weight.npy", np.ones((2, 3))),
+        lambda folder: [
+            remove("global_pooling.qattention_pool.fc_module.bias.npy")(folder),
+            save("global_pooling.qattention_pool.fc_module.weight.npy", np.ones((2, 3)))(folder),
+        ],
         r"block 'global_pooling': tensor 'qattention_pool\.fc_module\.weight' has shape \[2, 3\], not \[1, 3\]",
     ),
 }
