@@ -4,6 +4,7 @@
 import json
 import shutil
 import tempfile
+import warnings
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -138,8 +139,9 @@ def compile(
     """Compile a file that `sparsec` reads, or a module of torch, to C.
 
     `inputs` are real inputs [N, ..], one for each argument of the model in torch's layout: they calibrate the int8
-    network. A module needs them; of a file they take the place of the examples it carries. Raises UserError, whose
-    message says what to do, where the model cannot be compiled.
+    network. A module needs them; of a file they take the place of the examples it carries. Data that is constant and
+    outputs that int8 does not serve are warned of. Raises UserError, whose message says what to do, where the model cannot
+    be compiled.
 
     >>> import torch, sparsec
     >>> net = torch.nn.Sequential(torch.nn.Linear(8, 4), torch.nn.ReLU())
@@ -154,6 +156,8 @@ def compile(
         words.append(f"--calibrate={prepared.calibration}")
     args = sparsec.parser().parse_args(words)
     compilation = compile_model(args, "c")
+    for doubt in compilation.doubts:
+        warnings.warn(doubt, stacklevel=2)
     files = project_files(args, compilation)
     return Compiled(files, words, compilation, prepared)
 
@@ -205,7 +209,12 @@ def _prepare(model: "str | Path | Module", given: Sequence[Any], layout: str) ->
 
         try:
             with only_our_messages():
-                export_module(model, arrays, path)
+                # Tensors as they are, because torch exports for their types.
+                tensors = [
+                    each if hasattr(each, "detach") else array
+                    for each, array in zip(given, arrays, strict=True)
+                ]
+                export_module(model, tensors, path)
         except FrontendError as error:
             raise UserError(str(error)) from error
     return prepared
@@ -222,8 +231,11 @@ def _is_array(value: object) -> bool:
 
 def _array(value: Any) -> Array:
     """An array of a tensor of torch, or of what numpy takes for one."""
-    detach = getattr(value, "detach", None)
-    return np.asarray(value if detach is None else detach().cpu().numpy())
+    if not hasattr(value, "detach"):
+        return np.asarray(value)
+    from sparsec.frontends.modules import as_array
+
+    return as_array(value)
 
 
 def _words(options: Options) -> Iterator[str]:

@@ -58,6 +58,37 @@ def test_training_mode_comes_back() -> None:
     assert model.training
 
 
+def test_doubts_are_warnings() -> None:
+    with pytest.warns(UserWarning, match="the calibration data is 0 everywhere in input"):
+        sparsec.compile(net(), torch.zeros(8, *images().shape[1:]))
+
+
+def test_bfloat16() -> None:
+    inputs = images().to(torch.bfloat16)
+    compiled = sparsec.compile(net().to(torch.bfloat16), inputs)
+    assert compiled.run(inputs[:2]).mismatches == 0
+
+
+def test_results_that_are_given() -> None:
+    class Reused(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(4, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.layer(x)
+            z = torch.empty_like(y)
+            torch.add(y, 1.0, out=z)
+            return torch.mul(z, y, out=y) + z
+
+    x = torch.randn(8, 4, generator=torch.Generator().manual_seed(0))
+    model = Reused()
+    ran = sparsec.compile(model, x).run(x)
+    with torch.no_grad():
+        np.testing.assert_allclose(ran.outputs[0], model(x).numpy(), atol=0.1)
+    assert all(each.requires_grad for each in model.parameters())
+
+
 def test_mistakes() -> None:
     with pytest.raises(sparsec.UserError, match="needs inputs"):
         sparsec.compile(net())

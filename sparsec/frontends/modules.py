@@ -32,7 +32,7 @@ def exported(
     )
     shapes = tuple({0: torch.export.Dim.AUTO} for _ in examples) if open_batch else None
     try:
-        with only_our_messages():
+        with only_our_messages(), torch.no_grad():
             return torch.export.export(module.eval(), examples, dynamic_shapes=shapes)
     except Exception as error:  # torch has no one type for what it cannot export
         line = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -40,6 +40,12 @@ def exported(
     finally:
         for each, mode in modes:
             each.training = mode
+
+
+def as_array(tensor: Tensor) -> Array:
+    """The numbers of `tensor`; numpy has no bfloat16, which is float32 then."""
+    detached = tensor.detach().cpu()
+    return (detached.float() if detached.dtype == torch.bfloat16 else detached).numpy()
 
 
 def saved(program: ExportedProgram) -> bytes:
@@ -50,9 +56,10 @@ def saved(program: ExportedProgram) -> bytes:
     return stream.getvalue()
 
 
-def export_module(module: Module, inputs: Sequence[Array], path: Path) -> None:
+def export_module(module: Module, inputs: Sequence[Array | Tensor], path: Path) -> None:
     """Write `module` to `path` as torch exports it for the first sample of `inputs`, in evaluation mode.
 
     Raises FrontendError where torch cannot export it.
     """
-    path.write_bytes(saved(exported(module, [torch.from_numpy(array[:1]) for array in inputs])))
+    tensors = [each if isinstance(each, Tensor) else torch.from_numpy(each) for each in inputs]
+    path.write_bytes(saved(exported(module, [each[:1] for each in tensors])))

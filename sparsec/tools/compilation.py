@@ -59,7 +59,8 @@ class Compilation:
 
     `pipeline` is the text of its passes. `quantized` is the module as it left `fold-qdq`, the
     oracle of everything below. `watch` saw it being quantized. `chosen_from` is the network of which formats were chosen within
-    `--ram`, with what its layers may not have; None where that was not asked for. `named_after` is the file that gave the
+    `--ram`, with what its layers may not have; None where that was not asked for. `doubts` are lines about calibration data and
+    outputs that int8 does not serve. `named_after` is the file that gave the
     network its name; None where the user did, or the IR.
     """
 
@@ -72,6 +73,7 @@ class Compilation:
     watch: AccuracyWatch | None = None
     chosen_from: ModuleOp | None = None
     named_after: Path | None = None
+    doubts: list[str] = field(default_factory=list[str])
     inputs: list[Quantization] = field(default_factory=list[Quantization])
     outputs: list[Quantization] = field(default_factory=list[Quantization])
 
@@ -288,6 +290,7 @@ def compile_model(
             compilation.quantized, options.calibrate, options.input_layout
         )
         doubts += [] if compilation.accuracy is None else compilation.accuracy.doubts
+    compilation.doubts = doubts
     for doubt in [] if args.quiet else doubts:
         print(f"warning: {doubt}", file=sys.stderr)
     return compilation

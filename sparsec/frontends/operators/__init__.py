@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from sparsec.frontends.operators.attention import ATTENTION
 from sparsec.frontends.operators.borders import BORDERS
+from sparsec.frontends.operators.composed import COMPOSED
 from sparsec.frontends.operators.elementwise import ELEMENTWISE
 from sparsec.frontends.operators.masks import MASKS
 from sparsec.frontends.operators.norms import NORMS
@@ -28,6 +29,7 @@ OPERATORS: Mapping[str, Operator] = {
     **WEIGHTED,
     **ATTENTION,
     **ELEMENTWISE,
+    **COMPOSED,
     **MASKS,
     **NORMS,
     **POOLING,

@@ -277,8 +277,20 @@ def divide(builder: Builder, call: Call) -> Tensor:
     to divide bytes would not be more exact."""
     left, right = operand(call, "self"), operand(call, "other")
     if call.given("rounding_mode"):
-        raise UnsupportedError("a division that rounds")
+        return rounded_quotient(builder, left, right, call.text("rounding_mode"))
     return product(builder, left, reciprocal(builder, right))
+
+
+def rounded_quotient(builder: Builder, left: Tensor, right: Tensor, rounding: str) -> Tensor:
+    """A quotient by a number, rounded by `floor` or `trunc`."""
+    return applied(builder, left, apply(rounding, apply("/", X, divisor(right))))
+
+
+def divisor(value: Tensor) -> float:
+    """The number by which is divided. Raises UnsupportedError where it is none, or 0."""
+    if not is_number(value) or not value.array.all():
+        raise UnsupportedError("a division with a remainder by something other than a number")
+    return float(value.array.item())
 
 
 def extreme(
@@ -370,13 +382,29 @@ ELEMENTWISE: Mapping[str, Operator] = {
         for name in (
             *("sigmoid", "tanh", "hardsigmoid", "hardswish", "silu", "mish", "selu"),
             *("exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "abs", "sign", "erf"),
-            *("sin", "cos", "tan", "atan", "sinh", "cosh", "floor", "ceil", "round", "trunc"),
+            *(
+                "sin",
+                "cos",
+                "tan",
+                "asin",
+                "acos",
+                "atan",
+                "sinh",
+                "cosh",
+                "asinh",
+                "acosh",
+                "atanh",
+            ),
+            *("floor", "ceil", "round", "trunc"),
         )
     },
     "aten.sgn": activation("sign"),
     "aten.fix": activation("trunc"),
     "aten.arctan": activation("atan"),
     "aten.absolute": activation("abs"),
+    "aten.frac": expression("x - trunc(x)"),
+    "aten.erfc": expression("1 - erf(x)"),
+    "aten.exp2": expression("pow(2, x)"),
     "aten.square": expression("x * x"),
     "aten.reciprocal": expression("1 / x"),
     "aten.rsqrt": expression("1 / sqrt(x)"),

@@ -14,6 +14,7 @@ from sparsec.frontends.call import Call
 from sparsec.frontends.errors import UnsupportedError
 from sparsec.frontends.operators.reductions import side_by_side
 from sparsec.frontends.operators.signature import Operator
+from sparsec.frontends.operators.weighted import batch_norm
 from sparsec.frontends.tensors import CHANNELS_LAST, Activation, Array, Order, Parameter, Tensor
 from sparsec.ir import nn
 from sparsec.quantization.normalization import Norm
@@ -114,9 +115,9 @@ def group_norm(builder: Builder, call: Call) -> object:
 
 
 def instance_norm(builder: Builder, call: Call) -> object:
-    """instance_norm, which becomes a batch normalisation if it has statistics of its own."""
+    """instance_norm, a batch normalisation where it goes by the statistics of its training."""
     if not call.flag("use_input_stats", True):
-        raise UnsupportedError("it normalises by statistics of its training")
+        return batch_norm(builder, call)
     return of_groups(builder, call, call.activation("input").shape[1], call.number("eps", 1e-5))
 
 

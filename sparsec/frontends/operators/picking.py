@@ -5,6 +5,7 @@ The one rule: what is picked is known as numbers, axis by axis; only the rows of
 """
 
 from collections.abc import Mapping, Sequence
+from math import prod
 
 import numpy as np
 from xdsl.dialects.builtin import i32
@@ -105,8 +106,22 @@ def index_select(builder: Builder, call: Call) -> Tensor:
     return picked(builder, value, {axis: indices.reshape(-1)})
 
 
+def picked_apart(builder: Builder, value: Tensor, first: int, places: Sequence[Array]) -> Tensor:
+    """The elements that indices of several axes beside each other, from `first` on, name one by one.
+
+    `places` has an array for each of these axes, all of one shape, which takes the place of the axes.
+    """
+    before, behind = value.shape[:first], value.shape[first + len(places) :]
+    sizes = value.shape[first : first + len(places)]
+    row = reshaped(builder, value, (*before, prod(sizes), *behind))
+    flat = np.ravel_multi_index(tuple(places), sizes).reshape(-1)
+    return reshaped(
+        builder, picked(builder, row, {first: flat}), (*before, *places[0].shape, *behind)
+    )
+
+
 def index(builder: Builder, call: Call) -> Tensor:
-    """value[.., indices, ..] with constant indices: of one axis, or of several that form a grid."""
+    """value[.., indices, ..] with constant indices of axes beside each other."""
     value = call.tensor("self")
     found = {
         axis: constant_indices(each, value.shape[axis])
@@ -121,13 +136,16 @@ def index(builder: Builder, call: Call) -> Tensor:
         grid = np.broadcast_arrays(*found.values())
     except ValueError as error:
         raise UnsupportedError("its indices do not fit each other") from error
-    result = picked(builder, value, along_axes(dict(zip(axes, grid, strict=True))))
+    lists = along_axes(dict(zip(axes, grid, strict=True)))
+    if lists is None:
+        return picked_apart(builder, value, axes[0], grid)
+    result = picked(builder, value, lists)
     shape = (*value.shape[: axes[0]], *grid[0].shape, *value.shape[axes[-1] + 1 :])
     return reshaped(builder, result, shape)
 
 
-def along_axes(grid: Picked) -> Picked:
-    """The indices of each axis, where those of all of them are a grid. Raises UnsupportedError where not."""
+def along_axes(grid: Picked) -> Picked | None:
+    """The indices of each axis, where those of all of them are a grid."""
     (first, *_), count = grid.values(), len(grid)
     if count == 1:
         return {axis: indices.reshape(-1) for axis, indices in grid.items()}
@@ -140,7 +158,49 @@ def along_axes(grid: Picked) -> Picked:
         whole = np.meshgrid(*lists.values(), indexing="ij")
         if all(map(np.array_equal, whole, grid.values())):
             return lists
-    raise UnsupportedError("its indices of several axes are not a grid")
+    return None
+
+
+def picked_along(builder: Builder, value: Tensor, axis: int, indices: Array) -> Tensor:
+    """For each element of `indices`, which has the rank of `value`, the one at that index of `axis` and its own of the others.
+
+    `indices` has a batch of one, or says the same for each sample.
+    """
+    if indices.ndim != len(value.shape) or np.any(indices != indices[:1]):
+        raise UnsupportedError("its indices differ between samples, or their rank from the input's")
+    not_the_batch(value, [axis], "picks from")
+    indices = indices[:1]
+    one_list = np.moveaxis(indices, axis, 0).reshape(indices.shape[axis], -1)
+    rest = [n for other, n in enumerate(indices.shape) if other != axis]
+    if rest == [n for other, n in enumerate(value.shape) if other != axis]:
+        if np.all(one_list == one_list[:, :1]):
+            return picked(builder, value, {axis: one_list[:, 0]})
+    places: list[Array] = list(np.meshgrid(*map(np.arange, indices.shape), indexing="ij"))
+    places[axis] = indices
+    result = picked_apart(builder, value, 1, [place[0] for place in places[1:]])
+    return reshaped(builder, result, indices.shape)
+
+
+def gather(builder: Builder, call: Call) -> Tensor:
+    """gather by constant indices."""
+    value = call.tensor("self")
+    axis = axis_of(call, value)
+    indices = constant_indices(call.arguments.get("index"), value.shape[axis])
+    return picked_along(builder, value, axis, indices)
+
+
+def take_along_dim(builder: Builder, call: Call) -> Tensor:
+    """As `gather`, with indices that broadcast."""
+    value = call.tensor("self")
+    axis = axis_of(call, value)
+    indices = constant_indices(call.arguments.get("indices"), value.shape[axis])
+    if indices.ndim == len(value.shape):
+        shape = [
+            indices.shape[axis] if each == axis else max(n, size)
+            for each, (n, size) in enumerate(zip(indices.shape, value.shape, strict=True))
+        ]
+        indices = np.broadcast_to(indices, shape)
+    return picked_along(builder, value, axis, indices)
 
 
 def embedding(builder: Builder, call: Call) -> Tensor:
@@ -248,6 +308,8 @@ def expand_as(builder: Builder, call: Call) -> Tensor:
 
 
 PICKING: Mapping[str, Operator] = {
+    "aten.gather": gather,
+    "aten.take_along_dim": take_along_dim,
     "aten.index_select": index_select,
     "aten.index": index,
     "aten._unsafe_index": index,

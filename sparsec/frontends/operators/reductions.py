@@ -129,10 +129,10 @@ def squared(builder: Builder, value: Tensor) -> Activation:
     return found
 
 
-def spread(root: bool) -> Operator:
-    """std if `root`, else var: the mean of squared distances from the mean."""
+def spread(root: bool, with_mean: bool = False) -> Operator:
+    """std if `root`, else var: the mean of squared distances from the mean, which may be a second result."""
 
-    def build(builder: Builder, call: Call) -> Tensor:
+    def build(builder: Builder, call: Call) -> object:
         value = call.activation("self")
         axes = reduced_axes(call, value)
         correction = call.number("correction") if call.given("correction") else 1.0
@@ -145,9 +145,13 @@ def spread(root: bool) -> Operator:
             )
         mean = reduced(builder, nn.MeanOp, value, axes)
         distances = squared(builder, difference(builder, value, mean, 1))
-        mean_square = reduced(builder, nn.MeanOp, distances, axes, call.flag("keepdim"))
+        keep = call.flag("keepdim")
+        mean_square = reduced(builder, nn.MeanOp, distances, axes, keep)
         found = scaled(builder, mean_square, count / (count - correction))
-        return applied(builder, found, apply("sqrt", X)) if root else found
+        found = applied(builder, found, apply("sqrt", X)) if root else found
+        if not with_mean:
+            return found
+        return [found, mean if keep else without_axes(builder, mean, axes)]
 
     return build
 
@@ -238,6 +242,8 @@ REDUCTIONS: Mapping[str, Operator] = {
     "aten.argmin": index_of_extreme(nn.ArgMinOp),
     "aten.std": spread(root=True),
     "aten.var": spread(root=False),
+    "aten.std_mean": spread(root=True, with_mean=True),
+    "aten.var_mean": spread(root=False, with_mean=True),
     "aten.norm": norm,
     "aten.linalg_vector_norm": norm,
     "aten.cumsum": running_sum,

@@ -22,6 +22,7 @@ MASK = torch.tensor([True, False, True, True, False, False, False, True])
 
 TABLE = torch.tensor([[3, 3], [2, 2], [1, 0]])
 ROW = torch.tensor([7, 2, 2, 0])
+PLACES = torch.arange(6 * 3 * 5).mul(7).remainder(4).reshape(1, 6, 3, 5)
 
 PARTS: Mapping[str, Function] = {
     "slice": lambda x: x[:, 1:5, 2:, :-3],
@@ -57,6 +58,12 @@ PICKED: Mapping[str, Function] = {
     "index_by_a_mask": lambda x: x[:, :, :, MASK],
     "index_in_a_table": lambda x: x[:, :, TABLE],
     "index_in_a_grid": lambda x: x[:, :, TABLE[:, :1], ROW],
+    "index_apart": lambda x: x[:, :, [3, 0, 0], [7, 2, 5]],
+    "index_apart_in_a_table": lambda x: x[:, TABLE + 1, TABLE],
+    "gather": lambda x: x.gather(2, PLACES.expand(len(x), -1, -1, -1)),
+    "gather_channels": lambda x: x[:, :, 0].gather(1, PLACES[:, 0].expand(len(x), -1, -1)),
+    "take_along_dim": lambda x: x.take_along_dim(PLACES[:, :, :, :1], 2),
+    "take_along_dim_rows": lambda x: x.take_along_dim(ROW.reshape(1, 1, 1, 4), 3),
     "index_select": lambda x: torch.index_select(x, 3, ROW),
     "roll": lambda x: x.roll(3, 1),
     "unfold": lambda x: x.unfold(2, 3, 2),

@@ -23,6 +23,14 @@ def drawn(layer: Layer) -> Layer:
     return layer
 
 
+def trained(layer: nn.InstanceNorm2d) -> nn.InstanceNorm2d:
+    """`layer` with statistics of its training."""
+    generator = torch.Generator().manual_seed(4)
+    layer.running_mean = torch.randn(6, generator=generator)
+    layer.running_var = torch.rand(6, generator=generator) + 0.5
+    return layer
+
+
 class Channels(nn.Module):
     """A layer over the channels of each pixel, put last and back."""
 
@@ -69,6 +77,7 @@ LAYERS: Mapping[str, Function] = {
     "group_norm_relu": nn.Sequential(drawn(nn.GroupNorm(2, 6)), nn.ReLU6()),
     "instance_norm": nn.InstanceNorm2d(6),
     "instance_norm_affine": drawn(nn.InstanceNorm2d(6, affine=True)),
+    "instance_norm_trained": trained(nn.InstanceNorm2d(6, track_running_stats=True)),
     "instance_norm_signal": flat(nn.InstanceNorm1d(6)),
 }
 
