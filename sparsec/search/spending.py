@@ -40,8 +40,9 @@ def spent_by(trials: Sequence["FrozenTrial"], steps: int) -> tuple[int, int]:
         if attributes.get(notes.WITHDRAWN) or trial.state.name == "WAITING":
             continue
         if trial.state.name == "FAIL" and attributes.get(notes.LOST):
-            if not is_orphan(trial, trials):
-                continue  # what tries it again counts
+            if _next_try(trial, trials):
+                continue  # which counts
+            # What killed its workers too often counts too, or a search of such candidates would never end.
             count, total = count + 1, total + steps
         elif trial.state.is_finished():
             count, total = count + 1, total + attributes.get(notes.RESULT, {}).get("steps", 0)
@@ -67,8 +68,13 @@ def is_orphan(trial: "FrozenTrial", trials: Sequence["FrozenTrial"]) -> bool:
         and bool(attributes.get(notes.LOST))
         and not attributes.get(notes.WITHDRAWN)
         and int(attributes.get(notes.RETRIES, 0)) < notes.MAX_RETRIES
-        and not any(other.user_attrs.get(notes.RETRY_OF) == trial.number for other in trials)
+        and not _next_try(trial, trials)
     )
+
+
+def _next_try(trial: "FrozenTrial", trials: Sequence["FrozenTrial"]) -> bool:
+    """Whether another trial is the same once more."""
+    return any(other.user_attrs.get(notes.RETRY_OF) == trial.number for other in trials)
 
 
 def proposed(trial: "FrozenTrial") -> dict[str, Any]:

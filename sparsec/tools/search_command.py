@@ -315,7 +315,7 @@ def search_of(args: argparse.Namespace, files: Files) -> Search:
     )
     path = Path(args.space)
     try:
-        is_file = ":" not in args.space and "=" not in args.space
+        is_file = not any(each in args.space for each in ":=;") and args.space
         text = path.read_text() if is_file else args.space
         space = parse_space(text, subject.layers)
         objectives = parse_objectives(args.goals, args.limit)

@@ -87,6 +87,8 @@ def failed(ended: Ended) -> str:
         (["net.pt2"], "give --data and --test"),
         ([*TRAINED, "--space=nine: unstructured"], "no layer with weights matches 'nine'"),
         ([*TRAINED, "--space=nothing.txt"], "No such file"),
+        ([*TRAINED, "--space=;;;"], "the space is empty: write e.g. conv*"),
+        ([*TRAINED, "--space="], "the space is empty: write e.g. conv*"),
         ([*TRAINED, "--space=width = 0.5|1"], "width is chosen where Python builds"),
         ([*TRAINED, "--goals=speed"], "there is no goal 'speed'"),
         ([*TRAINED, "--limit=flash>=3"], "written with <="),
