@@ -43,6 +43,7 @@ class Options(TypedDict, total=False):
     arena: Literal["static", "caller"]
     io: Literal["arena", "caller"]
     int8_io: bool
+    bundle: bool
     observer: Literal["min-max", "percentile", "mse", "auto"]
     percentile: float
     equalize: bool

@@ -42,6 +42,7 @@ def project_files(args: argparse.Namespace, compilation: Compilation) -> dict[st
             args.int8_io,
             None if compilation.accuracy is None else compilation.accuracy.facts,
             self_test_of(args, compilation),
+            args.bundle,
         )
     except ValueError as error:
         raise UserError(str(error)) from error

@@ -253,6 +253,12 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "caller has int8 already, e.g. sparsec kws.tflite --int8-io",
     )
     group.add_argument(
+        "--bundle",
+        action="store_true",
+        help="copy the files of CMSIS-NN that are called, with their licence, to the project, which a C compiler builds "
+        "alone then, e.g. sparsec kws.tflite --bundle -o kws && arm-none-eabi-gcc -mcpu=cortex-m4 -c -Ikws kws/*.c",
+    )
+    group.add_argument(
         "--ram",
         type=byte_count,
         metavar="BYTES",

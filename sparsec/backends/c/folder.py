@@ -17,7 +17,7 @@ import shutil
 import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 MANIFEST = "report.json"
@@ -61,9 +61,11 @@ def write_project(
             else:
                 staged.mkdir()
             for name, content in files.items():
+                (staged / name).parent.mkdir(parents=True, exist_ok=True)
                 (staged / name).write_text(content, encoding="utf-8", newline="\n")
             if stays:
                 for name in files:
+                    (directory / name).parent.mkdir(parents=True, exist_ok=True)
                     (staged / name).replace(directory / name)
                 for name in ours - files.keys():
                     (directory / name).unlink(missing_ok=True)
@@ -104,7 +106,7 @@ def _written_before(directory: Path, files: Mapping[str, str]) -> set[str]:
     ours = {MANIFEST, ORIGIN} if digests else set[str]()
     for name in digests.keys() | files.keys():
         path = directory / name
-        if Path(name).name != name or not os.path.lexists(path):
+        if not _lies_inside(name) or not os.path.lexists(path):
             continue
         there = _text(path)
         if there is not None and digest(there) == digests.get(name):
@@ -115,6 +117,12 @@ def _written_before(directory: Path, files: Mapping[str, str]) -> set[str]:
                 f"its {name} is not as sparsec wrote it, and would be lost: move it away",
             )
     return ours
+
+
+def _lies_inside(name: str) -> bool:
+    """Whether a file of that name lies in the folder, or in one that it has."""
+    path = PurePosixPath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
 def _check_origin(directory: Path, model: Path) -> None:
@@ -148,7 +156,8 @@ def _link_all_but(directory: Path, staged: Path, ours: set[str]) -> None:
     """What `directory` holds of the user's, once more in `staged`."""
 
     def ignore(folder: str, names: list[str]) -> set[str]:
-        return ours if Path(folder) == directory else set()
+        inside = Path(folder).relative_to(directory)
+        return {name for name in names if (inside / name).as_posix() in ours}
 
     shutil.copytree(directory, staged, symlinks=True, ignore=ignore, copy_function=_link)
 
@@ -175,7 +184,9 @@ def _exchange(staged: Path, directory: Path) -> None:
 
 def _adopt(old: Path, directory: Path, ours: set[str]) -> None:
     """Take over what came to the old folder after it was looked through."""
-    for entry in old.iterdir():
-        target = directory / entry.name
-        if entry.name not in ours and not os.path.lexists(target):
+    for entry in sorted(old.rglob("*")):
+        name = entry.relative_to(old)
+        target = directory / name
+        new = os.path.lexists(entry) and not os.path.lexists(target)
+        if name.as_posix() not in ours and new and os.path.lexists(target.parent):
             entry.rename(target)

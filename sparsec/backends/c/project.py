@@ -86,6 +86,8 @@ def emit_project(
         f"{name}_weights.c": weights.getvalue(),
     }
     runtime = runtime_files(planned, runtime_dir())
+    if platform.library is not None:
+        runtime |= platform.library([*files.values(), *runtime.values()])
     sources, shared = ([file for file in part if file.endswith(".c")] for part in (files, runtime))
     files |= runtime
     files |= platform.build_files(name, facts["target"], sources, shared)
