@@ -14,8 +14,8 @@ from sparsec.quantization.normalization import (
     FRACTION_BITS,
     SPREAD_BITS,
     NormalizeParams,
+    common_multipliers,
 )
-from sparsec.quantization.requantize import quantize_multiplier
 from sparsec.run.profile.profile import Cost
 
 ROWS, WIDTH = 64, 64
@@ -55,16 +55,13 @@ def layer_norm_row(core: str) -> Row:
     rng = np.random.default_rng(SEED)
     x = np.clip(np.round(rng.normal(3, 30, (1, ROWS, 1, WIDTH))), -128, 127).astype(np.int8)
     gain, offset = rng.uniform(20, 40, WIDTH), rng.uniform(-10, 10, WIDTH)
-    pairs = [
-        quantize_multiplier(each * 2.0 ** (EXTRA_BITS - FRACTION_BITS)) for each in gain.tolist()
-    ]
-    multiplier, shift = np.array(pairs, np.int32).T
+    multiplier, shift = common_multipliers(gain * 2.0 ** (EXTRA_BITS - FRACTION_BITS))
     epsilon = round(EPSILON * WIDTH**2 * 2**SPREAD_BITS)
     params = NormalizeParams(input_zp=3, output_zp=-2, epsilon=epsilon)
     image = KernelImage()
     output = image.buffer(x.shape)
     numbers = (np.round(offset * 2**EXTRA_BITS).astype(np.int32), multiplier, shift)
-    b, m, s = (image.constant(np.ascontiguousarray(each)) for each in numbers)
+    b, m, s = map(image.constant, numbers)
     image.call(rt.NormalizeOp(image.constant(x), b, m, s, output, params), "norm")
     image.result(output)
     found, (result,) = image.measure(core)

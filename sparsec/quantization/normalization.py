@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sparsec.quantization.arrays import Int8Array, Int32Array, Int64Array
+from sparsec.quantization.arrays import Float64Array, Int8Array, Int32Array, Int64Array
 from sparsec.quantization.params import FULL_RANGE, Clamp, check_clamp, check_zero_points
-from sparsec.quantization.requantize import requantize
+from sparsec.quantization.requantize import quantize_multiplier, requantize
 
 MAX_SET = 65536
 """Values that are normalised together, for their squares to have a sum of 32 bits."""
@@ -88,6 +88,19 @@ def normalize(
     scaled = requantize(normal, multiplier, shift).astype(np.int64) + bias
     rounded = (scaled + (1 << (EXTRA_BITS - 1))) >> EXTRA_BITS
     return np.clip(rounded + p.output_zp, *p.clamp).astype(np.int8)
+
+
+def common_multipliers(factors: Float64Array) -> tuple[Int32Array, Int32Array]:
+    """Multiplier and shift of each of `factors`, all with the shift of the largest one: kernels are faster then, and what the
+    others lose is less than 2^-31 of the largest.
+
+    Raises ValueError as `quantize_multiplier` does.
+    """
+    largest, shift = quantize_multiplier(float(np.abs(factors).max()))
+    multipliers = np.round(factors * 2.0 ** (31 - shift))
+    return np.clip(multipliers, -largest, largest).astype(np.int32), np.full(
+        len(factors), shift, np.int32
+    )
 
 
 def largest_scaled(count: int, multiplier: Int32Array, shift: Int32Array) -> float:

@@ -2,7 +2,8 @@
 """Normalisation in C against that in numpy, and both against real numbers."""
 
 import ctypes
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,10 +17,12 @@ from sparsec.quantization.normalization import (
     MAX_EPSILON,
     SPREAD_BITS,
     NormalizeParams,
+    common_multipliers,
     normalize,
     reciprocal_root,
 )
 from sparsec.quantization.requantize import quantize_multiplier
+from sparsec.run.execute import run_project
 from tests.runtime.kernel_library import (
     Activation,
     Dims,
@@ -28,6 +31,7 @@ from tests.runtime.kernel_library import (
     KernelLibrary,
     PerChannelQuantParams,
 )
+from tests.runtime.kernel_project import KernelProject, dims, per_channel
 
 MANY = settings(max_examples=300)
 Int32 = NDArray[np.int32]
@@ -168,3 +172,67 @@ def test_roots() -> None:
     assert np.abs(found / exact - 1).max() < 2**-27
     assert np.all((multiplier >= 2**30) & (multiplier < 2**31))
     assert reciprocal_root(np.array([0]))[0] == 0
+
+
+@given(st.lists(st.floats(-100, 100), min_size=1, max_size=9).filter(any))
+def test_common_multipliers(factors: list[float]) -> None:
+    multiplier, shift = common_multipliers(np.array(factors))
+    assert len(set(shift.tolist())) == 1
+    found = multiplier * 2.0 ** (shift - 31.0)
+    assert np.abs(found - factors).max() <= 2.0**-31 * 2.0 ** int(shift[0])
+
+
+def device_cases() -> list[tuple[Int8, tuple[Int32, Int32, Int32], NormalizeParams]]:
+    """Rows of every tail with one shift for all channels and with several, either sign, a clamp, groups, no spread, the
+    largest spread, and biases that do not fit the short way."""
+    rng = np.random.default_rng(3)
+    cases: list[tuple[Int8, tuple[Int32, Int32, Int32], NormalizeParams]] = []
+    for width in (2, 3, 4, 5, 6, 7, 8, 64, 255):
+        of = channels(rng, width)
+        scale = of.factor * 2.0 ** (EXTRA_BITS - FRACTION_BITS)
+        _, _, bias = of.arrays
+        p = NormalizeParams(width % 50 - 9, 5 - width % 7, epsilon=width)
+        common = (*common_multipliers(scale), bias)
+        cases += [(image(rng, (1, 2, 1, width), spread), common, p) for spread in (0, 2, 30, 128)]
+        x = image(rng, (1, 3, 1, width), 50)
+        cases.append((x, of.arrays, p))
+        cases.append((x, common, replace(p, clamp=(-20, 30))))
+        cases.append((x, (*common[:2], bias + np.int32(2**24)), p))
+        cases.append((x, common, replace(p, centered=0, input_zp=127, epsilon=0)))
+        if width % 2 == 0:
+            cases.append((x, common, replace(p, groups=2)))
+    return cases
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Int8]:
+    result = KernelProject()
+    expected: list[Int8] = []
+    for x, (multiplier, shift, bias), p in device_cases():
+        arguments = [
+            -p.input_zp,
+            p.output_zp,
+            f"&(cmsis_nn_activation){{{p.clamp[0]}, {p.clamp[1]}}}",
+        ]
+        result.call(
+            "sparsec_normalize_s8",
+            [
+                *map(str, arguments),
+                *map(str, (p.groups, p.centered, f"{p.epsilon}LL")),
+                per_channel(result, multiplier, shift),
+                result.array(bias),
+                dims(*x.shape),
+                result.array(x),
+            ],
+            x.size,
+        )
+        expected.append(normalize(x, multiplier, shift, bias, p).reshape(-1))
+    directory = tmp_path_factory.mktemp("normalize")
+    return result.write(directory, "sparsec_normalize_s8"), np.concatenate(expected)
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("cpu", ["cortex-m4", "cortex-m55"])
+def test_core(project: tuple[Path, Int8], cmsis_nn_dir: Path, cpu: str) -> None:
+    result = run_project(project[0], cpu, [np.zeros((1, 1), np.int8)], cmsis_nn=cmsis_nn_dir)
+    np.testing.assert_array_equal(result.outputs[0][0], project[1])

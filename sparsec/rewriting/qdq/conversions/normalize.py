@@ -16,8 +16,8 @@ from sparsec.quantization.normalization import (
     MAX_SCALED,
     SPREAD_BITS,
     NormalizeParams,
+    common_multipliers,
 )
-from sparsec.quantization.requantize import quantize_multiplier
 from sparsec.rewriting.qdq.conversions.elementwise import TOO_FINE
 from sparsec.rewriting.qdq.conversions.signature import Conversions
 from sparsec.rewriting.qdq.folding import Array, Folding, fail, integer_clamp
@@ -43,9 +43,7 @@ def convert_normalize(f: Folding, op: nn.NormalizeOp) -> None:
     epsilon = norm.epsilon / source.quantization.scale**2 * count**2 * 2.0**SPREAD_BITS
     if epsilon > MAX_EPSILON:
         raise fail(op, "its input is too small for its epsilon")
-    pairs = [quantize_multiplier(abs(each)) for each in factor.tolist()]
-    multiplier, shift = np.ascontiguousarray(np.array(pairs, np.int32).T)
-    sign = np.where(factor < 0, -1, 1).astype(np.int32)
+    multiplier, shift = common_multipliers(factor)
     bounds = op.bounds.data if op.bounds is not None else None
     params = NormalizeParams(
         source.quantization.zero_point,
@@ -59,7 +57,7 @@ def convert_normalize(f: Folding, op: nn.NormalizeOp) -> None:
     new = qnn.NormalizeOp(
         source.value,
         f.constant(op, bias.astype(np.int32), f"{layer}.bias"),
-        f.constant(op, multiplier * sign, f"{layer}.multiplier"),
+        f.constant(op, multiplier, f"{layer}.multiplier"),
         f.constant(op, shift, f"{layer}.shift"),
         params,
     )
