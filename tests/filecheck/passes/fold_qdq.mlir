@@ -291,7 +291,8 @@ func.func @main(%x : tensor<1x1x2x3xf32>) -> tensor<1x1x2x3xf32> {
 // -----
 
 // A normalisation takes its factors in steps of the output, its epsilon in steps of the input: 1.0 / 0.25 * 4 / 2^13 is
-// 2^-9, -0.5 / 0.25 * 2^8 is -512, and 0.25 / 0.5^2 * 2^2 * 2^8 is 1024.
+// 2^-9, -0.5 / 0.25 * 2^8 is -512, and 0.25 / 0.5^2 * 2^2 * 2^8 is 1024. All factors
+// have the shift of the largest one.
 
 func.func @main(%x : tensor<1x3x1x2xf32>) -> tensor<1x3x1x2xf32> {
   %s = nn.constant dense<[1.0, -2.0]> : tensor<2xf32>
@@ -305,8 +306,8 @@ func.func @main(%x : tensor<1x3x1x2xf32>) -> tensor<1x3x1x2xf32> {
 }
 
 // CHECK:      %[[B:.*]] = qnn.constant named "norm.bias" dense<[-512, 0]> : tensor<2xi32>
-// CHECK-NEXT: %[[M:.*]] = qnn.constant named "norm.multiplier" dense<[1073741824, -1073741824]> : tensor<2xi32>
-// CHECK-NEXT: %[[S:.*]] = qnn.constant named "norm.shift" dense<[-10, -9]> : tensor<2xi32>
+// CHECK-NEXT: %[[M:.*]] = qnn.constant named "norm.multiplier" dense<[536870912, -1073741824]> : tensor<2xi32>
+// CHECK-NEXT: %[[S:.*]] = qnn.constant named "norm.shift" dense<-9> : tensor<2xi32>
 // CHECK-NEXT: qnn.normalize %x, %[[B]] requant(%[[M]], %[[S]]) <input_zp = 3, output_zp = -5, epsilon = 1024, clamp = [-5, 127]> {layer = "norm"}
 
 // -----
