@@ -155,6 +155,24 @@ def test_largest_sets(
         assert np.abs(found - real(x, of, p)).max() <= 0.5 + 2**-6
 
 
+@pytest.mark.parametrize("count", [2, 3, 64, 255])
+@pytest.mark.parametrize("share", [1, 2**-4, 2**-8, 2**-12])
+def test_worst_errors(count: int, share: float) -> None:
+    """The largest factors that a kernel takes, whose errors are largest, on rows of little and of much spread."""
+    rng = np.random.default_rng(count)
+    factor = np.full(count, 0.999 * share * 2**21 / count**0.5) * rng.choice([-1, 1], count)
+    scale = factor * 2.0 ** (EXTRA_BITS - FRACTION_BITS)
+    zeros = np.zeros(count, np.int32)
+    rows = [rng.integers(-spread, spread + 1, (400, count)) for spread in (1, 3, 40, 127)]
+    lonely = np.zeros((256, count), np.int64)
+    lonely[:, 0] = np.arange(-128, 128)
+    x = np.concatenate([*rows, lonely]).astype(np.int8).reshape(1, -1, 1, count)
+    p = NormalizeParams()
+    found = normalize(x, *common_multipliers(scale), zeros, p)
+    error = np.abs(found - real(x, Channels(factor, np.zeros(count)), p)).max()
+    assert error <= 0.5 + 0.5 * share / count**0.5 + 2**-6 + 2**-8 + 2**-10 < 1
+
+
 def test_what_has_no_spread_is_zero(runtime: KernelLibrary) -> None:
     x, of = np.full((1, 2, 3, 4), 9, np.int8), Channels(np.full(4, 50.0), np.arange(4.0))
     p = NormalizeParams(output_zp=2)
