@@ -14,11 +14,23 @@ import torch
 from torch import nn
 
 from examples.datasets import Data, fashion_mnist, idx
+from examples.export import save_program
 from examples.fashion.networks import ds_cnn, resnet8
+from examples.fashion.transformers import TinyFormer, TinyViT
 from sparsec.compress import Distillation, Gradual, Pruner, Samples, Settings, accuracy_of, fit
 from sparsec.compress.quantization import Prepared, convert, prepare_qat, save, static_masks
 
-NETWORKS: Mapping[str, Callable[[], nn.Module]] = {"resnet8": resnet8, "ds_cnn": ds_cnn}
+TRANSFORMERS: Mapping[str, Callable[[], nn.Module]] = {
+    "tiny_vit": TinyViT,
+    "tiny_former": TinyFormer,
+}
+"""Their attention is not trained as int8: the compiler finds its ranges from the images in the file."""
+
+NETWORKS: Mapping[str, Callable[[], nn.Module]] = {
+    "resnet8": resnet8,
+    "ds_cnn": ds_cnn,
+    **TRANSFORMERS,
+}
 TRAIN_IMAGES, TEST_IMAGES, CALIBRATION_IMAGES = 20_000, 256, 32
 
 
@@ -66,9 +78,13 @@ def road(args: argparse.Namespace, data: Samples, test: Samples) -> Iterator[str
     yield f"| float, dense | {100 * accuracy_of(teacher, test):.2f} % |"
     model = pruned(args.network, teacher, data, args.epochs, args.sparsity, folder)
     yield f"| float, {Pruner(model).sparsity:.2%} of the weights zero | {100 * accuracy_of(model, test):.2f} % |"
+    args.output.mkdir(parents=True, exist_ok=True)
+    if args.network in TRANSFORMERS:
+        images = data.inputs[:CALIBRATION_IMAGES]
+        save_program(model, images, args.output / f"{args.network}.pt2")
+        return
     prepared = in_int8(model, data, max(args.epochs // 4, 1), folder)
     yield f"| int8, simulated by torch | {100 * accuracy_of(prepared.module, test):.2f} % |"
-    args.output.mkdir(parents=True, exist_ok=True)
     save(convert(prepared), args.output / f"{args.network}.pt2")
 
 

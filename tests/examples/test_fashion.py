@@ -10,7 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 import sparsec
+from examples.export import save_program
 from examples.fashion import train
+from examples.fashion.transformers import TinyViT
+from sparsec.compress import prune_transformer
 
 SHIPPED = Path(train.__file__).parent
 NAMES = sorted(path.stem for path in SHIPPED.glob("*.pt2"))
@@ -45,6 +48,36 @@ def test_the_road(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert compiled.run(x).mismatches == 0
     density = [layer["density"] for layer in compiled.report["layers"] if layer["density"] < 1]
     assert density
+
+
+@pytest.mark.builds
+def test_the_road_of_a_transformer(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [f"--data={folder}", "--epochs=1", f"--folder={folder / 'run'}", f"-o{folder}"]
+    assert train.main(["tiny_former", *words]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert len(rows) == 2 and "75.00% of the weights zero" in rows[1]
+    compiled = sparsec.compile(folder / "tiny_former.pt2", name="net")
+    with np.load(folder / "test_images.npz") as test:
+        x = torch.from_numpy(test["images"][:2, np.newaxis].astype(np.float32) / 255)
+    assert compiled.run(x).mismatches == 0
+
+
+@pytest.mark.builds
+def test_a_transformer_with_fewer_heads(tmp_path: Path) -> None:
+    """Three of four heads and half of the hidden units are left: it compiles as it is, and is smaller."""
+    torch.manual_seed(0)
+    x = torch.rand(4, 1, 28, 28)
+    flash: list[int] = []
+    model = TinyViT(32, 1, 8).eval()
+    for heads, hidden in ((0.0, 0.0), (0.25, 0.5)):
+        prune_transformer(model, x, heads, hidden)
+        save_program(model, x, tmp_path / "vit.pt2")
+        compiled = sparsec.compile(tmp_path / "vit.pt2", name="vit")
+        assert compiled.run(x[:2]).mismatches == 0
+        flash.append(compiled.report["flash_bytes"])
+    # A head has 8 rows and biases in three layers and 8 columns in the fourth, a unit a row, a bias and a column.
+    gone = 3 * 8 * 32 + 8 * 32 + 32 * 2 * 32
+    assert flash[0] - flash[1] >= gone
 
 
 def test_no_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
