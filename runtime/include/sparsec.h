@@ -1181,6 +1181,24 @@ void sparsec_attention_s8(const cmsis_nn_context *ctx,
                           int8_t *output);
 
 /**
+ * @brief Softmax over rows, each over those of its values that a mask shows: what is -128 there is not seen, and becomes -128,
+ *        as do rows of which nothing is seen.
+ *
+ * @param[in]  dims           The rows: n times h times w of c values
+ * @param[in]  mask_matrices  Where the masks [w, c] lie in `mask`, for each n (outer) and h (head)
+ * @param[in]  mask           Masks
+ * @param[in]  exponentials   As sparsec_attention_s8() takes them
+ * @param[in]  input          Scores
+ * @param[out] output         Probabilities; may be `input`
+ */
+void sparsec_masked_softmax_s8(const cmsis_nn_dims *dims,
+                               const sparsec_matrices *mask_matrices,
+                               const int8_t *mask,
+                               const int32_t *exponentials,
+                               const int8_t *input,
+                               int8_t *output);
+
+/**
  * @brief Pick rows of a table: an index below 0 counts as 0, one behind the last row as that.
  *
  * @param[in]  rows       Rows of the table, at least one

@@ -8,41 +8,6 @@
 
 #if !defined(SPARSEC_ATTENTION)
 
-static bool is_seen(const int8_t *const mask, const int32_t key)
-{
-    return mask == NULL || mask[key] != SPARSEC_HIDDEN;
-}
-
-/* The scores of a row to probabilities, in place. `mask` is the row's, or NULL. */
-static void softmax(const int32_t *const exponentials, const int8_t *const mask, const int32_t keys, int8_t *const row)
-{
-    int32_t largest = -128;
-    for (int32_t j = 0; j < keys; j++)
-    {
-        largest = row[j] > largest && is_seen(mask, j) ? row[j] : largest;
-    }
-    int32_t sum = 0;
-    for (int32_t j = 0; j < keys && sum < SPARSEC_LARGE_SUM; j++)
-    {
-        if (is_seen(mask, j))
-        {
-            const uint32_t exponential = (uint32_t)exponentials[largest - row[j]];
-            sum += (int32_t)((exponential + (1 << (SPARSEC_SUM_BITS - 1))) >> SPARSEC_SUM_BITS);
-        }
-    }
-    if (sum == 0 || sum >= SPARSEC_LARGE_SUM)
-    {
-        memset(row, -128, (size_t)keys);
-        return;
-    }
-    const sparsec_share share = sparsec_share_of(sum);
-    for (int32_t j = 0; j < keys; j++)
-    {
-        const int32_t exponential = is_seen(mask, j) ? exponentials[largest - row[j]] : 0;
-        row[j] = (int8_t)(sparsec_probability(exponential, share) - 128);
-    }
-}
-
 /* All queries of a head. `mask` is that of the first one, or NULL. */
 static void attend(const sparsec_attention_params *const params,
                    const sparsec_attention_sizes *const sizes,
@@ -68,7 +33,7 @@ static void attend(const sparsec_attention_params *const params,
             const int32_t added = mask == NULL ? 0 : params->mask_factor * mask[j];
             scratch[j] = sparsec_matmul_output(sum + added, &params->scores);
         }
-        softmax(exponentials, mask, seen, scratch);
+        sparsec_softmax_of_seen(exponentials, mask, seen, scratch, scratch);
         for (int32_t c = 0; c < sizes->value_width; c++)
         {
             const int32_t sum = sparsec_dot(scratch, 1, value + c, value_row, seen, &params->values);

@@ -10,9 +10,9 @@ from xdsl.interpreter import Interpreter, InterpreterFunctions, PythonValues, im
 from sparsec.interpreters.kernels import spoil, store
 from sparsec.ir import qnn, rt
 from sparsec.ir.shapes import shape_of
-from sparsec.quantization.attention import attention, place_results
+from sparsec.quantization.attention import HIDDEN, attention, place_results
 from sparsec.quantization.matmul import MatmulParams, matmul
-from sparsec.quantization.softmax import exponentials
+from sparsec.quantization.softmax import exponentials, softmax_by
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -56,6 +56,15 @@ class MatmulFunctions(InterpreterFunctions):
         shape = shape_of(op.result.type)
         results = np.concatenate([place_results(each, a).reshape(shape) for each in found])
         return (results if shape[:1] == (1,) else results.reshape(shape),)
+
+    @impl(rt.MaskedSoftmaxOp)
+    def masked_softmax_s8(
+        self, _: Interpreter, op: rt.MaskedSoftmaxOp, args: PythonValues
+    ) -> PythonValues:
+        x, mask, table, output = args
+        return store(
+            output, softmax_by(table.astype(np.int64), x, (mask != HIDDEN).astype(np.int8))
+        )
 
     @impl(rt.AttentionOp)
     def attention_s8(self, _: Interpreter, op: rt.AttentionOp, args: PythonValues) -> PythonValues:

@@ -7,17 +7,19 @@ from math import prod
 
 import numpy as np
 from xdsl.dialects.builtin import StringAttr
-from xdsl.ir import SSAValue
+from xdsl.ir import Operation, SSAValue
 
 from sparsec.formats import SparseFormat
 from sparsec.ir import qnn, rt
+from sparsec.ir.constant import constant_array
 from sparsec.ir.layer import layer_name
 from sparsec.ir.shapes import shape_of
 from sparsec.kernels.kernel import NOT_MINE, Kernel
 from sparsec.kernels.layer import Layer
 from sparsec.kernels.lowering import Lowering
-from sparsec.quantization.attention import Place, end_of
+from sparsec.quantization.attention import HIDDEN, Place, end_of
 from sparsec.quantization.matmul import largest_sum
+from sparsec.quantization.params import SoftmaxParams
 from sparsec.quantization.softmax import exponentials
 from sparsec.targets import scratch
 from sparsec.targets.cpu import Cpu
@@ -52,6 +54,50 @@ class BatchMatmul(Kernel):
         return output
 
 
+class MaskedSoftmax(Kernel):
+    """`sparsec_masked_softmax_s8`."""
+
+    function = rt.MaskedSoftmaxOp.C_FUNCTION
+
+    def takes(self, layer: Layer, format: SparseFormat | None) -> str | None:
+        op = layer.op
+        if not isinstance(op, qnn.MaskedSoftmaxOp):
+            return NOT_MINE
+        return "its mask must be constant" if constant_array(op.mask) is None else None
+
+    def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
+        op, output = layer.op, low.output()
+        assert isinstance(op, qnn.MaskedSoftmaxOp)
+        mask = constant_array(op.mask)
+        assert mask is not None
+        shape = shape_of(op.input.type)
+        if len(shape) > 4:  # one mask for each row
+            mask = np.broadcast_to(mask, shape)
+        rows = four_axes(shape)
+        hidden = np.where(mask != 0, 0, HIDDEN).astype(np.int8).reshape(four_axes(mask.shape))
+        low.call(
+            rt.MaskedSoftmaxOp(
+                low.buffer(op.input, rows),
+                low.constant(hidden, StringAttr(f"{layer_name(op)}.mask")),
+                exponentials_of(low, op, op.params.data),
+                low.reshape(output, rows),
+            )
+        )
+        return output
+
+
+def four_axes(shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """A shape of up to four axes with ones in front; of more the first ones joined."""
+    *first, a, b, c = ((1,) * (4 - len(shape))) + shape
+    return prod(first), a, b, c
+
+
+def exponentials_of(low: Lowering, op: Operation, p: SoftmaxParams) -> SSAValue:
+    """What the softmax of `op` looks up, as a constant of the layer."""
+    table = exponentials(p.multiplier, p.shift, p.diff_min).astype(np.int32)
+    return low.constant(table, StringAttr(f"{layer_name(op)}.exponentials"))
+
+
 class Attention(Kernel):
     """`sparsec_attention_s8`."""
 
@@ -72,11 +118,9 @@ class Attention(Kernel):
     def build(self, low: Lowering, layer: Layer, arrays: Mapping[str, SSAValue]) -> SSAValue:
         op, output = layer.op, low.output()
         assert isinstance(op, qnn.AttentionOp)
-        a, p = op.over.data, op.softmax.data
+        a = op.over.data
         memory = low.scratch(self.scratch(layer, low.cpu))
         assert memory is not None
-        table = exponentials(p.multiplier, p.shift, p.diff_min).astype(np.int32)
-        label = StringAttr(f"{layer_name(op)}.exponentials")
 
         def rows(value: SSAValue, place: Place, shape: tuple[int, ...]) -> SSAValue:
             size = end_of(place, shape) - place[0]
@@ -89,7 +133,7 @@ class Attention(Kernel):
                     rows(op.key, a.key, a.key_shape),
                     rows(op.value, a.value, a.value_shape),
                 ),
-                low.constant(table, label),
+                exponentials_of(low, op, op.softmax.data),
                 output,
                 memory,
                 None if op.mask is None else low.buffer(op.mask),

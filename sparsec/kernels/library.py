@@ -14,7 +14,7 @@ from xdsl.ir import Operation
 from sparsec.formats import COMMON_FORMATS, Delta8, SparseFormat
 from sparsec.ir import qnn
 from sparsec.ir.attributes import KERNEL
-from sparsec.kernels.attention import Attention, BatchMatmul
+from sparsec.kernels.attention import Attention, BatchMatmul, MaskedSoftmax
 from sparsec.kernels.cmsis_convolution import AnyWindow, Convolve
 from sparsec.kernels.cmsis_depthwise import DepthwiseConv
 from sparsec.kernels.cmsis_linear import FullyConnected
@@ -122,6 +122,7 @@ WITHOUT_WEIGHTS: tuple[Kernel, ...] = (
     Softmax(),
     LongSoftmax(),
     BatchMatmul(),
+    MaskedSoftmax(),
     Attention(),
     MaxPool(),
     AvgPool(),

@@ -22,7 +22,7 @@ from sparsec.layouts.depthwise_3x3 import pack_depthwise_3x3, scratch_bytes
 from sparsec.layouts.depthwise_lanes import pack_depthwise_lanes
 from sparsec.layouts.depthwise_lanes import scratch_bytes as scratch_of_lanes
 from sparsec.planning.overlap import apart
-from sparsec.quantization.attention import Attention
+from sparsec.quantization.attention import HIDDEN, Attention
 from sparsec.quantization.matmul import MatmulParams
 from sparsec.quantization.normalization import NormalizeParams
 from sparsec.quantization.params import (
@@ -321,6 +321,11 @@ def attention() -> Iterator[Case]:
         over = Attention(1, 2, 5, 5, 4, 4, place, place, place, place)
         scores, values = MatmulParams(1, 2, 2**30, -6, 3), MatmulParams(-128, 4, 2**30, -7, 5)
         op = rt.AttentionOp((x, key, value), table, y, scratch, None, over, scores, values)
+        soft = b.buffer(2, 2, 3, 5), b.buffer(2, 2, 3, 5)
+        hidden = np.tri(3, 5, -1) * HIDDEN  # the last of each row is seen
+        mask = b.constant(np.stack([hidden, hidden[::-1]])[:, np.newaxis].astype(np.int8))
+        masked = rt.MaskedSoftmaxOp(soft[0], mask, table, soft[1])
+        yield Case(f"masked_softmax_{number}", masked, soft[1], soft[0], dict(b.constants))
         yield Case(f"attention_{number}", op, y, x, b.constants, scratch, exact=(False, False))
 
 

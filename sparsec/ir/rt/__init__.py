@@ -4,7 +4,7 @@
 from xdsl.ir import Dialect
 
 from sparsec.ir.layouts import ChannelMajorAttr
-from sparsec.ir.rt.attention import AttentionOp, BatchMatmulOp
+from sparsec.ir.rt.attention import AttentionOp, BatchMatmulOp, MaskedSoftmaxOp
 from sparsec.ir.rt.decode import DECODERS
 from sparsec.ir.rt.decoded import FullyConnectedDcsrOp, FullyConnectedDecodedOp
 from sparsec.ir.rt.delta8 import ConvolveDelta8Op, FullyConnectedDelta8Op
@@ -59,6 +59,7 @@ Rt = Dialect(
     [
         AttentionOp,
         BatchMatmulOp,
+        MaskedSoftmaxOp,
         ConvolveDelta8Op,
         ConvolvePackedOp,
         ConvolveRunsOp,

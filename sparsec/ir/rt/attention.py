@@ -18,6 +18,7 @@ from sparsec.ir.kernel import (
     activation,
     byte_count,
     context,
+    image_dims,
 )
 from sparsec.ir.params import AttentionAttr, MatmulParamsAttr
 from sparsec.ir.shapes import expect_shape, shape_of, verify_matmul
@@ -128,6 +129,52 @@ class BatchMatmulOp(RuntimeOp):
 
 
 @irdl_op_definition
+class MaskedSoftmaxOp(RuntimeOp):
+    """`sparsec_masked_softmax_s8`."""
+
+    name = "rt.masked_softmax_s8"
+    C_FUNCTION: ClassVar[str] = "sparsec_masked_softmax_s8"
+
+    input = operand_def(MemRefType[I8])
+    mask = operand_def(MemRefType[I8])
+    exponentials = operand_def(MemRefType[I32])
+    output = operand_def(MemRefType[I8])
+
+    assembly_format = (
+        "$input `mask` $mask `exponentials` $exponentials `into` $output attr-dict `:` "
+        "type($input) `,` type($mask) `,` type($exponentials) `,` type($output)"
+    )
+
+    def __init__(self, input: SSAValue, mask: SSAValue, exponentials: SSAValue, output: SSAValue):
+        super().__init__(operands=[input, mask, exponentials, output])
+
+    def verify_(self) -> None:
+        expect_shape(self.output.type, shape_of(self.input.type), "output")
+        expect_shape(self.exponentials.type, (256,), "exponentials")
+        shape, found = shape_of(self.input.type), shape_of(self.mask.type)
+        fits = len(shape) == len(found) == 4 and found[3] == shape[3]
+        if not fits or any(n not in (1, m) for n, m in zip(found, shape, strict=True)):
+            raise VerifyException(f"a mask {self.mask.type} does not fit {self.input.type}")
+
+    def c_arguments(self) -> Sequence[CArgument]:
+        return (
+            image_dims(self.input.type),
+            rows_of_mask(self.mask),
+            self.mask,
+            self.exponentials,
+            self.input,
+            self.output,
+        )
+
+    def written(self) -> Sequence[SSAValue]:
+        return (self.output,)
+
+    def in_step(self) -> Sequence[SSAValue]:
+        # Of a row the maximum and the sum are known before its first byte is written, each byte when it is read again.
+        return (self.input,)
+
+
+@irdl_op_definition
 class AttentionOp(RuntimeOp):
     """`sparsec_attention_s8`."""
 
@@ -202,23 +249,12 @@ class AttentionOp(RuntimeOp):
             self.key,
             rows_at(a.value),
             self.value,
-            self._rows_of_mask(),
+            rows_of_mask(self.mask),
             0 if self.mask is None else self.mask,
             self.exponentials,
             rows_at(a.result),
             self.output,
         )
-
-    def _rows_of_mask(self) -> CStruct:
-        """An axis of one element is the same mask for all."""
-        if self.mask is None:
-            return matrices(0, 0, 0, 0)
-        shape = shape_of(self.mask.type)
-        distances = [
-            0 if shape[axis] == 1 else prod(shape[axis + 1 :]) for axis in range(len(shape))
-        ]
-        outer, head, row, _ = distances
-        return matrices(outer, head, row, 1)
 
     def written(self) -> Sequence[SSAValue]:
         return self.output, self.scratch
@@ -231,6 +267,16 @@ class AttentionOp(RuntimeOp):
         # The queries of some rows of a head are read as a whole before their results are written: in place.
         size = byte_count(input.type)
         return Overlap(size, size, step=size)
+
+
+def rows_of_mask(mask: SSAValue | None) -> CStruct:
+    """The distances of masks of rows; an axis of one element is the same mask for all."""
+    if mask is None:
+        return matrices(0, 0, 0, 0)
+    shape = shape_of(mask.type)
+    distances = [0 if n == 1 else prod(shape[axis + 1 :]) for axis, n in enumerate(shape)]
+    outer, head, row, _ = distances
+    return matrices(outer, head, row, 1)
 
 
 def rows_at(place: Place) -> CStruct:

@@ -744,3 +744,11 @@ func.func @f(%x : memref<40xi8>, %e : memref<256xi32>, %z : memref<1x4x8xi8>, %s
   func.return
 }
 // CHECK: buffers begin where their first matrix does
+
+// -----
+
+func.func @f(%x : memref<1x2x3x5xi8>, %m : memref<1x2x2x5xi8>, %e : memref<256xi32>) {
+  rt.masked_softmax_s8 %x mask %m exponentials %e into %x : memref<1x2x3x5xi8>, memref<1x2x2x5xi8>, memref<256xi32>, memref<1x2x3x5xi8>
+  func.return
+}
+// CHECK: a mask memref<1x2x2x5xi8> does not fit memref<1x2x3x5xi8>
