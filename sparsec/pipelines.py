@@ -73,7 +73,15 @@ def nn(options: PipelineOptions) -> list[str]:
     """From an imported network to a fused, calibrated one."""
     passes = [
         *("fold-batch-norm", "fold-transpose", "fuse-layers"),
-        *("canonicalize", "cse", "fuse-functions", "fuse-norms", "dce", "fold-constant-channels"),
+        *(
+            "canonicalize",
+            "cse",
+            "fuse-functions",
+            "fuse-norms",
+            "fuse-scores",
+            "dce",
+            "fold-constant-channels",
+        ),
     ]
     return passes + calibration(options)
 

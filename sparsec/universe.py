@@ -38,6 +38,7 @@ PASSES: dict[str, str] = {
     "fuse-layers": "sparsec.passes.fuse_layers:FuseLayersPass",
     "fuse-norms": "sparsec.passes.fuse_norms:FuseNormsPass",
     "fuse-pad": "sparsec.passes.fuse_pad:FusePadPass",
+    "fuse-scores": "sparsec.passes.fuse_scores:FuseScoresPass",
     "fuse-rows": "sparsec.passes.fuse_rows:FuseRowsPass",
     "merge-duplicates": "sparsec.passes.merge_duplicates:MergeDuplicatesPass",
     "order-layers": "sparsec.passes.order_layers:OrderLayersPass",

@@ -17,13 +17,19 @@ from sparsec.quantization.softmax import exponentials, softmax_by
 Array: TypeAlias = np.ndarray[Any, Any]
 
 
-def product(lhs: Array, rhs: Array, transposed: tuple[bool, bool], p: MatmulParams) -> Array:
+def product(
+    lhs: Array,
+    rhs: Array,
+    transposed: tuple[bool, bool],
+    p: MatmulParams,
+    addend: Array | None = None,
+) -> Array:
     """The products of matrices that may lie transposed."""
     left, right = (
         array.swapaxes(-1, -2) if flag else array
         for array, flag in zip((lhs, rhs), transposed, strict=True)
     )
-    return matmul(left, right, p)
+    return matmul(left, right, p, addend)
 
 
 @register_impls
@@ -32,7 +38,8 @@ class MatmulFunctions(InterpreterFunctions):
 
     @impl(qnn.MatmulOp)
     def matmul(self, _: Interpreter, op: qnn.MatmulOp, args: PythonValues) -> PythonValues:
-        return (product(args[0], args[1], op.transposed, op.params.data),)
+        addend = None if op.addend is None else args[2]
+        return (product(args[0], args[1], op.transposed, op.params.data, addend),)
 
     @impl(rt.BatchMatmulOp)
     def batch_matmul_s8(

@@ -39,6 +39,8 @@ class BatchMatmul(Kernel):
         op = layer.op
         if not isinstance(op, qnn.MatmulOp):
             return NOT_MINE
+        if op.addend is not None:
+            return "it adds to a product by itself: only attention does"
         return TOO_LARGE if largest_sum(op.depth, op.params.data) > MOST else None
 
     def scratch(self, layer: Layer, cpu: Cpu) -> int:

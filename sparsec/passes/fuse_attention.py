@@ -11,7 +11,7 @@ byte for byte. Reshapes, transposes and slices that only regroup heads become of
 Products whose scores or probabilities others read stay what they are.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import TypeAlias
 
@@ -122,21 +122,41 @@ def layout_of(found: Found) -> Layout:
     return max(layouts, key=lambda layout: layout.depth)
 
 
-def mask_of(softmax: Probabilities, a: Attention) -> tuple[NDArray[np.int8] | None, int]:
-    """The mask of an attention and whether it is causal instead. PassFailedException if it is computed."""
-    if not isinstance(softmax, qnn.MaskedSoftmaxOp):
-        return None, 0
-    seen = constant_array(softmax.mask)
-    if seen is None:
-        raise PassFailedException(f"{layer_of(softmax)}: the mask of an attention must be constant")
-    whole = np.broadcast_to(seen != 0, shape_of(softmax.input.type)).reshape(a.mask_shape)
-    causal = np.tri(a.queries, a.keys, a.keys - a.queries, dtype=np.bool_)
-    if a.queries <= a.keys and (whole == causal).all():
-        return None, 1
+def mask_of(found: Found, a: Attention) -> tuple[NDArray[np.int8] | None, int]:
+    """The mask of an attention, with what is added to its scores, and whether it is causal by itself.
+
+    PassFailedException if a mask is computed.
+    """
+    added = whole_of(found, found.scores.addend, found.scores.result, a)
+    mask = found.softmax.mask if isinstance(found.softmax, qnn.MaskedSoftmaxOp) else None
+    seen = whole_of(found, mask, found.softmax.input, a)
+    is_causal = 0
+    if seen is not None:
+        causal = np.tri(a.queries, a.keys, a.keys - a.queries, dtype=np.bool_)
+        if a.queries <= a.keys and ((seen != 0) == causal).all():
+            seen, is_causal = None, 1
+    if added is None and seen is None:
+        return None, is_causal
+    zero = np.zeros(a.mask_shape, np.int8)
+    whole = zero if added is None else added
+    whole = whole if seen is None else np.where(seen, whole, np.int8(HIDDEN))
     for axis in range(3):
         if (whole == (first := whole.take([0], axis))).all():
             whole = first
-    return np.where(whole, 0, HIDDEN).astype(np.int8), 0
+    return np.ascontiguousarray(whole), is_causal
+
+
+def whole_of(
+    found: Found, value: SSAValue | None, scores: SSAValue, a: Attention
+) -> NDArray[np.int8] | None:
+    """What is said of each of the scores, None if nothing is. PassFailedException if it is computed."""
+    if value is None:
+        return None
+    array = constant_array(value)
+    if array is None:
+        layer = layer_of(found.softmax)
+        raise PassFailedException(f"{layer}: the mask of an attention must be constant")
+    return np.broadcast_to(array, shape_of(scores.type)).reshape(a.mask_shape)
 
 
 def fuse(found: Found) -> None:
@@ -145,7 +165,8 @@ def fuse(found: Found) -> None:
     queries, keys, width, value_width = found.sizes
     layout = layout_of(found)
     sizes = (layout.outer, layout.heads, queries, keys, width, value_width)
-    mask, causal = mask_of(softmax, Attention(*sizes, *layout.places))
+    mask, causal = mask_of(found, Attention(*sizes, *layout.places))
+    factor = scores.params.data.addend_factor
     query, key, value, result = layout.tensors
     constant: qnn.ConstantOp | None = None
     if mask is not None:
@@ -153,8 +174,8 @@ def fuse(found: Found) -> None:
         Rewriter.insert_op(constant, InsertPoint.before(values))
     new = qnn.AttentionOp(
         (query, key, value, None if constant is None else constant.result),
-        Attention(*sizes, *layout.places, causal=causal),
-        scores.params.data,
+        Attention(*sizes, *layout.places, mask_factor=factor, causal=causal),
+        replace(scores.params.data, addend_factor=0),
         softmax.params.data,
         values.params.data,
         result.type,

@@ -276,6 +276,8 @@ class Quantizer:
     def quantize_constants(self, op: Operation) -> None:
         """Constants that `op` reads as it reads a layer's result, per tensor."""
         tensors = op.operands[:1] if isinstance(op, WITH_PARAMETERS) else op.operands
+        if isinstance(op, nn.MatmulOp):
+            tensors = op.operands[:2]
         for index, value in enumerate(tensors):
             constant = value.owner
             if not isinstance(constant, nn.ConstantOp) or constant.array.dtype != np.float32:

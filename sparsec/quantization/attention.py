@@ -89,7 +89,7 @@ class Attention:
 
     def largest_sum(self, scores: MatmulParams, values: MatmulParams) -> int:
         """What no sum of either product exceeds, shifted to the left as `requantize` does."""
-        mask = 127 * self.mask_factor << max(scores.shift, 0)
+        mask = 128 * self.mask_factor << max(scores.shift, 0)
         return max(largest_sum(self.width, scores) + mask, largest_sum(self.keys, values))
 
 

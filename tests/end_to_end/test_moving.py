@@ -46,7 +46,7 @@ GROUPS = {
     "layers": Group(EXACT, LAYERS_SHAPE, 0.5 + 2**-7),
     "rounded": Group(UNEVEN, LAYERS_SHAPE, 0.75),
     "squared": Group(SQUARED, LAYERS_SHAPE, 3.0),
-    "attentions": Group(ATTENTIONS, TOKENS, 3.0),
+    "attentions": Group(ATTENTIONS, TOKENS, 6.0),
     "norms": Group(NORMS, LAYERS_SHAPE, 0.5 + 2**-6),
 }
 

@@ -11,7 +11,8 @@ from tests.tools.support import Ended, Tools
 HEADER = re.compile(r"^// -----// IR Dump (Before|After) \w+ \(([^\s{]+).*\) //----- //$", re.M)
 PASSES = [
     *("fold-batch-norm", "fold-transpose", "fuse-layers"),
-    *("canonicalize", "cse", "fuse-functions", "fuse-norms", "dce", "fold-constant-channels"),
+    *("canonicalize", "cse", "fuse-functions", "fuse-norms", "fuse-scores", "dce"),
+    "fold-constant-channels",
     *("quantize", "fold-qdq", "cse", "dce"),
     *("merge-duplicates", "fold-requantize", "fuse-pad", "eliminate-dead-channels"),
     *("fold-requantize", "merge-duplicates", "fuse-attention", "dce"),

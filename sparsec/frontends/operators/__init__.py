@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from sparsec.frontends.operators.attention import ATTENTION
 from sparsec.frontends.operators.borders import BORDERS
 from sparsec.frontends.operators.composed import COMPOSED
+from sparsec.frontends.operators.einsum import EINSUM
 from sparsec.frontends.operators.elementwise import ELEMENTWISE
 from sparsec.frontends.operators.masks import MASKS
 from sparsec.frontends.operators.norms import NORMS
@@ -28,6 +29,7 @@ from sparsec.frontends.operators.weighted import WEIGHTED
 OPERATORS: Mapping[str, Operator] = {
     **WEIGHTED,
     **ATTENTION,
+    **EINSUM,
     **ELEMENTWISE,
     **COMPOSED,
     **MASKS,

@@ -15,6 +15,7 @@ class NnMatmulFunctions(InterpreterFunctions):
     def matmul(self, interpreter: Interpreter, op: nn.MatmulOp, args: Values) -> Values:
         lhs, rhs = (
             float64(array).swapaxes(-1, -2) if transposed else float64(array)
-            for array, transposed in zip(args, op.transposed, strict=True)
+            for array, transposed in zip(args, op.transposed, strict=False)
         )
-        return finish(lhs @ rhs)
+        product = lhs @ rhs
+        return finish(product if op.addend is None else product + float64(args[2]))

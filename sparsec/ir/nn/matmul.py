@@ -7,6 +7,7 @@ from xdsl.irdl import (
     IRDLOperation,
     irdl_op_definition,
     operand_def,
+    opt_operand_def,
     opt_prop_def,
     result_def,
     traits_def,
@@ -14,12 +15,13 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 
 from sparsec.ir.nn.types import F32Tensor
-from sparsec.ir.shapes import verify_matmul
+from sparsec.ir.shapes import verify_broadcast, verify_matmul
 
 
 @irdl_op_definition
 class MatmulOp(IRDLOperation):
-    """The product of each matrix on the left with the one in its place on the right; each side's may lie transposed.
+    """The product of each matrix on the left with the one in its place on the right; each side's may lie transposed. An
+    addend, which broadcasts, is added.
 
     ```mlir
     %y = nn.matmul %q, %k transposed : tensor<1x2x9x8xf32>, tensor<1x2x9x8xf32> -> tensor<1x2x9x9xf32>
@@ -30,13 +32,14 @@ class MatmulOp(IRDLOperation):
 
     lhs = operand_def(F32Tensor)
     rhs = operand_def(F32Tensor)
+    addend = opt_operand_def(F32Tensor)
     lhs_transposed = opt_prop_def(UnitAttr)
     rhs_transposed = opt_prop_def(UnitAttr)
     result = result_def(F32Tensor)
 
     assembly_format = (
-        "$lhs (`transposed` $lhs_transposed^)? `,` $rhs (`transposed` $rhs_transposed^)? attr-dict "
-        "`:` type($lhs) `,` type($rhs) `->` type($result)"
+        "$lhs (`transposed` $lhs_transposed^)? `,` $rhs (`transposed` $rhs_transposed^)? "
+        "(`plus` $addend^ `:` type($addend))? attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)"
     )
 
     traits = traits_def(Pure())
@@ -47,10 +50,11 @@ class MatmulOp(IRDLOperation):
         rhs: SSAValue,
         transposed: tuple[bool, bool],
         result_type: Attribute,
+        addend: SSAValue | None = None,
     ):
         flags = [UnitAttr() if each else None for each in transposed]
         super().__init__(
-            operands=[lhs, rhs],
+            operands=[lhs, rhs, addend],
             properties={"lhs_transposed": flags[0], "rhs_transposed": flags[1]},
             result_types=[result_type],
         )
@@ -62,3 +66,5 @@ class MatmulOp(IRDLOperation):
 
     def verify_(self) -> None:
         verify_matmul(self.lhs.type, self.rhs.type, self.transposed, self.result.type)
+        if self.addend is not None:
+            verify_broadcast([self.result.type, self.addend.type], self.result.type)

@@ -7,6 +7,7 @@ from xdsl.irdl import (
     IRDLOperation,
     irdl_op_definition,
     operand_def,
+    opt_operand_def,
     opt_prop_def,
     prop_def,
     result_def,
@@ -15,13 +16,14 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 
 from sparsec.ir.params import MatmulParamsAttr
-from sparsec.ir.shapes import shape_of, verify_matmul
+from sparsec.ir.shapes import shape_of, verify_broadcast, verify_matmul
 from sparsec.quantization.matmul import MatmulParams
 
 
 @irdl_op_definition
 class MatmulOp(IRDLOperation):
-    """The product of each matrix on the left with the one in its place on the right, as `quantization/matmul.py` has it.
+    """The product of each matrix on the left with the one in its place on the right, as `quantization/matmul.py` has it. An
+    addend, which broadcasts, is added to the sums, `addend_factor` times.
 
     ```mlir
     %y = qnn.matmul %q, %k transposed <lhs_zp = 3, rhs_zp = 0, multiplier = 1073741824, shift = -9, output_zp = -7>
@@ -33,14 +35,15 @@ class MatmulOp(IRDLOperation):
 
     lhs = operand_def(TensorType[I8])
     rhs = operand_def(TensorType[I8])
+    addend = opt_operand_def(TensorType[I8])
     lhs_transposed = opt_prop_def(UnitAttr)
     rhs_transposed = opt_prop_def(UnitAttr)
     params = prop_def(MatmulParamsAttr)
     result = result_def(TensorType[I8])
 
     assembly_format = (
-        "$lhs (`transposed` $lhs_transposed^)? `,` $rhs (`transposed` $rhs_transposed^)? $params "
-        "attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)"
+        "$lhs (`transposed` $lhs_transposed^)? `,` $rhs (`transposed` $rhs_transposed^)? "
+        "(`plus` $addend^ `:` type($addend))? $params attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)"
     )
 
     traits = traits_def(Pure())
@@ -52,10 +55,11 @@ class MatmulOp(IRDLOperation):
         transposed: tuple[bool, bool],
         params: MatmulParams,
         result_type: Attribute,
+        addend: SSAValue | None = None,
     ):
         flags = [UnitAttr() if each else None for each in transposed]
         super().__init__(
-            operands=[lhs, rhs],
+            operands=[lhs, rhs, addend],
             properties={
                 "lhs_transposed": flags[0],
                 "rhs_transposed": flags[1],
@@ -76,3 +80,5 @@ class MatmulOp(IRDLOperation):
 
     def verify_(self) -> None:
         verify_matmul(self.lhs.type, self.rhs.type, self.transposed, self.result.type)
+        if self.addend is not None:
+            verify_broadcast([self.result.type, self.addend.type], self.result.type)

@@ -87,6 +87,141 @@ class ThreeMatrices(nn.Module):
         return y.transpose(1, 2).reshape(-1, TOKENS, WIDTH)
 
 
+class Heads(nn.Module):
+    """torch's own layer, of tokens in front or behind the batch."""
+
+    def __init__(
+        self, first: bool, *, weights: bool = False, keys: int = TOKENS, mask: Tensor | None = None
+    ):
+        super().__init__()
+        self.layer = small(nn.MultiheadAttention(WIDTH, 2, batch_first=first))
+        self.first, self.weights, self.keys = first, weights, keys
+        self.register_buffer("mask", mask)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x * SCALE
+        seen = y[:, : self.keys]
+        if not self.first:
+            y, seen = y.transpose(0, 1), seen.transpose(0, 1)
+        mask = cast(Tensor | None, self.mask)
+        y, weights = self.layer(y, seen, seen, need_weights=self.weights, attn_mask=mask)
+        y = y if self.first else y.transpose(0, 1)
+        return torch.cat([y.flatten(1), weights.flatten(1)], 1) if self.weights else y
+
+
+class Encoder(nn.Module):
+    """torch's layer of an encoder, its input small."""
+
+    def __init__(self, activation: str, norm_first: bool):
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(
+            WIDTH, 2, 24, activation=activation, batch_first=True, norm_first=norm_first
+        )
+        self.layer = small(layer)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x * SCALE)
+
+
+class Biased(nn.Module):
+    """A bias for each distance of two tokens, of those that a mask leaves."""
+
+    def __init__(self, mask: Tensor | None = None):
+        super().__init__()
+        self.attention = OneMatrix("unbind")
+        self.bias = nn.Parameter(torch.randn(2 * TOKENS - 1, 2, generator=DRAWN))
+        places = torch.arange(TOKENS)
+        self.register_buffer("distances", places[:, None] - places + TOKENS - 1)
+        self.register_buffer("mask", mask)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.attention.parts(self.attention.qkv(x * SCALE))
+        scores = (q * 0.25) @ k.transpose(-2, -1)
+        distances = cast(Tensor, self.distances).reshape(-1)
+        bias = self.bias[distances].reshape(TOKENS, TOKENS, 2)
+        scores = scores + bias.permute(2, 0, 1)
+        mask = cast(Tensor | None, self.mask)
+        if mask is not None:
+            scores = scores.masked_fill(mask == 0, -math.inf)
+        return (scores.softmax(-1) @ v).transpose(1, 2).reshape(-1, TOKENS, WIDTH)
+
+
+class Windows(nn.Module):
+    """Windows of 2x2 of an image of 4x4, as Swin has them: shifted by a pixel, what was far apart is shut out by -100."""
+
+    def __init__(self, shift: int):
+        super().__init__()
+        self.qkv, self.shift = small(nn.Linear(TOKENS, 3 * TOKENS)), shift
+        self.bias = nn.Parameter(torch.randn(2, 4, 4, generator=DRAWN))
+        parts = torch.zeros(4, 4)
+        for row in range(4):
+            for column in range(4):
+                parts[row, column] = (row > 1) + (row > 2) + 3 * ((column > 1) + (column > 2))
+        parts = self.split(parts.reshape(1, 4, 4, 1))[..., 0]
+        apart = parts[:, None] != parts[:, :, None]
+        self.register_buffer("mask", apart * -100.0 if shift else None)
+
+    def split(self, y: Tensor) -> Tensor:
+        count, channels = y.shape[0], y.shape[3]
+        y = y.view(count, 2, 2, 2, 2, channels).permute(0, 1, 3, 2, 4, 5)
+        return y.reshape(-1, 4, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        count = x.shape[0]
+        y = (x * SCALE).transpose(1, 2).reshape(count, 4, 4, TOKENS)
+        z = torch.roll(y, (-self.shift, -self.shift), (1, 2)) if self.shift else y
+        parts = self.qkv(self.split(z)).reshape(-1, 4, 3, 2, TOKENS // 2).permute(2, 0, 3, 1, 4)
+        q, k, v = parts.unbind(0)
+        scores = (q * 0.5) @ k.transpose(-2, -1) + self.bias.unsqueeze(0)
+        mask = cast(Tensor | None, self.mask)
+        if mask is not None:
+            each = scores.view(count, 4, 2, 4, 4) + mask.unsqueeze(1).unsqueeze(0)
+            scores = each.view(-1, 2, 4, 4)
+        z = (scores.softmax(-1) @ v).transpose(1, 2).reshape(count, 2, 2, 2, 2, TOKENS)
+        z = z.permute(0, 1, 3, 2, 4, 5).reshape(count, 4, 4, TOKENS)
+        z = torch.roll(z, (self.shift, self.shift), (1, 2)) if self.shift else z
+        return (y + z).flatten(1)
+
+
+class Sums(nn.Module):
+    """Projections and products by einsum."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights = nn.Parameter(torch.randn(3, 2, 8, WIDTH, generator=DRAWN) * 0.25)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x * SCALE
+        q, k, v = (torch.einsum("bnc,hdc->bhnd", y, weights) for weights in self.weights)
+        scores = torch.einsum("bhqd,bhkd->bhqk", q, k) * 8**-0.5
+        return torch.einsum("bhqk,bhkd->bqhd", scores.softmax(-1), v).flatten(2)
+
+
+class Pooled(nn.Module):
+    """One query that is learned looks at all tokens; then a weighted mean of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.query = nn.Parameter(torch.randn(1, 1, WIDTH, generator=DRAWN))
+        self.attention = small(nn.MultiheadAttention(WIDTH, 2, batch_first=True))
+        self.score = small(nn.Linear(WIDTH, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x * SCALE
+        query = self.query.expand(x.shape[0], -1, -1)
+        seen, _ = self.attention(query, y, y, need_weights=False)
+        weights = F.softmax(self.score(y), dim=1)
+        return seen[:, 0] + (weights.transpose(1, 2) @ y)[:, 0]
+
+
+def shared_keys(x: Tensor) -> Tensor:
+    """Four heads of queries, two of keys and values."""
+    y = x * SCALE
+    q = y.reshape(-1, TOKENS, 4, 4).transpose(1, 2)
+    k = y[..., :8].reshape(-1, TOKENS, 2, 4).transpose(1, 2)
+    return F.scaled_dot_product_attention(q, k, k, enable_gqa=True).transpose(1, 2).flatten(2)
+
+
 def products(x: Tensor) -> Tensor:
     """Tokens by tokens."""
     y = x * SCALE
@@ -109,4 +244,16 @@ ATTENTIONS: Mapping[str, Function] = {
     "causal": ThreeMatrices(causal=True),
     "boolean_mask": ThreeMatrices(keys=6, mask=SOME),
     "infinite_mask": ThreeMatrices(mask=INFINITE),
+    "torchs": Heads(first=True),
+    "torchs_cross": Heads(first=False, keys=7),
+    "torchs_weights": Heads(first=False, weights=True, mask=INFINITE),
+    "pre_norm": Encoder("gelu", norm_first=True),
+    "post_norm": Encoder("relu", norm_first=False),
+    "bias": Biased(),
+    "bias_and_mask": Biased(TRIANGLE),
+    "windows": Windows(0),
+    "shifted_windows": Windows(1),
+    "sums": Sums(),
+    "pooled": Pooled(),
+    "shared_keys": shared_keys,
 }

@@ -20,11 +20,17 @@ from tests.frontends.support import expected, export_bytes, load_bytes, traced_b
 Write = Callable[[nn.Module, list[Tensor]], bytes]
 
 
+NOT_TRACED = {"torchs", "pre_norm", "post_norm", "pooled"}
+"""Of which torch's tracer, run twice, finds two programs."""
+
+
 @pytest.mark.parametrize("write", [export_bytes, traced_bytes])
 def test_every_form(write: Write, tmp_path: Path) -> None:
-    model, x = Together(ATTENTIONS), on_the_grid(2, *SHAPE)
+    left_out = NOT_TRACED if write is traced_bytes else ()
+    functions = {name: f for name, f in ATTENTIONS.items() if name not in left_out}
+    model, x = Together(functions), on_the_grid(2, *SHAPE)
     found = interpret(load_bytes(write(model, [x]), tmp_path).module, [x.numpy()])
-    for name, ours, torchs in zip(ATTENTIONS, found, expected(model, [x]), strict=True):
+    for name, ours, torchs in zip(functions, found, expected(model, [x]), strict=True):
         np.testing.assert_allclose(ours, torchs, rtol=1e-4, atol=1e-5, err_msg=name)
 
 

@@ -315,13 +315,13 @@ func.func @pixels(%x : memref<1x2x3x4xi8>, %r : memref<8xi32>, %s : memref<5xui1
 // CHECK: rt.convolve_pixels_s8 %a, %r, %s, %w <input_zp = -3, output_zp = 5> kernel [3, 3] window <padding = [1, 1, 1, 1]> into %b
 // CHECK: rt.from_channel_major_s8 %b into %y
 
-func.func @calls(%a : memref<1x2x3x4xi8>, %b : memref<1x2x5x4xi8>, %y : memref<1x2x3x5xi8>, %s : memref<16xi8>, %x : memref<40xi8>, %m : memref<1x1x1x5xi8>, %e : memref<256xi32>, %z : memref<1x5x8xi8>) {
+func.func @calls(%a : memref<1x2x3x4xi8>, %b : memref<1x2x5x4xi8>, %y : memref<1x2x3x5xi8>, %w : memref<1x2x3x5xi8>, %s : memref<16xi8>, %x : memref<40xi8>, %m : memref<1x1x1x5xi8>, %e : memref<256xi32>, %z : memref<1x5x8xi8>) {
   rt.batch_matmul_s8 %a, %b transposed <lhs_zp = 1, rhs_zp = 2, multiplier = 1073741824, shift = -6, output_zp = 3> into %y scratch %s : memref<16xi8> {layer = "scores"} : memref<1x2x3x4xi8>, memref<1x2x5x4xi8>, memref<1x2x3x5xi8>
-  rt.masked_softmax_s8 %y mask %m exponentials %e into %y : memref<1x2x3x5xi8>, memref<1x1x1x5xi8>, memref<256xi32>, memref<1x2x3x5xi8>
+  rt.masked_softmax_s8 %y mask %m exponentials %e into %w : memref<1x2x3x5xi8>, memref<1x1x1x5xi8>, memref<256xi32>, memref<1x2x3x5xi8>
   rt.attention_s8 %x, %x, %x mask %m : memref<1x1x1x5xi8> over <outer = 1, heads = 2, queries = 5, keys = 5, width = 4, value_width = 4, query = [0, 0, 4, 8], key = [0, 0, 4, 8], value = [0, 0, 4, 8], result = [0, 0, 4, 8]> scores <lhs_zp = 1, rhs_zp = 1, multiplier = 1073741824, shift = -6, output_zp = 2> exponentials %e values <lhs_zp = -128, rhs_zp = 1, multiplier = 1073741824, shift = -7, output_zp = -4> into %z scratch %s : memref<40xi8>, memref<40xi8>, memref<40xi8>, memref<256xi32>, memref<1x5x8xi8>, memref<16xi8>
   func.return
 }
 
 // CHECK:      rt.batch_matmul_s8 %a, %b transposed <lhs_zp = 1, rhs_zp = 2, multiplier = 1073741824, shift = -6, output_zp = 3> into %y scratch %s : memref<16xi8> {layer = "scores"} : memref<1x2x3x4xi8>, memref<1x2x5x4xi8>, memref<1x2x3x5xi8>
-// CHECK-NEXT: rt.masked_softmax_s8 %y mask %m exponentials %e into %y : memref<1x2x3x5xi8>, memref<1x1x1x5xi8>, memref<256xi32>, memref<1x2x3x5xi8>
+// CHECK-NEXT: rt.masked_softmax_s8 %y mask %m exponentials %e into %w : memref<1x2x3x5xi8>, memref<1x1x1x5xi8>, memref<256xi32>, memref<1x2x3x5xi8>
 // CHECK-NEXT: rt.attention_s8 %x, %x, %x mask %m : memref<1x1x1x5xi8> over <outer = 1, {{.*}}> scores <{{.*}}> exponentials %e values <{{.*}}> into %z scratch %s : memref<40xi8>, memref<40xi8>, memref<40xi8>, memref<256xi32>, memref<1x5x8xi8>, memref<16xi8>
