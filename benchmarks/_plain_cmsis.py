@@ -3,10 +3,13 @@
 layer, structs as literals.
 
 The baseline of instruction counts. It shares no code with the backends, so that a slip there cannot hide in both.
-What CMSIS-NN lacks, it lacks: a layer without a function raises ValueError.
+Of attention it has the products: heads are moved apart by plain loops, and each calls `arm_nn_mat_mult_nt_t_s8`, softmax and that
+again. Layer norm and the mean in another scale are the runtime's own, as CMSIS-NN has none. What else it lacks, it lacks: a layer
+without a function raises ValueError.
 """
 
 import json
+import shutil
 from math import prod
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,6 +21,7 @@ from xdsl.ir import Operation, SSAValue
 
 from sparsec.ir import qnn
 from sparsec.ir.constant import constant_array
+from sparsec.targets.runtime import runtime_dir
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Shape: TypeAlias = tuple[int, ...]
@@ -36,6 +40,8 @@ def write_plain_project(quantized: ModuleOp, directory: Path) -> None:
     """
     writer = _Writer(quantized)
     directory.mkdir(parents=True)
+    for file in writer.runtime_files():
+        shutil.copy(file, directory)
     (directory / f"{NAME}.h").write_text(
         f"#include <stdint.h>\nint {NAME}_invoke(int8_t *arena);\n", encoding="utf-8"
     )
@@ -53,6 +59,7 @@ class _Writer:
         self.buffers: list[str] = []
         self.calls: list[str] = []
         self.places: dict[SSAValue, str] = {}
+        self.runtime: set[str] = set()
         self.arena_bytes = 0
         self.scratch_bytes = 1
         self.inputs = [self.in_arena(argument) for argument in block.args]
@@ -129,8 +136,106 @@ class _Writer:
                     *(p.multiplier, p.shift, p.diff_min, self.place(op.result)),
                     status=False,
                 )
+            case qnn.AttentionOp():
+                self.attention(op)
+            case qnn.NormalizeOp():
+                self.normalize(op)
+            case qnn.MeanOp():
+                self.mean(op)
             case _:
                 raise ValueError(f"CMSIS-NN has no function for {op.name}")
+
+    def attention(self, op: qnn.AttentionOp) -> None:
+        """Heads apart, values transposed, and three calls for each."""
+        a, scores, values, p = op.over.data, op.scores.data, op.values.data, op.softmax.data
+        if op.mask is not None or a.causal or a.outer != 1 or scores.rhs_zp or values.rhs_zp:
+            raise ValueError(
+                "CMSIS-NN has no attention with masks, or with keys whose zero is not 0"
+            )
+        wide, deep = a.keys * a.width, a.keys * a.value_width
+        sizes = (a.queries * a.width, wide, deep, a.queries * a.keys, a.queries * a.value_width)
+        self.buffers.append(
+            "".join(
+                f"static _Alignas({_ALIGNMENT}) int8_t {name}{len(self.calls)}[{size}]; "
+                for name, size in zip(("q", "k", "v", "s", "r"), sizes, strict=True)
+            )
+        )
+        q, k, v, s, r = (f"{name}{len(self.calls)}" for name in "qkvsr")
+        factors = [
+            self.constant(np.full(count, number, np.int32))
+            for count, each in ((a.keys, scores), (a.value_width, values))
+            for number in (each.multiplier, each.shift)
+        ]
+        self.calls.append(f"    for (int h = 0; h < {a.heads}; h++) {{")
+        for name, value, place, rows, width, transposed in (
+            (q, op.query, a.query, a.queries, a.width, False),
+            (k, op.key, a.key, a.keys, a.width, False),
+            (v, op.value, a.value, a.keys, a.value_width, True),
+        ):
+            there = f"{name}[c * {rows} + i]" if transposed else f"{name}[i * {width} + c]"
+            source = f"{self.place(value)}[{place[0]} + h * {place[2]} + i * {place[3]} + c]"
+            self.calls.append(
+                f"    for (int i = 0; i < {rows}; i++) for (int c = 0; c < {width}; c++) {there} = {source};"
+            )
+        self.call(
+            "arm_nn_mat_mult_nt_t_s8",
+            *(q, k, "0", s, f"(int32_t *){factors[0]}", f"(int32_t *){factors[1]}"),
+            *(a.queries, a.keys, a.width, -scores.lhs_zp, scores.output_zp, *scores.clamp, a.width),
+        )
+        softmax = (p.multiplier, p.shift, p.diff_min)
+        self.call("arm_softmax_s8", s, a.queries, a.keys, *softmax, s, status=False)
+        self.call(
+            "arm_nn_mat_mult_nt_t_s8",
+            *(s, v, "0", r, f"(int32_t *){factors[2]}", f"(int32_t *){factors[3]}"),
+            *(a.queries, a.value_width, a.keys, -values.lhs_zp, values.output_zp, *values.clamp),
+            a.keys,
+        )
+        there = f"{self.place(op.result)}[h * {a.result[2]} + i * {a.result[3]} + c]"
+        self.calls.append(
+            f"    for (int i = 0; i < {a.queries}; i++) for (int c = 0; c < {a.value_width}; c++) "
+            f"{there} = {r}[i * {a.value_width} + c]; }}"
+        )
+
+    def normalize(self, op: qnn.NormalizeOp) -> None:
+        """The runtime's."""
+        p = op.params.data
+        self.runtime.add("sparsec_normalize_s8")
+        multiplier, shift = (
+            self.constant(_constant(op.multiplier)),
+            self.constant(_constant(op.shift)),
+        )
+        self.call(
+            "sparsec_normalize_s8",
+            *(-p.input_zp, p.output_zp, f"&(cmsis_nn_activation){_range(p.clamp)}"),
+            *(p.groups, p.centered, p.epsilon),
+            "&(cmsis_nn_per_channel_quant_params)"
+            f"{{.multiplier = (int32_t *){multiplier}, .shift = (int32_t *){shift}}}",
+            self.constant(_constant(op.bias)),
+            *(_dims(_shape(op.input)), self.place(op.input), self.place(op.result)),
+            status=False,
+        )
+
+    def mean(self, op: qnn.MeanOp) -> None:
+        """The runtime's, of an image."""
+        p = op.params.data
+        self.runtime.add("sparsec_mean_s8")
+        self.call(
+            "sparsec_mean_s8",
+            *(-p.input_zp, p.output_zp, f"&(cmsis_nn_activation){_range(p.clamp)}"),
+            f"&(cmsis_nn_per_tensor_quant_params){{.multiplier = {p.multiplier}, .shift = {p.shift}}}",
+            *(_dims(_shape(op.input)), self.place(op.input), self.place(op.result)),
+            status=False,
+        )
+
+    def runtime_files(self) -> list[Path]:
+        """The C files of the runtime's functions that are called, and its headers."""
+        folder = runtime_dir()
+        headers = [*(folder / "include").glob("*.h"), *(folder / "src").glob("*.h")]
+        return (
+            [*headers, *(folder / "src" / f"{name}.c" for name in self.runtime)]
+            if self.runtime
+            else []
+        )
 
     def convolution(self, op: qnn.ConvolutionOp) -> None:
         """Dense or depthwise, by the wrapper that picks the variant."""
@@ -232,6 +337,8 @@ class _Writer:
             [
                 f'#include "{NAME}.h"',
                 '#include "arm_nnfunctions.h"',
+                '#include "arm_nnsupportfunctions.h"',
+                *(['#include "sparsec.h"'] if self.runtime else []),
                 *self.constants,
                 f"static _Alignas({_ALIGNMENT}) int8_t scratch[{self.scratch_bytes}];",
                 *self.buffers,

@@ -6,7 +6,7 @@ make bench-transformer          or        python -m benchmarks.transformer
 
 import sys
 
-from benchmarks import _attention, _layer_norm
+from benchmarks import _attention, _layer_norm, _sparse_engine
 from benchmarks._results import publish
 from sparsec.run.errors import RunError
 from sparsec.tools.console import print_table
@@ -38,7 +38,24 @@ def main() -> int:
         ("core", "instructions", "error"),
         [(row.core, f"{row.instructions:.2f}", f"{row.error:.3f}") for row in norms],
     )
-    figures = [figure for row in (*attentions, *norms) for figure in row.figures]
+    engine = _sparse_engine.rows()
+    print_table(
+        "sparse-engine's network on cortex-m7: bytes, and exact instructions next to the dense network by CMSIS-NN",
+        ("way", "sparse layers", "flash", "RAM", "instructions", "dense", "ratio"),
+        [
+            (
+                row.way,
+                row.sparse_layers,
+                row.flash,
+                row.ram,
+                row.instructions,
+                row.dense,
+                f"{row.ratio:.2f}",
+            )
+            for row in engine
+        ],
+    )
+    figures = [figure for row in (*attentions, *norms, *engine) for figure in row.figures]
     return publish("transformer", figures)
 
 

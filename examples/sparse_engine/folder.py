@@ -5,7 +5,7 @@ The rule: every scale follows from the weights, so that int8 values use their ra
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -73,10 +73,10 @@ class _Folder:
     path: Path
     weights: Weights
     random: np.random.Generator
+    symmetric: bool
     group: str = ""
     block: str = ""
     stage: str = ""
-    sizes: list[list[int]] = field(default_factory=list[list[int]])
 
     def save(self, name: str, value: object) -> None:
         words = [self.group, self.block, name] if self.block else [self.group, name]
@@ -92,9 +92,17 @@ class _Folder:
         return int(self.random.integers(-10, 11))
 
     def weighted(
-        self, layer: str, shape: tuple[int, ...], source: _Value, *, relu: bool, bias: bool = True
+        self,
+        layer: str,
+        shape: tuple[int, ...],
+        source: _Value,
+        *,
+        relu: bool,
+        bias: bool = True,
+        symmetric: bool = False,
     ) -> _Value:
-        """A convolution of `shape` [O, H, W, I], or a matrix [O, I]; a prefix of `layer` ends with a dot."""
+        """A convolution of `shape` [O, H, W, I], or a matrix [O, I]; a prefix of `layer` ends with a dot. What it gives has a
+        zero point of 0 where it is `symmetric`."""
         title = ".".join(filter(None, [self.stage, self.block or self.group, layer.rstrip(".")]))
         stored = self.weights(title, shape)
         per_channel = len(shape) == 4
@@ -106,7 +114,7 @@ class _Folder:
         typical = float(np.sqrt((rows**2).mean())) or 1.0
         scales = self.random.uniform(0.005, 0.02, shape[0] if per_channel else 1)
         scale = source.scale * float(scales.mean()) * typical
-        zero_point = RELU if relu else self.zero_point()
+        zero_point = RELU if relu else 0 if symmetric else self.zero_point()
         result = _Value(shape[0], zero_point, scale)
         factor = (source.scale * scales / scale).astype(np.float32)
         self.save(f"{layer}M", factor if factor.size > 1 else factor[0])
@@ -143,10 +151,14 @@ class _Folder:
         return result
 
 
-def write_folder(path: Path, network: Network, weights: Weights, *, seed: int = 0) -> None:
-    """Write the tensors of `network` to the folder `path`, which is made."""
+def write_folder(
+    path: Path, network: Network, weights: Weights, *, seed: int = 0, symmetric: bool = False
+) -> None:
+    """Write the tensors of `network` to the folder `path`, which is made. With `symmetric` queries, keys and values have a zero
+    point of 0, as CMSIS-NN wants one side of its products.
+    """
     path.mkdir(parents=True, exist_ok=True)
-    folder = _Folder(path, weights, np.random.default_rng(seed))
+    folder = _Folder(path, weights, np.random.default_rng(seed), symmetric)
     value = _Value(network.image_channels, folder.zero_point(), 1 / SPREAD)
     suffixes = ("",) if len(network.stages) == 1 else ("_one", "_two")
     for number, (stage, suffix) in enumerate(zip(network.stages, suffixes, strict=True), start=1):
@@ -198,7 +210,10 @@ def _transformer(folder: _Folder, source: _Value, t: Transformer) -> _Value:
     value = folder.weighted("qconv1.", (source.channels, 3, 3, source.channels), source, relu=True)
     short = folder.weighted("qconv2.", (width, 1, 1, source.channels), value, relu=False)
     value = folder.norm("qpre_norm.", short)
-    qkv = folder.weighted("self_attn.qqkv.", (3 * width, width), value, relu=False, bias=False)
+    shape = (3 * width, width)
+    qkv = folder.weighted(
+        "self_attn.qqkv.", shape, value, relu=False, bias=False, symmetric=folder.symmetric
+    )
     depth = width // heads
     scores = folder.matmul("self_attn.qmatmul_qk.", qkv, qkv, 0, 1 / SPREAD / depth**0.5)
     folder.save("self_attn.qsoftmax1.qi.scale", 0.05)

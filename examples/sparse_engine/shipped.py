@@ -103,7 +103,7 @@ def write_shipped(home: Path, *, seed: int = 0) -> Path:
     """The network as sparse-engine finds it: tensors in a folder of `home`, which is given back, config.yml and what that names
     beside it."""
     folder = home / "tensors"
-    write_folder(folder, SHIPPED, shipped_weights(seed), seed=seed)
+    write_folder(folder, SHIPPED, shipped_weights(seed), seed=seed, symmetric=True)
     save_image(home / "image.npy", SHIPPED, seed=seed)
     write_pruning(home / "configs" / "shipped" / "pruning_dmtp_single.yml", BLOCK_SIZES)
     (home / "config.yml").write_text(
