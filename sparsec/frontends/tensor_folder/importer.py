@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 
-from sparsec.formats import BlockRle
+from sparsec.formats import BlockRle, Delta8, SparseFormat
 from sparsec.frontends.errors import FrontendError
 from sparsec.frontends.numpy_files import Array
 from sparsec.frontends.tensor_folder.blocks import BLOCKS, LAYERS
@@ -21,9 +21,6 @@ from sparsec.frontends.tensor_folder.topology import Kind, Placed, read_blocks, 
 from sparsec.frontends.tensor_folder.writer import Writer
 from sparsec.quantization.scheme import Quantization
 from sparsec.recipe import Recipe, Wish
-
-DEPTHWISE_BLOCK = 3
-"""Weights of a depthwise layer that are stored together, whatever the block size of its block."""
 
 
 @dataclass
@@ -133,25 +130,25 @@ def input_shape(
 
 
 def recipe_of(choice: int, placed: Sequence[Placed]) -> Recipe:
-    """How layers are to be stored: all dense for a choice of 0, all that may be sparse in runs for 1; for 2 no wish."""
-    if choice == 0:
-        return Recipe((Wish("*", None),))
-    if choice == 2:
-        return Recipe()
-    return Recipe(
-        tuple(
-            Wish(each.block.layer(name).title, BlockRle(_run_length(each, name)))
-            for each in placed
-            if each.sparse
-            for name in LAYERS[each.kind]
-            if _has_matrix(each.block, name)
-        )
+    """How layers are to be stored: dense for a choice of 0, sparse where they may be and dense elsewhere for 1; for 2 no wish."""
+    dense = Wish("*", None)
+    if choice != 1:
+        return Recipe() if choice == 2 else Recipe((dense,))
+    forced = (
+        Wish(each.block.layer(name).title, _sparse_format(each, name))
+        for each in placed
+        if each.sparse
+        for name in LAYERS[each.kind]
+        if _has_matrix(each.block, name)
     )
+    return Recipe((dense, *forced))
 
 
-def _run_length(placed: Placed, layer: str) -> int:
+def _sparse_format(placed: Placed, layer: str) -> SparseFormat:
+    """Runs as long as the blocks that were pruned together. Depthwise layers, whose runs are of three there, have no kernel that
+    reads runs, but one for single weights."""
     depthwise = placed.kind in (Kind.MV2BLOCK, Kind.DOWNSAMPLE) and layer == "qconv.1"
-    return DEPTHWISE_BLOCK if depthwise else placed.block_size
+    return Delta8() if depthwise else BlockRle(placed.block_size)
 
 
 def _has_matrix(block: Block, name: str) -> bool:
