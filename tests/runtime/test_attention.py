@@ -3,6 +3,7 @@
 
 import ctypes
 from dataclasses import dataclass, field, replace
+from itertools import product as product_of
 from pathlib import Path
 
 import numpy as np
@@ -431,8 +432,8 @@ def add_products(project: KernelProject) -> list[Int8]:
         _, heads, rows, depth, columns = sizes
         lhs = random_bytes(rng, 1, heads, rows, depth), random_bytes(rng, 1, heads, depth, columns)
         output = Placed(np.zeros((1, heads, rows, columns), np.int8))
-        for axes in ((0, 2, 1, 3), (0, 1, 3, 2)):
-            left, right = (Placed(each, axes) for each in lhs)
+        for axes in product_of(((0, 2, 1, 3), (0, 1, 3, 2)), repeat=2):
+            left, right = (Placed(*each) for each in zip(lhs, axes, strict=True))
             project.call(
                 "sparsec_batch_matmul_s8",
                 [
