@@ -53,9 +53,15 @@ PLAIN = PipelineOptions()
 """Where a user chose nothing."""
 
 
+NOT_QUOTED = "\r\f\v"
+"""What xDSL's strings in the text of passes have no way to write."""
+
+
 def quoted(text: str) -> str:
-    """`text` as a value of a pass option."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """`text` as a value of a pass option, which can hold no character of `NOT_QUOTED`."""
+    for plain, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n")):
+        text = text.replace(plain, escaped)
+    return f'"{text}"'
 
 
 def number(value: float) -> str:

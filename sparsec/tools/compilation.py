@@ -38,7 +38,7 @@ from sparsec.targets.cmsis_nn import PACKAGED, read_release
 from sparsec.targets.cpu import Cpu, cpu_named
 from sparsec.targets.memory import parse_memories
 from sparsec.tools.accuracy import Accuracy, AccuracyWatch
-from sparsec.tools.errors import InternalError, UserError, first_line
+from sparsec.tools.errors import InternalError, UserError, first_line, warn
 from sparsec.tools.import_check import difference, mixes_samples
 from sparsec.tools.instrumentation import Instrumentation
 from sparsec.tools.options import network_name
@@ -140,9 +140,7 @@ def read_model(args: argparse.Namespace) -> tuple[ModuleOp, int | None]:
         raise UserError(str(error)) from error
     if loaded.converted and not args.quiet:
         types = " and ".join(loaded.converted)
-        print(
-            f"note: {args.model} has {types} numbers, which are taken as float32", file=sys.stderr
-        )
+        warn(f"{args.model} has {types} numbers, which are taken as float32", kind="note")
     if not args.quiet:
         for line in loaded.summary:
             print(line, file=sys.stderr)
@@ -161,10 +159,7 @@ def check_import(args: argparse.Namespace, module: ModuleOp, proof: Proof) -> No
             mixed = apart is not None and mixes_samples(proof)
     except ReadingError as error:
         if not args.quiet:
-            print(
-                f"warning: the import of {args.model} cannot be checked, as torch does not run it: {error}",
-                file=sys.stderr,
-            )
+            warn(f"the import of {args.model} cannot be checked, as torch does not run it: {error}")
         return
     if mixed:
         raise UserError(
@@ -292,7 +287,7 @@ def compile_model(
         doubts += [] if compilation.accuracy is None else compilation.accuracy.doubts
     compilation.doubts = doubts
     for doubt in [] if args.quiet else doubts:
-        print(f"warning: {doubt}", file=sys.stderr)
+        warn(doubt)
     return compilation
 
 
@@ -439,11 +434,14 @@ def pipeline_options(
     if calibrate is None and examples is not None and not is_quantized(module):
         calibrate = args.model
         if not args.quiet:
-            print(
-                f"warning: no --calibrate given, calibrating with the {examples} example "
-                f"input{'s' if examples != 1 else ''} of {args.model}",
-                file=sys.stderr,
+            warn(
+                f"no --calibrate given, calibrating with the {examples} example "
+                f"input{'s' if examples != 1 else ''} of {args.model}"
             )
+    if calibrate is not None and not set(calibrate).isdisjoint(pipelines.NOT_QUOTED):
+        raise UserError(
+            f"{calibrate}: calibration data cannot be in a file with such a line break in its name: rename it"
+        )
     return pipelines.PipelineOptions(
         target=cpu.name,
         cmsis_nn=cpu.cmsis_nn,

@@ -52,6 +52,11 @@ def printable(text: str) -> str:
     return re.sub(rf"\S{{{_LONGEST},}}", lambda word: f"{word[0][:50]}...{word[0][-50:]}", shown)
 
 
+def warn(text: str, kind: str = "warning") -> None:
+    """A line on stderr, in which names of files and layers may be."""
+    print(f"{kind}: {printable(text)}".replace("\n", "?"), file=sys.stderr)
+
+
 def discard_stdout() -> None:
     """Python would complain once more as it flushes at exit."""
     with contextlib.suppress(OSError, ValueError):

@@ -139,3 +139,19 @@ def test_random_inputs_have_an_axis_for_samples(tools: Tools) -> None:
     found = json.loads(tools.sparsec("run", "net.tflite", "--on=host", "-q", "--json").out)
     assert (found["samples"], found["mismatches"]) == (1, 0)
     assert np.array(found["outputs"][0]).shape == (1, 3, 5)
+
+
+def test_names_of_files_with_control_characters(tools: Tools, elsewhere: Path) -> None:
+    content = export_bytes(Vector(), [torch.rand(4, 8)])
+    Path("a\x1b[31m\nb.pt2").write_bytes(content)
+    ended = tools.sparsec("a\x1b[31m\nb.pt2", "--emit=qnn")
+    assert ended.code == 0
+    assert ended.err == (
+        "warning: no --calibrate given, calibrating with the 4 example inputs of a?[31m?b.pt2\n"
+    )
+    Path("a\rb.pt2").write_bytes(content)
+    ended = tools.sparsec("a\rb.pt2", "--emit=qnn", "-q")
+    assert ended.code == 2
+    assert ended.err == (
+        "error: a?b.pt2: calibration data cannot be in a file with such a line break in its name: rename it\n"
+    )
