@@ -24,6 +24,7 @@ from sparsec.frontends.tflite.model import Array, Operator
 from sparsec.frontends.tflite.resizing import resize_bilinear
 from sparsec.ir import qnn
 from sparsec.ir.shapes import MAX_MEAN
+from sparsec.quantization.matmul import MatmulParams
 from sparsec.quantization.params import Requant, Rescale, SoftmaxParams
 from sparsec.quantization.requantize import quantize_multiplier
 from sparsec.quantization.scheme import Quantization
@@ -232,6 +233,21 @@ def softmax(b: Builder, op: Operator) -> None:
     b.finish(op, qnn.SoftmaxOp(b.value(source), params))
 
 
+def batch_matmul(b: Builder, op: Operator) -> None:
+    """BATCH_MATMUL of two tensors of as many matrices."""
+    lhs, rhs, output = b.tensor(op, 0), b.tensor(op, 1), b.output(op)
+    if lhs.shape[:-2] != rhs.shape[:-2]:
+        raise UnsupportedError("its operands must have as many matrices")
+    first, second, result = lhs.quantization, rhs.quantization, output.quantization
+    scale = first.scale * second.scale / result.scale
+    params = MatmulParams(
+        first.zero_point, second.zero_point, *quantize_multiplier(scale), result.zero_point
+    )
+    transposed = bool(op.number("AdjX")), bool(op.number("AdjY"))
+    sides = b.value(lhs), b.value(rhs)
+    b.finish(op, qnn.MatmulOp(*sides, transposed, params, activation_type(output)))
+
+
 def quantize(b: Builder, op: Operator) -> None:
     """QUANTIZE from int8 to int8; that from float32 at an input is gone before operators are imported."""
     source, output = b.tensor(op, 0), b.output(op)
@@ -281,6 +297,7 @@ OPERATORS: Mapping[str, Import] = {
     "RESIZE_NEAREST_NEIGHBOR": movement.resize_nearest,
     "RESIZE_BILINEAR": resize_bilinear,
     "SOFTMAX": softmax,
+    "BATCH_MATMUL": batch_matmul,
     "QUANTIZE": quantize,
     island_folding.TABLE: lookup(lambda op, x, y: island_folding.table_of(x, y)),
     "RELU": lookup(lambda op, x, y: tables.relu_table(x, y, 0.0, None)),

@@ -52,6 +52,7 @@ _OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "MUL": ("MulOptions", ("FusedActivationFunction",)),
     "AVERAGE_POOL_2D": _POOL,
     "MAX_POOL_2D": _POOL,
+    "BATCH_MATMUL": ("BatchMatMulOptions", ("AdjX", "AdjY")),
     "SOFTMAX": ("SoftmaxOptions", ("Beta",)),
     "CONCATENATION": ("ConcatenationOptions", ("Axis", "FusedActivationFunction")),
     "LEAKY_RELU": ("LeakyReluOptions", ("Alpha",)),

@@ -91,13 +91,13 @@ def test_all_unsupported_operators_are_listed_at_once() -> None:
         OperatorSpec("ELU", [0], [1]),
         relu(1, 2),
         OperatorSpec("ADD", [0, 0], [3]),
-        OperatorSpec("BATCH_MATMUL", [0, 3], [4]),
+        OperatorSpec("CUMSUM", [0, 3], [4]),
     ]
     assert refusal(write(tensors, operators)) == (
         "the model uses 3 operators that cannot be compiled:\n"
         "  ELU at 'a' (operator 0)\n"
         "  ADD at 'c' (operator 2): its options are missing: FusedActivationFunction is not known\n"
-        "  BATCH_MATMUL at 'y' (operator 3)"
+        "  CUMSUM at 'y' (operator 3)"
     )
 
 

@@ -206,6 +206,20 @@ def concatenation(rng: np.random.Generator) -> Spec:
     return tensors, OperatorSpec("CONCATENATION", [0, 1, 2], [3], "ConcatenationOptions", options)
 
 
+def batch_matmul(rng: np.random.Generator) -> Spec:
+    rows, depth, columns, heads = (int(n) for n in rng.integers(1, 9, 4))
+    adjoint = [bool(n) for n in rng.integers(0, 2, 2)]
+    left = (depth, rows) if adjoint[0] else (rows, depth)
+    right = (columns, depth) if adjoint[1] else (depth, columns)
+    tensors = [
+        TensorSpec("x", (1, heads, *left), [scale(rng)], zero_point(rng)),
+        TensorSpec("w", (1, heads, *right), [scale(rng)], zero_point(rng)),
+        TensorSpec("y", (1, heads, rows, columns), [scale(rng, -5, 0)], zero_point(rng)),
+    ]
+    options = {"AdjX": adjoint[0], "AdjY": adjoint[1]}
+    return tensors, OperatorSpec("BATCH_MATMUL", [0, 1], [2], "BatchMatMulOptions", options)
+
+
 def softmax(rng: np.random.Generator) -> Spec:
     shape = (1, int(rng.integers(1, 5)), int(rng.integers(1, 60)))
     tensors = [
@@ -232,6 +246,7 @@ OPERATORS: dict[str, Callable[[np.random.Generator], Spec]] = {
     "TRANSPOSE": lambda rng: moved(rng, "TRANSPOSE"),
     "CONCATENATION": concatenation,
     "SOFTMAX": softmax,
+    "BATCH_MATMUL": batch_matmul,
 }
 
 
