@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The network that sparse-engine ships for the STM32F746 (CIFAR-10, 32x32x3, 10 classes), but for its weights.
 
-Shapes, blocks and numbers of non-zeros are those counted in what it generated; the values and their places are random.
+Shapes, blocks, numbers of non-zeros and of channels without weights are those counted in what it generated; the values and
+their places are random.
 """
 
 from pathlib import Path
@@ -48,6 +49,10 @@ SPARSE: dict[str, tuple[int, int, int]] = {
 }
 """Layers that sparse-engine stores sparse: the length of their blocks, how many are not zero, and how many weights of these."""
 
+DEPTHWISE = "stage2.mv2block1_0.qconv.1"
+LIVING_CHANNELS = 300
+"""Channels of the one sparse depthwise layer, of 384, that have a weight: the compiler removes the others, and what feeds them."""
+
 DENSE: dict[str, int] = {
     "stage1.downsample0_0.qconv_relu": 3416,
     "stage1.mv2block0_0.qconv.0": 32118,
@@ -89,7 +94,11 @@ def shipped_weights(seed: int = 0) -> Weights:
             places = random.permutation(count)[: DENSE[name]]
         else:
             block, kept, wanted = SPARSE[name]
-            begins = np.sort(random.permutation(count // block)[:kept]) * block
+            if name == DEPTHWISE:
+                chosen = _spread(random, shape[0], count // block // shape[0], kept)
+            else:
+                chosen = random.permutation(count // block)[:kept]
+            begins = np.sort(chosen) * block
             # Zeros within a block lie behind its first weight: it would begin later otherwise.
             inner = (begins[:, None] + np.arange(1, block)).reshape(-1)
             places = np.append(begins, random.permutation(inner)[: wanted - kept])
@@ -97,6 +106,17 @@ def shipped_weights(seed: int = 0) -> Weights:
         return weights.reshape(shape)
 
     return draw
+
+
+def _spread(
+    random: np.random.Generator, channels: int, blocks: int, kept: int
+) -> NDArray[np.int64]:
+    """`kept` blocks of `channels` with so many each, of which `LIVING_CHANNELS` have one at least."""
+    living = random.permutation(channels)[:LIVING_CHANNELS]
+    every = living[:, None] * blocks + np.arange(blocks)
+    every = random.permuted(every, axis=1)
+    rest = random.permutation(every[:, 1:].reshape(-1))
+    return np.append(every[:, 0], rest[: kept - LIVING_CHANNELS])
 
 
 def write_shipped(home: Path, *, seed: int = 0) -> Path:

@@ -10,6 +10,14 @@ from xdsl.parser import Parser
 
 from benchmarks._chain import CHANNELS, SIZE, chain
 from benchmarks._plain_cmsis import write_plain_project
+from examples.sparse_engine.folder import (
+    Network,
+    Stage,
+    Transformer,
+    random_weights,
+    write_folder,
+)
+from sparsec.frontends import load
 from sparsec.interpreters.run import interpret
 from sparsec.ir import nn
 from sparsec.run import cmsis_nn
@@ -87,3 +95,13 @@ def test_the_chain_gives_the_interpreters_bytes(tmp_path: Path):
 def test_a_layer_that_cmsis_nn_lacks_is_refused(tmp_path: Path):
     with pytest.raises(ValueError, match="CMSIS-NN has no function for qnn.pad"):
         write_plain_project(parse(UNSUPPORTED), tmp_path / "plain")
+
+
+def test_attention_norms_and_means(tmp_path: Path) -> None:
+    """A network of sparse-engine: heads moved apart for CMSIS-NN's products, the runtime's norms and mean."""
+    network = Network(
+        (Stage(("tokenizer",), 4, (), (Transformer(0, 6, 5, 4),)),), 5, size=8, classes=3
+    )
+    write_folder(tmp_path / "tensors", network, random_weights(2), symmetric=True)
+    module = load(tmp_path / "tensors", input_shape=[(1, 3, 8, 8)]).module
+    expect_same_bytes(module, (8, 8, 3), tmp_path / "plain")
