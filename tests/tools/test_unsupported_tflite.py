@@ -50,3 +50,16 @@ def test_the_other_commands_say_the_same(tools: Tools) -> None:
     np.save("x.npy", np.zeros((1, 4), np.float32))
     for arguments in (["analyze", "odd.tflite"], ["run", "odd.tflite", "--input=x.npy"]):
         assert tools.sparsec(*arguments).err.startswith(LIST.splitlines()[0])
+
+
+def test_an_axis_far_out_of_range_is_not_taken_modulo(tools: Tools) -> None:
+    tensors = [
+        TensorSpec("x", (1, 3, 3, 2), (0.1,)),
+        TensorSpec("axes", (2,), dtype="INT32", data=np.array([1, 2 + (209 << 16)], np.int32)),
+        TensorSpec("y", (1, 2), (0.1,)),
+    ]
+    mean = OperatorSpec("MEAN", [0, 1], [2], "ReducerOptions", {"KeepDims": False})
+    Path("odd.tflite").write_bytes(write(tensors, [mean]))
+    ended = tools.sparsec("odd.tflite", "--emit=qnn")
+    assert ended.code == 2
+    assert "its axis 13697026 does not exist" in ended.err

@@ -141,7 +141,11 @@ def mean(b: Builder, op: Operator) -> None:
     """
     source, output = b.tensor(op, 0), b.output(op)
     height, width, channels = image(source)
-    axes = {int(axis) % 4 for axis in constant(b, op, 1, "axes", "INT32").reshape(-1)}
+    named = [int(axis) for axis in constant(b, op, 1, "axes", "INT32").reshape(-1)]
+    missing = [axis for axis in named if not -4 <= axis < 4]
+    if missing:
+        raise UnsupportedError(f"its axis {missing[0]} does not exist")
+    axes = {axis % 4 for axis in named}
     if axes != {1, 2}:
         raise UnsupportedError(
             f"it reduces axes {sorted(axes)}, and only height and width are supported"
