@@ -34,6 +34,8 @@ def check_labels(
             f"{what} must be {samples} whole numbers, one for each sample, not {labels.dtype} of shape "
             f"{list(labels.shape)}"
         )
+    if not samples:
+        raise UserError(f"{what} has no samples")
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= classes:
         raise UserError(

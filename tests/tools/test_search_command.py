@@ -26,6 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     model, data = learned()
     Path("net.pt2").write_bytes(program_of(model, [images(2)]).saved())
     np.savez("train.npz", x=data.inputs.numpy(), labels=data.labels.numpy())
+    np.savez("empty.npz", x=data.inputs.numpy()[:0], labels=data.labels.numpy()[:0])
     return tmp_path
 
 
@@ -90,6 +91,7 @@ def failed(ended: Ended) -> str:
         ([*TRAINED, "--space=;;;"], "the space is empty: write e.g. conv*"),
         ([*TRAINED, "--space="], "the space is empty: write e.g. conv*"),
         ([*TRAINED, "--space=width = 0.5|1"], "width is chosen where Python builds"),
+        ([*TRAINED, "--data=empty.npz"], "--labels has no samples"),
         ([*TRAINED, "--goals=speed"], "there is no goal 'speed'"),
         ([*TRAINED, "--limit=flash>=3"], "written with <="),
         ([*TRAINED, "--limit=flash<=9K", "--limit=flash<=0.5x"], "flash is limited twice"),
