@@ -459,6 +459,26 @@ def helium_layers() -> str:
     )
 
 
+def helium_dcsr() -> str:
+    """The kernels published with dCSR next to ours."""
+    found = results("helium")
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for figure in found.figures:
+        match = re.fullmatch(r"instructions (W\d) 90 %: published dCSR/ours", figure["what"])
+        if match is None:
+            continue
+        how, theirs = figure["options"].split(", theirs by ")
+        goal = f" of {figure['target']:g}" if figure["target"] else ""
+        rows.setdefault((how, theirs), {})[match[1]] = f"{figure['value']:.2f}{goal}"
+    names = ("W1", "W2", "W3", "W5", "W6")
+    return table(
+        ("ours", "theirs by", *names),
+        [[*key, *(row.get(name, "") for name in names)] for key, row in rows.items()],
+        "Instructions of the kernels that are published with dCSR for each one of ours, at 90 % zeros, without conversions "
+        "of layouts; `of` the goal (`make bench-helium`).",
+    )
+
+
 def helium_networks() -> str:
     """Whole networks on Cortex-M55."""
     found = results("helium")
@@ -496,6 +516,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "pruned": pruned,
     "layers": layers,
     "helium-layers": helium_layers,
+    "helium-dcsr": helium_dcsr,
     "helium-networks": helium_networks,
     "hard": hard,
     "flash": flash,

@@ -34,6 +34,18 @@ FORCED = {"unstructured": "delta8", "1x4": "block(1x4)", "1x16": "block(1x16)", 
 RUNS = {"unstructured": 1, "1x4": 4, "1x16": 16, "dCSR": 1}
 """How many weights of a row are zero together."""
 SPARSITY = 90
+PUBLISHED_DCSR: Mapping[str, Mapping[str, int]] = {
+    "W1": {"gcc -O2": 230_276, "gcc -O3": 225_632},
+    "W2": {"gcc -O2": 208_397, "gcc -O3": 202_808},
+    "W3": {"gcc -O2": 261_102, "gcc -O3": 248_932},
+    "W5": {"gcc -O2": 73_925, "gcc -O3": 59_182},
+    "W6": {"gcc -O2": 63_127, "gcc -O3": 46_021},
+}
+"""Instructions of the kernels that are published with dCSR (github.com/etrommer/dcsr at 6c4339f, under the GPL, so they are
+not here), with these weights and inputs and with these bytes as outputs: its linear one, and its 1x1 one with the row loops
+of CMSIS-NN 4. They were counted once, by gcc 12.2; what they were built with is -O2."""
+DCSR_GOALS = {"W1": 3.8, "W5": 11.0}
+"""Times fewer instructions than theirs by -O2."""
 DENSE_GOALS = {"kws": 1.2e6, "ic": 3.4e6, "vww": 2.5e6, "ad": 0.066e6}
 GOAL_AT_90 = 2.5
 
@@ -56,13 +68,33 @@ def layer_figures() -> Iterator[Figure]:
             if pattern == "unstructured":
                 yield from plain_figures(name, plain)
             if pattern != "dCSR":  # the same weights as unstructured
-                yield from compared(what, plain, subject.ours(), goals[number], "own choice")
+                ours = subject.ours()
+                yield from compared(what, plain, ours, goals[number], "own choice")
+                if pattern == "unstructured":
+                    yield from next_to_published(name, ours, "own choice")
             try:
                 forced = subject.ours(f"--weights={FORCED[pattern]}")
             except UserError as error:
                 step(f"{what}, {FORCED[pattern]}: {error}")
                 continue
             yield from compared(what, plain, forced, None, f"--weights={FORCED[pattern]}")
+            if pattern == "dCSR":
+                yield from next_to_published(name, forced, "--weights=dcsr")
+
+
+def next_to_published(name: str, ours: Mapping[str, Run], how: str) -> Iterator[Figure]:
+    """Instructions of the published dCSR kernels for each one of ours, without conversions of layouts."""
+    least = min(run.native.instructions for run in ours.values())
+    for compiler, published in PUBLISHED_DCSR.get(name, {}).items():
+        is_goal = how == "own choice" and compiler == "gcc -O2"
+        yield Figure(
+            f"instructions {name} {SPARSITY} %: published dCSR/ours",
+            published / least,
+            DCSR_GOALS.get(name) if is_goal else None,
+            "x",
+            "higher",
+            f"{how}, theirs by {compiler}",
+        )
 
 
 def plain_figures(what: str, plain: Mapping[str, Run]) -> Iterator[Figure]:

@@ -4,6 +4,7 @@ time."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from xdsl.ir import SSAValue
@@ -46,6 +47,16 @@ class Way:
         in_front = self._decoder_in_front
         decoded = 0 if in_front is None else in_front.decoded_bytes(layer)
         return self.kernel.scratch(layer, cpu) + decoded
+
+    def laid_out(self, layer: Layer) -> int:
+        """Bytes more than the input and the output in NHWC, where their layouts are others: of the kernel, or of a
+        conversion beside it."""
+        read, left = self.kernel.reads(layer), self.kernel.leaves(layer)
+        if read is None or left is None:
+            return 0
+        input, output = prod(layer.input_shape), prod(layer.output_shape)
+        inside, outside = read.bytes(layer.input_shape), left.bytes(layer.output_shape)
+        return max(input + inside, inside + outside, outside + output) - input - output
 
     def conversions(self, layer: Layer) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The C functions in front of the kernel and behind it, where its neighbours read and leave NHWC."""

@@ -64,6 +64,8 @@ def limit_scratch(module: ModuleOp, plan: PlanView, ram: int) -> bool:
     layers = [
         op for op in module.walk() if isinstance(op, qnn.WeightedOp) and layer_of(op) == peak.layer
     ]
+    if not scratch and not any(SCRATCH_LIMIT in op.attributes for op in layers):
+        limit = 0  # Activations in another layout may be larger.
     for op in layers:
         op.attributes[SCRATCH_LIMIT] = IntegerAttr(limit, 64)
     return limit >= 0 and bool(layers)

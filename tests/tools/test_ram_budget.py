@@ -103,3 +103,23 @@ def test_a_layer_with_a_limit_of_its_own() -> None:
     assert reasons["delta8"] == f"its layer may have {bytes} bytes of scratch memory"
     with pytest.raises(ValueError, match="layer 'layer0' needs more than 0 bytes of scratch mem"):
         Problem(limited(0), cpu, Goal())
+
+
+@pytest.mark.usefixtures("tools")
+def test_layouts_are_counted() -> None:
+    """Channel-major activations end with some bytes more than NHWC: a budget between the two takes another kernel."""
+    layer = Spec("conv2d", 64, 64, size=12, kernel=1, keep=0.1, seed=5)
+    Path("net.mlir").write_text(module_text(network((layer,))))
+
+    def arena(*options: str) -> tuple[bool, int]:
+        words = ["net.mlir", "-q", "--emit=plan", "--target=cortex-m55", *options]
+        module = compile_model(parser().parse_args(words), "plan").module
+        text = module_text(module)
+        found = re.search(r"%arena\S* : memref<(\d+)xi8>", text)
+        assert found is not None
+        return "rt.convolve_pixels_s8" in text, int(found[1])
+
+    in_planes, bytes = arena()
+    assert in_planes and bytes > 2 * 12 * 12 * 64
+    still, smaller = arena(f"--ram={bytes - 1}")
+    assert not still and smaller < bytes

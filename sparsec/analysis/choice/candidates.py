@@ -86,9 +86,14 @@ class Candidate:
         """Flash of all constants of the layer."""
         return sum(self.constants.values())
 
+    @property
+    def room(self) -> int:
+        """Bytes of memory besides activations in NHWC."""
+        return self.scratch + self.way.laid_out(self.layer)
+
     def need(self, memory: LayerMemory) -> int:
         """Bytes of RAM while the layer runs."""
-        return memory.bytes(self.layer, self.way.kernel, self.scratch)
+        return memory.bytes(self.layer, self.way.kernel, self.room)
 
 
 @dataclass(frozen=True)

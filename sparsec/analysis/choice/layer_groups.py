@@ -263,7 +263,7 @@ def respect_scratch_limits(groups: Iterable[Group]) -> None:
                 continue
             bytes = limit.value.data
             reason = f"its layer may have {bytes} bytes of scratch memory"
-            group.leave_out(lambda way, i=index, b=bytes: way.candidates[i].scratch > b, reason)
+            group.leave_out(lambda way, i=index, b=bytes: way.candidates[i].room > b, reason)
             if not group.ways:
                 raise ValueError(
                     f"layer '{layer_of(op)}' needs more than {bytes} bytes of scratch memory"
