@@ -92,7 +92,11 @@ class Candidate:
         return self.scratch + self.way.laid_out(self.layer)
 
     def need(self, memory: LayerMemory) -> int:
-        """Bytes of RAM while the layer runs."""
+        """Bytes of RAM while the layer runs between neighbours whose activations lie as it wants them."""
+        return memory.bytes(self.layer, self.way.kernel, self.scratch)
+
+    def need_alone(self, memory: LayerMemory) -> int:
+        """The same between neighbours in NHWC, with conversions."""
         return memory.bytes(self.layer, self.way.kernel, self.room)
 
 

@@ -188,6 +188,15 @@ class Group:
         """Leave out what needs more than `ram` bytes."""
         self.leave_out(lambda way: self.need(way, memory) > ram, reason)
 
+    def keep_alone_within(self, ram: int, memory: LayerMemory, reason: str) -> None:
+        """Leave out what needs more with conversions around it, if anything else is left."""
+
+        def is_larger(way: Way) -> bool:
+            return any(each.need_alone(memory) > ram for each in way.candidates)
+
+        if not all(map(is_larger, self.ways)):
+            self.leave_out(is_larger, reason)
+
 
 def by_kernel(layers: Iterable[Iterable[Candidate]]) -> Iterator[tuple[Candidate, ...]]:
     """The candidates of each of `layers`, by the kernels that all of them have."""
@@ -313,6 +322,8 @@ def respect_ram(groups: Sequence[Group], ram: int | None) -> None:
     for group in groups:
         if group.ways:
             group.keep_within(need, memories[group], reason)
+            if ram is not None:
+                group.keep_alone_within(ram, memories[group], reason)
 
 
 class Needs:
