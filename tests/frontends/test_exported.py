@@ -201,7 +201,6 @@ UNSUPPORTED: list[tuple[Callable[[Tensor], Tensor], str]] = [
         "anti-aliasing with aligned corners",
     ),
     (lambda x: F.pad(x, (0, 0, 0, 0, 0, 0, 1, 0)), "padding of the batch"),
-    (lambda x: x[:, [0, 1], [1, 0]], "its indices of several axes are not a grid"),
     (lambda x: x[:, [0, 1], :, [1, 0]], "it indexes axes that are not beside each other"),
     (lambda x: x.roll(1), "only a roll along named axes"),
     (lambda x: x.repeat_interleave(2), "only a repetition along a named axis"),
