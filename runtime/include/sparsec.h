@@ -1147,7 +1147,7 @@ int32_t sparsec_attention_s8_get_buffer_size(const sparsec_attention_sizes *size
  *
  * Elements of a row are neighbours: the distance in `column` is not read. A mask adds `mask_factor * mask` to the sum of
  * products of its place, which has to stay within +-2^29; where it is -128 the key is not seen: its exponential is 0. What
- * sees no key has probabilities of 0.
+ * sees no key has probabilities of 0. There are at most 4095 keys.
  *
  * @param[in]  ctx               Scratch of sparsec_attention_s8_get_buffer_size() bytes, aligned to 8 bytes
  * @param[in]  params            How it computes

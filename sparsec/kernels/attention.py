@@ -27,6 +27,9 @@ from sparsec.targets.cpu import Cpu
 MOST = 1 << 29
 """What a sum of products may be, of which kernels subtract those of zero points."""
 
+MOST_KEYS = 4095
+"""Each of them adds 2^19 at most to the sum of exponentials of a row, which is an int32."""
+
 TOO_LARGE = "a sum of products can leave 30 bits: calibrate with larger ranges"
 
 
@@ -109,6 +112,8 @@ class Attention(Kernel):
         op = layer.op
         if not isinstance(op, qnn.AttentionOp):
             return NOT_MINE
+        if op.over.data.keys > MOST_KEYS:
+            return f"it has more than {MOST_KEYS} keys"
         return (
             TOO_LARGE if op.over.data.largest_sum(op.scores.data, op.values.data) > MOST else None
         )

@@ -116,3 +116,12 @@ func.func @main(%x : tensor<1x1x3x1xi8>) -> tensor<1x1x3x1xi8> {
 }
 
 // CHECK: layer 'norm' (qnn.normalize): a scaled value can leave 32 bits
+
+// -----
+
+func.func @main(%q : tensor<1x1x1x4xi8>, %k : tensor<1x1x4096x4xi8>) -> tensor<1x1x1x4xi8> {
+  %y = qnn.attention %q, %k, %k over <outer = 1, heads = 1, queries = 1, keys = 4096, width = 4, value_width = 4, query = [0, 4, 4, 4], key = [0, 16384, 16384, 4], value = [0, 16384, 16384, 4], result = [0, 4, 4, 4]> scores <lhs_zp = 0, rhs_zp = 0, multiplier = 1073741824, shift = -6, output_zp = 2> softmax <multiplier = 1717986918, shift = 23, diff_min = -248> values <lhs_zp = -128, rhs_zp = 0, multiplier = 1073741824, shift = -7, output_zp = -4> {layer = "attention"} : tensor<1x1x1x4xi8>, tensor<1x1x4096x4xi8>, tensor<1x1x4096x4xi8> -> tensor<1x1x1x4xi8>
+  func.return %y : tensor<1x1x1x4xi8>
+}
+
+// CHECK: layer 'attention' (qnn.attention): it has more than 4095 keys
