@@ -131,3 +131,22 @@ class Call:
         if not isinstance(value, list):
             raise UnsupportedError(f"its argument '{name}' is not a list")
         return cast(list[object], value)
+
+
+AXES = (
+    *("dim", "dims", "dim0", "dim1", "dimension"),
+    *("start_dim", "end_dim", "source", "destination"),
+)
+"""What operations call axes of their first argument."""
+
+
+def check_axes(call: Call) -> None:
+    """Raise UnsupportedError for an axis that the first argument of `call` does not have, before it is taken modulo."""
+    if not isinstance(call.first, Activation | Parameter):
+        return
+    rank = max(len(call.first.shape), 1) + (call.name == "aten.unsqueeze")
+    for name in AXES:
+        value = call.arguments.get(name)
+        for axis in cast(list[object], value) if isinstance(value, list) else [value]:
+            if isinstance(axis, int) and not -rank <= axis < rank:
+                raise UnsupportedError(f"a tensor of {rank} dimensions has no dimension {axis}")

@@ -14,7 +14,7 @@ from xdsl.rewriter import Rewriter
 
 from sparsec.frontends import batch
 from sparsec.frontends.builder import Builder, Layout
-from sparsec.frontends.call import Call, Place
+from sparsec.frontends.call import Call, Place, check_axes
 from sparsec.frontends.errors import FrontendError, UnsupportedError, UnsupportedModelError
 from sparsec.frontends.folding import evaluated, is_constant
 from sparsec.frontends.operators import OPERATORS
@@ -165,6 +165,7 @@ class Importer:
             }
             result = self._give(replace(read, arguments=arguments))
             return without_axes(self.builder, cast(Tensor, result), {0})
+        check_axes(read)
         return OPERATORS[name](self.builder, self._settled(name, read))
 
     def read(self, value: object) -> object:

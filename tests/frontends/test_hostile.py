@@ -302,3 +302,16 @@ def test_a_trusted_pickle_is_unpickled(tmp_path: Path) -> None:
     with pytest.raises(FrontendError, match="not a torch.nn.Module"):
         load(path, trust_pickle=True)
     assert mark.exists()
+
+
+def test_an_axis_far_out_of_range_is_not_taken_modulo(tmp_path: Path) -> None:
+    files = records(export_bytes(nn.Softmax(1), [torch.randn(2, 3)]))
+    (name,) = (each for each in files if each.endswith("models/model.json"))
+    content = files[name].decode()
+    edited = content.replace('"as_int": 1}', '"as_int": 3001}')
+    assert edited != content
+    files[name] = edited.encode()
+    path = tmp_path / "net.pt2"
+    path.write_bytes(archive_of(files))
+    with pytest.raises(FrontendError, match="a tensor of 2 dimensions has no dimension 3001"):
+        load(path)
