@@ -479,6 +479,57 @@ def helium_dcsr() -> str:
     )
 
 
+def attention() -> str:
+    """One attention, and one layer norm."""
+    found, shape = results("transformer"), "attention 64 x 4 x 16"
+    rows = [
+        [
+            f"M{core.removeprefix('cortex-m')}",
+            f"{found.value(f'instructions {shape} {core}: CMSIS-NN/ours'):.2f}x",
+            f"{found.value(f'scores {shape} {core}: CMSIS-NN/ours'):.1f}x",
+            f"{found.value(f'scores and values of one head {shape} {core}: CMSIS-NN/ours'):.1f}x",
+            f"{found.value(f'instructions layer norm of 64 {core}'):.1f}",
+            f"{found.value(f'largest error layer norm of 64 {core}'):.3f}",
+        ]
+        for core in ("cortex-m4", "cortex-m55")
+    ]
+    return table(
+        (
+            *("core", "fewer instructions", "less scratch than all scores"),
+            "than one head's scores and transposed values",
+            *("layer norm: instructions of a value", "its largest error, LSB"),
+        ),
+        rows,
+        "64 tokens, 4 heads of 16, next to `arm_nn_mat_mult_nt_t_s8` and `arm_softmax_s8` by the faster of gcc and clang, "
+        "whose heads lie apart and whose values are transposed already (`make bench-transformer`).",
+    )
+
+
+def sparse_engine() -> str:
+    """The network that sparse-engine ships."""
+    found, what = results("transformer"), "sparse-engine's network"
+    sparse = f"flash of the twelve sparse layers, {what}"
+    each = [figure["options"] for figure in found.figures if figure["what"] == sparse]
+    rows: list[list[object]] = [
+        [
+            found.options(sparse, options) if options != "defaults" else "the defaults",
+            *(
+                f"{found.value(name, options):,}"
+                for name in (sparse, f"flash, {what}", f"RAM, {what}")
+            ),
+            f"{found.value(f'instructions cortex-m7, {what}: dense CMSIS-NN/ours', options):.2f}x",
+        ]
+        for options in each
+    ]
+    rows.append(["sparse-engine", "569,082", "1,008,320", "319,192", ""])
+    return table(
+        ("options", "twelve sparse layers, B", "flash, B", "RAM, B", "fewer M7 instructions"),
+        rows,
+        "Random weights with as many zeros as the network has in each layer, next to the same network dense by calls of "
+        "CMSIS-NN. The last row is what its linker says (`make bench-transformer`).",
+    )
+
+
 def helium_networks() -> str:
     """Whole networks on Cortex-M55."""
     found = results("helium")
@@ -518,6 +569,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "helium-layers": helium_layers,
     "helium-dcsr": helium_dcsr,
     "helium-networks": helium_networks,
+    "attention": attention,
+    "sparse-engine": sparse_engine,
     "hard": hard,
     "flash": flash,
     "cycles": cycles,
