@@ -2,6 +2,7 @@
 """Writing what a compilation gave: IR text, or a C project."""
 
 import argparse
+import errno
 import json
 import sys
 import tempfile
@@ -97,6 +98,10 @@ def write_bytes(content: bytes, output: Path) -> None:
 
 def cannot_write(output: Path, kind: str, error: OSError) -> UserError:
     """What to say when `output` cannot be written."""
+    if error.errno == errno.ENAMETOOLONG:
+        return UserError(
+            f"cannot write {output}: {error.strerror}; name it shorter with --name and -o"
+        )
     return UserError(
         f"cannot write {output}: {error.strerror or error}; name another {kind} with -o"
     )

@@ -118,3 +118,15 @@ def test_interrupted_while_it_runs(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert guarded(command, "sparsec") == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_a_name_that_is_too_long_for_files(
+    tools: Tools, model: Path, elsewhere: Path, cmsis: Path
+) -> None:
+    long = Path(f"{'n' * 250}.pt2")
+    long.write_bytes(model.read_bytes())
+    ended = tools.sparsec(long, "-q")
+    assert ended.code == 2
+    assert ended.err.count("\n") == 1 and "name it shorter with --name and -o" in ended.err
+    assert list(Path().iterdir()) == [long]
+    assert tools.sparsec(long, "-q", "--name=short", "-o", "short").code == 0
