@@ -129,7 +129,7 @@ static inline void sparsec_widen_rows(const int8_t *rows,
 
 /* Products of four rows and a column the elements of which are neighbours, added to `acc`. Not inline, as it takes nearly all
  * registers. */
-static SPARSEC_NOINLINE void
+static SPARSEC_NOINLINE __attribute__((unused)) void
 sparsec_dots_along(const int16_t *halves, const int8_t *column, const int32_t depth, int32_t *const acc)
 {
     int32_t left = depth / 4;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Projects that bring what they call of CMSIS-NN: all of that, only that, and unchanged."""
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparsec.backends.c.folder import write_project
+from sparsec.backends.c.folder import digest, write_project
 from sparsec.backends.cortex_m.bundle import LICENCE, NOTICE, bundled_files, defined_in
 from sparsec.backends.cortex_m.project import emit_project
 from sparsec.interpreters.run import interpret
@@ -115,14 +116,18 @@ def test_what_is_only_declared_or_remarked_is_not_called(tmp_path: Path) -> None
 
 def test_folders_of_a_project_are_rewritten_as_a_whole(tmp_path: Path) -> None:
     """What sparsec wrote to a folder below goes when it is not needed any more, and what the user put there stays."""
-    report = '{"name": "n", "files": {"in/a.h": "%s"}}'
-    digest = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"  # of "a"
+
+    def project(letter: str) -> dict[str, str]:
+        digests = {f"in/{letter}.h": digest(letter)}
+        report = json.dumps({"name": "n", "files": digests})
+        return {f"in/{letter}.h": letter, "report.json": report}
+
     target = tmp_path / "p"
-    write_project({"in/a.h": "a", "report.json": report % digest}, target)
+    write_project(project("a"), target)
     (target / "in" / "mine.h").write_text("mine")
-    write_project({"in/b.h": "b", "report.json": '{"name": "n", "files": {}}'}, target)
+    write_project(project("b"), target)
     assert {path.name for path in (target / "in").iterdir()} == {"mine.h", "b.h"}
     assert (target / "in" / "mine.h").read_text() == "mine"
     (target / "in" / "b.h").write_text("changed")
     with pytest.raises(FileExistsError, match=r"its in/b\.h is not as sparsec wrote it"):
-        write_project({"in/b.h": "c", "report.json": report % digest}, target)
+        write_project(project("b"), target)

@@ -203,18 +203,18 @@ def test_unsupported_operators_are_listed_as_in_compiling(tools: Tools) -> None:
     operators = [
         OperatorSpec("ELU", [0], [1]),
         OperatorSpec("RELU", [1], [2]),
-        OperatorSpec("BATCH_MATMUL", [0, 2], [3]),
+        OperatorSpec("TOPK_V2", [0, 2], [3]),
     ]
     Path("odd.tflite").write_bytes(write(tensors, operators))
     ended = tools.sparsec("analyze", "odd.tflite")
     assert (ended.code, ended.out) == (2, "")
-    assert "ELU at 'a'" in ended.err and "BATCH_MATMUL at 'y'" in ended.err
+    assert "ELU at 'a'" in ended.err and "TOPK_V2 at 'y'" in ended.err
     assert ended.err == tools.sparsec("odd.tflite").err
     ended_too = tools.sparsec("analyze", "odd.tflite", "--json")
     assert (ended_too.code, ended_too.err) == (2, ended.err)
     assert json.loads(ended_too.out)["unsupported"] == [
         "ELU at 'a' (operator 0)",
-        "BATCH_MATMUL at 'y' (operator 2)",
+        "TOPK_V2 at 'y' (operator 2)",
     ]
 
 

@@ -83,7 +83,7 @@ def test_a_failed_write_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
     target = tmp_path / "out"
     write_project(project(a="old"), target)
     with pytest.raises(OSError, match="."):
-        write_project({**project(a="new"), "no/such/folder.c": ""}, target)
+        write_project({**project(a="new"), f"{300 * 'n'}.c": ""}, target)
     assert sources(target) == {"a.c": "old"}
     assert os.listdir(tmp_path) == ["out"]
 
