@@ -2,6 +2,7 @@
 """Every operator of a group in one network: within what its scales allow of torch, the same bytes everywhere."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,10 +52,16 @@ GROUPS = {
 }
 
 
+@cache
+def archive(name: str) -> bytes:
+    """A group, exported with a batch of inputs to calibrate with."""
+    group = GROUPS[name]
+    return export_bytes(Together(group.functions), [on_the_grid(SAMPLES, *group.shape)])
+
+
 def compiled_group(name: str, cpu: str, folder: Path) -> Compiled:
-    group, path = GROUPS[name], folder / f"{name}.pt2"
-    x = on_the_grid(SAMPLES, *group.shape)
-    path.write_bytes(export_bytes(Together(group.functions), [x]))
+    path = folder / f"{name}.pt2"
+    path.write_bytes(archive(name))
     return compile_to(path, cpu, "--plan-seconds=0")
 
 

@@ -4,6 +4,7 @@
 Windows of Swin and the other forms of attention are among the operators (`tests/frontends/operators/attentions.py`).
 """
 
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -87,13 +88,20 @@ class Families(nn.Module):
         return self.head(self.norm(cast(Tensor, self.blocks(self.stem(x)))).mean(1))
 
 
-@pytest.mark.parametrize("cpu", ["host", pytest.param("cortex-m4", marks=pytest.mark.qemu)])
-def test_families(cpu: str, tmp_path: Path) -> None:
+@cache
+def families() -> tuple[Families, Tensor, bytes]:
+    """The network, inputs to calibrate with, and its archive."""
     with torch.random.fork_rng():
         torch.manual_seed(1)
         model, x = Families(), torch.randn(SAMPLES, 3, 2 * SIDE, 2 * SIDE)
+    return model, x, export_bytes(model, [x])
+
+
+@pytest.mark.parametrize("cpu", ["host", pytest.param("cortex-m4", marks=pytest.mark.qemu)])
+def test_families(cpu: str, tmp_path: Path) -> None:
+    model, x, archive = families()
     path = tmp_path / "families.pt2"
-    path.write_bytes(export_bytes(model, [x]))
+    path.write_bytes(archive)
     compiled = compile_to(path, cpu, "--plan-seconds=0")
     inputs = quantized([x.numpy()[:2]], compiled.compilation.inputs)
     outputs = expect_exact(compiled, cpu, inputs, canaries=True)
