@@ -34,9 +34,10 @@ def remainder(rounding: str) -> Operator:
     """What a quotient that is rounded leaves."""
 
     def build(builder: Builder, call: Call) -> Tensor:
-        number = divisor(operand(call, "other"))
+        value = operand(call, "self")
+        number = divisor(operand(call, "other"), value)
         whole = apply("*", apply(rounding, apply("/", X, number)), number)
-        return applied(builder, operand(call, "self"), apply("-", X, whole))
+        return applied(builder, value, apply("-", X, whole))
 
     return build
 

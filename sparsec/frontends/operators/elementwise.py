@@ -110,11 +110,11 @@ def randomized_relu(builder: Builder, call: Call) -> Tensor:
 def power(builder: Builder, call: Call) -> Tensor:
     """A power of which the base or the exponent is a number."""
     base, exponent = operand(call, "self"), operand(call, "exponent")
-    if is_number(exponent):
+    if is_number(exponent, base):
         number = float(exponent.array.item())
         term = apply("*", X, X) if number == 2 else apply("pow", X, number)
         return applied(builder, base, term)
-    if is_number(base):
+    if is_number(base, exponent):
         return applied(builder, exponent, apply("pow", float(base.array.item()), X))
     raise UnsupportedError("a power of tensors")
 
@@ -129,9 +129,13 @@ def operand(call: Call, name: str) -> Tensor:
     return Parameter(value.name, np.asarray(value.values(), np.float32))
 
 
-def is_number(value: Tensor | None) -> TypeGuard[Parameter]:
-    """Whether it is a constant of one element."""
-    return isinstance(value, Parameter) and value.array.size == 1
+def is_number(value: Tensor | None, other: Tensor) -> TypeGuard[Parameter]:
+    """Whether it is a constant of one element that leaves `other` its shape."""
+    return (
+        isinstance(value, Parameter)
+        and value.array.size == 1
+        and len(value.shape) <= len(other.shape)
+    )
 
 
 def folded(
@@ -283,14 +287,17 @@ def divide(builder: Builder, call: Call) -> Tensor:
 
 def rounded_quotient(builder: Builder, left: Tensor, right: Tensor, rounding: str) -> Tensor:
     """A quotient by a number, rounded by `floor` or `trunc`."""
-    return applied(builder, left, apply(rounding, apply("/", X, divisor(right))))
+    return applied(builder, left, apply(rounding, apply("/", X, divisor(right, left))))
 
 
-def divisor(value: Tensor) -> float:
-    """The number by which is divided. Raises UnsupportedError where it is none, or 0."""
-    if not is_number(value) or not value.array.all():
+def divisor(value: Tensor, of: Tensor) -> float:
+    """The number by which `of` is divided. Raises UnsupportedError where it is none, 0 or infinite."""
+    if not is_number(value, of):
         raise UnsupportedError("a division with a remainder by something other than a number")
-    return float(value.array.item())
+    number = float(value.array.item())
+    if number == 0 or not math.isfinite(number):
+        raise UnsupportedError(f"a division with a remainder by {number:g}")
+    return number
 
 
 def extreme(
@@ -303,7 +310,7 @@ def extreme(
             if isinstance(right, Parameter):
                 return folded(on_constants, left, right)
             left, right = right, left
-        if is_number(right):
+        if is_number(right, left):
             number = float(right.array.item())
             low, high = (number, math.inf) if make is nn.MaximumOp else (-math.inf, number)
             return clamped(builder, left, low, high)
@@ -330,7 +337,7 @@ def clamp(builder: Builder, call: Call) -> Tensor:
     """clamp, clamp_min and clamp_max, by numbers or tensors; the upper bound counts where they cross."""
     value = operand(call, "self")
     low, high = (operand(call, name) if call.given(name) else None for name in ("min", "max"))
-    if isinstance(value, Activation) and is_number(low) and is_number(high):
+    if isinstance(value, Activation) and is_number(low, value) and is_number(high, value):
         most = float(high.array.item())
         return clamped(builder, value, min(float(low.array.item()), most), most)
     if low is not None:
@@ -400,7 +407,10 @@ ELEMENTWISE: Mapping[str, Operator] = {
     },
     "aten.sgn": activation("sign"),
     "aten.fix": activation("trunc"),
-    "aten.arctan": activation("atan"),
+    **{
+        f"aten.arc{name}": activation(f"a{name}")
+        for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")
+    },
     "aten.absolute": activation("abs"),
     "aten.frac": expression("x - trunc(x)"),
     "aten.erfc": expression("1 - erf(x)"),

@@ -34,9 +34,9 @@ def compared(sign: str) -> Operator:
 
     def build(builder: Builder, call: Call) -> Tensor:
         left, right = operand(call, "self"), operand(call, "other")
-        if is_number(right):
+        if is_number(right, left):
             return applied(builder, left, apply(sign, X, float(right.array.item())))
-        if is_number(left):
+        if is_number(left, right):
             return applied(builder, right, apply(MIRRORED[sign], X, float(left.array.item())))
         return applied(builder, difference(builder, left, right, 1), apply(sign, X, 0))
 
@@ -84,7 +84,7 @@ def selected(builder: Builder, mask: Tensor, left: Tensor, right: Tensor) -> Ten
             (left, right, mask.array != 0),
             (right, left, mask.array == 0),
         ):
-            if isinstance(value, Activation) and is_number(fill) and np.isneginf(fill.array).all():
+            if isinstance(value, Activation) and is_number(fill, value) and np.isneginf(fill.array):
                 return masked(builder, value, allowed)
     if any(np.isinf(value.array).any() for value in (left, right) if isinstance(value, Parameter)):
         raise UnsupportedError(FILLS_WITH_INFINITY)

@@ -162,7 +162,8 @@ def along_axes(grid: Picked) -> Picked | None:
 
 
 def picked_along(builder: Builder, value: Tensor, axis: int, indices: Array) -> Tensor:
-    """For each element of `indices`, which has the rank of `value`, the one at that index of `axis` and its own of the others.
+    """For each element of `indices`, which has the rank of `value`, the one at that index of `axis` and its own of the others,
+    of which those of one element go with all.
 
     `indices` has a batch of one, or says the same for each sample.
     """
@@ -175,7 +176,11 @@ def picked_along(builder: Builder, value: Tensor, axis: int, indices: Array) -> 
     if rest == [n for other, n in enumerate(value.shape) if other != axis]:
         if np.all(one_list == one_list[:, :1]):
             return picked(builder, value, {axis: one_list[:, 0]})
-    places: list[Array] = list(np.meshgrid(*map(np.arange, indices.shape), indexing="ij"))
+    grid = np.meshgrid(*map(np.arange, indices.shape), indexing="ij")
+    places: list[Array] = [
+        place if size > 1 else np.zeros_like(place)
+        for place, size in zip(grid, value.shape, strict=True)
+    ]
     places[axis] = indices
     result = picked_apart(builder, value, 1, [place[0] for place in places[1:]])
     return reshaped(builder, result, indices.shape)
@@ -190,8 +195,10 @@ def gather(builder: Builder, call: Call) -> Tensor:
 
 
 def take_along_dim(builder: Builder, call: Call) -> Tensor:
-    """As `gather`, with indices that broadcast."""
+    """As `gather`, with an input and indices that broadcast."""
     value = call.tensor("self")
+    if not call.given("dim"):
+        raise UnsupportedError("only along a named axis is supported")
     axis = axis_of(call, value)
     indices = constant_indices(call.arguments.get("indices"), value.shape[axis])
     if indices.ndim == len(value.shape):

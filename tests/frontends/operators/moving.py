@@ -64,6 +64,7 @@ PICKED: Mapping[str, Function] = {
     "gather_channels": lambda x: x[:, :, 0].gather(1, PLACES[:, 0].expand(len(x), -1, -1)),
     "take_along_dim": lambda x: x.take_along_dim(PLACES[:, :, :, :1], 2),
     "take_along_dim_rows": lambda x: x.take_along_dim(ROW.reshape(1, 1, 1, 4), 3),
+    "take_along_dim_of_one_channel": lambda x: x[:, :1].take_along_dim(PLACES[:, :3, :, :1], 2),
     "index_select": lambda x: torch.index_select(x, 3, ROW),
     "roll": lambda x: x.roll(3, 1),
     "unfold": lambda x: x.unfold(2, 3, 2),

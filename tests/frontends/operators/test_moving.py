@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from sparsec.frontends import FrontendError
 from sparsec.interpreters.run import interpret
-from tests.frontends.operators.moving import BORDERS, MOVING, SHAPE
+from tests.frontends.operators.moving import BORDERS, MOVING, ROW, SHAPE
 from tests.frontends.operators.together import Function, Together, on_the_grid
 from tests.frontends.support import (
     expected,
@@ -80,6 +80,8 @@ REFUSED: dict[str, tuple[Function, str]] = {
     "nothing left": (lambda x: x[:, 3:2], "a part without elements"),
     "the batch reversed": (lambda x: x.flip(0), "it reverses the batch"),
     "the batch halved": (lambda x: x[:1], "it mixes the batch with other dimensions"),
+    "of all elements": (lambda x: x.take_along_dim(ROW), "only along a named axis"),
+    "no end": (lambda x: x.fmod(torch.inf), "a division with a remainder by inf"),
 }
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from torch import Tensor
 from xdsl.dialects.builtin import ModuleOp
 
@@ -13,7 +14,7 @@ from sparsec.interpreters.run import interpret
 from sparsec.interpreters.signature import dequantized, entry_quantizations, quantized
 from tests.frontends.operators.pointwise import FUNCTIONS, POINTWISE, SHAPE, Case
 from tests.frontends.operators.test_moving import Write
-from tests.frontends.operators.together import Together, int8_form, on_the_grid
+from tests.frontends.operators.together import Function, Together, int8_form, on_the_grid
 from tests.frontends.support import expected, export_bytes, load_bytes, traced_bytes
 
 
@@ -62,3 +63,16 @@ def test_each_function_of_one_value_is_one_table(tmp_path: Path) -> None:
     names = [op.name for op in module.walk() if op.name.startswith("qnn.")]
     assert set(names) == {"qnn.constant", "qnn.lookup", "qnn.transpose"}
     assert names.count("qnn.lookup") == len(FUNCTIONS)
+
+
+def test_a_number_of_more_axes_than_the_input(tmp_path: Path) -> None:
+    """The result has its axes too."""
+    x, number = torch.linspace(-1, 1, 4)[None], torch.full((1, 1, 1), 0.25)
+    functions: Mapping[str, Function] = {
+        "maximum": lambda x: torch.maximum(x, number),
+        "less": lambda x: (x < number) * x,
+    }
+    model = Together(functions)
+    found = interpret(imported(traced_bytes, x, tmp_path, model), [x.numpy()])
+    for name, ours, torchs in zip(functions, found, expected(model, [x]), strict=True):
+        np.testing.assert_array_equal(ours, torchs, err_msg=name)
