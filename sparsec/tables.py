@@ -7,6 +7,7 @@ one line.
 
 import dataclasses
 import math
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,6 +16,12 @@ from typing import Any, NamedTuple, TypeVar, cast
 import yaml
 
 Table = TypeVar("Table")
+
+_SHOWN = 40
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel = 3
+_SHORT.maxlist = _SHORT.maxdict = _SHORT.maxset = _SHOWN
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 3 * _SHOWN  # it leaves out the middle
 
 
 class Kind(NamedTuple):
@@ -128,7 +135,7 @@ def mapping_of(given: object, where: str) -> dict[str, Any]:
     if given is None:
         return {}
     if not isinstance(given, Mapping):
-        raise ValueError(f"{where} is keys with values, not {_shown(given)}")
+        raise ValueError(f"{where} is keys with values, not {shown(given)}")
     return {str(name): value for name, value in cast(Mapping[Any, Any], given).items()}
 
 
@@ -144,26 +151,56 @@ def _value(given: Any, field: "dataclasses.Field[Any]", where: str) -> Any:
     try:
         value = kind.read(given)
     except (TypeError, ValueError):
-        raise ValueError(f"{where} is {kind.words}, not {_shown(given)}") from None
+        raise ValueError(f"{where} is {kind.words}, not {shown(given)}") from None
     if choices and value not in choices:
         known = ", ".join(map(str, choices))
-        raise ValueError(f"{where} is one of {known}, not {_shown(given)}")
+        raise ValueError(f"{where} is one of {known}, not {shown(given)}")
     return value
 
 
-def _shown(value: object) -> str:
-    """As a message has it."""
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+def shown(value: object) -> str:
+    """As a message has it: the beginning, however much anchors make of it."""
+    try:
+        text = _SHORT.repr(value)
+    except ValueError:
+        text = "a number of thousands of digits"
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain values, and no key twice, of which the last would win unseen."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The keys and values of `node`; what it merges in (`<<`) may have the same ones."""
+        seen: set[str] = set()
+        for name, _ in node.value:
+            if isinstance(name, yaml.ScalarNode) and name.tag != "tag:yaml.org,2002:merge":
+                if name.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None,
+                        None,
+                        f"the key {shown(name.value)} stands there twice",
+                        name.start_mark,
+                    )
+                seen.add(name.value)
+        return super().construct_mapping(node, deep)
+
+
+def yaml_values(path: Path) -> object:
+    """What a YAML file of plain values holds. Raises ValueError, a few words that say why, where it is none; OSError."""
+    try:
+        return cast(object, yaml.load(path.read_text(encoding="utf-8"), _Loader))
+    except UnicodeDecodeError:
+        raise ValueError("no text in UTF-8") from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        line = " ".join(str(error).split())[:200]
+        raise ValueError(f"no YAML of plain values: {line}") from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """The keys of a YAML file, of plain values alone. Raises ValueError where it is none; OSError."""
     try:
-        content = cast(object, yaml.safe_load(path.read_text(encoding="utf-8")))
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is no text in UTF-8") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        line = " ".join(str(error).split())[:200]
-        raise ValueError(f"{path} is no YAML of plain values: {line}") from None
+        content = yaml_values(path)
+    except ValueError as error:
+        raise ValueError(f"{path} is {error}") from None
     return mapping_of(content, str(path))

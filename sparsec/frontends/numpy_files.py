@@ -44,3 +44,13 @@ def read_arrays(path: Path) -> dict[str, Array]:
         if arrays[name].nbytes > MAX_BYTES:
             raise ValueError(f"its arrays take over {MAX_BYTES >> 30} GiB")
     return arrays
+
+
+def read_numbers(path: Path) -> Array:
+    """The real numbers of a file that holds one array. Raises ValueError, a few words that say why, where it does not."""
+    arrays = list(read_arrays(path).values())
+    if len(arrays) != 1:
+        raise ValueError(f"it holds {len(arrays)} arrays, not one")
+    if arrays[0].dtype.kind == "c":
+        raise ValueError("it holds complex numbers")
+    return arrays[0]

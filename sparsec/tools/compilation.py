@@ -38,7 +38,7 @@ from sparsec.targets.cmsis_nn import PACKAGED, read_release
 from sparsec.targets.cpu import Cpu, cpu_named
 from sparsec.targets.memory import parse_memories
 from sparsec.tools.accuracy import Accuracy, AccuracyWatch
-from sparsec.tools.errors import InternalError, UserError, first_line, warn
+from sparsec.tools.errors import InternalError, UserError, first_line, one_line, warn
 from sparsec.tools.import_check import difference, mixes_samples
 from sparsec.tools.instrumentation import Instrumentation
 from sparsec.tools.options import network_name
@@ -143,7 +143,7 @@ def read_model(args: argparse.Namespace) -> tuple[ModuleOp, int | None]:
         warn(f"{args.model} has {types} numbers, which are taken as float32", kind="note")
     if not args.quiet:
         for line in loaded.summary:
-            print(line, file=sys.stderr)
+            print(one_line(line), file=sys.stderr)
     if loaded.recipe.wishes and getattr(args, "weights", None) == "auto":
         args.recipe = "; ".join(filter(None, [loaded.recipe.text, args.recipe]))
     if loaded.proof is not None and args.import_check:

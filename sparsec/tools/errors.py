@@ -52,9 +52,14 @@ def printable(text: str) -> str:
     return re.sub(rf"\S{{{_LONGEST},}}", lambda word: f"{word[0][:50]}...{word[0][-50:]}", shown)
 
 
+def one_line(text: str) -> str:
+    """`text` as one line that a terminal can show."""
+    return printable(text).replace("\n", "?")
+
+
 def warn(text: str, kind: str = "warning") -> None:
     """A line on stderr, in which names of files and layers may be."""
-    print(f"{kind}: {printable(text)}".replace("\n", "?"), file=sys.stderr)
+    print(f"{kind}: {one_line(text)}", file=sys.stderr)
 
 
 def discard_stdout() -> None:

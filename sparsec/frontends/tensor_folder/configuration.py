@@ -9,11 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
-
 from sparsec.frontends.errors import FrontendError
-from sparsec.frontends.numpy_files import Array, read_arrays
-from sparsec.tables import FLAG, INTEGER, TEXT, key, mapping_of, read_table, unused
+from sparsec.frontends.numpy_files import Array, read_numbers
+from sparsec.tables import (
+    FLAG,
+    INTEGER,
+    TEXT,
+    key,
+    mapping_of,
+    read_table,
+    shown,
+    unused,
+    yaml_values,
+)
 
 NAME = "config.yml"
 NETWORKS = "TinySPOS"
@@ -56,7 +64,10 @@ class Surroundings:
         """The file that config.yml calls `name`, if it is there."""
         if name is None:
             return None
-        return next((path for path in self._candidates(name) if path.is_file()), None)
+        try:
+            return next((path for path in self._candidates(name) if path.is_file()), None)
+        except OSError:  # a name that no file can have
+            return None
 
     def _candidates(self, name: str) -> Iterator[Path]:
         yield self.home / name
@@ -72,7 +83,7 @@ class Surroundings:
         if path is None:
             raise FrontendError(f"{NAME}: image_path {name} is not there")
         try:
-            (image,) = read_arrays(path).values()
+            image = read_numbers(path)
         except ValueError as error:
             raise FrontendError(f"image {name}: {error}") from error
         if image.ndim == 3:
@@ -101,7 +112,7 @@ class Surroundings:
             for number, size in enumerate(sizes):
                 if type(size) is not int or not 1 <= size <= 256:
                     raise ValueError(
-                        f"pruning_config[{number}].block_size is a whole number in 1..256, not {size!r}"
+                        f"pruning_config[{number}].block_size is a whole number in 1..256, not {shown(size)}"
                     )
         except ValueError as error:
             raise FrontendError(str(error)) from error
@@ -144,17 +155,16 @@ def surroundings_of(folder: Path) -> Surroundings:
 def _yaml(path: Path) -> object:
     """What a YAML file of plain values holds. Raises FrontendError."""
     try:
-        return cast(object, yaml.safe_load(path.read_text(encoding="utf-8")))
+        return yaml_values(path)
     except OSError as error:
         raise FrontendError(f"{path.name} cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        line = " ".join(str(error).split())[:200]
-        raise FrontendError(f"{path.name} is no YAML of plain values: {line}") from error
+    except ValueError as error:
+        raise FrontendError(f"{path.name} is {error}") from error
 
 
 def _sizes(file: str, number: int, entry: object) -> list[int]:
     """An entry of statistic.yml."""
     values = cast(list[Any], entry) if isinstance(entry, list) else []
-    if len(values) < 2 or any(type(value) is not int or value < 1 for value in values):
+    if len(values) < 2 or any(type(value) is not int or not 1 <= value < 2**31 for value in values):
         raise FrontendError(f"{file}: entry {number} is not a list of at least two sizes in bytes")
     return values

@@ -79,7 +79,7 @@ def check_layers(placed: Placed) -> None:
     for name in placed.block.layers():
         if name not in known:
             raise placed.block.wrong(
-                f"it has tensors of a layer '{name}', and such a block has {', '.join(known)}: this is another topology"
+                f"it has tensors of a layer '{name}', and such a block has {', '.join(known) or 'none'}: this is another topology"
             )
 
 

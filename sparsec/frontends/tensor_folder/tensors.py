@@ -157,8 +157,10 @@ class Layer:
 
 def _integers(block: Block, name: str, array: Array, low: int, high: int) -> NDArray[Any]:
     """`array`, whose values must be whole numbers from `low` to `high`, whatever their type."""
+    # Bounds would be rounded to a type of few bits.
+    exact = array.astype(np.float64) if array.dtype.kind == "f" else array
     if array.dtype.kind not in "fiu" or not np.all(
-        np.isfinite(array) & (array == np.round(array)) & (array >= low) & (array <= high)
+        np.isfinite(exact) & (exact == np.round(exact)) & (exact >= low) & (exact <= high)
     ):
         raise block.wrong(f"tensor '{name}' must hold whole numbers from {low} to {high}")
-    return array
+    return exact

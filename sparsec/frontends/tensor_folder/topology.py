@@ -12,7 +12,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 from sparsec.frontends.errors import FrontendError
-from sparsec.frontends.numpy_files import Array, read_arrays
+from sparsec.frontends.numpy_files import Array, read_numbers
 from sparsec.frontends.tensor_folder.tensors import Block
 
 
@@ -53,6 +53,11 @@ HEADS = {"0": 2, "1": 4}
 
 _STAGED = ("downsample", "mv2block", "transformer")
 _STAGES = ("", "one", "two")
+
+_TENSOR = re.compile(
+    r"(.+\.)?(M[12]?|(qi[12]?|qo|qw)\.(scale|zero_point)|(conv|fc|layernorm)_module\.(weight|bias))"
+)
+"""What a tensor of a layer can be called."""
 
 
 @dataclass
@@ -118,8 +123,13 @@ def _read(folder: Path) -> _Found:
         else:
             found.unknown.append(path.name)
             continue
+        if _TENSOR.fullmatch(name) is None:
+            found.unknown.append(path.name)
+            continue
+        if name in tensors:
+            raise FrontendError(f"{path.name}: another file has the tensor '{name}' of this block")
         try:
-            (tensors[name],) = read_arrays(path).values()
+            tensors[name] = read_numbers(path)
         except ValueError as error:
             raise FrontendError(f"{path.name}: {error}") from error
     return found

@@ -86,6 +86,14 @@ def write(name: str, text: str) -> Mutilate:
     return lambda folder: (folder.parent / name).write_text(text)
 
 
+def nested_anchors(depth: int) -> str:
+    """A list of 10 ** `depth` values in YAML."""
+    text = "&a0 [x, x, x, x, x, x, x, x, x, x]"
+    for level in range(1, depth):
+        text = f"&a{level} [{text}{f', *a{level - 1}' * 9}]"
+    return text
+
+
 MV2 = "mv2block_one.mv2block0_0"
 CASES: dict[str, tuple[Mutilate, str]] = {
     "a tensor is missing": (
@@ -207,6 +215,53 @@ CASES: dict[str, tuple[Mutilate, str]] = {
         write("statistic.yml", "[[192, 256]]"),
         r"statistic\.yml has 1 entries, and none for 'downsample0_0_one\.qmaxpool'",
     ),
+    "a bias that float32 rounds to 2^31": (
+        save(f"{MV2}.qconv.0.conv_module.bias.npy", np.full(8, 2**31 - 1)),
+        r"tensor 'qconv\.0\.conv_module\.bias' must hold whole numbers",
+    ),
+    "complex numbers": (
+        lambda folder: np.save(folder / f"{MV2}.qconv.0.M.npy", np.array(1 + 1j)),
+        r"qconv\.0\.M\.npy: it holds complex numbers",
+    ),
+    "an image of complex numbers": (
+        lambda folder: np.save(folder.parent / "image.npy", np.zeros((1, 3, 8, 8), np.complex64)),
+        r"image image\.npy: it holds complex numbers",
+    ),
+    "several arrays": (
+        lambda folder: (
+            np.savez(folder / "x.npz", 1, 2)
+            or (folder / "x.npz").rename(folder / "qlast_conv.M.npy")
+        ),
+        r"qlast_conv\.M\.npy: it holds 2 arrays, not one",
+    ),
+    "one tensor in two files": (
+        save("mv2block_2_one.mv2block0_0.qconv.0.M.npy", 0.5),
+        r"another file has the tensor 'qconv\.0\.M' of this block",
+    ),
+    "a layer of a block without layers": (
+        save("qclassifier.one.M.npy", 1),
+        "layer 'one', and such a block has none",
+    ),
+    "a key twice": (
+        write("config.yml", "image_path: image.npy\nsparse_choice: 1\nimage_path: other.npy\n"),
+        "config.yml is no YAML of plain values: the key 'image_path' stands there twice",
+    ),
+    "anchors of anchors": (
+        write("config.yml", f"sparse_choice: {nested_anchors(9)}"),
+        r"config\.yml\.sparse_choice is a whole number, not \[\[\[",
+    ),
+    "a number of thousands of digits": (
+        write("config.yml", f"sparse_choice: 0x{'f' * 5000}"),
+        "is one of 0, 1, 2, not a number of thousands of digits",
+    ),
+    "a size of thousands of digits": (
+        write("statistic.yml", f"[[0x{'f' * 5000}, 256]]"),
+        "entry 0 is not a list of at least two sizes",
+    ),
+    "a name that no file can have": (
+        write("config.yml", f"image_path: {'a' * 5000}"),
+        "image_path a+ is not there",
+    ),
     "no sizes": (write("statistic.yml", "[[192]]"), "entry 0 is not a list of at least two sizes"),
 }
 
@@ -285,6 +340,29 @@ def test_the_command_ends_with_2(
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == f"error: {folder}: block 'classifier': tensor 'M' is missing\n"
     assert not (tmp_path / "out").exists()
+
+
+def test_tensors_that_are_no_ones_are_listed(whole: Path, tmp_path: Path) -> None:
+    """With what a terminal would obey left out."""
+    folder = copied(whole, tmp_path)
+    for name in (f"{MV2}.qconv.0.conv_module.bais", "qclassifier2.M", "\x1b[31m\n"):
+        np.save(folder / f"{name}.npy", 1)
+    summary = load(folder).summary
+    assert sorted(line for line in summary if "resolve" in line) == [
+        "Cannot resolve \x1b[31m\n.npy",
+        f"Cannot resolve {MV2}.qconv.0.conv_module.bais.npy",
+        "Cannot resolve qclassifier2.M.npy",
+    ]
+
+
+def test_control_characters_reach_no_terminal(
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = copied(whole, tmp_path)
+    np.save(folder / "\x1b[31m\n.npy", 1)
+    ended = Tools(capsys).sparsec(folder, "--emit=qnn", "-o", tmp_path / "qnn.mlir")
+    assert ended.code == 0
+    assert "Cannot resolve ?[31m?.npy\n" in ended.err
 
 
 @pytest.fixture(scope="module")
