@@ -211,19 +211,21 @@ class Importer:
     def _drop_taken_masks(self, results: Sequence[Tensor]) -> None:
         """Erase what held minus infinity until a softmax took that; refuse what is read by others."""
         given = [value.ssa for value in results if isinstance(value, Activation)]
-        left: list[SSAValue] = []
-        for value in self.builder.shut_out:
-            left.append(value)
-            users = (use.operation for use in value.uses)
-            left.extend(op.result for op in users if isinstance(op, nn.ReshapeOp))
-        for value in reversed(left):
-            op = cast(Operation, value.owner)
-            if value.uses or value in given:
-                place = Place(layer_of(op))
+        for value in reversed(self.builder.shut_out):
+            place = Place(layer_of(cast(Operation, value.owner)))
+            if not self._forgotten(value, given):
                 self.refuse(Call("aten.masked_fill", {}, place), FILLS_WITH_INFINITY)
-            else:
-                Rewriter.erase_op(op)
-        self.written = [each for each in self.written if each.value.ssa not in left]
+
+    def _forgotten(self, value: SSAValue, given: Sequence[SSAValue]) -> bool:
+        """Whether nothing reads `value` but sums and moved copies that nothing reads; erases them all if so."""
+        for op in dict.fromkeys(use.operation for use in value.uses):
+            if isinstance(op, nn.ReshapeOp | nn.TransposeOp | nn.AddOp):
+                self._forgotten(op.result, given)
+        if value.uses or value in given:
+            return False
+        Rewriter.erase_op(cast(Operation, value.owner))
+        self.written = [each for each in self.written if each.value.ssa is not value]
+        return True
 
     def name(self, name: str, call: Call, value: object) -> None:
         """Let `name` stand for `value`, which `call` gave."""

@@ -8,9 +8,11 @@ becomes
     %y = qnn.attention %qkv, %qkv, %qkv over <heads = .., query = [..], ..>
 
 byte for byte. Reshapes, transposes and slices that only regroup heads become offsets and distances (`rewriting/head_places.py`).
-Products whose scores or probabilities others read stay what they are.
+Products whose scores or probabilities others read stay what they are, and so do those of matrices that lie transposed wherever
+they come from. Where a bias is added to the scores, which nothing else does, each reader computes them, and matrices are moved.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import TypeAlias
@@ -35,6 +37,21 @@ Probabilities: TypeAlias = qnn.SoftmaxOp | qnn.MaskedSoftmaxOp
 
 
 @dataclass(frozen=True)
+class Side:
+    """Matrices of queries, keys or values, the rows of which are the columns of `value` if it is transposed."""
+
+    value: SSAValue
+    transposed: bool
+
+    @property
+    def rows(self) -> list[Seen]:
+        """Their rows, one matrix behind the other."""
+        indices = numbered(self.value)
+        each = indices.swapaxes(-1, -2) if self.transposed else indices
+        return list(sources(self.value, each.reshape(-1)))
+
+
+@dataclass(frozen=True)
 class Found:
     """An attention in three steps."""
 
@@ -47,6 +64,17 @@ class Found:
         """Queries, keys, width and value width."""
         queries, keys = shape_of(self.scores.result.type)[-2:]
         return queries, keys, self.scores.depth, shape_of(self.values.result.type)[-1]
+
+    @property
+    def sides(self) -> tuple[Side, Side, Side]:
+        """Queries, keys and values."""
+        scores, values = self.scores, self.values
+        return (
+            Side(scores.lhs, scores.transposed[0]),
+            # The product reads the columns of its right side.
+            Side(scores.rhs, not scores.transposed[1]),
+            Side(values.rhs, values.transposed[1]),
+        )
 
     @property
     def heads(self) -> int:
@@ -80,7 +108,8 @@ def found_in(op: Operation) -> Found | None:
     values = [*behind, *before]
     # What regroups heads keeps the matrices.
     matrices = {shape_of(value.type)[-2:] for value in values}
-    if len(matrices) > 1 or not all(value.has_one_use() for value in values):
+    is_shared = not all(value.has_one_use() for value in values)
+    if len(matrices) > 1 or (is_shared and scores.addend is None):
         return None
     return Found(scores, softmax, op)
 
@@ -92,23 +121,31 @@ def _through_reshapes(value: SSAValue) -> list[SSAValue]:
     return found
 
 
-def matrices_of(value: SSAValue, transposed: bool) -> list[Seen]:
-    """The rows of the matrices of an operand of a product, one matrix behind the other."""
-    indices = numbered(value)
-    return list(sources(value, (indices.swapaxes(-1, -2) if transposed else indices).reshape(-1)))
+def straight(side: Side, found: Found) -> Side:
+    """The same matrices with their rows one behind the other: constants, and any where a bias is added to the scores."""
+    if not side.transposed:
+        return side
+    array = constant_array(side.value)
+    if array is not None:
+        assert isinstance(side.value.owner, qnn.ConstantOp)
+        label = side.value.owner.label
+        op = qnn.ConstantOp(np.ascontiguousarray(array.swapaxes(-1, -2)), label)
+    elif found.scores.addend is not None:
+        *first, rows, columns = range(len(shape_of(side.value.type)))
+        op = qnn.TransposeOp(side.value, [*first, columns, rows])
+        copy_layer(found.values, op)
+    else:
+        return side
+    Rewriter.insert_op(op, InsertPoint.before(found.values))
+    return Side(op.result, False)
 
 
-def layout_of(found: Found) -> Layout:
-    """The way to count heads that takes in most of the movement."""
+def layout_of(found: Found, sides: Sequence[Side]) -> Layout | None:
+    """The way to count heads that takes in most of the movement; None if rows are torn apart."""
     queries, keys, width, value_width = found.sizes
-    scores, values = found.scores, found.values
-    parts = (
-        (matrices_of(scores.lhs, scores.transposed[0]), (queries, width)),
-        # The product reads the columns of its right side.
-        (matrices_of(scores.rhs, not scores.transposed[1]), (keys, width)),
-        (matrices_of(values.rhs, values.transposed[1]), (keys, value_width)),
-        (list(targets(values.result)), (queries, value_width)),
-    )
+    shapes = (queries, width), (keys, width), (keys, value_width), (queries, value_width)
+    matrices = [*(side.rows for side in sides), list(targets(found.values.result))]
+    parts = list(zip(matrices, shapes, strict=True))
     layouts: list[Layout] = []
     for heads in (n for n in range(found.heads, 0, -1) if found.heads % n == 0):
         outer = found.heads // heads
@@ -117,9 +154,7 @@ def layout_of(found: Found) -> Layout:
             continue
         numbers, tensors, places = zip(*(e for e in each if e is not None), strict=True)
         layouts.append(Layout(outer, heads, tensors, places, sum(numbers)))
-    if not layouts:
-        raise AssertionError("matrices of which nothing is taken in lie one behind the other")
-    return max(layouts, key=lambda layout: layout.depth)
+    return max(layouts, key=lambda layout: layout.depth, default=None)
 
 
 def mask_of(found: Found, a: Attention) -> tuple[NDArray[np.int8] | None, int]:
@@ -160,10 +195,14 @@ def whole_of(
 
 
 def fuse(found: Found) -> None:
-    """Put one operation in the place of `found`."""
+    """Put one operation in the place of `found`, if matrices lie so that it can read them."""
     scores, softmax, values = found.scores, found.softmax, found.values
     queries, keys, width, value_width = found.sizes
-    layout = layout_of(found)
+    layout = layout_of(found, found.sides)
+    if layout is None:
+        layout = layout_of(found, [straight(side, found) for side in found.sides])
+    if layout is None:
+        return
     sizes = (layout.outer, layout.heads, queries, keys, width, value_width)
     mask, causal = mask_of(found, Attention(*sizes, *layout.places))
     factor = scores.params.data.addend_factor

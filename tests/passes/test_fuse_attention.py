@@ -31,9 +31,9 @@ def test_every_form(tmp_path: Path) -> None:
     softmaxes = count(module, qnn.SoftmaxOp, qnn.MaskedSoftmaxOp)
     assert count(module, qnn.AddOp, qnn.BroadcastAddOp) == RESIDUALS
     run_passes(context(), module, ["fuse-attention", "dce"], (), verify_each=True)
-    # A product alone, one whose weights are a result too, and one with weights from elsewhere.
-    assert count(module, qnn.MatmulOp) == 1 + 2 + 1
-    assert count(module, qnn.SoftmaxOp, qnn.MaskedSoftmaxOp) == 1 + 1
-    assert count(module, qnn.AttentionOp) == softmaxes - 2 == len(ATTENTIONS) - 2
+    # A product alone, one whose weights are a result too, one with weights from elsewhere, channels, and columns of scores.
+    assert count(module, qnn.MatmulOp) == 1 + 2 + 1 + 2 + 2
+    assert count(module, qnn.SoftmaxOp, qnn.MaskedSoftmaxOp) == 1 + 1 + 1 + 1
+    assert count(module, qnn.AttentionOp) == softmaxes - 4 == len(ATTENTIONS) - 3
     for name, one, other in zip(ATTENTIONS, before, interpret(module, inputs), strict=True):
         np.testing.assert_array_equal(one, other, err_msg=name)

@@ -56,40 +56,47 @@ def softmax_of(builder: Builder, value: Activation, axis: int) -> Activation:
     source, allowed = scores, None
     while (found := _taken_apart(builder, source)) is not None:
         source, each = found
-        each = each.reshape(shape_of(scores.type))
         allowed = each if allowed is None else allowed & each
     if allowed is None:
         return builder.add(nn.SoftmaxOp(scores), order)
     if not allowed.any(axis=-1).all():
         raise UnsupportedError("its mask leaves nothing of a row")
-    source = builder.reshape(source, shape_of(scores.type))
     mask = builder.mask(_shortest(allowed))
     return builder.add(nn.MaskedSoftmaxOp(source, mask), order)
 
 
 def _taken_apart(builder: Builder, value: SSAValue) -> tuple[SSAValue, Array] | None:
-    """What `value` is but for a mask, and the elements of it that are left, in its shape; None if nothing is shut out."""
+    """What `value` is but for a mask, and the elements of it that are left, both in its shape; None if nothing is shut out."""
     shape = shape_of(value.type)
-    while isinstance(value.owner, nn.ReshapeOp):
-        value = value.owner.input
-    inner = shape_of(value.type)
+    order = tuple(range(len(shape)))
     match value.owner:
+        case nn.ReshapeOp() as op if (found := _taken_apart(builder, op.input)) is not None:
+            return builder.reshape(found[0], shape), found[1].reshape(shape)
+        case nn.TransposeOp() as op if (found := _taken_apart(builder, op.input)) is not None:
+            permutation = op.permutation.get_values()
+            moved = builder.add(nn.TransposeOp(found[0], permutation), order)
+            return moved.ssa, found[1].transpose(permutation)
         case nn.SelectOp() as op if (mask := constant_array(op.mask)) is not None:
             for kept, filled, allowed in ((op.lhs, op.rhs, mask != 0), (op.rhs, op.lhs, mask == 0)):
                 low = constant_array(filled)
                 if low is not None and low.max(initial=SHUT_OUT) <= LOW and kept.type == value.type:
-                    return kept, np.broadcast_to(allowed, inner).reshape(shape)
+                    return kept, np.broadcast_to(allowed, shape)
         case nn.AddOp() as op if op.bounds is None:
             for kept, other in ((op.lhs, op.rhs), (op.rhs, op.lhs)):
                 added = constant_array(other)
-                if added is None or kept.type != value.type or added.min(initial=0) > LOW:
+                if added is None or kept.type != value.type:
                     continue
-                allowed = added > LOW
-                rest = np.where(allowed, added, 0).astype(np.float32)
+                if added.min(initial=0) <= LOW:
+                    allowed = added > LOW
+                    rest = np.where(allowed, added, 0).astype(np.float32)
+                elif (found := _taken_apart(builder, kept)) is not None:
+                    (kept, allowed), rest = found, added
+                else:
+                    continue
                 if rest.any():
                     constant = builder.constant(rest, f"{builder.place.layer}.bias")
-                    kept = builder.add(nn.AddOp(kept, constant), tuple(range(len(inner)))).ssa
-                return kept, np.broadcast_to(allowed, inner).reshape(shape)
+                    kept = builder.add(nn.AddOp(kept, constant), order).ssa
+                return kept, np.broadcast_to(allowed, shape)
         case _:
             pass
     return None

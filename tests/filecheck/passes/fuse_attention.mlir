@@ -90,3 +90,44 @@ func.func @main(%x : tensor<1x2x4xi8>, %m : tensor<1x1x2xi8>) -> tensor<1x2x4xi8
 }
 
 // CHECK: attend: the mask of an attention must be constant
+
+// -----
+
+// Queries that lie transposed wherever they come from are multiplied as they lie.
+
+func.func @main(%q : tensor<1x1x4x2xi8>, %x : tensor<1x1x2x4xi8>) -> tensor<1x1x2x4xi8> {
+  %s = qnn.matmul %q transposed, %x transposed <lhs_zp = 1, rhs_zp = 2, multiplier = 1073741824, shift = -6, output_zp = 3> : tensor<1x1x4x2xi8>, tensor<1x1x2x4xi8> -> tensor<1x1x2x2xi8>
+  %p = qnn.softmax %s <multiplier = 1717986918, shift = 23, diff_min = -248> : tensor<1x1x2x2xi8>
+  %y = qnn.matmul %p, %x <lhs_zp = -128, rhs_zp = 4, multiplier = 1073741824, shift = -7, output_zp = 5> : tensor<1x1x2x2xi8>, tensor<1x1x2x4xi8> -> tensor<1x1x2x4xi8>
+  func.return %y : tensor<1x1x2x4xi8>
+}
+
+// CHECK:      func.func @main
+// CHECK-NEXT:   qnn.matmul %q transposed, %x transposed
+// CHECK-NEXT:   qnn.softmax
+// CHECK-NEXT:   qnn.matmul
+// CHECK-NEXT:   func.return
+
+// -----
+
+// With a bias, which only attention adds, they are transposed, and scores that two read are computed twice. Constants are
+// transposed here.
+
+func.func @main(%q : tensor<1x1x4x2xi8>, %x : tensor<1x1x2x4xi8>) -> (tensor<1x1x2x4xi8>, tensor<1x1x2x2xi8>) {
+  %b = qnn.constant dense<[[[[1, 2], [3, 4]]]]> : tensor<1x1x2x2xi8>
+  %v = qnn.constant named "values" dense<[[[[1, 2], [3, 4]]]]> : tensor<1x1x2x2xi8>
+  %s = qnn.matmul %q transposed, %x transposed plus %b : tensor<1x1x2x2xi8> <lhs_zp = 1, rhs_zp = 2, multiplier = 1073741824, shift = -6, output_zp = 3, addend_factor = 9> : tensor<1x1x4x2xi8>, tensor<1x1x2x4xi8> -> tensor<1x1x2x2xi8>
+  %p = qnn.softmax %s <multiplier = 1717986918, shift = 23, diff_min = -248> : tensor<1x1x2x2xi8>
+  %y = qnn.matmul %p, %x <lhs_zp = -128, rhs_zp = 4, multiplier = 1073741824, shift = -7, output_zp = 5> : tensor<1x1x2x2xi8>, tensor<1x1x2x4xi8> -> tensor<1x1x2x4xi8>
+  %z = qnn.matmul %p, %v transposed <lhs_zp = -128, rhs_zp = 4, multiplier = 1073741824, shift = -7, output_zp = 5> : tensor<1x1x2x2xi8>, tensor<1x1x2x2xi8> -> tensor<1x1x2x2xi8>
+  func.return %y, %z : tensor<1x1x2x4xi8>, tensor<1x1x2x2xi8>
+}
+
+// CHECK:      func.func @main
+// CHECK-NEXT:   [[Q0:%.*]] = qnn.transpose %q [0, 1, 3, 2]
+// CHECK-NEXT:   [[M0:%.*]] = qnn.constant
+// CHECK-NEXT:   %y = qnn.attention [[Q0]], %x, %x
+// CHECK-NEXT:   [[Q1:%.*]] = qnn.transpose %q [0, 1, 3, 2]
+// CHECK-NEXT:   [[V:%.*]] = qnn.constant named "values" dense<{{\[\[\[\[}}1, 3], [2, 4]]]]>
+// CHECK-NEXT:   [[M1:%.*]] = qnn.constant
+// CHECK-NEXT:   %z = qnn.attention [[Q1]], %x, [[V]]

@@ -214,6 +214,55 @@ class Pooled(nn.Module):
         return seen[:, 0] + (weights.transpose(1, 2) @ y)[:, 0]
 
 
+class Channels(nn.Module):
+    """Channels look at each other, as XCiT has it: none of their rows is a run of bytes."""
+
+    def __init__(self, bias: bool):
+        super().__init__()
+        self.qkv = small(nn.Linear(WIDTH, 3 * WIDTH))
+        self.bias = nn.Parameter(torch.randn(2, 8, 8, generator=DRAWN)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.qkv(x * SCALE).view(-1, TOKENS, 3, 2, 8).permute(2, 0, 3, 4, 1)
+        q, k, v = y.unbind(0)
+        scores = (q @ k.mT) * 0.3
+        scores = scores if self.bias is None else scores + self.bias
+        return (scores.softmax(-1) @ v).flatten(1)
+
+
+class TwoValues(nn.Module):
+    """The same queries and keys with a bias for two sets of values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkvw = small(nn.Linear(WIDTH, 4 * WIDTH))
+        self.bias = nn.Parameter(torch.randn(TOKENS, TOKENS, generator=DRAWN))
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v, w = self.qkvw(x * SCALE).chunk(4, -1)
+        each = [F.scaled_dot_product_attention(q, k, values, self.bias) for values in (v, w)]
+        return torch.cat(each, -1)
+
+
+class Learned(nn.Module):
+    """Keys and values that are learned."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys = nn.Parameter(torch.randn(1, 7, WIDTH, generator=DRAWN))
+        self.values = nn.Parameter(torch.randn(1, 7, 3, generator=DRAWN))
+
+    def forward(self, x: Tensor) -> Tensor:
+        keys, values = (part.expand(x.shape[0], -1, -1) for part in (self.keys, self.values))
+        return F.scaled_dot_product_attention(x * SCALE, keys, values)
+
+
+def masked_columns(x: Tensor) -> Tensor:
+    """Keys choose among the queries that may see them."""
+    y = x * SCALE
+    return (y @ y.mT).masked_fill(TRIANGLE == 0, -math.inf).softmax(1) @ y
+
+
 def shared_keys(x: Tensor) -> Tensor:
     """Four heads of queries, two of keys and values."""
     y = x * SCALE
@@ -233,6 +282,8 @@ SOME = torch.rand(TOKENS, 6, generator=torch.Generator().manual_seed(1)) > 0.4
 SOME[:, 2] = True
 INFINITE = torch.zeros(TOKENS, TOKENS).masked_fill(TRIANGLE == 0, -math.inf)
 
+BIASED = torch.randn(4, TOKENS, 6, generator=DRAWN).masked_fill(~SOME, -math.inf)
+
 ATTENTIONS: Mapping[str, Function] = {
     "products": products,
     "unbind": OneMatrix("unbind"),
@@ -243,6 +294,7 @@ ATTENTIONS: Mapping[str, Function] = {
     "cross": ThreeMatrices(keys=7),
     "causal": ThreeMatrices(causal=True),
     "boolean_mask": ThreeMatrices(keys=6, mask=SOME),
+    "biased_mask": ThreeMatrices(keys=6, mask=BIASED),
     "infinite_mask": ThreeMatrices(mask=INFINITE),
     "torchs": Heads(first=True),
     "torchs_cross": Heads(first=False, keys=7),
@@ -256,4 +308,9 @@ ATTENTIONS: Mapping[str, Function] = {
     "sums": Sums(),
     "pooled": Pooled(),
     "shared_keys": shared_keys,
+    "channels": Channels(bias=False),
+    "biased_channels": Channels(bias=True),
+    "two_values": TwoValues(),
+    "learned": Learned(),
+    "masked_columns": masked_columns,
 }
