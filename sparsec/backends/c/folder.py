@@ -16,7 +16,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
@@ -74,6 +74,7 @@ def write_project(
                 _adopt(staged, directory, ours)
             else:
                 staged.rename(directory)
+            _remove_emptied(directory, ours - files.keys())
         finally:
             shutil.rmtree(outer, ignore_errors=True)
 
@@ -106,12 +107,20 @@ def _written_before(directory: Path, files: Mapping[str, str]) -> set[str]:
     ours = {MANIFEST, ORIGIN} if digests else set[str]()
     for name in digests.keys() | files.keys():
         path = directory / name
-        if not _lies_inside(name) or not os.path.lexists(path):
+        if not _lies_inside(name):
             continue
-        there = _text(path)
-        if there is not None and digest(there) == digests.get(name):
+        barrier = _barrier(directory, name)
+        if barrier is not None:
+            if name in files and not _has_digest(directory / barrier, digests.get(barrier)):
+                raise FileExistsError(
+                    errno.EEXIST, f"its {barrier} is no folder, and {name} goes there: move it away"
+                )
+            continue
+        if not os.path.lexists(path):
+            continue
+        if _has_digest(path, digests.get(name)):
             ours.add(name)
-        elif name in files and there != files[name] and name not in ours:
+        elif name in files and _text(path) != files[name] and name not in ours:
             raise FileExistsError(
                 errno.EEXIST,
                 f"its {name} is not as sparsec wrote it, and would be lost: move it away",
@@ -123,6 +132,32 @@ def _lies_inside(name: str) -> bool:
     """Whether a file of that name lies in the folder, or in one that it has."""
     path = PurePosixPath(name)
     return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
+
+
+def _barrier(directory: Path, name: str) -> str | None:
+    """What stands where `name` has a folder and is none of this directory's own: a file, or a link to elsewhere."""
+    for folder in reversed(PurePosixPath(name).parents[:-1]):
+        path = directory / folder
+        if path.is_symlink() or (path.exists() and not path.is_dir()):
+            return folder.as_posix()
+    return None
+
+
+def _has_digest(path: Path, wanted: str | None) -> bool:
+    """Whether the text of a file is still as it was written."""
+    text = _text(path)
+    return text is not None and digest(text) == wanted
+
+
+def _remove_emptied(directory: Path, stale: set[str]) -> None:
+    """Remove the folders that held nothing but `stale` files, unless the user's shell is in one."""
+    cwd = Path.cwd()
+    parents = {folder for name in stale for folder in PurePosixPath(name).parents[:-1]}
+    for folder in sorted(parents, key=lambda each: len(each.parts), reverse=True):
+        path = directory / folder
+        if path not in (cwd, *cwd.parents):
+            with suppress(OSError):
+                path.rmdir()
 
 
 def _check_origin(directory: Path, model: Path) -> None:

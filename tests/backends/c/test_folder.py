@@ -66,6 +66,60 @@ def test_a_stale_file_that_was_changed_stays(tmp_path: Path) -> None:
     assert sources(tmp_path / "out") == {"a.c": "1", "b.c": "by hand"}
 
 
+def nested(**sources: str) -> dict[str, str]:
+    """As `project`, in a folder of a folder."""
+    files = {f"in/deep/{stem}.h": text for stem, text in sources.items()}
+    digests = {file: digest(text) for file, text in files.items()}
+    return {**files, "report.json": json.dumps({"name": "net", "files": digests})}
+
+
+@pytest.mark.parametrize("where", [".", "out", "out/in"])
+def test_folders_without_files_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """But not from under the user's shell."""
+    write_project(nested(a="1"), tmp_path / "out")
+    monkeypatch.chdir(tmp_path / where)
+    write_project(project(a="2"), tmp_path / "out")
+    left = {str(path.relative_to(tmp_path / "out")) for path in tmp_path.rglob("out/*")}
+    assert left == {"a.c", "report.json"} | ({"in"} if where == "out/in" else set())
+
+
+@pytest.mark.parametrize("where", [".", "out"])
+@pytest.mark.parametrize("way", ["in", "in/deep"])
+@pytest.mark.parametrize("kind", ["file", "link", "dangling"])
+def test_what_stands_in_the_way_of_a_folder_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, way: str, kind: str
+) -> None:
+    """And nothing is written where a link of the user's leads."""
+    write_project(project(a="1"), tmp_path / "out")
+    elsewhere, barrier = tmp_path / "elsewhere", tmp_path / "out" / way
+    elsewhere.mkdir()
+    barrier.parent.mkdir(exist_ok=True)
+    if kind == "file":
+        barrier.write_text("mine")
+    else:
+        barrier.symlink_to(elsewhere if kind == "link" else "../nowhere")
+    monkeypatch.chdir(tmp_path / where)
+    with pytest.raises(FileExistsError, match=f"its {way} is no folder, and in/deep/b.h goes"):
+        write_project(nested(b="2"), tmp_path / "out")
+    assert sorted(os.listdir(tmp_path)) == ["elsewhere", "out"]
+    assert not os.listdir(elsewhere)
+    assert barrier.is_symlink() == (kind != "file")
+
+
+def test_nothing_is_removed_where_a_link_leads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that was replaced by a link to one with the same files."""
+    write_project(nested(a="1"), tmp_path / "out")
+    (tmp_path / "out" / "in").rename(tmp_path / "moved")
+    (tmp_path / "out" / "in").symlink_to("../moved")
+    monkeypatch.chdir(tmp_path / "out")
+    write_project(project(a="2"), tmp_path / "out")
+    assert (tmp_path / "moved" / "deep" / "a.h").read_text() == "1"
+
+
 def test_another_network_is_not_replaced(tmp_path: Path) -> None:
     write_project(project("one", a="1"), tmp_path / "out")
     with pytest.raises(FileExistsError, match="it holds the network 'one'"):
