@@ -11,6 +11,7 @@ from sparsec.frontends import FrontendError, configured_image
 from sparsec.frontends.numpy_files import Array, read_arrays
 from sparsec.interpreters.run import interpret
 from sparsec.ir.borders import converts_as_tflite
+from sparsec.passes.calibrate import arrays_for, input_names, main_of
 from sparsec.tools.compilation import Compilation
 from sparsec.tools.errors import UserError
 from sparsec.tools.inputs import as_bytes, fitted_input
@@ -36,10 +37,11 @@ def self_test_of(args: argparse.Namespace, compilation: Compilation) -> SelfTest
         raise UserError(
             f"--self-test: the model has {len(shapes)} inputs, {file} has {len(arrays)}"
         )
+    given = arrays_for(arrays, input_names(main_of(network)), Path(file))
     known = compilation.inputs if len(compilation.inputs) == len(shapes) else [None] * len(shapes)
     inputs = [
         fitted_input(array, file, shape, scheme, converts_as_tflite(network), dtype)
-        for array, shape, scheme, dtype in zip(arrays, shapes, known, types, strict=True)
+        for array, shape, scheme, dtype in zip(given, shapes, known, types, strict=True)
     ]
     samples = {len(array) for array in inputs}
     if len(samples) != 1:
@@ -56,17 +58,19 @@ def self_test_of(args: argparse.Namespace, compilation: Compilation) -> SelfTest
     )
 
 
-def _read(file: str) -> tuple[list[Array], Array | None]:
-    """Samples and labels of a file."""
+def _read(file: str) -> tuple[dict[str, Array], Array | None]:
+    """Samples by name, and labels, of a file."""
     try:
         arrays = read_arrays(Path(file))
     except ValueError as error:
         raise UserError(f"cannot read {file}: {error}") from error
     labels = arrays.pop(LABELS, None)
-    return list(arrays.values()), labels
+    return arrays, labels
 
 
-def _from_configuration(args: argparse.Namespace, file: str) -> tuple[list[Array], Array | None]:
+def _from_configuration(
+    args: argparse.Namespace, file: str
+) -> tuple[dict[str, Array], Array | None]:
     """The image and the class that config.yml names."""
     if not Path(args.model).is_dir():
         raise UserError(
@@ -76,4 +80,4 @@ def _from_configuration(args: argparse.Namespace, file: str) -> tuple[list[Array
         image, label = configured_image(Path(file))
     except FrontendError as error:
         raise UserError(str(error)) from error
-    return [image], None if label is None else np.array([label])
+    return {"image": image}, None if label is None else np.array([label])

@@ -64,18 +64,23 @@ def test_what_differs_is_told(tools: Tools, model: Path, samples: Path, cmsis: P
     assert "nothing counts cycles here" in ran.text
 
 
-@pytest.mark.parametrize("options", [["--io=caller"], ["--arena=caller"]])
+@pytest.mark.parametrize("options", [["--io=caller"], ["--arena=caller", "--memory=sample=4096"]])
 def test_memories_of_the_caller(
     options: list[str], tools: Tools, two_inputs: Path, cmsis: Path
 ) -> None:
-    """Two inputs and two outputs, which the program gives room; without labels nothing is said of classes."""
-    random = np.random.default_rng(0)
-    np.savez("two.npz", *random.normal(size=(2, 4, 6)))
+    """Two inputs and two outputs, which the program gives room; without labels nothing is said of classes. The names of
+    memories are the user's, and those of arrays say what they are."""
+    x, y = np.random.default_rng(0).normal(size=(2, 4, 6))
+    np.savez("two.npz", y=y, x=x)
     assert tools.sparsec(two_inputs, "-o", "out", "--self-test=two.npz", "-q", *options).code == 0
     ran = run_self_test(Path("out"), "host", cmsis_nn=cmsis)
     assert ran.passed, ran.text
     assert "mismatches: 0 of 40 bytes" in ran.text
     assert "Top" not in ran.text
+    named = Path("out", "two_self_test.c").read_text()
+    np.savez("two.npz", x, y)
+    assert tools.sparsec(two_inputs, "-o", "out", "--self-test=two.npz", "-q", *options).code == 0
+    assert Path("out", "two_self_test.c").read_text() == named
 
 
 def test_mistakes(tools: Tools, model: Path, samples: Path, cmsis: Path) -> None:

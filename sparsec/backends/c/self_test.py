@@ -119,8 +119,9 @@ def _run(name: str, facts: Mapping[str, Any], arena: str) -> Iterator[str]:
             arguments.append(f"{name}_{memory['name']}")
             continue
         size = bytes_macro(name, memory) if memory["bytes"] else "1"
-        yield f"static _Alignas({ARENA_ALIGNMENT}) int8_t {memory['name']}[{size}];\n"
-        arguments.append(memory["name"])
+        own = f"own_{memory['name']}"
+        yield f"static _Alignas({ARENA_ALIGNMENT}) int8_t {own}[{size}];\n"
+        arguments.append(own)
     owners = dict(zip((memory["name"] for memory in facts["memories"]), arguments, strict=True))
     copies: dict[str, list[str]] = {"inputs": [], "outputs": []}
     for kind, lines in copies.items():
