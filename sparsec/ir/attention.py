@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an attention on tensors and its call on buffers share: where heads lie, and that they lie inside."""
+"""What an attention on tensors and its call on buffers share: where heads lie, that they lie inside, and what its products take."""
 
 from math import prod
 
@@ -7,7 +7,18 @@ from xdsl.ir import Attribute
 from xdsl.utils.exceptions import VerifyException
 
 from sparsec.ir.shapes import shape_of
-from sparsec.quantization.attention import Attention, end_of
+from sparsec.quantization.attention import PROBABILITY_ZP, Attention, end_of, fills
+from sparsec.quantization.matmul import MatmulParams
+
+
+def verify_products(scores: MatmulParams, values: MatmulParams) -> None:
+    """What is added is the mask's, and probabilities are those of softmax."""
+    if scores.addend_factor or values.addend_factor:
+        raise VerifyException("what an attention adds to its scores is in its mask")
+    if values.lhs_zp != PROBABILITY_ZP:
+        raise VerifyException(
+            f"probabilities have zero point {PROBABILITY_ZP}, but values take {values.lhs_zp}"
+        )
 
 
 def verify_attention(
@@ -29,6 +40,8 @@ def verify_attention(
             raise VerifyException(f"{name} reaches beyond {type}")
     if prod(shape_of(result)) != prod(a.result_shape):
         raise VerifyException(f"{result} does not have {prod(a.result_shape)} elements")
+    if not fills(a.result, a.result_shape):
+        raise VerifyException(f"results at {list(a.result)} lie over each other")
     if mask is None:
         return
     found = shape_of(mask)

@@ -8,8 +8,9 @@ becomes
     %y = qnn.attention %qkv, %qkv, %qkv over <heads = .., query = [..], ..>
 
 byte for byte. Reshapes, transposes and slices that only regroup heads become offsets and distances (`rewriting/head_places.py`).
-Products whose scores or probabilities others read stay what they are, and so do those of matrices that lie transposed wherever
-they come from. Where a bias is added to the scores, which nothing else does, each reader computes them, and matrices are moved.
+Products whose scores or probabilities others read stay what they are, and so do those of more keys than the kernel takes or of
+matrices that lie transposed wherever they come from. Where a bias is added to the scores, which nothing else does, each reader
+computes them, and matrices are moved.
 """
 
 from collections.abc import Sequence
@@ -30,7 +31,8 @@ from sparsec.ir import qnn
 from sparsec.ir.constant import constant_array
 from sparsec.ir.layer import copy_layer, layer_of
 from sparsec.ir.shapes import shape_of
-from sparsec.quantization.attention import HIDDEN, Attention, Place
+from sparsec.kernels.attention import MOST_KEYS
+from sparsec.quantization.attention import HIDDEN, PROBABILITY_ZP, Attention, Place
 from sparsec.rewriting.head_places import Seen, deepest, numbered, sources, targets
 
 Probabilities: TypeAlias = qnn.SoftmaxOp | qnn.MaskedSoftmaxOp
@@ -95,7 +97,9 @@ class Layout:
 
 def found_in(op: Operation) -> Found | None:
     """The attention that ends in `op`."""
-    if not isinstance(op, qnn.MatmulOp) or op.lhs_transposed is not None:
+    if not isinstance(op, qnn.MatmulOp) or op.lhs_transposed is not None or op.addend is not None:
+        return None
+    if op.params.data.lhs_zp != PROBABILITY_ZP:
         return None
     behind = _through_reshapes(op.lhs)
     softmax = behind[-1].owner
@@ -109,7 +113,8 @@ def found_in(op: Operation) -> Found | None:
     # What regroups heads keeps the matrices.
     matrices = {shape_of(value.type)[-2:] for value in values}
     is_shared = not all(value.has_one_use() for value in values)
-    if len(matrices) > 1 or (is_shared and scores.addend is None):
+    stays = is_shared or op.depth > MOST_KEYS
+    if len(matrices) > 1 or (stays and scores.addend is None):
         return None
     return Found(scores, softmax, op)
 

@@ -21,6 +21,9 @@ Array: TypeAlias = np.ndarray[Any, Any]
 HIDDEN = -128
 """The mask of a key that a query does not see."""
 
+PROBABILITY_ZP = -128
+"""The zero point of what softmax gives, of which kernels know."""
+
 Place: TypeAlias = tuple[int, ...]
 """Where matrices lie in a tensor, in elements: the first one's offset, then the distances of two of the outer axis, two heads,
 two rows. Elements of a row are neighbours."""
@@ -96,6 +99,13 @@ class Attention:
 def end_of(place: Place, shape: Sequence[int]) -> int:
     """The elements up to the end of the last row of matrices of `shape`."""
     return place[0] + sum((n - 1) * d for n, d in zip(shape, (*place[1:], 1), strict=True)) + 1
+
+
+def fills(place: Place, shape: Sequence[int]) -> bool:
+    """Whether matrices of `shape` have all the first elements of a tensor, each once: axes are then steps over each other."""
+    axes = sorted((d, n) for n, d in zip(shape, (*place[1:], 1), strict=True) if n > 1)
+    steps = [prod(n for _, n in axes[:i]) for i in range(len(axes))]
+    return place[0] == 0 and [d for d, _ in axes] == steps
 
 
 def matrices(tensor: Array, place: Place, shape: Sequence[int]) -> Array:

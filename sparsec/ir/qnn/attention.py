@@ -14,7 +14,7 @@ from xdsl.irdl import (
 )
 from xdsl.traits import Pure
 
-from sparsec.ir.attention import verify_attention
+from sparsec.ir.attention import verify_attention, verify_products
 from sparsec.ir.params import AttentionAttr, MatmulParamsAttr, SoftmaxParamsAttr
 from sparsec.quantization.attention import Attention
 from sparsec.quantization.matmul import MatmulParams
@@ -76,3 +76,4 @@ class AttentionOp(IRDLOperation):
         mask = None if self.mask is None else self.mask.type
         types = self.query.type, self.key.type, self.value.type, mask
         verify_attention(self.over.data, *types, self.result.type)
+        verify_products(self.scores.data, self.values.data)

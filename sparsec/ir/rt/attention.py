@@ -10,7 +10,7 @@ from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, opt_operand_def, opt_prop_def, prop_def
 from xdsl.utils.exceptions import VerifyException
 
-from sparsec.ir.attention import verify_attention
+from sparsec.ir.attention import verify_attention, verify_products
 from sparsec.ir.kernel import (
     CArgument,
     CStruct,
@@ -223,6 +223,7 @@ class AttentionOp(RuntimeOp):
         a, mask = self.over.data, None if self.mask is None else self.mask.type
         types = self.query.type, self.key.type, self.value.type, mask
         verify_attention(a, *types, self.output.type)
+        verify_products(self.scores.data, self.values.data)
         expect_shape(self.exponentials.type, (256,), "exponentials")
         if any(place[0] for place in (a.query, a.key, a.value, a.result)):
             raise VerifyException("buffers begin where their first matrix does")

@@ -131,3 +131,26 @@ func.func @main(%q : tensor<1x1x4x2xi8>, %x : tensor<1x1x2x4xi8>) -> (tensor<1x1
 // CHECK-NEXT:   [[V:%.*]] = qnn.constant named "values" dense<{{\[\[\[\[}}1, 3], [2, 4]]]]>
 // CHECK-NEXT:   [[M1:%.*]] = qnn.constant
 // CHECK-NEXT:   %z = qnn.attention [[Q1]], %x, [[V]]
+
+// -----
+
+// Nor are they fused where values are added to, where probabilities are no softmax's, or for more keys than the kernel takes.
+
+func.func @main(%x : tensor<1x1x2x2xi8>, %v : tensor<1x1x4096x2xi8>) -> (tensor<1x1x2x2xi8>, tensor<1x1x2x2xi8>, tensor<1x1x2x2xi8>) {
+  %b = qnn.constant dense<[[[[1, 2], [3, 4]]]]> : tensor<1x1x2x2xi8>
+  %s = qnn.matmul %x, %x <lhs_zp = 1, rhs_zp = 2, multiplier = 1073741824, shift = -6, output_zp = 3> : tensor<1x1x2x2xi8>, tensor<1x1x2x2xi8> -> tensor<1x1x2x2xi8>
+  %p = qnn.softmax %s <multiplier = 1717986918, shift = 23, diff_min = -248> : tensor<1x1x2x2xi8>
+  %y = qnn.matmul %p, %x plus %b : tensor<1x1x2x2xi8> <lhs_zp = -128, rhs_zp = 4, multiplier = 1073741824, shift = -7, output_zp = 5, addend_factor = 7> : tensor<1x1x2x2xi8>, tensor<1x1x2x2xi8> -> tensor<1x1x2x2xi8>
+  %t = qnn.matmul %x, %x <lhs_zp = 1, rhs_zp = 3, multiplier = 1073741824, shift = -6, output_zp = 3> : tensor<1x1x2x2xi8>, tensor<1x1x2x2xi8> -> tensor<1x1x2x2xi8>
+  %q = qnn.softmax %t <multiplier = 1717986918, shift = 23, diff_min = -248> : tensor<1x1x2x2xi8>
+  %z = qnn.matmul %q, %x <lhs_zp = -127, rhs_zp = 4, multiplier = 1073741824, shift = -7, output_zp = 5> : tensor<1x1x2x2xi8>, tensor<1x1x2x2xi8> -> tensor<1x1x2x2xi8>
+  %u = qnn.matmul %x, %v transposed <lhs_zp = 1, rhs_zp = 2, multiplier = 1073741824, shift = -6, output_zp = 3> : tensor<1x1x2x2xi8>, tensor<1x1x4096x2xi8> -> tensor<1x1x2x4096xi8>
+  %r = qnn.softmax %u <multiplier = 1717986918, shift = 23, diff_min = -248> : tensor<1x1x2x4096xi8>
+  %w = qnn.matmul %r, %v <lhs_zp = -128, rhs_zp = 4, multiplier = 1073741824, shift = -7, output_zp = 5> : tensor<1x1x2x4096xi8>, tensor<1x1x4096x2xi8> -> tensor<1x1x2x2xi8>
+  func.return %y, %z, %w : tensor<1x1x2x2xi8>, tensor<1x1x2x2xi8>, tensor<1x1x2x2xi8>
+}
+
+// CHECK:      func.func @main
+// CHECK:        %y = qnn.matmul %p
+// CHECK:        %z = qnn.matmul %q
+// CHECK:        %w = qnn.matmul %r

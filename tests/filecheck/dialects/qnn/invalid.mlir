@@ -395,6 +395,30 @@ func.func @f(%x : tensor<1x2x5x4xi8>) {
 
 // -----
 
+func.func @f(%x : tensor<1x2x5x4xi8>) {
+  %y = qnn.attention %x, %x, %x over <outer = 1, heads = 2, queries = 5, keys = 5, width = 4, value_width = 4, query = [0, 0, 20, 4], key = [0, 0, 20, 4], value = [0, 0, 20, 4], result = [0, 0, 4, 4]> scores <lhs_zp = 1, rhs_zp = 1, multiplier = 1, shift = -6, output_zp = 2> softmax <multiplier = 1717986918, shift = 23, diff_min = -248> values <lhs_zp = -128, rhs_zp = 1, multiplier = 1, shift = -7, output_zp = -4> : tensor<1x2x5x4xi8>, tensor<1x2x5x4xi8>, tensor<1x2x5x4xi8> -> tensor<1x2x5x4xi8>
+  func.return
+}
+// CHECK: results at [0, 0, 4, 4] lie over each other
+
+// -----
+
+func.func @f(%x : tensor<1x2x5x4xi8>) {
+  %y = qnn.attention %x, %x, %x over <outer = 1, heads = 2, queries = 5, keys = 5, width = 4, value_width = 4, query = [0, 0, 20, 4], key = [0, 0, 20, 4], value = [0, 0, 20, 4], result = [0, 0, 20, 4]> scores <lhs_zp = 1, rhs_zp = 1, multiplier = 1, shift = -6, output_zp = 2> softmax <multiplier = 1717986918, shift = 23, diff_min = -248> values <lhs_zp = -127, rhs_zp = 1, multiplier = 1, shift = -7, output_zp = -4> : tensor<1x2x5x4xi8>, tensor<1x2x5x4xi8>, tensor<1x2x5x4xi8> -> tensor<1x2x5x4xi8>
+  func.return
+}
+// CHECK: probabilities have zero point -128, but values take -127
+
+// -----
+
+func.func @f(%x : tensor<1x2x5x4xi8>) {
+  %y = qnn.attention %x, %x, %x over <outer = 1, heads = 2, queries = 5, keys = 5, width = 4, value_width = 4, query = [0, 0, 20, 4], key = [0, 0, 20, 4], value = [0, 0, 20, 4], result = [0, 0, 20, 4]> scores <lhs_zp = 1, rhs_zp = 1, multiplier = 1, shift = -6, output_zp = 2, addend_factor = 3> softmax <multiplier = 1717986918, shift = 23, diff_min = -248> values <lhs_zp = -128, rhs_zp = 1, multiplier = 1, shift = -7, output_zp = -4> : tensor<1x2x5x4xi8>, tensor<1x2x5x4xi8>, tensor<1x2x5x4xi8> -> tensor<1x2x5x4xi8>
+  func.return
+}
+// CHECK: what an attention adds to its scores is in its mask
+
+// -----
+
 func.func @f(%x : tensor<1x2x5x4xi8>, %m : tensor<1x1x5x4xi8>) {
   %y = qnn.attention %x, %x, %x mask %m : tensor<1x1x5x4xi8> over <outer = 1, heads = 2, queries = 5, keys = 5, width = 4, value_width = 4, query = [0, 0, 20, 4], key = [0, 0, 20, 4], value = [0, 0, 20, 4], result = [0, 0, 20, 4]> scores <lhs_zp = 1, rhs_zp = 1, multiplier = 1, shift = -6, output_zp = 2> softmax <multiplier = 1717986918, shift = 23, diff_min = -248> values <lhs_zp = -128, rhs_zp = 1, multiplier = 1, shift = -7, output_zp = -4> : tensor<1x2x5x4xi8>, tensor<1x2x5x4xi8>, tensor<1x2x5x4xi8> -> tensor<1x2x5x4xi8>
   func.return
