@@ -35,9 +35,9 @@ class RealInterval:
         """Channels that are the same number for every input, everywhere."""
         return np.asarray(np.isfinite(self.low) & (self.low == self.high))
 
-    def with_zero(self) -> "RealInterval":
-        """What a border of zeros makes of it."""
-        return RealInterval(np.minimum(self.low, 0), np.maximum(self.high, 0))
+    def with_border(self, value: float = 0.0) -> "RealInterval":
+        """What a border of `value` makes of it."""
+        return RealInterval(np.minimum(self.low, value), np.maximum(self.high, value))
 
     def clamped(self, bounds: BoundsAttr | None) -> "RealInterval":
         if bounds is None:
@@ -83,11 +83,11 @@ def interval_of(op: Operation, known: Mapping[SSAValue, RealInterval]) -> RealIn
             return None if sums is None else sums.clamped(op.bounds)
         case nn.ClampOp():
             return source.clamped(op.bounds)
-        case nn.MaxPool2dOp():
+        case nn.MaxPool2dOp() | nn.AvgPool2dOp():
+            # Neither counts what lies beyond the image.
             return source.clamped(op.bounds)
-        case nn.AvgPool2dOp():
-            padded = source.with_zero() if any(op.pool.data.padding) else source
-            return padded.clamped(op.bounds)
+        case nn.PadOp() if shape_of(op.result.type)[-1] == len(source.low):
+            return source.with_border(op.value.value.data)
         case nn.MeanOp() | nn.ReduceMaxOp() | nn.ReduceMinOp():
             return source
         case nn.AddOp() if op.lhs.type == op.rhs.type and op.rhs in known:
@@ -111,7 +111,7 @@ def weighted(
     if weights is None or bias is None:
         return None
     if not isinstance(op, nn.LinearOp) and any(op.window.data.padding):
-        source = source.with_zero()
+        source = source.with_border()
     weights, bias = weights.astype(np.float64), bias.astype(np.float64)
     if isinstance(op, nn.DepthwiseConv2dOp):
         # [taps, output], each output with its one channel.
