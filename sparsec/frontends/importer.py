@@ -18,12 +18,11 @@ from sparsec.frontends.call import Call, Place, check_axes
 from sparsec.frontends.errors import FrontendError, UnsupportedError, UnsupportedModelError
 from sparsec.frontends.folding import evaluated, is_constant
 from sparsec.frontends.operators import OPERATORS
-from sparsec.frontends.operators.masked_softmax import FILLS_WITH_INFINITY
+from sparsec.frontends.operators.masked_softmax import FILLS_WITH_INFINITY, FOLLOWED
 from sparsec.frontends.operators.shape import with_axis, without_axes
 from sparsec.frontends.proof import Written
 from sparsec.frontends.storage import READS_NO_ELEMENTS, Storages, makes_view
 from sparsec.frontends.tensors import Activation, Parameter, Tensor
-from sparsec.ir import nn
 from sparsec.ir.layer import layer_of
 from sparsec.ir.shapes import element_type
 
@@ -217,9 +216,9 @@ class Importer:
                 self.refuse(Call("aten.masked_fill", {}, place), FILLS_WITH_INFINITY)
 
     def _forgotten(self, value: SSAValue, given: Sequence[SSAValue]) -> bool:
-        """Whether nothing reads `value` but sums and moved copies that nothing reads; erases them all if so."""
+        """Whether nothing reads `value` but what nothing reads, of the kinds that a mask is followed through; erases them all if so."""
         for op in dict.fromkeys(use.operation for use in value.uses):
-            if isinstance(op, nn.ReshapeOp | nn.TransposeOp | nn.AddOp):
+            if isinstance(op, FOLLOWED):
                 self._forgotten(op.result, given)
         if value.uses or value in given:
             return False

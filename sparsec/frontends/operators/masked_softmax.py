@@ -20,6 +20,9 @@ SHUT_OUT = float(np.finfo(np.float32).min)
 
 FILLS_WITH_INFINITY = "it fills with infinity, which int8 has no number for"
 
+FOLLOWED = nn.ReshapeOp | nn.TransposeOp | nn.SelectOp | nn.AddOp
+"""What may stand between a mask and the softmax that takes it in."""
+
 LOW = -50.0
 """What is added to a score so that nothing is left of it: exp(-50) is 2e-22. Swin adds -100, others -10000 or less."""
 

@@ -79,7 +79,11 @@ def negated(builder: Builder, call: Call) -> Tensor:
 
 def selected(builder: Builder, mask: Tensor, left: Tensor, right: Tensor) -> Tensor:
     """`left` where the mask is set, else `right`."""
-    if isinstance(mask, Parameter) and mask.array.any():
+    if isinstance(mask, Parameter):
+        shape = np.broadcast_shapes(mask.shape, left.shape, right.shape)
+        for value, is_whole in ((left, mask.array.all()), (right, not mask.array.any())):
+            if isinstance(value, Activation) and is_whole and value.shape == shape:
+                return value
         for value, fill, allowed in (
             (left, right, mask.array != 0),
             (right, left, mask.array == 0),

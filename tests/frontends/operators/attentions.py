@@ -258,9 +258,10 @@ class Learned(nn.Module):
 
 
 def masked_columns(x: Tensor) -> Tensor:
-    """Keys choose among the queries that may see them."""
+    """Keys choose among the queries that may see them, of which several masks tell, one of them nothing."""
     y = x * SCALE
-    return (y @ y.mT).masked_fill(TRIANGLE == 0, -math.inf).softmax(1) @ y
+    scores = (y @ y.mT).masked_fill(TRIANGLE == 0, -math.inf).masked_fill(TRIANGLE > 1, -math.inf)
+    return scores.masked_fill(NEXT, -1e9).softmax(1) @ y
 
 
 def shared_keys(x: Tensor) -> Tensor:
@@ -278,6 +279,7 @@ def products(x: Tensor) -> Tensor:
 
 
 TRIANGLE = torch.ones(TOKENS, TOKENS).tril()
+NEXT = torch.ones(TOKENS - 1).diag(-1) > 0
 SOME = torch.rand(TOKENS, 6, generator=torch.Generator().manual_seed(1)) > 0.4
 SOME[:, 2] = True
 INFINITE = torch.zeros(TOKENS, TOKENS).masked_fill(TRIANGLE == 0, -math.inf)
