@@ -18,7 +18,7 @@ from sparsec.frontends.archive import Kind, kind_of
 from sparsec.frontends.tflite import compressed_weights
 from sparsec.frontends.tflite.model import Model
 from sparsec.frontends.tflite.reader import read_model
-from sparsec.frontends.tflite.rewriting import rewritten
+from sparsec.frontends.tflite.rewriting import rewritten, writer
 from tests.formats.test_unstructured import GOLDEN
 from tests.frontends.tflite.support import (
     OperatorSpec,
@@ -190,6 +190,21 @@ def test_damaged_tables_are_refused() -> None:
     small[place] = 100
     with pytest.raises(FrontendError, match="compressed weights of tensor 1 .'point'.: row 0 of"):
         read_model(bytes(small))
+
+
+def test_damage_outside_of_the_network_is_refused() -> None:
+    """In what is copied and never looked at, here the description."""
+    model: Any = objects(network())
+    model.description = "what it is"
+    builder: Any = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    content = bytearray(builder.Output())
+    root = writer().Model.GetRootAs(content, 0)._tab
+    place = root.Pos + root.Offset(4 + 2 * 3)
+    content[place : place + 4] = (2**31 - 1).to_bytes(4, "little")
+    read_model(bytes(content))
+    with pytest.raises(FrontendError, match="an offset or length in it makes no sense"):
+        rewritten(bytes(content), "none")
 
 
 def test_command(tools: Tools) -> None:

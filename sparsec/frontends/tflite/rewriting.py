@@ -23,7 +23,7 @@ from sparsec.frontends.tflite.compressed_weights import (
     matrix_shape,
 )
 from sparsec.frontends.tflite.model import Array, Model, Tensor
-from sparsec.frontends.tflite.reader import IDENTIFIER, read_model
+from sparsec.frontends.tflite.reader import IDENTIFIER, read_model, refusing_nonsense
 
 _ALIGNMENT = 16
 _TABLE_BYTES = 96
@@ -80,7 +80,8 @@ def rewritten(content: bytes, method: str) -> tuple[bytes, list[Rewritten]]:
     """
     schema = writer()
     model = read_model(content)
-    file = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    with refusing_nonsense():  # the package reads more of the file than the network
+        file = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
     tensors = file.subgraphs[0].tensors
     shared = _shared_buffers(file)
     done: list[Rewritten] = []
@@ -106,7 +107,8 @@ def rewritten(content: bytes, method: str) -> tuple[bytes, list[Rewritten]]:
     for buffer in file.buffers:
         buffer.Pack = _AlignedBuffer(schema, buffer).pack
     builder: Any = flatbuffers.Builder(len(content))
-    builder.Finish(file.Pack(builder), IDENTIFIER)
+    with refusing_nonsense():
+        builder.Finish(file.Pack(builder), IDENTIFIER)
     return bytes(builder.Output()), done
 
 
