@@ -11,6 +11,8 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
 
+from sparsec.tools.errors import one_line
+
 Progress: TypeAlias = Callable[[str], None]
 
 
@@ -28,18 +30,21 @@ def progress(quiet: bool = False) -> Generator[Progress]:
 
 
 def cell_text(cell: object) -> str:
-    """A cell of a table, with thousands set apart in whole numbers."""
+    """A cell of a table, with thousands set apart in whole numbers; a name is one line that a terminal can show."""
     if cell is None:
         return ""
-    return f"{cell:,}" if isinstance(cell, int) else str(cell)
+    return f"{cell:,}" if isinstance(cell, int) else one_line(str(cell))
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table on stdout; columns of numbers are aligned right. None is an empty cell."""
-    console = Console(file=sys.stdout, soft_wrap=False)
+    # Names have brackets and colons.
+    console = Console(file=sys.stdout, soft_wrap=False, markup=False, emoji=False)
     if not console.is_terminal:
-        console = Console(file=sys.stdout, width=200, color_system=None)
-    table = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
+        console = Console(file=sys.stdout, width=200, color_system=None, markup=False, emoji=False)
+    table = Table(
+        title=one_line(title), title_justify="left", box=None, header_style="bold", pad_edge=False
+    )
     for index, column in enumerate(columns):
         numeric = all(isinstance(row[index], int | float | None) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", no_wrap=True)
