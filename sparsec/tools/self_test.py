@@ -29,9 +29,9 @@ def self_test_of(args: argparse.Namespace, compilation: Compilation) -> SelfTest
     network = compilation.quantized
     if network is None:
         raise UserError("--self-test compares with the int8 network: give a model, nn or qnn IR")
-    arrays, labels = (
-        _from_configuration(args, file) if file.endswith((".yml", ".yaml")) else _read(file)
-    )
+    configured = file.endswith((".yml", ".yaml"))
+    arrays, labels = _from_configuration(args, file) if configured else _read(file)
+    what = "image_class" if configured else LABELS
     shapes, types = input_shapes(network), input_types(network)
     if len(arrays) != len(shapes):
         raise UserError(
@@ -50,7 +50,7 @@ def self_test_of(args: argparse.Namespace, compilation: Compilation) -> SelfTest
     if labels is not None:
         if expected[0].dtype != np.int8:
             raise UserError("--self-test: labels are about an int8 output, and the first is none")
-        check_labels(labels, len(inputs[0]), int(expected[0][0].size), what="--self-test: labels")
+        check_labels(labels, len(inputs[0]), int(expected[0][0].size), what=f"--self-test: {what}")
     return SelfTest(
         np.concatenate([as_bytes(array) for array in inputs], axis=1),
         np.concatenate([as_bytes(array) for array in expected], axis=1),

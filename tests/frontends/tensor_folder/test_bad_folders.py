@@ -365,6 +365,21 @@ def test_control_characters_reach_no_terminal(
     assert "Cannot resolve ?[31m?.npy\n" in ended.err
 
 
+def test_a_class_that_is_none(
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = copied(whole, tmp_path)
+    configuration = folder.parent / "config.yml"
+    configuration.write_text("image_path: image.npy\nimage_class: 2\n")
+    ended = Tools(capsys).sparsec(
+        folder, f"--self-test={configuration}", "-q", "-o", tmp_path / "out"
+    )
+    assert ended.code == 2
+    assert ended.err == (
+        "error: --self-test: image_class goes from 2 to 2, and the output has the classes 0 to 1\n"
+    )
+
+
 @pytest.fixture(scope="module")
 def mutilated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("mutilated") / "tensors"
