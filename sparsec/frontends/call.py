@@ -139,12 +139,20 @@ AXES = (
 )
 """What operations call axes of their first argument."""
 
+WITH_ONE_MORE = frozenset(("aten.unsqueeze", "aten.stack"))
+"""Operations that name an axis of their result, which has one more."""
+
 
 def check_axes(call: Call) -> None:
-    """Raise UnsupportedError for an axis that the first argument of `call` does not have, before it is taken modulo."""
-    if not isinstance(call.first, Activation | Parameter):
+    """Raise UnsupportedError for an axis that the first argument of `call`, a tensor or several alike, does not have, before
+    it is taken modulo."""
+    first = cast(list[object], call.first) if isinstance(call.first, list) else [call.first]
+    tensors = [each for each in first if isinstance(each, Activation | Parameter)]
+    # torch joins empty vectors to tensors of any rank.
+    ranks = [len(each.shape) for each in tensors if each.shape != (0,)]
+    if not ranks:
         return
-    rank = max(len(call.first.shape), 1) + (call.name == "aten.unsqueeze")
+    rank = max(ranks[0], 1) + (call.name in WITH_ONE_MORE)
     for name in AXES:
         value = call.arguments.get(name)
         for axis in cast(list[object], value) if isinstance(value, list) else [value]:

@@ -304,8 +304,22 @@ def test_a_trusted_pickle_is_unpickled(tmp_path: Path) -> None:
     assert mark.exists()
 
 
-def test_an_axis_far_out_of_range_is_not_taken_modulo(tmp_path: Path) -> None:
-    files = records(export_bytes(nn.Softmax(1), [torch.randn(2, 3)]))
+class Joined(nn.Module):
+    def __init__(self, join: Callable[[list[torch.Tensor], int], torch.Tensor]):
+        super().__init__()
+        self.join = join
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.join([x, x.relu()], 1)
+
+
+@pytest.mark.parametrize(
+    ("model", "rank"), [(nn.Softmax(1), 2), (Joined(torch.cat), 2), (Joined(torch.stack), 3)]
+)
+def test_an_axis_far_out_of_range_is_not_taken_modulo(
+    model: nn.Module, rank: int, tmp_path: Path
+) -> None:
+    files = records(export_bytes(model, [torch.randn(2, 3)]))
     (name,) = (each for each in files if each.endswith("models/model.json"))
     content = files[name].decode()
     edited = content.replace('"as_int": 1}', '"as_int": 3001}')
@@ -313,5 +327,5 @@ def test_an_axis_far_out_of_range_is_not_taken_modulo(tmp_path: Path) -> None:
     files[name] = edited.encode()
     path = tmp_path / "net.pt2"
     path.write_bytes(archive_of(files))
-    with pytest.raises(FrontendError, match="a tensor of 2 dimensions has no dimension 3001"):
+    with pytest.raises(FrontendError, match=f"a tensor of {rank} dimensions has no dimension 3001"):
         load(path)
